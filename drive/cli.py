@@ -1,0 +1,121 @@
+"""The command line: picks a command, runs it, turns errors into exit statuses.
+
+Each command is a file in `drive.commands`; only the one that was asked for is imported, so that
+help appears at once. Knows nothing of what a command does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+from drive.commands._common import Context, add_common_options, apply_config_file
+from drive.errors import DriveError, InputError
+
+PROGRAM = "python run.py"
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_WRONG_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+COMMANDS = {
+    "demo": "the main job on the sample that ships: train, predict, detect, render",
+    "detect": "find cars in a video, an image, a folder of images or a camera",
+    "train-steering": "train the steering network on recordings",
+    "predict-steering": "steering angle for each frame, and an annotated video",
+    "evaluate-steering": "errors against the human driver, beside the baselines",
+    "annotate": "both models in one pass over the video, one annotated MP4",
+    "train-detector": "train or fine-tune the car detector on labelled images",
+    "evaluate-detector": "average precision of the detector on labelled images",
+    "check-data": "read recordings and report what is wrong with them",
+    "crop-preview": "one picture: the frame, the crop, what the network is given",
+    "compare": "two result videos side by side, and a short preview",
+}
+"""Every command with the line that `--help` shows for it, in the order a newcomer meets them."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit status.
+
+    Args:
+        argv: the arguments after the program's name; those of the process by default.
+
+    Returns:
+        0 done; 2 the input or the arguments are wrong; 1 anything else; 130 interrupted.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] not in COMMANDS:
+        return _without_command(arguments)
+    name, rest = arguments[0], arguments[1:]
+    module = importlib.import_module(f"drive.commands.{name.replace('-', '_')}")
+    try:
+        return _run(name, module, rest)
+    except InputError as error:
+        return _fail(name, error, EXIT_WRONG_INPUT)
+    except (DriveError, OSError) as error:
+        return _fail(name, error, EXIT_FAILED)
+    except KeyboardInterrupt:
+        return _fail(name, "interrupted; no half-written result was kept", EXIT_INTERRUPTED)
+
+
+def _run(name: str, module: ModuleType, arguments: list[str]) -> int:
+    parser = _parser(name, module)
+    apply_config_file(parser, arguments)
+    args = parser.parse_args(arguments)
+    context = Context(name, args, [PROGRAM, name, *arguments])
+    results = module.run(args, context)
+    context.finish(results)
+    return EXIT_DONE
+
+
+def _parser(name: str, module: ModuleType) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"{PROGRAM} {name}",
+        description=module.HELP,
+        epilog=f"example:\n  {PROGRAM} {module.EXAMPLE}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.configure(parser)
+    add_common_options(parser)
+    return parser
+
+
+def _without_command(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        sys.stdout.write(_overview())
+        return EXIT_DONE
+    known = ", ".join(COMMANDS)
+    return _fail(
+        arguments[0], f"there is no such command. Expected one of: {known}", EXIT_WRONG_INPUT
+    )
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        [
+            f"usage: {PROGRAM} COMMAND ...",
+            "",
+            "Dashcam video in; steering predictions, car detections and annotated video out.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            f"Every command explains itself: {PROGRAM} COMMAND --help",
+            f"example:\n  {PROGRAM} detect video.mp4",
+            "",
+        ]
+    )
+
+
+def _fail(name: str, reason: object, status: int) -> int:
+    """Say on one line of standard error what went wrong."""
+    text = " ".join(str(reason).split())
+    sys.stderr.write(f"{PROGRAM} {name}: {text}\n")
+    return status

@@ -1,0 +1,150 @@
+"""What every command shares: the common options and the context that a run works in.
+
+Imports nothing heavy: help has to appear at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from drive.errors import InputError, MissingFileError
+from drive.progress import Item, no_progress
+from drive.runs import RunFolder, RunRecord, open_run_folder, plain
+
+NOT_SETTINGS = ("help", "config", "json", "quiet")
+MINIMUM_PROGRESS_INTERVAL_S = 0.5
+
+
+def add_common_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that every command has; those a command added itself are left alone."""
+    group = parser.add_argument_group("common options")
+    _add(group, "--out", metavar="DIR", help="folder for results (default: a new one in outputs/)")
+    _add(group, "--overwrite", action="store_true", help="results already in --out may be replaced")
+    _add(group, "--weights", metavar="FILE", help="weights or model file (default: what ships)")
+    _add(group, "--config", metavar="FILE.toml", help="options from a file; the line's own win")
+    _add(group, "--seed", type=int, default=0, metavar="N", help="random seed (default: 0)")
+    _add(group, "--quiet", action="store_true", help="no progress and no messages")
+    _add(group, "--json", action="store_true", help="last line on standard output: the results")
+
+
+def _add(group: argparse._ArgumentGroup, option: str, **settings: Any) -> None:
+    with contextlib.suppress(argparse.ArgumentError):
+        group.add_argument(option, **settings)
+
+
+def apply_config_file(parser: argparse.ArgumentParser, arguments: list[str]) -> None:
+    """Make the values of `--config FILE.toml` the parser's defaults.
+
+    Keys are the options' long names, with `-` or `_`. The command line overrides them.
+
+    Raises:
+        InputError: the file is missing, is no TOML, or names an unknown option or a wrong value.
+    """
+    finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    finder.add_argument("--config")
+    path = finder.parse_known_args(arguments)[0].config
+    if path is None:
+        return
+    actions = {
+        option.removeprefix("--").replace("-", "_"): action
+        for action in parser._actions
+        for option in action.option_strings
+        if option.startswith("--") and action.dest not in ("help", "config")
+    }
+    for key, value in _read_toml(path).items():
+        action = actions.get(key.replace("-", "_"))
+        if action is None:
+            known = ", ".join(sorted(actions))
+            raise InputError(f"{path}: no option is called {key!r}. Expected one of: {known}")
+        parser.set_defaults(**{action.dest: _checked(parser, action, value, f"{path}: {key}")})
+
+
+def _read_toml(path: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise MissingFileError(f"--config: there is no file {path}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise InputError(f"--config: {path} is no readable TOML file: {error}") from None
+
+
+def _checked(
+    parser: argparse.ArgumentParser, action: argparse.Action, value: Any, where: str
+) -> Any:
+    """The value as the command line would have read it."""
+    if action.nargs == 0:
+        if not isinstance(value, bool):
+            raise InputError(f"{where} is true or false. Received: {value!r}")
+        return value if action.const in (True, None) else not value
+    values = value if isinstance(value, list) else [value]
+    try:
+        checked = [parser._get_values(action, [str(one)]) for one in values]
+    except argparse.ArgumentError as error:
+        raise InputError(f"{where}: {error.message}") from None
+    return checked if isinstance(value, list) else checked[0]
+
+
+class Context:
+    """What a command's `run` is given beside its arguments.
+
+    Attributes:
+        results_on_stdout: whether the last line of standard output is JSON (`--json`).
+        record: what goes into `run.json`.
+    """
+
+    def __init__(self, name: str, args: argparse.Namespace, command: list[str]) -> None:
+        self.name = name
+        self.args = args
+        settings = {key: value for key, value in vars(args).items() if key not in NOT_SETTINGS}
+        self.record = RunRecord(command=command, settings=settings)
+        self._folder: RunFolder | None = None
+
+    def run_folder(self) -> RunFolder:
+        """The folder of this run, made on the first call."""
+        if self._folder is None:
+            self._folder = open_run_folder(self.name, self.args.out, self.args.overwrite)
+        return self._folder
+
+    def message(self, text: str) -> None:
+        """Say something on standard error, unless `--quiet`."""
+        if not self.args.quiet:
+            sys.stderr.write(text + "\n")
+
+    def warn(self, text: str) -> None:
+        """Say on standard error what the user must know, even with `--quiet`."""
+        sys.stderr.write(f"warning: {text}\n")
+
+    def progress(
+        self, iterable: Iterable[Item], total: int | None = None, description: str = ""
+    ) -> Iterable[Item]:
+        """Show on standard error how far `iterable` has come, unless `--quiet`."""
+        if self.args.quiet:
+            return no_progress(iterable)
+        from tqdm import tqdm
+
+        return tqdm(
+            iterable,
+            total=total,
+            desc=description,
+            file=sys.stderr,
+            mininterval=MINIMUM_PROGRESS_INTERVAL_S,
+            dynamic_ncols=True,
+        )
+
+    def finish(self, results: dict[str, Any]) -> None:
+        """Write `run.json` and, with `--json`, the results as the last line of standard output."""
+        if self._folder is not None:
+            self.record.extra.setdefault("results", results)
+            path = self._folder.path / "run.json"
+            self.record.write(path)
+            results = {**results, "out": self._folder.path, "run": path}
+        if self.args.json:
+            sys.stdout.write(json.dumps(results, default=plain, ensure_ascii=False) + "\n")
+        sys.stdout.flush()

@@ -1,0 +1,32 @@
+"""The errors that drive raises on purpose: one family, told apart by what the caller can do.
+
+Knows nothing of commands or exit codes; `drive.cli` turns `InputError` into exit status 2.
+"""
+
+from __future__ import annotations
+
+
+class DriveError(Exception):
+    """Base of every error that drive raises on purpose. Its text is one line for the user."""
+
+
+class InputError(DriveError, ValueError):
+    """The input or the arguments are wrong: the user can mend it. Says what, where and how."""
+
+
+class MissingFileError(InputError, FileNotFoundError):
+    """A file or a folder that was named does not exist."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class WeightsError(InputError):
+    """A weights or model file is damaged, of the wrong size or for another network."""
+
+
+class EncodeError(DriveError, OSError):
+    """A result (video, picture, table) could not be written."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
