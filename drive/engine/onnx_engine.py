@@ -1,0 +1,57 @@
+"""ONNX Runtime as an engine: runs on every processor.
+
+Knows nothing of what a network is for.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from drive.engine.base import Shape, check_batch
+from drive.errors import WeightsError
+
+ELEMENT_TYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
+ERRORS_ONLY = 3  # ONNX Runtime's log level; its warnings are about graph optimisation
+
+
+class OnnxEngine:
+    """A network on the processor through ONNX Runtime.
+
+    Args:
+        path: `.onnx` file.
+        threads: processor threads; 0 leaves the number to ONNX Runtime.
+
+    Raises:
+        WeightsError: ONNX Runtime cannot read the file.
+    """
+
+    name = "onnx"
+
+    def __init__(self, path: str | Path, threads: int = 0) -> None:
+        """Read the model and prepare it for batches of any size."""
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = ERRORS_ONLY
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # its exceptions share no public base class
+            reason = str(error).strip().splitlines()[-1]
+            raise WeightsError(f"{path}: ONNX Runtime cannot read this model: {reason}") from error
+        source = self._session.get_inputs()[0]
+        self.input_name: str = source.name
+        self.input_dtype: np.dtype = np.dtype(ELEMENT_TYPES[source.type])
+        self.input_shape: Shape = tuple(
+            size if isinstance(size, int) else None for size in source.shape
+        )
+        self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+        self.fallback_reason: str | None = None
+
+    def predict(self, batch: np.ndarray) -> list[np.ndarray]:
+        """Run the network; see `Engine.predict`."""
+        check_batch(batch, self.input_dtype, self.input_shape)
+        return list(self._session.run(None, {self.input_name: np.ascontiguousarray(batch)}))

@@ -1,0 +1,164 @@
+"""Networks as ONNX files: written from Keras, read back into Keras, asked for their metadata.
+
+Walks the graph of a functional (or sequential) Keras model; the layers themselves are in
+`onnx_layers`. Knows nothing of what a network is for, and does not run one (`load_engine` does).
+
+Inputs and outputs keep Keras' order, channels last, with a batch of any size. Weights are stored
+under `LAYER/kernel`, `LAYER/bias` and so on, so that a file serves for running and for training on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from drive.engine.onnx_graph import GraphBuilder, Value
+from drive.engine.onnx_layers import Call, convert_layer, kernel_from_onnx
+from drive.errors import InputError, MissingFileError, WeightsError
+from drive.files import atomic
+
+if TYPE_CHECKING:
+    import keras
+
+InputType = Literal["uint8", "float32"]
+INPUT_TYPES: dict[str, int] = {"uint8": TensorProto.UINT8, "float32": TensorProto.FLOAT}
+PICTURE_AXES = ("batch", "height", "width", "channels")  # names of axes without a fixed size
+
+
+def write_onnx(
+    keras_model: keras.Model,
+    path: str | Path,
+    metadata: Mapping[str, str],
+    half: bool = True,
+    input_dtype: InputType = "uint8",
+) -> None:
+    """Write a Keras model with one input as an ONNX file (opset 17), whole or not at all.
+
+    Args:
+        keras_model: functional or sequential; pictures are (N, H, W, C), and H and W may be None.
+        path: the file to write.
+        metadata: what a reader needs to know, text by text; `read_metadata` gives it back.
+        half: store the kernels as float16 (half the size, values to about 3 digits).
+        input_dtype: type of the input; "uint8" saves the caller a conversion of each picture.
+
+    Raises:
+        DriveError: the model has a layer or a setting without a translation; names it.
+        InputError: the model has not exactly one input, or `input_dtype` is unknown.
+    """
+    if input_dtype not in INPUT_TYPES:
+        raise InputError(f"input_dtype must be one of {list(INPUT_TYPES)}; received: {input_dtype}")
+    if len(keras_model.inputs) != 1:
+        raise InputError(f"a model with one input expected; received: {len(keras_model.inputs)}")
+    model = _convert(keras_model, GraphBuilder(half), metadata, input_dtype)
+    with atomic(path) as part:
+        onnx.save(model, str(part))
+
+
+def load_onnx_weights(keras_model: keras.Model, path: str | Path) -> None:
+    """Put the weights of a file that `write_onnx` wrote into a Keras model, by layer name.
+
+    Raises:
+        MissingFileError: there is no such file.
+        WeightsError: the file is no ONNX file, or layers, names or shapes do not match the model;
+            the model is then left as it was.
+    """
+    stored = {tensor.name: tensor for tensor in _read(path).graph.initializer}
+    wanted = {
+        f"{layer.name}/{variable.name}": variable
+        for layer in keras_model.layers
+        for variable in layer.variables
+        if not variable.name.startswith("seed_generator")
+    }
+    missing = [name for name in wanted if name not in stored]
+    kinds = {name.rsplit("/", 1)[1] for name in wanted}
+    unknown = [n for n in stored if n.rsplit("/", 1)[-1] in kinds and n not in wanted]
+    if missing or unknown:
+        raise WeightsError(
+            f"{path}: the weights are not those of the network '{keras_model.name}'; "
+            f"missing in the file: {missing or 'none'}; not in the network: {unknown or 'none'}"
+        )
+    arrays = {name: kernel_from_onnx(numpy_helper.to_array(stored[name])) for name in wanted}
+    for name, variable in wanted.items():
+        if arrays[name].shape != tuple(variable.shape):
+            raise WeightsError(
+                f"{path}: '{name}' expected in shape {tuple(variable.shape)}, as the network "
+                f"'{keras_model.name}' has it; received: {arrays[name].shape}"
+            )
+    for name, variable in wanted.items():
+        variable.assign(arrays[name].astype(np.float32))
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """Return what `write_onnx` was given as metadata.
+
+    Raises:
+        MissingFileError: there is no such file.
+        WeightsError: the file is no ONNX file.
+    """
+    return {entry.key: entry.value for entry in _read(path).metadata_props}
+
+
+def _read(path: str | Path) -> onnx.ModelProto:
+    if not Path(path).is_file():
+        raise MissingFileError(f"no such model file; received: {path}")
+    try:
+        model = onnx.load(str(path))
+    except Exception as error:  # protobuf's decoder raises its own types, and they vary
+        raise WeightsError(f"{path}: not an ONNX file ({error}); expected one") from error
+    if not model.graph.node:
+        raise WeightsError(f"{path}: an ONNX file with a network expected; received: an empty one")
+    return model
+
+
+def _convert(
+    keras_model: keras.Model, graph: GraphBuilder, metadata: Mapping[str, str], input_dtype: str
+) -> onnx.ModelProto:
+    source = keras_model.inputs[0]
+    name = str(source.name)
+    element = INPUT_TYPES[input_dtype]
+    axes = list(PICTURE_AXES[: len(source.shape)])
+    sizes = [size or axis for size, axis in zip(source.shape, axes, strict=True)]
+    inputs = [helper.make_tensor_value_info(name, element, sizes)]
+    values = {id(source): _input_value(graph, name, tuple(source.shape), input_dtype)}
+    outputs = []
+    for tensor in keras_model.outputs:
+        value = graph.as_keras(_convert_tensor(graph, tensor, values))
+        output = graph.node(
+            "Identity", [value.name], f"output_{tensor._keras_history.operation.name}"
+        )
+        outputs.append(_output_info(output, tuple(tensor.shape)))
+    return graph.model(inputs, outputs, keras_model.name, metadata)
+
+
+def _input_value(
+    graph: GraphBuilder, name: str, shape: tuple[int | None, ...], input_dtype: str
+) -> Value:
+    """Return the input as the layers want it: channels first if a picture, in float32."""
+    value = Value(name, shape)
+    if value.rank == 4:
+        value = graph.channels_first(value)
+    if input_dtype != "float32":
+        cast = graph.node("Cast", [value.name], f"{name}/float", to=TensorProto.FLOAT)
+        value = Value(cast, shape, value.channels_first)
+    return value
+
+
+def _convert_tensor(graph: GraphBuilder, tensor: Any, values: dict[int, Value]) -> Value:
+    """Return the graph's value of a Keras tensor, converting first what it is computed from."""
+    if id(tensor) not in values:
+        history = tensor._keras_history
+        node = history.operation._inbound_nodes[history.node_index]
+        inputs = [_convert_tensor(graph, source, values) for source in node.input_tensors]
+        call = Call(history.operation, inputs, tuple(tensor.shape))
+        values[id(tensor)] = convert_layer(graph, call)
+    return values[id(tensor)]
+
+
+def _output_info(name: str, shape: tuple[int | None, ...]) -> onnx.ValueInfoProto:
+    sizes = ["batch", *(size or f"{name}_{axis}" for axis, size in enumerate(shape[1:], start=1))]
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, sizes)
