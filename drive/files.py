@@ -5,7 +5,6 @@ Knows nothing of what is written; every result file of drive goes through `atomi
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +23,6 @@ def atomic(path: str | Path) -> Iterator[Path]:
     part = final.with_name(f"{final.stem}{PART}{final.suffix}")
     try:
         yield part
-        os.replace(part, final)
+        part.replace(final)
     finally:
         part.unlink(missing_ok=True)

@@ -16,7 +16,9 @@ class Progress(Protocol):
 
     def __call__(
         self, iterable: Iterable[Item], total: int | None = None, description: str = ""
-    ) -> Iterable[Item]: ...
+    ) -> Iterable[Item]:
+        """Return an iterable over the same items."""
+        ...
 
 
 def no_progress(

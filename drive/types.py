@@ -22,10 +22,12 @@ class Box(NamedTuple):
 
     @property
     def width(self) -> float:
+        """Pixels from left to right."""
         return self.x2 - self.x1
 
     @property
     def height(self) -> float:
+        """Pixels from top to bottom."""
         return self.y2 - self.y1
 
 
@@ -37,11 +39,13 @@ class Frame:
         index: position in the source, counted from 0 over decoded frames.
         time_s: presentation timestamp in seconds, 0 at the source's first frame.
         image: (H, W, 3) uint8, RGB, upright.
+        source: name of the file (or camera, or URL) that it comes from.
     """
 
     index: int
     time_s: float
     image: np.ndarray
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

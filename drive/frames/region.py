@@ -14,14 +14,14 @@ from drive.errors import InputError
 
 ROAD_TOP = 0.30
 """Share of the frame's height above the road region. A level dashcam has its horizon at 0.4 to
-0.55 of the height (the clips and recordings of this project); the margin above keeps trucks whole."""
+0.55 of the height (this project's clips and recordings); the margin above keeps trucks whole."""
 
 ROAD_BOTTOM = 0.94
 """Share of the frame's height where the hood or a burnt-in caption usually begins."""
 
 PUBLISHED_FRAME = (1280, 720)
 PUBLISHED_CROP = (500, 300, 1280, 650)
-"""x1, y1, x2, y2 of the crop that the published tiny YOLO v1 port looks at: image[300:650, 500:1280]."""
+"""x1, y1, x2, y2 of the crop that the published tiny YOLO v1 port takes: [300:650, 500:1280]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,12 @@ class Region:
 
     @property
     def width(self) -> int:
+        """Columns of pixels."""
         return self.x2 - self.x1
 
     @property
     def height(self) -> int:
+        """Rows of pixels."""
         return self.y2 - self.y1
 
     @classmethod

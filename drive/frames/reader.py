@@ -1,0 +1,305 @@
+"""Frames from any source, with their index and their time, in constant memory.
+
+A damaged packet is skipped and counted, and the frames after it keep their index: where a frame
+is missing, the index of the next one is looked up by its presentation timestamp in the file's
+table of packets. So a row of a CSV still meets its own frame behind the damage.
+
+Knows nothing of steering, models or results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+import cv2
+import numpy as np
+from av.video.reformatter import Colorspace
+from av.video.stream import VideoStream
+
+from drive.errors import InputError
+from drive.frames.probe import probe
+from drive.frames.sources import Kind, Source, find_source
+from drive.frames.video import (
+    TimeTable,
+    open_container,
+    packets,
+    rotation_clockwise,
+    video_stream,
+)
+from drive.types import Frame, VideoInfo
+
+GAP = 1.5
+"""A step this many times the usual one means that a frame may be missing."""
+
+UNSPECIFIED_COLORSPACE = 2
+HD_HEIGHT = 720
+"""Where a file does not name its colour matrix, players take BT.709 from this height up."""
+
+
+def read_frames(
+    source: str | Path,
+    *,
+    stride: int = 1,
+    start_s: float = 0.0,
+    end_s: float | None = None,
+    size: tuple[int, int] | None = None,
+) -> FrameReader:
+    """Read frames from a video, images, a camera or a stream.
+
+    Args:
+        source: a video file, an image, a folder or glob of images, a camera index or a URL.
+        stride: keep the frames whose index divides by it.
+        start_s: first moment to read, seconds after the source's first frame.
+        end_s: frames at this moment and later are not read; None reads to the end.
+        size: (width, height) in pixels to resize to while decoding; None keeps the size.
+
+    Returns:
+        An iterable, once, over `Frame`; a context manager that closes the source.
+
+    Raises:
+        MissingFileError: there is no such source.
+        InputError: it cannot be decoded, or an argument is out of range.
+    """
+    if stride < 1:
+        raise InputError(f"The stride is a whole number from 1. Received: {stride}")
+    if start_s < 0:
+        raise InputError(f"The start is in seconds, 0 or more. Received: {start_s:g}")
+    if end_s is not None and end_s <= start_s:
+        raise InputError(
+            f"The end must come after the start ({start_s:g} s). Received: {end_s:g} s"
+        )
+    return FrameReader(find_source(source), stride, start_s, end_s, size)
+
+
+class FrameReader:
+    """Iterates over the frames of one source; made by `read_frames`.
+
+    Attributes:
+        source: what is read.
+        info: of a video file; None for images, cameras and streams.
+        frames_read: frames given out so far.
+        frames_lost: damaged packets, missing frames and unreadable images so far.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        stride: int,
+        start_s: float,
+        end_s: float | None,
+        size: tuple[int, int] | None,
+    ) -> None:
+        self.source = source
+        self.info: VideoInfo | None = probe(source.name) if source.kind is Kind.VIDEO else None
+        self.frames_read = 0
+        self.frames_lost = 0
+        self._stride = stride
+        self._start_s = start_s
+        self._end_s = end_s
+        self._size = size
+        self._frames = self._read()
+
+    def __enter__(self) -> FrameReader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self._frames
+
+    def close(self) -> None:
+        """Close the source; frames that were given out stay valid."""
+        self._frames.close()
+
+    def _read(self) -> Generator[Frame]:
+        readers = {
+            Kind.VIDEO: self._read_video,
+            Kind.STREAM: self._read_video,
+            Kind.IMAGES: self._read_images,
+            Kind.CAMERA: self._read_camera,
+        }
+        for frame in readers[self.source.kind]():
+            self.frames_read += 1
+            yield frame
+
+    def _read_video(self) -> Iterator[Frame]:
+        name = self.source.name
+        with open_container(name) as container:
+            stream = video_stream(container, name)
+            clock = _Clock(stream, name, is_file=self.source.kind is Kind.VIDEO)
+            if self._start_s > 0 and self.source.kind is Kind.VIDEO:
+                clock.seek(container, self._start_s)
+            for picture in self._decode(container, stream, clock):
+                index, time_s = clock.place(picture)
+                self.frames_lost = clock.frames_lost
+                if self._end_s is not None and time_s >= self._end_s:
+                    return
+                if time_s >= self._start_s and index % self._stride == 0:
+                    yield Frame(index, time_s, self._to_image(picture), name)
+            clock.finish(declares_length="mp4" in container.format.name)
+            self.frames_lost = clock.frames_lost
+
+    @staticmethod
+    def _decode(
+        container: av.container.InputContainer, stream: VideoStream, clock: _Clock
+    ) -> Iterator[av.VideoFrame]:
+        for packet in packets(container, stream):
+            clock.packets_hidden += packet.is_discard
+            try:
+                pictures = packet.decode()
+            except av.error.FFmpegError:
+                clock.packets_damaged += 1
+                continue
+            yield from pictures
+
+    def _to_image(self, picture: av.VideoFrame) -> np.ndarray:
+        turn = rotation_clockwise(picture)
+        width, height = self._size or (None, None)
+        if self._size and turn in (90, 270):
+            width, height = height, width
+        unnamed = picture.colorspace == UNSPECIFIED_COLORSPACE and picture.height >= HD_HEIGHT
+        image = picture.to_ndarray(
+            format="rgb24",
+            width=width,
+            height=height,
+            src_colorspace=Colorspace.ITU709 if unnamed else None,
+            interpolation="AREA" if self._size else None,
+        )
+        return np.ascontiguousarray(np.rot90(image, -turn // 90)) if turn else image
+
+    def _read_images(self) -> Iterator[Frame]:
+        for index, path in enumerate(self.source.images):
+            if index % self._stride:
+                continue
+            image = read_image(path)
+            if image is None:
+                self.frames_lost += 1
+                continue
+            yield Frame(index, 0.0, self._resized(image), str(path))
+        if self.frames_read == 0:
+            raise InputError(f"None of the images of {self.source.name} can be decoded")
+
+    def _read_camera(self) -> Iterator[Frame]:
+        camera = cv2.VideoCapture(int(self.source.name))
+        if not camera.isOpened():
+            raise InputError(f"There is no camera {self.source.name}. Try another index, 0 first")
+        try:
+            start = cv2.getTickCount()
+            index = 0
+            while True:
+                whole, image = camera.read()
+                if not whole:
+                    return
+                time_s = (cv2.getTickCount() - start) / cv2.getTickFrequency()
+                if self._end_s is not None and time_s >= self._end_s:
+                    return
+                if time_s >= self._start_s and index % self._stride == 0:
+                    rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+                    yield Frame(index, time_s, self._resized(rgb), self.source.name)
+                index += 1
+        finally:
+            camera.release()
+
+    def _resized(self, image: np.ndarray) -> np.ndarray:
+        if self._size is None or self._size == image.shape[1::-1]:
+            return image
+        return cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
+
+
+class _Clock:
+    """Gives every decoded picture its index and its time, and counts the pictures that never came.
+
+    Attributes:
+        packets_damaged: packets that the decoder refused.
+        packets_hidden: packets that the file itself marks as not to be shown.
+    """
+
+    def __init__(self, stream: VideoStream, name: str, is_file: bool) -> None:
+        self.packets_damaged = 0
+        self.packets_hidden = 0
+        self._time_base = stream.time_base or Fraction(1)
+        self._declared = stream.frames
+        self._stream = stream
+        self._name = name
+        self._is_file = is_file
+        self._table: TimeTable | None = None
+        self._first_pts: int | None = None
+        self._last_pts: int | None = None
+        self._usual_step: int | None = None
+        self._next_index: int | None = 0
+        self._missed = 0
+
+    @property
+    def frames_lost(self) -> int:
+        """A damaged packet and the missing frame that it leaves count once."""
+        return max(self.packets_damaged, self._missed)
+
+    def seek(self, container: av.container.InputContainer, start_s: float) -> None:
+        """Go to the key frame before `start_s`; indices count on as if all had been decoded."""
+        table = self._load_table()
+        if not len(table):
+            return
+        self._first_pts = int(table.pts[0])
+        target = self._first_pts + int(start_s / self._time_base)
+        container.seek(target, stream=self._stream, backward=True)
+        self._next_index = None
+
+    def place(self, picture: av.VideoFrame) -> tuple[int, float]:
+        """The index of `picture` in its file and its time in seconds after the first frame."""
+        pts = picture.pts
+        if pts is None:
+            pts = (self._last_pts or 0) + (self._usual_step or 1)
+        if self._first_pts is None:
+            self._first_pts = self._origin(pts)
+        index = self._index(pts)
+        self._next_index = index + 1
+        self._last_pts = pts
+        return index, float((pts - self._first_pts) * self._time_base)
+
+    def finish(self, declares_length: bool) -> None:
+        """Count the frames that a file which was cut off declares but does not hold."""
+        declared = self._declared - self.packets_hidden
+        if declares_length and self._next_index is not None:
+            self._missed += max(0, declared - self._next_index)
+
+    def _origin(self, pts: int) -> int:
+        """The first frame's timestamp, also when damage has swallowed that frame."""
+        if self.packets_damaged and self._is_file and len(table := self._load_table()):
+            self._next_index = None
+            return int(table.pts[0])
+        return pts
+
+    def _index(self, pts: int) -> int:
+        if self._next_index is None:
+            return self._load_table().index(pts)
+        step = None if self._last_pts is None else pts - self._last_pts
+        usual = self._usual_step
+        if step is not None and step > 0:
+            self._usual_step = min(step, usual or step)
+        if not self._is_file or step is None or usual is None or step <= GAP * usual:
+            return self._next_index
+        index = max(self._load_table().index(pts), self._next_index)
+        self._missed += index - self._next_index
+        return index
+
+    def _load_table(self) -> TimeTable:
+        if self._table is None:
+            self._table = TimeTable.read(self._name)
+        return self._table
+
+
+def read_image(path: str | Path) -> np.ndarray | None:
+    """Read an image file as (H, W, 3) uint8 RGB, upright; None where it cannot be decoded."""
+    data = np.fromfile(path, dtype=np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

@@ -1,0 +1,296 @@
+"""A recording: a drive's video with the steering angle of each of its frames.
+
+Pairs frames and rows by frame number, in degrees, positive to the right, corrected for the lag
+that `recording.toml` states. Knows nothing of networks; what is wrong with a recording is
+`drive.frames.check`'s business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drive.errors import InputError, MissingFileError
+from drive.frames import udacity
+from drive.frames.probe import probe
+from drive.frames.reader import read_frames, read_image
+from drive.frames.steering_csv import (
+    RecordingConfig,
+    SteeringRows,
+    read_config,
+    read_steering_csv,
+)
+from drive.types import Frame, SteeringSample
+
+FRONT = "_front"
+STEERING = "_steering.csv"
+VIDEO_SUFFIXES = (".mp4", ".mkv", ".avi")
+DIGEST_HEAD = 1 << 20
+
+
+@dataclass
+class PairingReport:
+    """What pairing frames with rows left out, counted while a recording is read."""
+
+    paired: int = 0
+    frames_without_row: int = 0
+    rows_without_frame: int = 0
+    rows_without_angle: int = 0
+    frames_lost: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """One drive.
+
+    Attributes:
+        name: folder and drive, such as `alpine-1/epoch01`.
+        path: the video, or the folder of a Udacity recording.
+        frame_index: (N,) int64, frame of each row, ascending, unique.
+        angle_deg: (N,) float32 degrees, positive right, lag taken out; NaN where not recorded.
+        time_s: (N,) float64 seconds by the CSV, None without a time column.
+        speed: (N,) float64 in the recording's own unit, None where not recorded.
+        config: unit, sign and lag of the angles as recorded.
+        images: pictures of a Udacity recording, row by row; empty for a video.
+        report: what the last complete `samples()` left out.
+    """
+
+    name: str
+    path: Path
+    steering_csv: Path
+    frame_index: np.ndarray
+    angle_deg: np.ndarray
+    time_s: np.ndarray | None
+    speed: np.ndarray | None
+    config: RecordingConfig
+    images: tuple[Path, ...] = ()
+    report: PairingReport = field(default_factory=PairingReport)
+
+    @property
+    def lag_s(self) -> float:
+        """Seconds by which the recorded angles trail the pictures; already taken out."""
+        return self.config.lag_s
+
+    @property
+    def digest(self) -> str:
+        """A key of the contents: the video's size and first megabyte, all angles and the lag."""
+        digest = hashlib.sha256(repr(self.config).encode())
+        head = self.images[0] if self.images else self.path
+        digest.update(str(head.stat().st_size).encode())
+        with head.open("rb") as file:
+            digest.update(file.read(DIGEST_HEAD))
+        digest.update(self.frame_index.tobytes())
+        digest.update(self.angle_deg.tobytes())
+        return digest.hexdigest()
+
+    def angles_by_frame(self) -> dict[int, float]:
+        """The finite angles in degrees, by frame number."""
+        pairs = zip(self.frame_index.tolist(), self.angle_deg.tolist(), strict=True)
+        return {index: angle for index, angle in pairs if np.isfinite(angle)}
+
+    def frames(self, *, stride: int = 1, size: tuple[int, int] | None = None) -> Iterator[Frame]:
+        """The frames of the drive, every `stride`-th, resized to `size` = (width, height)."""
+        if self.images:
+            yield from self._image_frames(stride, size)
+            return
+        with read_frames(self.path, stride=stride, size=size) as reader:
+            yield from reader
+            self.report.frames_lost = reader.frames_lost
+
+    def samples(
+        self, *, stride: int = 1, size: tuple[int, int] | None = None
+    ) -> Iterator[SteeringSample]:
+        """Frames with their angles, in the order of the drive.
+
+        Frames without a row, rows without a frame and rows without a finite angle are left out
+        and counted in `report`.
+
+        Args:
+            stride: keep every `stride`-th frame.
+            size: (width, height) in pixels to resize to while decoding; None keeps the size.
+        """
+        report = self.report
+        report.paired = report.frames_without_row = report.frames_lost = 0
+        angles = self.angles_by_frame()
+        recorded = set(self.frame_index.tolist())
+        last = -1
+        for frame in self.frames(stride=stride, size=size):
+            last = frame.index
+            if frame.index in angles:
+                report.paired += 1
+                yield SteeringSample(frame, angles[frame.index])
+            elif frame.index not in recorded:
+                report.frames_without_row += 1
+        report.rows_without_angle = len(recorded) - len(angles)
+        report.rows_without_frame = int((self.frame_index >= last + stride).sum())
+
+    def _image_frames(self, stride: int, size: tuple[int, int] | None) -> Iterator[Frame]:
+        self.report.frames_lost = 0
+        for index in range(0, len(self.images), stride):
+            image = read_image(self.images[index]) if self.images[index].exists() else None
+            if image is None:
+                self.report.frames_lost += 1
+                continue
+            if size is not None:
+                import cv2
+
+                image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+            time_s = float(self.time_s[index]) if self.time_s is not None else 0.0
+            yield Frame(index, time_s, image, str(self.images[index]))
+
+
+def open_recordings(
+    paths: Sequence[str | Path],
+    *,
+    steering_csv: str | Path | None = None,
+    overrides: dict[str, Any] | None = None,
+) -> list[Recording]:
+    """Find and open recordings.
+
+    Args:
+        paths: folders (searched recursively) or videos of recordings, or Udacity folders.
+        steering_csv: the rows of the single video in `paths`, where its name does not tell.
+        overrides: values that stand in for those of `recording.toml`, by key; None is no value.
+
+    Returns:
+        The recordings, sorted by path within each of `paths`; at least one.
+
+    Raises:
+        MissingFileError: a path, or the CSV that a video should have, does not exist.
+        InputError: no recording is found, or a CSV or `recording.toml` is wrong.
+    """
+    if steering_csv is not None and (len(paths) != 1 or not Path(paths[0]).is_file()):
+        raise InputError("--steering gives the rows of one video. Name exactly one video file")
+    found: list[Recording] = []
+    for path in map(Path, paths):
+        found += _open(path, steering_csv, overrides or {})
+    return _with_unique_names(found)
+
+
+def find_steering_csv(video: str | Path) -> Path | None:
+    """The steering CSV that belongs to `NAME_front.mp4` by its name, if it exists."""
+    path = Path(video)
+    if not path.stem.endswith(FRONT):
+        return None
+    csv = path.with_name(path.stem.removesuffix(FRONT) + STEERING)
+    return csv if csv.exists() else None
+
+
+def _open(path: Path, steering_csv: str | Path | None, overrides: dict) -> list[Recording]:
+    if not path.exists():
+        raise MissingFileError(f"There is no recording {path}. Expected a folder or a video")
+    if path.is_file():
+        csv = Path(steering_csv) if steering_csv else find_steering_csv(path)
+        if csv is None:
+            raise MissingFileError(
+                f"{path} has no steering CSV beside it. Expected NAME{FRONT}{path.suffix} with "
+                f"NAME{STEERING}, or name the CSV with --steering"
+            )
+        return [_from_video(path, csv, overrides)]
+    folders = [path, *sorted(entry for entry in path.rglob("*") if entry.is_dir())]
+    recordings: list[Recording] = []
+    for folder in folders:
+        if udacity.is_udacity_folder(folder):
+            recordings.append(_from_udacity(folder, overrides))
+        recordings += [
+            _from_video(video, csv, overrides) for video, csv in _videos_with_rows(folder)
+        ]
+    if not recordings:
+        raise InputError(
+            f"{path} holds no recording. Expected NAME{FRONT}.mp4 with NAME{STEERING}, "
+            f"or {udacity.LOG} with {udacity.IMAGES}/"
+        )
+    return recordings
+
+
+def _videos_with_rows(folder: Path) -> list[tuple[Path, Path]]:
+    pairs = []
+    for video in sorted(folder.glob(f"*{FRONT}.*")):
+        if video.suffix.lower() not in VIDEO_SUFFIXES or ".part" in video.suffixes:
+            continue
+        csv = video.with_name(video.stem.removesuffix(FRONT) + STEERING)
+        if not csv.exists():
+            raise MissingFileError(f"{video} lacks its steering CSV. Expected {csv}")
+        pairs.append((video, csv))
+    return pairs
+
+
+def _from_video(video: Path, csv: Path, overrides: dict) -> Recording:
+    rows = read_steering_csv(csv)
+    config = read_config(csv.parent).with_overrides(**overrides)
+    name = f"{video.resolve().parent.name}/{video.stem.removesuffix(FRONT)}"
+    order = _first_of_each(rows.frame_index)
+    angle_deg = config.to_degrees(rows.angle)[order]
+    time_s = None if rows.time_s is None else rows.time_s[order]
+    frame_index = rows.frame_index[order]
+    if config.lag_s:
+        times_s = time_s if time_s is not None else _times_by_rate(video, frame_index)
+        angle_deg = _without_lag(angle_deg, times_s, config.lag_s)
+    return Recording(
+        name=name,
+        path=video,
+        steering_csv=csv,
+        frame_index=frame_index,
+        angle_deg=angle_deg,
+        time_s=time_s,
+        speed=_picked(rows, order),
+        config=config,
+    )
+
+
+def _picked(rows: SteeringRows, order: np.ndarray) -> np.ndarray | None:
+    return None if rows.speed is None else rows.speed[order]
+
+
+def _from_udacity(folder: Path, overrides: dict) -> Recording:
+    log = udacity.read_log(folder)
+    config = read_config(folder, udacity.CONFIG).with_overrides(**overrides)
+    time_s = log["time_s"].to_numpy()
+    angle_deg = config.to_degrees(log["angle"].to_numpy())
+    return Recording(
+        name=folder.resolve().name,
+        path=folder,
+        steering_csv=folder / udacity.LOG,
+        frame_index=np.arange(len(log), dtype=np.int64),
+        angle_deg=_without_lag(angle_deg, time_s, config.lag_s) if config.lag_s else angle_deg,
+        time_s=time_s,
+        speed=log["speed"].to_numpy(),
+        config=config,
+        images=tuple(log["image"]),
+    )
+
+
+def _first_of_each(frame_index: np.ndarray) -> np.ndarray:
+    """Positions of the rows in order of their frames; of duplicates, the first row counts."""
+    return np.unique(frame_index, return_index=True)[1]
+
+
+def _times_by_rate(video: Path, frame_index: np.ndarray) -> np.ndarray:
+    """Seconds of frames whose CSV has no time column; needed only to take out a lag."""
+    fps = probe(video).average_fps
+    if not fps:
+        raise InputError(f"{video}: lag_s needs times. Give the CSV a column time_s")
+    return frame_index / fps
+
+
+def _without_lag(angle_deg: np.ndarray, time_s: np.ndarray, lag_s: float) -> np.ndarray:
+    """The angle of each moment, read `lag_s` later where it was recorded."""
+    known = np.isfinite(angle_deg) & np.isfinite(time_s)
+    if not known.any():
+        return angle_deg
+    moved = np.interp(time_s + lag_s, time_s[known], angle_deg[known])
+    return np.where(known, moved, np.nan).astype(np.float32)
+
+
+def _with_unique_names(recordings: list[Recording]) -> list[Recording]:
+    """Recordings of the same name are told apart by their whole path."""
+    names = [recording.name for recording in recordings]
+    for recording in recordings:
+        if names.count(recording.name) > 1:
+            object.__setattr__(recording, "name", str(recording.path))
+    return recordings

@@ -1,0 +1,101 @@
+"""What a SOURCE on the command line is: a video, pictures, a camera or a stream.
+
+Knows names and suffixes only; opens nothing.
+"""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from drive.errors import InputError, MissingFileError
+from drive.frames.video import is_stream
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+VIDEO_SUFFIXES = frozenset({".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".ts", ".mpg"})
+
+
+class Kind(Enum):
+    """The kinds of source."""
+
+    VIDEO = "video"
+    IMAGES = "images"
+    CAMERA = "camera"
+    STREAM = "stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source that is known by kind; `images` are its pictures in natural order."""
+
+    kind: Kind
+    name: str
+    images: tuple[Path, ...] = ()
+
+    @property
+    def stem(self) -> str:
+        """A name for result files."""
+        if self.kind is Kind.CAMERA:
+            return f"camera{self.name}"
+        if self.kind is Kind.STREAM:
+            return re.sub(r"\W+", "-", self.name.split("://", 1)[1]).strip("-") or "stream"
+        path = Path(self.name)
+        if path.is_dir():
+            return path.resolve().name or "images"
+        return re.sub(r"[*?\[\]]+", "", path.stem).strip("-_") or "images"
+
+
+def find_source(text: str | Path) -> Source:
+    """Tell what `text` names.
+
+    Raises:
+        MissingFileError: no file or folder is called so.
+        InputError: a folder or a glob without a picture in it.
+    """
+    name = str(text)
+    if name.isdigit() and not Path(name).exists():
+        return Source(Kind.CAMERA, name)
+    if is_stream(name):
+        return Source(Kind.STREAM, name)
+    path = Path(name)
+    if path.is_dir():
+        return Source(Kind.IMAGES, name, _images(path.iterdir(), f"The folder {name}"))
+    if path.exists():
+        if path.suffix.lower() in IMAGE_SUFFIXES:
+            return Source(Kind.IMAGES, name, (path,))
+        return Source(Kind.VIDEO, name)
+    if glob.has_magic(name):
+        return _from_glob(name)
+    raise MissingFileError(
+        f"There is no file or folder {name}. "
+        "Expected a video, an image, a folder or glob of images, a camera index or a stream URL"
+    )
+
+
+def _from_glob(pattern: str) -> Source:
+    matches = [Path(match) for match in glob.glob(pattern, recursive=True)]  # noqa: PTH207
+    if len(matches) == 1 and matches[0].suffix.lower() not in IMAGE_SUFFIXES:
+        return find_source(matches[0])
+    return Source(Kind.IMAGES, pattern, _images(matches, f"The pattern {pattern}"))
+
+
+def _images(candidates: Iterable[Path], where: str) -> tuple[Path, ...]:
+    paths = sorted(candidates, key=_natural)
+    images = tuple(path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES)
+    if images:
+        return images
+    hint = ""
+    if any(path.suffix.lower() in VIDEO_SUFFIXES for path in paths):
+        hint = " It holds videos: name one of them"
+    expected = ", ".join(sorted(IMAGE_SUFFIXES))
+    raise InputError(f"{where} holds no images. Expected files that end in {expected}.{hint}")
+
+
+def _natural(path: Path) -> list[tuple[int, int, str]]:
+    """Sort key in which frame9 comes before frame10."""
+    parts = re.split(r"(\d+)", str(path))
+    return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts]
