@@ -1,0 +1,153 @@
+"""From the numbers that a network puts out to boxes with a class and a score.
+
+Knows the output layouts of tiny YOLO v1 and of heads in the manner of YOLO v3; knows no runtime
+and no picture: boxes are in pixels of the network's input. Vectorised; suppression comes after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+VOC_CLASSES = (
+    "aeroplane",
+    "bicycle",
+    "bird",
+    "boat",
+    "bottle",
+    "bus",
+    "car",
+    "cat",
+    "chair",
+    "cow",
+    "diningtable",
+    "dog",
+    "horse",
+    "motorbike",
+    "person",
+    "pottedplant",
+    "sheep",
+    "sofa",
+    "train",
+    "tvmonitor",
+)
+"""The classes of Pascal VOC in the order of tiny YOLO v1's output (Darknet, data/voc.names)."""
+
+V1_SIDE = 7  # cells along each side of the grid (paper, section 2)
+V1_BOXES = 2  # boxes that each cell predicts
+V1_INPUT = 448  # side of the input in pixels
+PAPER_EXPONENT = 2.0  # the network learns square roots of width and height (paper, section 2.2)
+
+MAX_EXPONENT = 8.0  # e^8 anchors is wider than any picture; more would only overflow
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Boxes before suppression: `boxes` (N, 4) x1 y1 x2 y2, `scores` (N,), `class_ids` (N,)."""
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    class_ids: np.ndarray
+
+    def select(self, index: np.ndarray) -> Candidates:
+        """Return the candidates that `index` (a mask or indices) picks."""
+        return Candidates(self.boxes[index], self.scores[index], self.class_ids[index])
+
+
+def decode_tiny_yolo_v1(
+    values: np.ndarray, thresholds: np.ndarray, exponent: float = PAPER_EXPONENT
+) -> Candidates:
+    """Read the output of tiny YOLO v1.
+
+    The values are 980 class probabilities (row, column, class), 98 confidences (row, column,
+    box) and 392 coordinates (row, column, box, [x, y, w, h]); x and y are offsets within the
+    cell, w and h roots of shares of the picture; a score is probability times confidence.
+
+    Args:
+        values: (1470,) float32, one picture.
+        thresholds: (20,) least score for each class; `inf` leaves a class out.
+        exponent: what width and height are raised to; 2 as in the paper, while the published
+            Keras port uses 1.8. Negative values count by their size, as squares do.
+
+    Returns:
+        Every box and class with a score above the threshold, in pixels of the 448x448 input, cut
+        at its edges. A box can appear once for each class.
+
+    Source: Redmon et al., CVPR 2016, section 2; Darknet, src/detection_layer.c.
+    """
+    cells, classes = V1_SIDE * V1_SIDE, len(VOC_CLASSES)
+    probabilities, confidences, coordinates = np.split(
+        np.asarray(values), [cells * classes, cells * (classes + V1_BOXES)]
+    )
+    scores = probabilities.reshape(cells, 1, classes) * confidences.reshape(cells, V1_BOXES, 1)
+    cell, box, class_ids = np.nonzero(scores > thresholds)
+    picked = coordinates.reshape(cells, V1_BOXES, 4)[cell, box]
+    row, column = np.divmod(cell, V1_SIDE)
+    centre = (picked[:, :2] + np.stack([column, row], axis=1)) / V1_SIDE
+    size = np.abs(picked[:, 2:]) ** exponent
+    boxes = np.clip(_corners(centre, size), 0, 1) * V1_INPUT
+    return Candidates(boxes, scores[cell, box, class_ids], class_ids)
+
+
+def decode_heads(
+    heads: Sequence[np.ndarray],
+    strides: Sequence[int],
+    anchors: Sequence[np.ndarray],
+    thresholds: np.ndarray,
+) -> Candidates:
+    """Read the raw heads of a detector in the manner of YOLO v3.
+
+    Each cell has A anchors, each with x, y, w, h, objectness and C classes: the centre is
+    (sigmoid(xy) + cell) x stride, the size exp(wh) x anchor, and the score sigmoid(objectness) x
+    sigmoid(class). Only rows that can reach a threshold are worked out.
+
+    Args:
+        heads: for each stride (rows, columns, A * (5 + C)) float32, one picture.
+        strides: pixels of the input per cell, in the order of the heads.
+        anchors: for each stride (A, 2) width and height in pixels of the input.
+        thresholds: (C,) least score for each class; `inf` leaves a class out.
+
+    Returns:
+        For each anchor its best class, where that reaches its threshold; pixels of the input.
+
+    Source: Redmon, Farhadi, "YOLOv3", 2018, sections 2.1 and 2.2.
+    """
+    parts = [
+        _decode_head(head, stride, np.asarray(sizes), np.asarray(thresholds))
+        for head, stride, sizes in zip(heads, strides, anchors, strict=True)
+    ]
+    return Candidates(
+        np.concatenate([part.boxes for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+        np.concatenate([part.class_ids for part in parts]),
+    )
+
+
+def _decode_head(
+    head: np.ndarray, stride: int, anchors: np.ndarray, thresholds: np.ndarray
+) -> Candidates:
+    rows, columns = head.shape[:2]
+    values = head.reshape(rows, columns, len(anchors), 5 + len(thresholds))
+    possible = _sigmoid(values[..., 4]) > thresholds.min()  # a class probability is at most 1
+    row, column, anchor = np.nonzero(possible)
+    picked = values[row, column, anchor]
+    scores = _sigmoid(picked[:, 4:5]) * _sigmoid(picked[:, 5:])
+    class_ids = scores.argmax(axis=1)
+    best = np.take_along_axis(scores, class_ids[:, None], axis=1)[:, 0]
+    kept = best > thresholds[class_ids]
+    cell = np.stack([column, row], axis=1)[kept]
+    centre = (_sigmoid(picked[kept, :2]) + cell) * stride
+    size = np.exp(np.minimum(picked[kept, 2:4], MAX_EXPONENT)) * anchors[anchor[kept]]
+    return Candidates(_corners(centre, size), best[kept], class_ids[kept])
+
+
+def _corners(centre: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Return (N, 4) corners from (N, 2) centres and sizes."""
+    return np.concatenate([centre - size / 2, centre + size / 2], axis=1)
+
+
+def _sigmoid(values: np.ndarray) -> np.ndarray:
+    """Return the logistic function, in a form that does not overflow."""
+    return 0.5 * (1.0 + np.tanh(0.5 * values))

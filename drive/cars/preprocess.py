@@ -1,0 +1,72 @@
+"""Pictures on their way into a network: resized plainly, or letterboxed with the aspect kept.
+
+Knows sizes and pixels only; training and detection share it, so that both see the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+GREY = 114  # the padding that YOLO implementations have settled on, near the mean of photographs
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a picture lies inside the network's input, in pixels of the input."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    def remove(self, boxes: np.ndarray) -> np.ndarray:
+        """Map (N, 4) boxes from the input to pixels of the resized picture, width x height."""
+        return boxes - np.array([self.left, self.top] * 2)
+
+    def apply(self, boxes: np.ndarray, width: int, height: int) -> np.ndarray:
+        """Map (N, 4) boxes from a picture of `width` x `height` pixels into the input."""
+        scale = np.array([self.width / width, self.height / height] * 2)
+        return boxes * scale + np.array([self.left, self.top] * 2)
+
+
+def letterbox(image: np.ndarray, height: int, width: int) -> tuple[np.ndarray, Placement]:
+    """Fit a picture into height x width with its aspect kept, grey around it.
+
+    Args:
+        image: (H, W, 3) uint8.
+        height: of the result in pixels.
+        width: of the result in pixels.
+
+    Returns:
+        (height, width, 3) uint8, and where in it the picture lies (in the middle).
+    """
+    scale = min(width / image.shape[1], height / image.shape[0])
+    placement = _placed(image, scale, height, width)
+    canvas = np.full((height, width, 3), GREY, np.uint8)
+    bottom, right = placement.top + placement.height, placement.left + placement.width
+    canvas[placement.top : bottom, placement.left : right] = resize(
+        image, placement.height, placement.width
+    )
+    return canvas, placement
+
+
+def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return `image` in another size, with linear interpolation."""
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def closest_aspect(sizes: Sequence[tuple[int, int]], height: int, width: int) -> tuple[int, int]:
+    """Return the (height, width) of `sizes` whose aspect comes nearest to this picture's."""
+    return min(sizes, key=lambda size: abs(math.log(size[1] / size[0] * height / width)))
+
+
+def _placed(image: np.ndarray, scale: float, height: int, width: int) -> Placement:
+    inner_height = min(height, max(1, round(image.shape[0] * scale)))
+    inner_width = min(width, max(1, round(image.shape[1] * scale)))
+    left, top = (width - inner_width) // 2, (height - inner_height) // 2
+    return Placement(left, top, inner_width, inner_height)

@@ -1,0 +1,54 @@
+"""Overlap of boxes, and non-maximum suppression: of boxes on one object, the best stays.
+
+Knows boxes, scores and class numbers; no network and no picture.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def intersection_over_union(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return the overlap of each box of `a` with each of `b`.
+
+    Args:
+        a: (N, 4) boxes x1, y1, x2, y2.
+        b: (M, 4) boxes.
+
+    Returns:
+        (N, M) in 0..1; 0 where both boxes are empty.
+    """
+    top_left = np.maximum(a[:, None, :2], b[None, :, :2])
+    bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    shared = np.prod(np.clip(bottom_right - top_left, 0, None), axis=2)
+    union = _area(a)[:, None] + _area(b)[None, :] - shared
+    return np.divide(shared, union, out=np.zeros_like(union), where=union > 0)
+
+
+def suppress(
+    boxes: np.ndarray, scores: np.ndarray, class_ids: np.ndarray, iou: float
+) -> np.ndarray:
+    """Choose the boxes that stay: greedy non-maximum suppression, each class by itself.
+
+    Args:
+        boxes: (N, 4) x1, y1, x2, y2.
+        scores: (N,); of equal scores the earlier box counts as the better one.
+        class_ids: (N,) whole numbers.
+        iou: a box goes when it overlaps a better one of its class by more than this.
+
+    Returns:
+        (K,) indices of the boxes that stay, best first.
+    """
+    kept: list[int] = []
+    waiting = np.argsort(-scores, kind="stable")
+    while waiting.size:
+        best, waiting = waiting[0], waiting[1:]
+        kept.append(int(best))
+        overlap = intersection_over_union(boxes[best : best + 1], boxes[waiting])[0]
+        waiting = waiting[(overlap <= iou) | (class_ids[waiting] != class_ids[best])]
+    return np.array(kept, dtype=np.intp)
+
+
+def _area(boxes: np.ndarray) -> np.ndarray:
+    sides = np.clip(np.asarray(boxes[:, 2:] - boxes[:, :2], np.float64), 0, None)
+    return sides[:, 0] * sides[:, 1]
