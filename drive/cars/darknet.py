@@ -25,9 +25,27 @@ HEADER_BYTES = 16
 VALUE = np.dtype("<f4")
 
 
-def expected_bytes(model: keras.Model) -> int:
-    """Return the size of the weights file that fits a model without batch normalisation."""
-    return int(HEADER_BYTES + VALUE.itemsize * model.count_params())
+def check_size(path: str | Path, network: str, parameters: int) -> None:
+    """Check that a weights file holds exactly this many parameters, without reading it.
+
+    Args:
+        path: the weights file.
+        network: its network's name, for the message.
+        parameters: what the network has, batch normalisation not among them.
+
+    Raises:
+        MissingFileError: there is no such file.
+        WeightsError: the file has another size.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise MissingFileError(f"no such weights file; received: {path}")
+    expected, found = HEADER_BYTES + VALUE.itemsize * parameters, file.stat().st_size
+    if found != expected:
+        raise WeightsError(
+            f"{path}: the weights of {network} take exactly {expected:,} bytes; is this the "
+            f"whole file, and for this network? received: a file of {found:,} bytes"
+        )
 
 
 def load_darknet_weights(model: keras.Model, path: str | Path) -> None:
@@ -39,22 +57,14 @@ def load_darknet_weights(model: keras.Model, path: str | Path) -> None:
         MissingFileError: there is no such file.
         WeightsError: the file has another size than the network needs.
     """
-    file = Path(path)
-    if not file.is_file():
-        raise MissingFileError(f"no such weights file; received: {path}")
-    expected, found = expected_bytes(model), file.stat().st_size
-    if found != expected:
-        raise WeightsError(
-            f"{path}: the weights of {model.name} take exactly {expected:,} bytes; is this the "
-            f"whole file, and for this network? received: a file of {found:,} bytes"
-        )
-    values = np.memmap(file, VALUE, "r", offset=HEADER_BYTES)
+    check_size(path, model.name, model.count_params())
+    values = np.memmap(path, VALUE, "r", offset=HEADER_BYTES)
     position = 0
     for layer in model.layers:
         if not layer.weights:
             continue
-        kernel_shape, units = tuple(layer.kernel.shape), layer.bias.shape[0]
-        bias_end = position + units
+        kernel_shape = tuple(layer.kernel.shape)
+        bias_end = position + kernel_shape[-1]
         kernel_end = bias_end + int(np.prod(kernel_shape))
         layer.bias.assign(values[position:bias_end])
         layer.kernel.assign(kernel_from_darknet(values[bias_end:kernel_end], kernel_shape))

@@ -9,8 +9,10 @@ leaves out: the leaky slope (section 2.2 too), the input range and the order of 
 
 from __future__ import annotations
 
-import keras
-from keras import layers
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import keras
 
 INPUT_SIDE = 448  # pixels
 FILTERS = (16, 32, 64, 128, 256, 512, 1024, 1024, 1024)  # of the nine 3x3 convolutions
@@ -32,6 +34,9 @@ def build_tiny_yolo_v1(pixels: bool = True) -> keras.Model:
         A model from (N, 448, 448, 3) to (N, 1470): class probabilities, confidences and
         coordinates one after the other; `drive.cars.decode` reads them.
     """
+    import keras
+    from keras import layers
+
     image = keras.Input((INPUT_SIDE, INPUT_SIDE, 3), name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1.0, name="scale")(image) if pixels else image
     for number, filters in enumerate(FILTERS, start=1):

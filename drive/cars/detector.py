@@ -1,0 +1,163 @@
+"""What a detector is from outside, and `load_detector`, which finds the right one for a file.
+
+Knows the networks by name only; each lives in its own module and is imported when it is met.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from drive.cars.preprocess import Placement
+from drive.engine import load_engine
+from drive.engine.base import Engine
+from drive.errors import InputError, MissingFileError, WeightsError
+from drive.frames.region import Region
+from drive.types import Detection
+
+if TYPE_CHECKING:
+    import keras
+
+DEFAULT_WEIGHTS = Path(__file__).resolve().parents[2] / "weights" / "tiny-yolo-drive.onnx"
+DARKNET_SUFFIX = ".weights"
+TINY_YOLO_V1 = "tiny-yolo-v1"
+TINY_YOLO_DRIVE = "tiny-yolo-drive"
+
+
+class Detector(Protocol):
+    """Finds objects in pictures.
+
+    Attributes:
+        name: of the network.
+        classes: every class that it knows.
+        thresholds: least score for each class, used where `conf` is not given.
+        engine: what runs the network.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    thresholds: dict[str, float]
+    engine: Engine
+
+    def default_region(self, width: int, height: int) -> Region:
+        """Return where to look in a frame of this size when nobody says."""
+        ...
+
+    def prepare(self, crop: np.ndarray) -> tuple[np.ndarray, Placement]:
+        """Return the crop as the network takes it, (H, W, 3) uint8, and where it lies in that."""
+        ...
+
+    def detect(
+        self,
+        image: np.ndarray,
+        region: Region | None = None,
+        conf: float | None = None,
+        classes: Sequence[str] | None = None,
+    ) -> list[Detection]:
+        """Find objects in one picture.
+
+        Args:
+            image: (H, W, 3) uint8, RGB.
+            region: where to look; `default_region` of the picture's size when None.
+            conf: least score, for all classes; each class's own threshold when None.
+            classes: which classes to report; the detector's usual ones when None.
+
+        Returns:
+            Detections in source pixels, best first.
+
+        Raises:
+            InputError: a class is unknown, `conf` is outside 0..1, the picture is not RGB uint8,
+                or the region is not inside it.
+        """
+        ...
+
+    def detect_batch(
+        self,
+        images: Sequence[np.ndarray],
+        region: Region | None = None,
+        conf: float | None = None,
+        classes: Sequence[str] | None = None,
+    ) -> list[list[Detection]]:
+        """Find objects in several pictures, which may differ in size; see `detect`."""
+        ...
+
+
+def load_detector(
+    weights: str | Path | None = None,
+    engine: str = "auto",
+    *,
+    threads: int = 0,
+    conf: float | None = None,
+    classes: Sequence[str] | None = None,
+    nms_iou: float | None = None,
+    exponent: float | None = None,
+) -> Detector:
+    """Load a detector; which one, the weights file says.
+
+    Args:
+        weights: `.onnx` (or OpenVINO `.xml`) of ours, or Darknet's `.weights` of tiny YOLO v1;
+            None for the detector that ships with drive.
+        engine: "auto", "openvino", "onnx" or "keras".
+        threads: processor threads; 0 leaves the number to the runtime.
+        conf: least score for all classes instead of the network's own thresholds.
+        classes: the classes to report instead of the network's usual ones.
+        nms_iou: overlap for suppression instead of the network's own.
+        exponent: of tiny YOLO v1's widths and heights, instead of the paper's 2.
+
+    Raises:
+        MissingFileError: there is no such file.
+        InputError: unknown engine or class, or a number outside its range.
+        WeightsError: the file is damaged or holds another network.
+    """
+    path = DEFAULT_WEIGHTS if weights is None else Path(weights)
+    if not path.is_file():
+        raise MissingFileError(
+            f"no such weights file; expected an .onnx file of drive, or yolo-tiny.weights; "
+            f"received: {path}"
+        )
+    running = _load_network(path, engine, threads)
+    settings = {"conf": conf, "classes": classes, "nms_iou": nms_iou, "exponent": exponent}
+    return _detector_of(running, path, {k: v for k, v in settings.items() if v is not None})
+
+
+def _load_network(path: Path, engine: str, threads: int) -> Engine:
+    if path.suffix.lower() == DARKNET_SUFFIX:
+        from drive.cars.tiny_yolo_v1_detector import load_darknet_engine
+
+        return load_darknet_engine(path, engine, threads)
+    return load_engine(path, engine, threads, build=_build)
+
+
+def _detector_of(engine: Engine, path: Path, settings: Mapping[str, Any]) -> Detector:
+    network = engine.metadata.get("network")
+    if network == TINY_YOLO_V1:
+        from drive.cars.tiny_yolo_v1_detector import TinyYoloV1Detector
+
+        return TinyYoloV1Detector(engine, **settings)
+    if network != TINY_YOLO_DRIVE:
+        raise WeightsError(
+            f"{path}: not a detector of drive; expected a file whose metadata says network = "
+            f"{TINY_YOLO_DRIVE} or {TINY_YOLO_V1}; received: network = {network}"
+        )
+    if "exponent" in settings:
+        raise InputError(
+            f"exponent is a setting of {TINY_YOLO_V1} alone, leave it out with {network}; "
+            f"received: exponent={settings['exponent']}"
+        )
+    from drive.cars.tiny_yolo_drive_detector import TinyYoloDriveDetector
+
+    return TinyYoloDriveDetector(engine, **settings)
+
+
+def _build(metadata: dict[str, str]) -> keras.Model:
+    """Build the Keras network that a file's metadata names, for the keras engine."""
+    if metadata.get("network") == TINY_YOLO_V1:
+        from drive.cars.tiny_yolo_v1 import build_tiny_yolo_v1
+
+        return build_tiny_yolo_v1()
+    from drive.cars.tiny_yolo_drive import build_from_metadata
+
+    return build_from_metadata(metadata)

@@ -1,0 +1,94 @@
+"""Tiny-yolo-drive as a detector: what the model file's metadata says, turned into boxes.
+
+Knows the metadata and how pictures go in; the layers are in `tiny_yolo_drive` (only training and
+the keras engine need them), the decoding in `decode`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from drive.cars.decode import Candidates, decode_heads
+from drive.cars.network_detector import NetworkDetector
+from drive.cars.preprocess import Placement, closest_aspect, letterbox
+from drive.engine import Engine
+from drive.errors import WeightsError
+from drive.frames.region import Region
+
+NARROWEST_ROAD = 1.2  # width over height; a narrower frame is looked at whole
+
+
+class TinyYoloDriveDetector(NetworkDetector):
+    """The detector of drive on the road region, letterboxed to the nearest trained input size.
+
+    Args:
+        engine: runs the network; its metadata holds `classes`, `thresholds`, `input_sizes`,
+            `strides`, `anchors` and `nms_iou`, each as JSON.
+        conf: least score for all classes; the metadata's when None.
+        classes: which classes to report; all of them when None.
+        nms_iou: overlap above which the lesser of two boxes of a class goes; the metadata's
+            when None.
+
+    Raises:
+        WeightsError: the metadata is incomplete.
+    """
+
+    name = "tiny-yolo-drive"
+
+    def __init__(
+        self,
+        engine: Engine,
+        conf: float | None = None,
+        classes: Sequence[str] | None = None,
+        nms_iou: float | None = None,
+    ) -> None:
+        known = _entry(engine, "classes")
+        thresholds = _for_each(engine, "thresholds", known) if conf is None else conf
+        overlap = float(_entry(engine, "nms_iou")) if nms_iou is None else nms_iou
+        super().__init__(engine, known, thresholds, overlap, classes)
+        self.input_sizes = [(int(h), int(w)) for h, w in _entry(engine, "input_sizes")]
+        self.strides = [int(stride) for stride in _entry(engine, "strides")]
+        anchors = _for_each(engine, "anchors", [str(stride) for stride in self.strides])
+        self.anchors = [np.array(sizes, np.float32) for sizes in anchors.values()]
+
+    def default_region(self, width: int, height: int) -> Region:
+        """Return the road, or the whole frame where it is not wide."""
+        if width / height < NARROWEST_ROAD:
+            return Region.full(width, height)
+        return Region.road(width, height)
+
+    def prepare(self, crop: np.ndarray) -> tuple[np.ndarray, Placement]:
+        """Return the crop letterboxed to the input size whose aspect comes nearest."""
+        return letterbox(crop, *closest_aspect(self.input_sizes, *crop.shape[:2]))
+
+    def decode(self, outputs: list[np.ndarray], thresholds: np.ndarray) -> Candidates:
+        """Return the boxes above the thresholds, in pixels of the input."""
+        return decode_heads(outputs, self.strides, self.anchors, thresholds)
+
+
+def _entry(engine: Engine, key: str) -> Any:
+    """Return one entry of the metadata, read as JSON."""
+    text = engine.metadata.get(key)
+    try:
+        return json.loads(text or "")
+    except ValueError as error:
+        raise WeightsError(
+            f"the metadata of tiny-yolo-drive needs '{key}' as JSON; was the file written by "
+            f"drive? received: {text}"
+        ) from error
+
+
+def _for_each(engine: Engine, key: str, names: Sequence[str]) -> dict[str, Any]:
+    """Return one entry of the metadata that has a value for each of `names`, in their order."""
+    values = _entry(engine, key)
+    missing = [name for name in names if name not in values]
+    if missing:
+        raise WeightsError(
+            f"the metadata of tiny-yolo-drive needs a value of '{key}' for each of "
+            f"{', '.join(names)}; received: {values}"
+        )
+    return {name: values[name] for name in names}
