@@ -1,0 +1,1 @@
+"""The commands: one file each, with its parser and its run and no logic of its own."""

@@ -39,6 +39,30 @@ def _add(group: argparse._ArgumentGroup, option: str, **settings: Any) -> None:
         group.add_argument(option, **settings)
 
 
+def add_recording_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that stand in for `recording.toml`."""
+    group = parser.add_argument_group("recording options (they stand in for recording.toml)")
+    group.add_argument("--steering", metavar="CSV", help="the rows of a single video")
+    group.add_argument("--unit", choices=["degrees", "radians", "normalised"], help="of the angles")
+    group.add_argument("--positive", choices=["right", "left"], help="side of positive angles")
+    group.add_argument(
+        "--full-scale-deg", type=float, metavar="DEG", help="what a normalised 1.0 stands for"
+    )
+    group.add_argument(
+        "--lag", type=float, metavar="S", help="seconds by which the angles trail the pictures"
+    )
+
+
+def recording_overrides(args: argparse.Namespace) -> dict[str, Any]:
+    """The recording options as `open_recordings` takes them; None where not given."""
+    return {
+        "unit": args.unit,
+        "positive": args.positive,
+        "full_scale_deg": args.full_scale_deg,
+        "lag_s": args.lag,
+    }
+
+
 def apply_config_file(parser: argparse.ArgumentParser, arguments: list[str]) -> None:
     """Make the values of `--config FILE.toml` the parser's defaults.
 

@@ -1,0 +1,263 @@
+"""What `detect`, `predict-steering` and `annotate` share: options, and putting a run together.
+
+Imports nothing heavy at the top: help has to appear at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drive.commands._common import Context, recording_overrides
+from drive.errors import InputError
+
+if TYPE_CHECKING:
+    from drive.cars.detector import Detector
+    from drive.frames.reader import FrameReader
+    from drive.sinks import AnnotatedImages, AnnotatedVideo, DetectionTable, Sink, SteeringTable
+    from drive.steering.predict import SteeringModel
+
+ENGINES = ("auto", "openvino", "onnx", "keras")
+DETECTIONS = "detections.csv"
+STEERING = "steering.csv"
+IMAGES = "images"
+FALLBACK_RATE = 30.0
+
+
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    """Add SOURCE and what part of it is used."""
+    parser.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="video, image, folder or glob of images, camera index or stream URL",
+    )
+    group = parser.add_argument_group("source options")
+    group.add_argument("--start", type=float, default=0.0, metavar="S", help="first second to use")
+    group.add_argument("--end", type=float, metavar="S", help="second to stop at")
+    group.add_argument("--no-video", action="store_true", help="tables only, no annotated video")
+    group.add_argument("--engine", choices=ENGINES, default="auto", help="what runs the network")
+
+
+def add_detector_options(parser: argparse.ArgumentParser) -> None:
+    """Add what the detector looks for, and where."""
+    group = parser.add_argument_group("detector options")
+    group.add_argument("--conf", type=float, metavar="T", help="least score of a box, 0 to 1")
+    group.add_argument(
+        "--region",
+        default="auto",
+        metavar="auto|full|X1,Y1,X2,Y2",
+        help="crop that the detector looks at, in source pixels (default: auto, the road)",
+    )
+    group.add_argument("--classes", metavar="car,bus,...", help="what to report (default: all)")
+    group.add_argument(
+        "--every",
+        type=int,
+        default=1,
+        metavar="N",
+        help="run the network on every N-th frame and track between (default: 1)",
+    )
+
+
+@dataclass
+class _Sinks:
+    """The sinks of one run, by what they hold; None where not wanted."""
+
+    detections: DetectionTable | None = None
+    steering: SteeringTable | None = None
+    pictures: AnnotatedVideo | AnnotatedImages | None = None
+
+    def all(self) -> list[Sink]:
+        """Return those that are wanted."""
+        return [sink for sink in (self.detections, self.steering, self.pictures) if sink]
+
+
+def analyse_source(
+    args: argparse.Namespace,
+    context: Context,
+    *,
+    detector_weights: str | None = None,
+    steering_weights: str | None = None,
+    detects: bool = False,
+    steers: bool = False,
+) -> dict[str, Any]:
+    """Run the wanted models over `args.source` and write tables, video and plots.
+
+    Returns:
+        Paths and counts, ready for `--json`.
+    """
+    from drive.frames.reader import read_frames
+    from drive.frames.sources import Kind
+    from drive.pipeline import Analyser, run_pipeline
+
+    _check_numbers(args, detects)
+    reader = read_frames(args.source, start_s=args.start, end_s=args.end)
+    with context.record.stage("load"):
+        detector = _load_detector(args, context, detector_weights) if detects else None
+        pilot = _load_pilot(args, context, steering_weights) if steers else None
+    _say_region(args, context, reader, detector)
+    context.record.add_input(args.source)
+    sinks = _open_sinks(args, context, reader, detector is not None, pilot is not None)
+    moving = reader.source.kind is not Kind.IMAGES
+    analyser = Analyser(
+        detector=detector,
+        tracker=_tracker() if detector and moving else None,
+        settings=_detection_settings(args) if detects else None,
+        pilot=pilot,
+        truth=_truth(args, reader) if steers else None,
+        record=context.record,
+    )
+    run_pipeline(reader, analyser, sinks.all(), context.record, context.progress)
+    return _summary(context, reader, sinks)
+
+
+def _check_numbers(args: argparse.Namespace, detects: bool) -> None:
+    if detects and args.every < 1:
+        raise InputError(f"--every is a whole number from 1. Received: {args.every}")
+    if detects and args.conf is not None and not 0 <= args.conf <= 1:
+        raise InputError(f"--conf is a score from 0 to 1. Received: {args.conf:g}")
+
+
+def _load_detector(args: argparse.Namespace, context: Context, weights: str | None) -> Detector:
+    from drive.cars.detector import load_detector
+
+    detector = load_detector(weights, args.engine)
+    context.record.extra["detector"] = {"name": detector.name, "engine": detector.engine.name}
+    context.message(f"detector: {detector.name} on {detector.engine.name}")
+    return detector
+
+
+def _load_pilot(args: argparse.Namespace, context: Context, weights: str | None) -> SteeringModel:
+    from drive.steering.predict import load_steering
+
+    pilot = load_steering(weights, args.engine)
+    context.record.extra["steering"] = {"engine": pilot.engine.name}
+    context.message(f"steering: on {pilot.engine.name}")
+    return pilot
+
+
+def _tracker() -> Any:
+    from drive.cars.track import Tracker
+
+    return Tracker()
+
+
+def _detection_settings(args: argparse.Namespace) -> Any:
+    from drive.pipeline import DetectionSettings
+
+    classes = [name.strip() for name in args.classes.split(",")] if args.classes else None
+    return DetectionSettings(args.region, args.conf, classes, args.every)
+
+
+def _say_region(
+    args: argparse.Namespace, context: Context, reader: FrameReader, detector: Detector | None
+) -> None:
+    """Say which pixels the detector looks at, and refuse a wrong region before any work."""
+    from drive.frames.region import Region
+
+    if detector is None or reader.info is None:
+        return
+    width, height = reader.info.width, reader.info.height
+    region = Region.parse(args.region, width, height, detector.default_region)
+    context.record.extra["region"] = [region.x1, region.y1, region.x2, region.y2]
+    context.message(f"region: pixels {region} of {width}x{height}")
+
+
+def _open_sinks(
+    args: argparse.Namespace,
+    context: Context,
+    reader: FrameReader,
+    detects: bool,
+    steers: bool,
+) -> _Sinks:
+    from drive.frames.sources import Kind
+    from drive.sinks import AnnotatedImages, AnnotatedVideo, DetectionTable, SteeringTable
+
+    folder = context.run_folder()
+    sinks = _Sinks(
+        DetectionTable(folder.file(DETECTIONS)) if detects else None,
+        SteeringTable(folder.file(STEERING)) if steers else None,
+    )
+    if args.no_video:
+        return sinks
+    if reader.source.kind is Kind.IMAGES:
+        sinks.pictures = AnnotatedImages(folder.path / IMAGES)
+        return sinks
+    path = folder.file(f"{reader.source.stem}.mp4")
+    if path.exists() and path.samefile(args.source):
+        raise InputError(f"--out {folder.path} would replace the source itself. Choose another")
+    sinks.pictures = AnnotatedVideo(path, _video_settings(args, reader))
+    return sinks
+
+
+def _video_settings(args: argparse.Namespace, reader: FrameReader) -> Any:
+    from drive.sinks import VideoSettings
+
+    info = reader.info
+    if info is None:
+        return None
+    return VideoSettings(
+        width=info.width,
+        height=info.height,
+        rate_hint=info.average_fps or info.nominal_fps or FALLBACK_RATE,
+        audio_from=info.path if info.has_audio else None,
+        audio_start_s=args.start,
+        audio_end_s=args.end,
+    )
+
+
+def _truth(args: argparse.Namespace, reader: FrameReader) -> dict[int, float]:
+    """The human's angles by frame, where a CSV is named or lies beside the video."""
+    from drive.frames.recording import find_steering_csv, open_recordings
+
+    if reader.info is None:
+        if args.steering:
+            raise InputError("--steering gives the rows of a video file. Name one as SOURCE")
+        return {}
+    csv = args.steering or find_steering_csv(reader.info.path)
+    if csv is None:
+        return {}
+    (recording,) = open_recordings(
+        [reader.info.path], steering_csv=csv, overrides=recording_overrides(args)
+    )
+    return recording.angles_by_frame()
+
+
+def _summary(context: Context, reader: FrameReader, sinks: _Sinks) -> dict[str, Any]:
+    folder = context.run_folder().path
+    counts = context.record.counts
+    results: dict[str, Any] = {"frames": reader.frames_read, "frames_lost": reader.frames_lost}
+    if sinks.pictures:
+        counts["frames_written"] = sinks.pictures.frames_written
+        key = "video" if reader.info or not reader.source.images else "images"
+        results[key] = getattr(sinks.pictures, "path", folder / IMAGES)
+    if sinks.detections:
+        counts["boxes"] = sinks.detections.rows_written
+        counts["frames_with_boxes"] = sinks.detections.frames_with_boxes
+        results |= {"detections": sinks.detections.path, "boxes": sinks.detections.rows_written}
+        results["frames_with_boxes"] = sinks.detections.frames_with_boxes
+    if sinks.steering:
+        results["steering"] = sinks.steering.path
+        results |= _plot_steering(context, sinks.steering)
+    if reader.frames_lost:
+        context.warn(
+            f"{reader.frames_lost} damaged or missing frames of {Path(reader.source.name).name} "
+            "were skipped"
+        )
+    context.message(f"{reader.frames_read} frames -> {folder}")
+    return results
+
+
+def _plot_steering(context: Context, table: SteeringTable) -> dict[str, Any]:
+    from drive.render.plots import plot_steering_distribution, plot_steering_over_time
+
+    folder = context.run_folder()
+    time_s, angle_deg, truth_deg = table.series
+    known = truth_deg == truth_deg
+    over_time = folder.file("steering_over_time.png")
+    distribution = folder.file("steering_distribution.png")
+    plot_steering_over_time(over_time, time_s, angle_deg, truth_deg if known.any() else None)
+    series = {"model": angle_deg} | ({"human": truth_deg[known]} if known.any() else {})
+    plot_steering_distribution(distribution, series)
+    return {"steering_over_time": over_time, "steering_distribution": distribution}

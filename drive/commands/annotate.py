@@ -1,0 +1,37 @@
+"""`annotate`: both models in one pass over the video, one annotated MP4."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from drive.commands._analyse import add_detector_options, add_source_options, analyse_source
+from drive.commands._common import Context, add_recording_options
+
+HELP = "Find cars and predict steering in one pass over the video; one annotated MP4."
+EXAMPLE = "annotate video.mp4"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    add_source_options(parser)
+    add_detector_options(parser)
+    parser.add_argument(
+        "--weights", metavar="FILE", help="of the detector (default: what ships with drive)"
+    )
+    parser.add_argument(
+        "--steering-weights", metavar="FILE", help="of the steering network (default: what ships)"
+    )
+    add_recording_options(parser)
+
+
+def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
+    """Run both models."""
+    return analyse_source(
+        args,
+        context,
+        detector_weights=args.weights,
+        steering_weights=args.steering_weights,
+        detects=True,
+        steers=True,
+    )

@@ -1,0 +1,54 @@
+"""`crop-preview`: one picture of the frame, the crop and what the network is given."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from drive.commands._analyse import ENGINES
+from drive.commands._common import Context
+from drive.errors import InputError
+
+HELP = "Save one picture: the frame with the crop, the crop, and what the network is given."
+EXAMPLE = "crop-preview video.mp4 --region 0,200,1280,680"
+FILE = "crop_preview.png"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.add_argument("source", metavar="SOURCE", help="video, image or folder of images")
+    parser.add_argument("--at", type=float, default=0.0, metavar="S", help="second of the video")
+    parser.add_argument(
+        "--region", default="auto", metavar="auto|full|X1,Y1,X2,Y2", help="in source pixels"
+    )
+    parser.add_argument("--engine", choices=ENGINES, default="auto", help="what runs the network")
+
+
+def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
+    """Save the picture."""
+    path = save_preview(args, context, args.at)
+    context.message(f"wrote {path}")
+    return {"preview": path}
+
+
+def save_preview(args: argparse.Namespace, context: Context, at_s: float) -> Path:
+    """Write the picture for the first frame from `at_s` on into the run folder."""
+    from drive.cars.detector import load_detector
+    from drive.frames.reader import read_frames
+    from drive.frames.region import Region
+    from drive.render.preview import crop_preview
+    from drive.sinks import save_image
+
+    with read_frames(args.source, start_s=at_s) as reader:
+        frame = next(iter(reader), None)
+    if frame is None:
+        raise InputError(f"{args.source} has no frame from {at_s:g} s on. Choose an earlier one")
+    detector = load_detector(args.weights, args.engine)
+    height, width = frame.image.shape[:2]
+    region = Region.parse(args.region, width, height, detector.default_region)
+    network_input, _ = detector.prepare(region.crop(frame.image))
+    path = context.run_folder().file(FILE)
+    save_image(path, crop_preview(frame.image, region, network_input, detector.name))
+    context.message(f"region: pixels {region} of {width}x{height}")
+    return path

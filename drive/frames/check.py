@@ -1,0 +1,289 @@
+"""What is wrong with a recording: read all of it, say what stands out, change nothing.
+
+Every check is a small function that yields findings; none of them stops the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from drive.frames.motion import LagEstimate, TurnMeter, estimate_lag
+from drive.frames.recording import Recording
+from drive.frames.steering_csv import SteeringRows, read_steering_csv
+from drive.frames.udacity import LOG
+from drive.progress import Progress, no_progress
+
+WIDEST_STEERING_WHEEL_DEG = 720.0
+"""Two full turns: no car's steering wheel goes further; front wheels stay under 50 degrees."""
+
+STUCK_S = 5.0
+"""An angle other than zero that stays the same to the last digit for so long is suspicious."""
+
+ZEROS_SHARE = 0.5
+"""From this share of exact zeros on, a network that always says zero looks good: say so."""
+
+GAP_STEPS = 5.0
+MINIMUM_GAP_S = 0.5
+DRIFT_S = 0.1
+NATURAL_LAG_S = (-0.35, 0.06)
+"""A car answers the wheel after 0.1 to 0.3 s (the simulator's recordings: 0.02 to 0.28), so that a
+wheel that leads the picture by so much is as it should be; one that trails it is recorded late."""
+
+FULL_SCALE_TOLERANCE = 1.0001
+EXAMPLES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that stands out; `code` is stable for scripts, `text` is for people."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What one recording looks like."""
+
+    name: str
+    numbers: dict[str, Any]
+    findings: list[Finding]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Reading:
+    """A recording after one pass over its frames."""
+
+    recording: Recording
+    rows: SteeringRows
+    frame_index: np.ndarray
+    time_s: np.ndarray
+    turn_px: np.ndarray
+
+
+def check_recording(recording: Recording, progress: Progress = no_progress) -> CheckReport:
+    """Read every frame and every row of `recording` and report what is wrong."""
+    reading = _read(recording, progress)
+    lag = _lag(reading)
+    checks = (
+        _pairing(reading),
+        _duplicates(reading),
+        _time_gaps(reading),
+        _angles(reading),
+        _drift(reading),
+        _stuck(reading),
+        _lag_findings(lag),
+    )
+    return CheckReport(
+        name=recording.name,
+        numbers=_numbers(reading, lag),
+        findings=[finding for check in checks for finding in check],
+    )
+
+
+def _read(recording: Recording, progress: Progress) -> _Reading:
+    meter = TurnMeter()
+    index, time_s, turn_px = [], [], []
+    frames = progress(recording.frames(), len(recording.frame_index), recording.name)
+    for frame in frames:
+        index.append(frame.index)
+        time_s.append(frame.time_s)
+        turn_px.append(meter.step(frame.image))
+    return _Reading(
+        recording, _raw_rows(recording), np.array(index), np.array(time_s), np.array(turn_px)
+    )
+
+
+def _raw_rows(recording: Recording) -> SteeringRows:
+    """The rows as they stand in the file, duplicates and all."""
+    if recording.steering_csv.name != LOG:
+        return read_steering_csv(recording.steering_csv)
+    return SteeringRows(
+        recording.steering_csv,
+        recording.frame_index,
+        recording.angle_deg.astype(np.float64),
+        recording.time_s,
+        recording.speed,
+    )
+
+
+def _numbers(reading: _Reading, lag: LagEstimate | None) -> dict[str, Any]:
+    angles = reading.recording.angle_deg[np.isfinite(reading.recording.angle_deg)]
+    time_s = reading.time_s
+    return {
+        "frames": len(reading.frame_index),
+        "frames_lost": reading.recording.report.frames_lost,
+        "rows": len(reading.rows.frame_index),
+        "seconds": round(float(time_s[-1]), 3) if len(time_s) else 0.0,
+        "angle_min_deg": round(float(angles.min()), 3) if len(angles) else None,
+        "angle_max_deg": round(float(angles.max()), 3) if len(angles) else None,
+        "angle_std_deg": round(float(angles.std()), 3) if len(angles) else None,
+        "zeros_share": round(float((angles == 0).mean()), 4) if len(angles) else None,
+        "lag_s": lag.lag_s if lag else None,
+        "lag_correlation": round(lag.correlation, 3) if lag else None,
+    }
+
+
+def _pairing(reading: _Reading) -> Iterator[Finding]:
+    lost = reading.recording.report.frames_lost
+    if lost:
+        yield Finding("frames_lost", f"{lost} frames are damaged or missing and were skipped")
+    lonely_rows = np.setdiff1d(reading.rows.frame_index, reading.frame_index)
+    if len(lonely_rows):
+        yield Finding(
+            "rows_without_frames",
+            f"{len(lonely_rows)} rows name frames that the video does not have: "
+            f"{_some(lonely_rows)}",
+        )
+    lonely_frames = np.setdiff1d(reading.frame_index, reading.rows.frame_index)
+    if len(lonely_frames):
+        yield Finding(
+            "frames_without_rows",
+            f"{len(lonely_frames)} frames have no row: {_some(lonely_frames)}",
+        )
+
+
+def _duplicates(reading: _Reading) -> Iterator[Finding]:
+    frames, counts = np.unique(reading.rows.frame_index, return_counts=True)
+    repeated = frames[counts > 1]
+    if len(repeated):
+        yield Finding(
+            "duplicates",
+            f"{len(repeated)} frames have several rows, of which the first counts: "
+            f"{_some(repeated)}",
+        )
+
+
+def _time_gaps(reading: _Reading) -> Iterator[Finding]:
+    for what, times in (("video", reading.time_s), ("CSV", reading.rows.time_s)):
+        if times is None or len(times) < 3:
+            continue
+        steps_s = np.diff(times)
+        usual_s = float(np.median(steps_s))
+        wide = np.flatnonzero(steps_s > max(GAP_STEPS * usual_s, MINIMUM_GAP_S))
+        if len(wide):
+            widest = float(steps_s[wide].max())
+            yield Finding(
+                "gaps",
+                f"{len(wide)} gaps in time in the {what}, up to {widest:.2f} s where "
+                f"{usual_s:.3f} s is usual, after entries {_some(wide)}",
+            )
+        if (steps_s < 0).any():
+            yield Finding(
+                "time_backwards",
+                f"the {what}'s time goes backwards {int((steps_s < 0).sum())} times, "
+                f"after entries {_some(np.flatnonzero(steps_s < 0))}",
+            )
+
+
+def _angles(reading: _Reading) -> Iterator[Finding]:
+    config = reading.recording.config
+    missing = np.flatnonzero(np.isnan(reading.rows.angle))
+    if len(missing):
+        yield Finding(
+            "non_finite", f"{len(missing)} rows have no finite angle: data rows {_some(missing)}"
+        )
+    angles = reading.recording.angle_deg
+    normalised = config.unit == "normalised"
+    limit = config.full_scale_deg * FULL_SCALE_TOLERANCE if normalised else None
+    limit = limit or WIDEST_STEERING_WHEEL_DEG
+    wide = np.flatnonzero(np.abs(np.nan_to_num(angles)) > limit)
+    if len(wide):
+        yield Finding(
+            "out_of_range",
+            f"{len(wide)} angles are beyond {limit:.0f} degrees, up to "
+            f"{np.nanmax(np.abs(angles)):.0f}, at frames "
+            f"{_some(reading.recording.frame_index[wide])}: is the unit right?",
+        )
+    known = angles[np.isfinite(angles)]
+    zeros = float((known == 0).mean()) if len(known) else 0.0
+    if zeros >= ZEROS_SHARE:
+        yield Finding(
+            "zeros",
+            f"{zeros:.0%} of the angles are exactly zero (a keyboard?): compare every error "
+            "with the baseline `zero`",
+        )
+
+
+def _drift(reading: _Reading) -> Iterator[Finding]:
+    times = reading.recording.time_s
+    if times is None:
+        return
+    frames, in_rows, in_video = np.intersect1d(
+        reading.recording.frame_index, reading.frame_index, return_indices=True
+    )
+    if len(frames) < 2:
+        return
+    apart_s = times[in_rows] - reading.time_s[in_video]
+    apart_s = apart_s - apart_s[0]
+    worst = int(np.nanargmax(np.abs(apart_s)))
+    if abs(apart_s[worst]) > DRIFT_S:
+        yield Finding(
+            "drift",
+            f"the CSV's time and the video's drift apart by up to {apart_s[worst]:+.2f} s "
+            f"(frame {frames[worst]}), by {apart_s[-1]:+.2f} s at the end; "
+            "frames and rows are paired by frame number",
+        )
+
+
+def _stuck(reading: _Reading) -> Iterator[Finding]:
+    recording = reading.recording
+    angles = recording.angle_deg
+    rate = len(reading.time_s) / reading.time_s[-1] if len(reading.time_s) > 1 else 1.0
+    times_s = recording.time_s if recording.time_s is not None else recording.frame_index / rate
+    starts = np.flatnonzero(np.diff(angles, prepend=np.nan) != 0)
+    ends = np.append(starts[1:], len(angles)) - 1
+    lengths_s = times_s[ends] - times_s[starts]
+    for start, length_s in zip(starts, lengths_s, strict=True):
+        if length_s >= STUCK_S and angles[start] != 0 and np.isfinite(angles[start]):
+            yield Finding(
+                "stuck",
+                f"the wheel stays at exactly {angles[start]:g} degrees for {length_s:.1f} s "
+                f"from frame {recording.frame_index[start]}",
+            )
+
+
+def _lag(reading: _Reading) -> LagEstimate | None:
+    recording = reading.recording
+    frames, in_rows, in_video = np.intersect1d(
+        recording.frame_index, reading.frame_index, return_indices=True
+    )
+    known = np.isfinite(recording.angle_deg[in_rows])
+    if known.sum() < len(frames) / 2:
+        return None
+    return estimate_lag(
+        reading.time_s,
+        reading.turn_px,
+        reading.time_s[in_video][known],
+        recording.angle_deg[in_rows][known],
+    )
+
+
+def _lag_findings(lag: LagEstimate | None) -> Iterator[Finding]:
+    if lag is None or not lag.trusted:
+        return
+    if lag.correlation < 0:
+        yield Finding(
+            "sign",
+            "the picture turns the other way than the wheel "
+            f"(correlation {lag.correlation:+.2f}): is positive to the left? "
+            'If so, write positive = "left" in recording.toml',
+        )
+    if not NATURAL_LAG_S[0] <= lag.lag_s <= NATURAL_LAG_S[1]:
+        way = "trails" if lag.lag_s > 0 else "leads"
+        yield Finding(
+            "lag",
+            f"the wheel {way} the picture by about {abs(lag.lag_s):.2f} s "
+            f"(correlation {lag.correlation:+.2f}); lag_s = {lag.lag_s:g} in recording.toml "
+            "takes it out",
+        )
+
+
+def _some(values: np.ndarray) -> str:
+    """The first few values, and how many more there are."""
+    shown = ", ".join(str(value) for value in values[:EXAMPLES])
+    return shown + (f" and {len(values) - EXAMPLES} more" if len(values) > EXAMPLES else "")

@@ -1,0 +1,121 @@
+"""How the picture turns, and by how much the recorded wheel trails it.
+
+The sideways shift of the far scene between two frames is proportional to the car's yaw, and so to
+the steering angle. Correlating the two over time shifts shows a lag, and a sign that is turned
+round. Needs no calibration; knows nothing of files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+PICTURE_SIZE = (160, 90)
+"""Width and height in pixels at which shifts are measured; a pixel is 0.4 degrees of yaw or so."""
+
+FAR_BAND = (0.25, 0.60)
+"""Share of the height around the horizon: far enough to show little of the way forward."""
+
+GRID_S = 0.02
+MAXIMUM_LAG_S = 1.0
+SMOOTHING_S = 0.2
+MINIMUM_OVERLAP_S = 5.0
+MINIMUM_CORRELATION = 0.35
+"""Below this the picture and the wheel do not tell the same story and no lag is suggested."""
+
+
+@dataclass(frozen=True, slots=True)
+class LagEstimate:
+    """How the wheel follows the picture.
+
+    Attributes:
+        lag_s: seconds by which the recorded angle trails the picture; negative where it leads.
+        correlation: of the picture's turning and the angle at that lag, -1..1; negative where
+            the recording's angles are positive to the left.
+    """
+
+    lag_s: float
+    correlation: float
+
+    @property
+    def trusted(self) -> bool:
+        """Whether picture and wheel agree well enough to act upon."""
+        return abs(self.correlation) >= MINIMUM_CORRELATION
+
+
+class TurnMeter:
+    """Measures how far the scene moves sideways from frame to frame, in constant memory."""
+
+    def __init__(self) -> None:
+        self._last: np.ndarray | None = None
+        self._window: np.ndarray | None = None
+
+    def step(self, image: np.ndarray) -> float:
+        """The turn since the frame before: pixels at `PICTURE_SIZE`, positive to the right.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+        """
+        small = cv2.resize(image, PICTURE_SIZE, interpolation=cv2.INTER_AREA)
+        top, bottom = (round(share * PICTURE_SIZE[1]) for share in FAR_BAND)
+        band = cv2.cvtColor(small[top:bottom], cv2.COLOR_RGB2GRAY).astype(np.float32)
+        if self._window is None:
+            self._window = cv2.createHanningWindow(band.shape[::-1], cv2.CV_32F)
+        last, self._last = self._last, band
+        if last is None:
+            return 0.0
+        (shift, _), _ = cv2.phaseCorrelate(last, band, self._window)
+        return -float(shift)
+
+
+def estimate_lag(
+    time_s: np.ndarray, turn_px: np.ndarray, angle_time_s: np.ndarray, angle_deg: np.ndarray
+) -> LagEstimate | None:
+    """Compare the picture's turning with the recorded angle over time shifts.
+
+    Args:
+        time_s: (N,) seconds of the frames.
+        turn_px: (N,) turn since the frame before, from `TurnMeter`.
+        angle_time_s: (M,) seconds of the angles, on the same clock.
+        angle_deg: (M,) finite angles in degrees.
+
+    Returns:
+        The shift of the largest correlation, or None where the drive is too short or the wheel
+        or the picture never moves.
+    """
+    if len(time_s) < 3 or len(angle_deg) < 3:
+        return None
+    start, end = max(time_s[0], angle_time_s[0]), min(time_s[-1], angle_time_s[-1])
+    if end - start < MINIMUM_OVERLAP_S + 2 * MAXIMUM_LAG_S:
+        return None
+    steps_s = np.maximum(np.diff(time_s, prepend=time_s[0] - GRID_S), 1e-6)
+    grid_s = np.arange(start + MAXIMUM_LAG_S, end - MAXIMUM_LAG_S, GRID_S)
+    rate = np.interp(grid_s, time_s, np.clip(turn_px / steps_s, *_limits(turn_px / steps_s)))
+    turning = _standard(_smooth(rate))
+    lags_s = np.arange(-MAXIMUM_LAG_S, MAXIMUM_LAG_S + GRID_S / 2, GRID_S)
+    correlations = []
+    for lag_s in lags_s:
+        angles = _standard(_smooth(np.interp(grid_s + lag_s, angle_time_s, angle_deg)))
+        if turning is None or angles is None:
+            return None
+        correlations.append(float(np.mean(turning * angles)))
+    best = int(np.argmax(np.abs(correlations)))
+    return LagEstimate(lag_s=round(float(lags_s[best]), 3), correlation=correlations[best])
+
+
+def _limits(values: np.ndarray) -> tuple[float, float]:
+    """Where to cut the outliers that phase correlation gives on a cut or a blurred frame."""
+    low, high = np.percentile(values, [1, 99])
+    return float(low), float(high)
+
+
+def _smooth(values: np.ndarray) -> np.ndarray:
+    width = max(1, round(SMOOTHING_S / GRID_S))
+    return np.convolve(values, np.ones(width) / width, mode="same")
+
+
+def _standard(values: np.ndarray) -> np.ndarray | None:
+    deviation = values.std()
+    return None if deviation < 1e-9 else (values - values.mean()) / deviation

@@ -1,0 +1,179 @@
+"""Frames -> models -> render, for one source and in constant memory.
+
+`Analyser` turns a frame into a `Result`; `run_pipeline` carries every frame of a source through
+it to the sinks. Which models there are and where results go, the commands decide.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from drive.frames.reader import FrameReader
+from drive.frames.region import Region
+from drive.frames.sources import Kind
+from drive.progress import Progress, no_progress
+from drive.runs import RunRecord
+from drive.sinks import Result, Sink
+from drive.types import Detection, Frame
+
+if TYPE_CHECKING:
+    from drive.cars.detector import Detector
+    from drive.cars.track import Tracker
+    from drive.steering.predict import SteeringModel
+
+SPEED_MEMORY = 0.95
+"""How much of the speed shown comes from the frames before: steady enough to be read."""
+
+
+@dataclass
+class DetectionSettings:
+    """How the detector is used on a source.
+
+    Attributes:
+        region: `auto`, `full` or `X1,Y1,X2,Y2` in source pixels.
+        conf: least score; None takes the detector's own thresholds.
+        classes: classes to report; None takes the detector's usual ones.
+        every: run the network on every N-th frame and track between.
+    """
+
+    region: str = "auto"
+    conf: float | None = None
+    classes: Sequence[str] | None = None
+    every: int = 1
+
+
+class Analyser:
+    """Asks the models about each frame, in the order of the frames."""
+
+    def __init__(
+        self,
+        *,
+        detector: Detector | None = None,
+        tracker: Tracker | None = None,
+        settings: DetectionSettings | None = None,
+        pilot: SteeringModel | None = None,
+        truth: Mapping[int, float] | None = None,
+        record: RunRecord | None = None,
+    ) -> None:
+        self._detector = detector
+        self._tracker = tracker
+        self._settings = settings or DetectionSettings()
+        self._pilot = pilot
+        self._truth = truth or {}
+        self._record = record or RunRecord([], {})
+        self._regions: dict[tuple[int, int], Region] = {}
+        self._speed = _Speed()
+
+    def analyse(self, frame: Frame, shows_time: bool = True) -> Result:
+        """Everything that the models say of `frame`."""
+        region = self._region(frame) if self._detector else None
+        with self._record.stage("detect"):
+            detections = self._detect(frame, region)
+        with self._record.stage("steer"):
+            angle_deg = self._pilot.predict(frame.image) if self._pilot else None
+        return Result(
+            frame=frame,
+            detections=detections,
+            angle_deg=angle_deg,
+            truth_deg=self._truth.get(frame.index),
+            region=region,
+            header=self._header(frame) if shows_time else None,
+        )
+
+    def _detect(self, frame: Frame, region: Region | None) -> list[Detection] | None:
+        if self._detector is None:
+            return None
+        settings = self._settings
+        if self._tracker is not None and frame.index % settings.every:
+            return self._tracker.coast(frame.time_s)
+        found = self._detector.detect(frame.image, region, settings.conf, settings.classes)
+        if self._tracker is None:
+            return found
+        return self._tracker.update(found, frame.time_s)
+
+    def _region(self, frame: Frame) -> Region:
+        assert self._detector is not None
+        height, width = frame.image.shape[:2]
+        if (width, height) not in self._regions:
+            self._regions[width, height] = Region.parse(
+                self._settings.region, width, height, self._detector.default_region
+            )
+        return self._regions[width, height]
+
+    def _header(self, frame: Frame) -> str:
+        minutes, seconds = divmod(frame.time_s, 60)
+        clock = f"{int(minutes):02d}:{seconds:04.1f}"
+        speed = self._speed.tick()
+        return f"{clock}  {speed:.0f} fps" if speed else clock
+
+
+@dataclass
+class _Speed:
+    """Frames a second that the whole loop manages, smoothed."""
+
+    _last: float | None = None
+    _interval_s: float | None = field(default=None)
+
+    def tick(self) -> float | None:
+        now = time.perf_counter()
+        last, self._last = self._last, now
+        if last is None:
+            return None
+        interval_s = now - last
+        before_s = self._interval_s if self._interval_s is not None else interval_s
+        self._interval_s = SPEED_MEMORY * before_s + (1 - SPEED_MEMORY) * interval_s
+        return 1 / self._interval_s if self._interval_s > 0 else None
+
+
+def run_pipeline(
+    reader: FrameReader,
+    analyser: Analyser,
+    sinks: Sequence[Sink],
+    record: RunRecord,
+    progress: Progress = no_progress,
+) -> None:
+    """Carry every frame of the source through the models to the sinks.
+
+    A camera or a stream ends when the user interrupts it: what was written is finished. A file
+    that is interrupted leaves nothing.
+    """
+    live = reader.source.kind in (Kind.CAMERA, Kind.STREAM)
+    shows_time = reader.source.kind is not Kind.IMAGES
+    total = reader.info.frame_count if reader.info else len(reader.source.images) or None
+    with ExitStack() as stack:
+        stack.enter_context(reader)
+        for sink in sinks:
+            stack.enter_context(sink)
+        with _ends_on_interrupt(live):
+            frames = progress(_timed(reader, record), total, reader.source.stem)
+            for frame in frames:
+                result = analyser.analyse(frame, shows_time)
+                with record.stage("write"):
+                    for sink in sinks:
+                        sink.write(result)
+    record.counts["frames_read"] = reader.frames_read
+    record.counts["frames_lost"] = reader.frames_lost
+
+
+def _timed(reader: FrameReader, record: RunRecord) -> Iterator[Frame]:
+    """The reader's frames, their decoding timed."""
+    frames = iter(reader)
+    while True:
+        with record.stage("decode"):
+            frame = next(frames, None)
+        if frame is None:
+            return
+        yield frame
+
+
+@contextmanager
+def _ends_on_interrupt(live: bool) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not live:
+            raise

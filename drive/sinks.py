@@ -1,0 +1,290 @@
+"""Where results of frames go: tables, an annotated video, annotated pictures.
+
+A sink is a context manager with `write(result)`. Each file is whole or absent: an error inside
+the `with` block leaves nothing under a final name. Knows nothing of the models.
+"""
+
+from __future__ import annotations
+
+import csv
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Protocol
+
+import cv2
+import numpy as np
+
+from drive.errors import EncodeError
+from drive.files import atomic
+from drive.frames.region import Region
+from drive.render.overlay import Overlay
+from drive.render.writer import VideoWriter
+from drive.types import Detection, Frame
+
+DETECTION_COLUMNS = (
+    *("source", "frame", "time_s", "track_id", "class", "score"),
+    *("x1", "y1", "x2", "y2"),
+)
+STEERING_COLUMNS = ("frame", "time_s", "angle_deg", "truth_deg")
+
+TIME_DIGITS = 6
+SCORE_DIGITS = 4
+PIXEL_DIGITS = 2
+ANGLE_DIGITS = 4
+JPEG_QUALITY = 92
+
+LIVE_RATE_HINT = 30.0
+"""Frames a second that most cameras give; times in the file come from the frames themselves."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """What the models say of one frame.
+
+    Attributes:
+        frame: the picture, its index and its time.
+        detections: objects found or tracked; None where no detector ran.
+        angle_deg: the model's steering angle, positive right; None where no such model ran.
+        truth_deg: the human's angle, None where unknown.
+        region: where the detector looked.
+        header: the line at the top of the picture.
+    """
+
+    frame: Frame
+    detections: list[Detection] | None = None
+    angle_deg: float | None = None
+    truth_deg: float | None = None
+    region: Region | None = None
+    header: str | None = None
+
+
+class Sink(Protocol):
+    """Takes the results of a source, frame by frame."""
+
+    def __enter__(self) -> Sink:
+        """Open the files."""
+        ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Finish the files, or remove them after an error."""
+        ...
+
+    def write(self, result: Result) -> None:
+        """Take one frame's result."""
+        ...
+
+
+class _Table:
+    """A CSV that is written row by row and appears when it is whole."""
+
+    columns: tuple[str, ...] = ()
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._stack = ExitStack()
+        self._file: IO[str] | None = None
+        self._rows: Any = None
+
+    def __enter__(self) -> _Table:
+        part = self._stack.enter_context(atomic(self.path))
+        self._file = self._stack.enter_context(part.open("w", newline="", encoding="utf-8"))
+        self._rows = csv.writer(self._file)
+        self._rows.writerow(self.columns)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, traceback)
+
+
+class DetectionTable(_Table):
+    """`detections.csv`: a row a box.
+
+    Attributes:
+        rows_written: boxes so far.
+        frames_with_boxes: frames with at least one box so far.
+    """
+
+    columns = DETECTION_COLUMNS
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.rows_written = 0
+        self.frames_with_boxes = 0
+
+    def write(self, result: Result) -> None:
+        """Write the frame's boxes."""
+        frame = result.frame
+        name = Path(frame.source).name
+        for found in result.detections or []:
+            self._rows.writerow(
+                [
+                    name,
+                    frame.index,
+                    round(frame.time_s, TIME_DIGITS),
+                    "" if found.track_id is None else found.track_id,
+                    found.label,
+                    round(found.score, SCORE_DIGITS),
+                    *(round(float(edge), PIXEL_DIGITS) for edge in found.box),
+                ]
+            )
+            self.rows_written += 1
+        self.frames_with_boxes += bool(result.detections)
+
+
+class SteeringTable(_Table):
+    """`steering.csv`: a row a frame; keeps the numbers for the plots as well."""
+
+    columns = STEERING_COLUMNS
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._series: list[tuple[float, float, float]] = []
+
+    def write(self, result: Result) -> None:
+        """Write the frame's angles."""
+        frame, angle, truth = result.frame, result.angle_deg, result.truth_deg
+        self._rows.writerow(
+            [
+                frame.index,
+                round(frame.time_s, TIME_DIGITS),
+                "" if angle is None else round(angle, ANGLE_DIGITS),
+                "" if truth is None else round(truth, ANGLE_DIGITS),
+            ]
+        )
+        missing = float("nan")
+        self._series.append(
+            (
+                frame.time_s,
+                missing if angle is None else angle,
+                missing if truth is None else truth,
+            )
+        )
+
+    @property
+    def series(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Times in seconds, the model's and the human's angles in degrees (NaN where unknown)."""
+        values = np.array(self._series, dtype=np.float64).reshape(-1, 3)
+        return values[:, 0], values[:, 1], values[:, 2]
+
+
+@dataclass(frozen=True, slots=True)
+class VideoSettings:
+    """How an annotated video begins: see `VideoWriter`."""
+
+    width: int
+    height: int
+    rate_hint: float
+    audio_from: str | None = None
+    audio_start_s: float = 0.0
+    audio_end_s: float | None = None
+
+
+class AnnotatedVideo:
+    """The source's video with everything drawn on it.
+
+    With `settings` the encoder is opened, and so proved, before the first frame is processed;
+    without them (a camera, whose size is unknown) when the first frame comes.
+
+    Attributes:
+        frames_written: frames in the file so far.
+    """
+
+    def __init__(self, path: Path, settings: VideoSettings | None) -> None:
+        self.path = path
+        self.frames_written = 0
+        self._settings = settings
+        self._stack = ExitStack()
+        self._writer: VideoWriter | None = None
+        self._overlay: Overlay | None = None
+
+    def __enter__(self) -> AnnotatedVideo:
+        if self._settings is not None:
+            self._open(self._settings)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, traceback)
+
+    def write(self, result: Result) -> None:
+        """Draw on the frame and write it at its own time."""
+        if self._writer is None or self._overlay is None:
+            height, width = result.frame.image.shape[:2]
+            self._open(VideoSettings(width, height, LIVE_RATE_HINT))
+        assert self._writer is not None and self._overlay is not None
+        self._writer.write(draw(self._overlay, result), result.frame.time_s)
+        self.frames_written = self._writer.frames_written
+
+    def _open(self, settings: VideoSettings) -> None:
+        self._writer = self._stack.enter_context(VideoWriter(self.path, **asdict(settings)))
+        self._overlay = Overlay(settings.width, settings.height)
+
+
+class AnnotatedImages:
+    """A picture for each picture of the source, under the same name."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.frames_written = 0
+
+    def __enter__(self) -> AnnotatedImages:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Every picture is whole by itself: nothing is left to do."""
+
+    def write(self, result: Result) -> None:
+        """Draw on the picture and save it."""
+        image = result.frame.image
+        height, width = image.shape[:2]
+        save_image(
+            self.folder / f"{Path(result.frame.source).stem}.jpg",
+            draw(Overlay(width, height), result),
+        )
+        self.frames_written += 1
+
+
+def draw(overlay: Overlay, result: Result) -> np.ndarray:
+    """The frame with its boxes, gauges and header, (H, W, 3) uint8 RGB."""
+    return overlay.draw(
+        result.frame.image,
+        detections=result.detections or (),
+        angle_deg=result.angle_deg,
+        truth_deg=result.truth_deg,
+        header=result.header,
+        region=result.region,
+    )
+
+
+def save_image(path: Path, image: np.ndarray) -> None:
+    """Write an RGB picture; the suffix of `path` gives the format.
+
+    Raises:
+        EncodeError: the picture cannot be encoded or written.
+    """
+    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    with atomic(path) as part:
+        if not cv2.imwrite(str(part), cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality):
+            raise EncodeError(f"The picture {path} could not be written")

@@ -1,0 +1,106 @@
+"""check-data: each flaw that is put into a recording is reported, and a sound one is left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from drive.frames.check import CheckReport, check_recording
+from drive.frames.motion import TurnMeter, estimate_lag
+from drive.frames.recording import open_recordings
+
+MakeRecording = Callable[..., Path]
+HEADER = "time_s,frame,wheel\n"
+
+
+def check(folder: Path) -> tuple[CheckReport, set[str]]:
+    (recording,) = open_recordings([folder])
+    report = check_recording(recording)
+    return report, {finding.code for finding in report.findings}
+
+
+def write_rows(folder: Path, rows: list[tuple[float, int, object]]) -> None:
+    lines = [f"{time_s},{frame},{angle}" for time_s, frame, angle in rows]
+    (folder / "epoch01_steering.csv").write_text(HEADER + "\n".join(lines) + "\n")
+
+
+def test_a_sound_recording_has_no_findings(make_recording: MakeRecording) -> None:
+    report, codes = check(make_recording("sound", [np.sin(i / 5) for i in range(40)]))
+    assert codes == set()
+    assert report.numbers["frames"] == report.numbers["rows"] == 40
+
+
+@pytest.mark.parametrize(
+    ("rows", "code"),
+    [
+        ([(i * 0.05, i, i % 5 + 1) for i in range(35)], "rows_without_frames"),
+        ([(i * 0.05, i, i % 5 + 1) for i in range(25)], "frames_without_rows"),
+        ([(i * 0.05, i // 2, i % 5 + 1) for i in range(60)], "duplicates"),
+        ([(i * 0.05, i, "inf" if i == 3 else i % 5 + 1) for i in range(30)], "non_finite"),
+        ([(i * 0.05, i, 2000 if i == 3 else i % 5 + 1) for i in range(30)], "out_of_range"),
+        ([(i * 0.05, i, 0 if i % 3 else 4) for i in range(30)], "zeros"),
+        ([(i * 0.06, i, i % 5 + 1) for i in range(30)], "drift"),
+        ([(i * 0.05 + (3 if i > 9 else 0), i, i % 5 + 1) for i in range(30)], "gaps"),
+        ([(i * 0.05 - (1 if i > 9 else 0), i, i % 5 + 1) for i in range(30)], "time_backwards"),
+    ],
+)
+def test_each_flaw_is_found(
+    make_recording: MakeRecording, rows: list[tuple[float, int, object]], code: str
+) -> None:
+    folder = make_recording("flawed", frames=30)
+    write_rows(folder, rows)
+    assert code in check(folder)[1]
+
+
+def test_a_stuck_wheel_is_found(make_recording: MakeRecording) -> None:
+    angles = [index % 5 + 1.0 for index in range(130)]
+    angles[10:121] = [3.25] * 111
+    report, codes = check(make_recording("stuck", angles))
+    assert "stuck" in codes
+    assert any("frame 10" in finding.text for finding in report.findings)
+
+
+def test_nothing_is_changed(make_recording: MakeRecording) -> None:
+    folder = make_recording("same")
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    check(folder)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_the_turn_meter_sees_right_as_positive() -> None:
+    scene = np.random.default_rng(0).integers(0, 255, (90, 400, 3), dtype=np.uint8)
+    scene = np.repeat(np.repeat(scene[::6, ::6], 6, 0), 6, 1)[:90]
+    meter = TurnMeter()
+    meter.step(scene[:, 100:260])
+    assert meter.step(scene[:, 104:264]) == pytest.approx(4, abs=0.7)
+
+
+@pytest.mark.parametrize(("lag_s", "sign"), [(0.3, 1), (-0.2, 1), (0.0, -1)])
+def test_a_known_lag_is_estimated(lag_s: float, sign: int) -> None:
+    time_s = np.arange(0, 40, 0.05)
+
+    def wheel(at_s: np.ndarray) -> np.ndarray:
+        return np.sin(at_s) + 0.6 * np.sin(2.3 * at_s + 1)
+
+    noise = np.random.default_rng(1).normal(0, 0.2, len(time_s))
+    lag = estimate_lag(time_s, wheel(time_s) + noise, time_s, sign * wheel(time_s - lag_s))
+    assert lag is not None
+    assert lag.lag_s == pytest.approx(lag_s, abs=0.05)
+    assert np.sign(lag.correlation) == sign
+
+
+def test_short_or_motionless_drives_give_no_lag() -> None:
+    time_s = np.arange(0, 40, 0.05)
+    flat = np.zeros_like(time_s)
+    assert estimate_lag(time_s, np.sin(time_s), time_s, flat) is None
+    assert estimate_lag(time_s[:40], np.sin(time_s[:40]), time_s[:40], time_s[:40]) is None
+
+
+def test_the_simulator_s_wheel_and_picture_agree(shared: Path) -> None:
+    (recording,) = open_recordings([shared / "recordings" / "torcs" / "street-1"])
+    report, codes = check(recording.path)
+    assert report.numbers["lag_correlation"] > 0.9
+    assert not codes & {"lag", "sign"}
