@@ -71,8 +71,8 @@ class Tracker:
     """Gives detections the number of the object that they show; numbers count from 1.
 
     Args:
-        thresholds: least score to begin a track: for each label, or one for all. The detector's
-            `thresholds`, usually.
+        thresholds: least score to begin a track: for each label (the detector's `thresholds`), or
+            one for all; None when the detector has dropped all weak detections already.
         low_share: share of the threshold that is enough to continue a track.
         confirm_hits: detections until a track gets its number.
         coast_s: seconds that a track outlives its last detection.
@@ -84,7 +84,7 @@ class Tracker:
 
     def __init__(
         self,
-        thresholds: Mapping[str, float] | float,
+        thresholds: Mapping[str, float] | float | None = None,
         *,
         low_share: float = LOW_SHARE,
         confirm_hits: int = CONFIRM_HITS,
@@ -105,8 +105,10 @@ class Tracker:
         self._confirmed = 0
 
     @property
-    def low_conf(self) -> float:
-        """The score down to which the tracker has use for detections: ask the detector for it."""
+    def low_conf(self) -> float | None:
+        """The least score that is of use: the `conf` to call the detector with."""
+        if self._thresholds is None:
+            return None
         if isinstance(self._thresholds, Mapping):
             return self._low_share * min(self._thresholds.values())
         return self._low_share * self._thresholds
@@ -145,7 +147,7 @@ class Tracker:
         results += [self._take(track, low[index], time_s) for index, track in weak_pairs.items()]
         return sorted(results, key=lambda detection: -detection.score)
 
-    def predict(self, time_s: float) -> list[Detection]:
+    def coast(self, time_s: float) -> list[Detection]:
         """Return where the objects seen in the last update should be at `time_s`.
 
         For frames between two on which the network runs; changes nothing. Scores are the last ones.
@@ -158,7 +160,7 @@ class Tracker:
 
     def _threshold(self, label: str) -> float:
         if not isinstance(self._thresholds, Mapping):
-            return self._thresholds
+            return self._thresholds or 0.0
         if label not in self._thresholds:
             known = ", ".join(self._thresholds)
             raise InputError(f"the tracker has thresholds for {known}; received: label={label!r}")

@@ -97,6 +97,12 @@ def test_thresholds_follow_the_label() -> None:
     assert [(d.label, d.track_id) for d in found] == [("bus", 1)]
 
 
+def test_without_thresholds_every_detection_counts() -> None:
+    tracker = Tracker(confirm_hits=1)
+    assert tracker.low_conf is None
+    assert ids(tracker.update([car(100, score=0.01)], 0.0)) == [1]
+
+
 def test_smoothing_calms_jitter() -> None:
     rng = np.random.default_rng(9)
     noise = rng.normal(0, 4, 100)
@@ -116,15 +122,15 @@ def test_labels_do_not_mix() -> None:
     assert [(d.label, d.track_id) for d in found] == [("bus", 2), ("car", 1)]
 
 
-def test_predict_moves_the_boxes_on_and_changes_nothing() -> None:
+def test_coasting_moves_the_boxes_on_and_changes_nothing() -> None:
     tracker = Tracker(THRESHOLD)
     follow(tracker, every(0.1, 1.0), lambda t: car(100 + 100 * t))
     for _ in range(2):
-        (guess,) = tracker.predict(0.95)
+        (guess,) = tracker.coast(0.95)
         assert guess.track_id == 1
         assert (guess.box.x1 + guess.box.x2) / 2 == pytest.approx(195)
     tracker.update([], 1.0)
-    assert tracker.predict(1.05) == []
+    assert tracker.coast(1.05) == []
 
 
 def test_nothing_is_lost_in_a_crowd() -> None:
