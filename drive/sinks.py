@@ -7,6 +7,7 @@ the `with` block leaves nothing under a final name. Knows nothing of the models.
 from __future__ import annotations
 
 import csv
+from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -81,7 +82,7 @@ class Sink(Protocol):
         ...
 
 
-class _Table:
+class _Table(ABC):
     """A CSV that is written row by row and appears when it is whole."""
 
     columns: tuple[str, ...] = ()
@@ -106,6 +107,10 @@ class _Table:
         traceback: TracebackType | None,
     ) -> None:
         self._stack.__exit__(kind, error, traceback)
+
+    @abstractmethod
+    def write(self, result: Result) -> None:
+        """Write the frame's rows."""
 
 
 class DetectionTable(_Table):

@@ -1,0 +1,144 @@
+"""The command line: help at once, exit statuses, config files, run folders, JSON."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from drive import cli
+from drive.commands import check_data
+from tests.conftest import VideoMaker
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = ("numpy", "cv2", "av", "tensorflow", "keras", "openvino", "pandas", "matplotlib")
+
+
+def run(*arguments: object, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "run.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def assert_one_line_of_complaint(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert done.returncode == 2, done.stderr
+    complaint = done.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in complaint
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_help_is_quick_has_an_example_and_imports_nothing_heavy(command: str) -> None:
+    code = (
+        "import sys; from drive.cli import main\n"
+        f"try: main([{command!r}, '--help'])\n"
+        "except SystemExit: pass\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    seconds = time.perf_counter() - started
+    assert "example:" in done.stdout
+    assert done.stdout.strip().endswith("[]")
+    assert seconds < 1.5  # 0.2 s on an idle machine; tests share theirs
+
+
+def test_the_overview_names_every_command() -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    for command in cli.COMMANDS:
+        assert command in done.stdout
+
+
+def test_an_unknown_command_says_what_there_is() -> None:
+    assert_one_line_of_complaint(run("detekt"), "detekt", "detect")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("text.mp4", b"just text " * 99), ("empty.mp4", b""), (None, b"")]
+)
+def test_what_is_no_video_ends_with_status_2(
+    tmp_path: Path, name: str | None, content: bytes
+) -> None:
+    path = tmp_path / (name or "absent.mp4")
+    if name:
+        path.write_bytes(content)
+    done = run("detect", path, "--out", tmp_path / "out", "--quiet")
+    assert_one_line_of_complaint(done, path.name)
+    assert not list((tmp_path / "out").glob("*")) if (tmp_path / "out").exists() else True
+
+
+def test_wrong_options_end_with_status_2(tmp_path: Path, make_video: VideoMaker) -> None:
+    video = make_video(frames=3)
+    out = ["--out", tmp_path / "out", "--quiet"]
+    assert_one_line_of_complaint(run("detect", video, "--region", "9,9,1,1", *out), "X1,Y1,X2,Y2")
+    assert_one_line_of_complaint(run("detect", video, "--conf", "7", *out), "--conf", "7")
+    assert run("detect", video, "--every", "0.5", *out).returncode == 2
+    assert_one_line_of_complaint(run("detect", video, "--start", "5", "--end", "2", *out), "end")
+
+
+def test_a_config_file_gives_defaults_and_the_line_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "settings.toml"
+    config.write_text('unit = "radians"\nfull-scale-deg = 20\nquiet = true\n')
+    seen = {}
+    monkeypatch.setattr(check_data, "run", lambda args, context: seen.update(vars(args)) or {})
+    status = cli.main(["check-data", "x", "--config", str(config), "--full-scale-deg", "30"])
+    assert status == 0
+    assert seen["unit"] == "radians"
+    assert seen["full_scale_deg"] == 30
+    assert seen["quiet"] is True
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        ("colour = 1", "colour"),
+        ("full-scale-deg = 'wide'", "full-scale-deg"),
+        ("unit = 'grad'", "grad"),
+        ("quiet = 'yes'", "quiet"),
+        ("= broken", "TOML"),
+    ],
+)
+def test_a_wrong_config_file_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, word: str
+) -> None:
+    config = tmp_path / "settings.toml"
+    config.write_text(content)
+    assert cli.main(["check-data", "x", "--config", str(config)]) == 2
+    assert word in capsys.readouterr().err
+
+
+def test_errors_become_exit_statuses(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(args: object, context: object) -> dict:
+        raise KeyboardInterrupt
+
+    def full_disk(args: object, context: object) -> dict:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(check_data, "run", interrupted)
+    assert cli.main(["check-data", "x"]) == 130
+    monkeypatch.setattr(check_data, "run", full_disk)
+    assert cli.main(["check-data", "x"]) == 1
+    assert "No space left" in capsys.readouterr().err
+
+
+def test_check_data_prints_findings_and_json(tmp_path: Path, make_video: VideoMaker) -> None:
+    make_video("drive/epoch01_front.mp4", frames=10)
+    csv = tmp_path / "drive" / "epoch01_steering.csv"
+    csv.write_text("frame,wheel\n" + "\n".join(f"{i},{i % 3}" for i in range(8)) + "\n")
+    done = run("check-data", tmp_path / "drive", "--json")
+    assert done.returncode == 0
+    assert "2 frames have no row" in done.stdout
+    report = json.loads(done.stdout.strip().splitlines()[-1])
+    codes = [finding["code"] for finding in report["recordings"][0]["findings"]]
+    assert codes == ["frames_without_rows"]
