@@ -17,8 +17,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from drive.engine.onnx_graph import GraphBuilder, Value
-from drive.engine.onnx_layers import Call, convert_layer, kernel_from_onnx
+from drive.engine.onnx_graph import Call, GraphBuilder, Value
+from drive.engine.onnx_layers import convert_layer, kernel_from_onnx
 from drive.errors import InputError, MissingFileError, WeightsError
 from drive.files import atomic
 

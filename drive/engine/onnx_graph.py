@@ -1,7 +1,7 @@
 """The ONNX graph under construction: nodes, initialisers and the layout of each value.
 
-Knows the operators of ONNX opset 17 as far as it emits them; does not know Keras layers
-(`onnx_layers`) nor files (`onnx_file`).
+Knows that layers are called on values, not what any layer does (`onnx_layers`,
+`onnx_elementwise`), and no files (`onnx_file`).
 
 Keras keeps pictures as (batch, row, column, channel), ONNX as (batch, channel, row, column).
 Each `Value` says how its tensor is stored, so that a transposition is written only where a layer
@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from drive.errors import DriveError
 
 OPSET = 17  # 2022: read by OpenVINO since 2022.3 and by ONNX Runtime since 1.12
 IR_VERSION = 8  # the file format version that goes with opset 17
@@ -43,6 +45,24 @@ class Value:
     def rank(self) -> int:
         """The number of axes, the batch's included."""
         return len(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One use of a Keras layer: the layer, the values it is given, the shape it returns."""
+
+    layer: Any
+    inputs: list[Value]
+    shape: tuple[int | None, ...]
+
+    @property
+    def name(self) -> str:
+        """The layer's own name."""
+        return str(self.layer.name)
+
+    def output(self, name: str, channels_first: bool) -> Value:
+        """Return the call's output, once it has the name `name` in the graph."""
+        return Value(name, self.shape, channels_first)
 
 
 class GraphBuilder:
@@ -138,3 +158,11 @@ class GraphBuilder:
             candidate = f"{name}_{count}"
         self._names.add(candidate)
         return candidate
+
+
+def unsupported(layer: Any, setting: str, received: object, expected: str) -> DriveError:
+    """Return the error for a setting that has no translation; names layer and setting."""
+    return DriveError(
+        f"layer '{layer.name}' ({type(layer).__name__}) cannot be written as ONNX: "
+        f"{setting} must be {expected}; received: {received!r}"
+    )

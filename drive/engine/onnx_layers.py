@@ -8,35 +8,21 @@ layer's name, so that nothing is exported wrongly in silence.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from drive.engine.onnx_graph import NHWC_TO_NCHW, GraphBuilder, Value
+from drive.engine.onnx_elementwise import (
+    activate,
+    activation,
+    as_it_is,
+    elu,
+    leaky_relu,
+    relu,
+    rescaling,
+)
+from drive.engine.onnx_graph import NHWC_TO_NCHW, Call, GraphBuilder, Value, unsupported
 from drive.errors import DriveError
-
-KERAS_LEAKY_SLOPE = 0.2  # keras.activations.leaky_relu, when named as an activation
-SIMPLE_ACTIVATIONS = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "softplus": "Softplus"}
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One use of a Keras layer: the layer, the values it is given, the shape it returns."""
-
-    layer: Any
-    inputs: list[Value]
-    shape: tuple[int | None, ...]
-
-    @property
-    def name(self) -> str:
-        """The layer's own name."""
-        return str(self.layer.name)
-
-    def output(self, name: str, channels_first: bool) -> Value:
-        """Return the call's output, once it has the name `name` in the graph."""
-        return Value(name, self.shape, channels_first)
-
 
 Converter = Callable[[GraphBuilder, Call], Value]
 
@@ -65,38 +51,8 @@ def convert_layer(graph: GraphBuilder, call: Call) -> Value:
             f"{', '.join(sorted(CONVERTERS))}; received: {type(layer).__name__}"
         )
     if getattr(layer, "data_format", "channels_last") != "channels_last":
-        raise _unsupported(layer, "data_format", layer.data_format, "'channels_last'")
+        raise unsupported(layer, "data_format", layer.data_format, "'channels_last'")
     return converter(graph, call)
-
-
-def _unsupported(layer: Any, setting: str, received: object, expected: str) -> DriveError:
-    return DriveError(
-        f"layer '{layer.name}' ({type(layer).__name__}) cannot be written as ONNX: "
-        f"{setting} must be {expected}; received: {received!r}"
-    )
-
-
-def _activate(graph: GraphBuilder, call: Call, value: Value) -> Value:
-    """Apply the layer's `activation`, element by element."""
-    layer = call.layer
-    kind = getattr(layer.activation, "__name__", type(layer.activation).__name__)
-    name = f"{layer.name}/{kind}"
-    if kind == "linear":
-        return value
-    if kind in SIMPLE_ACTIVATIONS:
-        result = graph.node(SIMPLE_ACTIVATIONS[kind], [value.name], name)
-    elif kind == "elu":
-        result = graph.node("Elu", [value.name], name, alpha=1.0)
-    elif kind == "leaky_relu":
-        result = graph.node("LeakyRelu", [value.name], name, alpha=KERAS_LEAKY_SLOPE)
-    else:
-        known = ", ".join(["linear", "elu", "leaky_relu", *SIMPLE_ACTIVATIONS])
-        raise _unsupported(layer, "activation", kind, f"one of {known}")
-    return Value(result, value.shape, value.channels_first)
-
-
-def _activation(graph: GraphBuilder, call: Call) -> Value:
-    return _activate(graph, call, call.inputs[0])
 
 
 def _conv2d(graph: GraphBuilder, call: Call) -> Value:
@@ -116,14 +72,14 @@ def _conv2d(graph: GraphBuilder, call: Call) -> Value:
         group=layer.groups,
         auto_pad=_auto_pad(layer),
     )
-    return _activate(graph, call, call.output(result, True))
+    return activate(graph, call, call.output(result, True))
 
 
 def _auto_pad(layer: Any) -> str:
     """Translate Keras' padding: 'same' puts the odd pixel at the end, as ONNX' SAME_UPPER does."""
     names = {"same": "SAME_UPPER", "valid": "VALID"}
     if layer.padding not in names:
-        raise _unsupported(layer, "padding", layer.padding, "'same' or 'valid'")
+        raise unsupported(layer, "padding", layer.padding, "'same' or 'valid'")
     return names[layer.padding]
 
 
@@ -135,13 +91,13 @@ def _dense(graph: GraphBuilder, call: Call) -> Value:
     if layer.use_bias:
         bias = graph.floats(f"{layer.name}/bias", layer.bias)
         result = graph.node("Add", [result, bias], f"{layer.name}/biased")
-    return _activate(graph, call, call.output(result, False))
+    return activate(graph, call, call.output(result, False))
 
 
 def _batch_normalisation(graph: GraphBuilder, call: Call) -> Value:
     layer = call.layer
     if layer.axis not in (-1, call.inputs[0].rank - 1):
-        raise _unsupported(layer, "axis", layer.axis, "the last one")
+        raise unsupported(layer, "axis", layer.axis, "the last one")
     first = call.inputs[0].rank == 4
     x = graph.channels_first(call.inputs[0]) if first else call.inputs[0]
     channels = layer.moving_mean.shape[0]
@@ -158,19 +114,6 @@ def _batch_normalisation(graph: GraphBuilder, call: Call) -> Value:
         "BatchNormalization", [x.name, *names], layer.name, epsilon=float(layer.epsilon)
     )
     return call.output(result, first)
-
-
-def _rescaling(graph: GraphBuilder, call: Call) -> Value:
-    layer = call.layer
-    x = call.inputs[0]
-    result = x.name
-    for operator, setting in (("Mul", layer.scale), ("Add", layer.offset)):
-        array = np.asarray(setting, np.float32)
-        if array.ndim == 1 and x.channels_first:
-            array = array[:, None, None]
-        constant = graph.floats(f"{layer.name}/{operator.lower()}_by", array)
-        result = graph.node(operator, [result, constant], layer.name)
-    return call.output(result, x.channels_first)
 
 
 def _max_pooling(graph: GraphBuilder, call: Call) -> Value:
@@ -190,7 +133,7 @@ def _max_pooling(graph: GraphBuilder, call: Call) -> Value:
 def _upsampling(graph: GraphBuilder, call: Call) -> Value:
     layer = call.layer
     if layer.interpolation != "nearest":
-        raise _unsupported(layer, "interpolation", layer.interpolation, "'nearest'")
+        raise unsupported(layer, "interpolation", layer.interpolation, "'nearest'")
     x = graph.channels_first(call.inputs[0])
     scales = graph.floats(f"{layer.name}/scales", np.array([1, 1, *layer.size]))
     result = graph.node(
@@ -242,49 +185,22 @@ def _permute(graph: GraphBuilder, call: Call) -> Value:
     return graph.permute(call.inputs[0], (0, *layer.dims), call.shape)
 
 
-def _leaky_relu(graph: GraphBuilder, call: Call) -> Value:
-    layer = call.layer
-    x = call.inputs[0]
-    result = graph.node("LeakyRelu", [x.name], layer.name, alpha=float(layer.negative_slope))
-    return call.output(result, x.channels_first)
-
-
-def _relu(graph: GraphBuilder, call: Call) -> Value:
-    layer = call.layer
-    if layer.max_value is not None or layer.negative_slope or layer.threshold:
-        settings = (layer.max_value, layer.negative_slope, layer.threshold)
-        raise _unsupported(layer, "max_value, slope, threshold", settings, "(None, 0, 0)")
-    x = call.inputs[0]
-    return call.output(graph.node("Relu", [x.name], layer.name), x.channels_first)
-
-
-def _elu(graph: GraphBuilder, call: Call) -> Value:
-    layer = call.layer
-    x = call.inputs[0]
-    result = graph.node("Elu", [x.name], layer.name, alpha=float(layer.alpha))
-    return call.output(result, x.channels_first)
-
-
-def _as_it_is(graph: GraphBuilder, call: Call) -> Value:
-    return call.inputs[0]
-
-
 CONVERTERS: dict[str, Converter] = {
-    "Activation": _activation,
+    "Activation": activation,
     "Add": _add,
     "BatchNormalization": _batch_normalisation,
     "Concatenate": _concatenate,
     "Conv2D": _conv2d,
     "Dense": _dense,
-    "Dropout": _as_it_is,
-    "ELU": _elu,
+    "Dropout": as_it_is,
+    "ELU": elu,
     "Flatten": _flatten,
-    "LeakyReLU": _leaky_relu,
+    "LeakyReLU": leaky_relu,
     "MaxPooling2D": _max_pooling,
     "Permute": _permute,
-    "ReLU": _relu,
-    "Rescaling": _rescaling,
+    "ReLU": relu,
+    "Rescaling": rescaling,
     "Reshape": _reshape,
-    "SpatialDropout2D": _as_it_is,
+    "SpatialDropout2D": as_it_is,
     "UpSampling2D": _upsampling,
 }
