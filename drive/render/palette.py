@@ -1,0 +1,65 @@
+"""Colours that stay apart for colour-blind eyes, in RGB.
+
+After M. Okabe and K. Ito, "Color Universal Design" (2008). Knows colours, not what is drawn.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+Colour = tuple[int, int, int]
+
+ORANGE: Colour = (230, 159, 0)
+SKY_BLUE: Colour = (86, 180, 233)
+GREEN: Colour = (0, 158, 115)
+YELLOW: Colour = (240, 228, 66)
+BLUE: Colour = (0, 114, 178)
+VERMILLION: Colour = (213, 94, 0)
+PURPLE: Colour = (204, 121, 167)
+
+DARK: Colour = (16, 18, 22)
+LIGHT: Colour = (245, 246, 248)
+MUTED: Colour = (172, 178, 188)
+
+MODEL = SKY_BLUE
+HUMAN = ORANGE
+"""Who steers, in the overlay and in every plot."""
+
+CYCLE: tuple[Colour, ...] = (YELLOW, SKY_BLUE, VERMILLION, GREEN, PURPLE, ORANGE, BLUE)
+"""For tracks: neighbours in this order differ most, in hue and in lightness."""
+
+CLASSES: dict[str, Colour] = {
+    "car": SKY_BLUE,
+    "truck": ORANGE,
+    "bus": YELLOW,
+    "person": VERMILLION,
+    "bicycle": GREEN,
+    "motorbike": PURPLE,
+    "motorcycle": PURPLE,
+}
+
+LUMINANCE = (0.2126, 0.7152, 0.0722)
+"""Weights of red, green and blue in lightness (ITU-R BT.709)."""
+
+MIDDLE_LUMINANCE = 120
+
+
+def track_colour(track_id: int) -> Colour:
+    """The colour of a track: the same for as long as it lives, another than its neighbours'."""
+    return CYCLE[track_id % len(CYCLE)]
+
+
+def class_colour(label: str) -> Colour:
+    """The colour of a class; classes without one of their own get one by their name."""
+    return CLASSES.get(label) or CYCLE[zlib.crc32(label.encode()) % len(CYCLE)]
+
+
+def ink_on(plate: Colour) -> Colour:
+    """Dark or light, whichever reads better on `plate`."""
+    lightness = sum(weight * value for weight, value in zip(LUMINANCE, plate, strict=True))
+    return DARK if lightness > MIDDLE_LUMINANCE else LIGHT
+
+
+def for_matplotlib(colour: Colour) -> str:
+    """The colour as `#rrggbb`."""
+    return "#{:02x}{:02x}{:02x}".format(*colour)
