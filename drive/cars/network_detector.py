@@ -103,13 +103,16 @@ class NetworkDetector(ABC):
     def _detections(
         self, candidates: Candidates, placement: Placement, region: Region
     ) -> list[Detection]:
-        """Suppress, map back to the source, drop what lies wholly in the padding."""
+        """Suppress, map back to the source, drop what lies wholly in the padding.
+
+        A linear output layer (tiny YOLO v1's) can put a score slightly above 1: it is cut to 1.
+        """
         kept = candidates.select(
             suppress(candidates.boxes, candidates.scores, candidates.class_ids, self.nms_iou)
         )
         boxes = region.to_source(placement.remove(kept.boxes), placement.width, placement.height)
         return [
-            Detection(self.classes[class_id], float(score), Box(*map(float, box)))
+            Detection(self.classes[class_id], min(float(score), 1.0), Box(*map(float, box)))
             for box, score, class_id in zip(boxes, kept.scores, kept.class_ids, strict=True)
             if box[2] > box[0] and box[3] > box[1]
         ]

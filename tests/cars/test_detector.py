@@ -13,7 +13,7 @@ import pytest
 
 from drive.cars.decode import VOC_CLASSES
 from drive.cars.detector import load_detector
-from drive.cars.preprocess import closest_aspect, letterbox
+from drive.cars.tiny_yolo_drive import build_tiny_yolo_drive, onnx_metadata
 from drive.cars.tiny_yolo_drive_detector import TinyYoloDriveDetector
 from drive.cars.tiny_yolo_v1_detector import TinyYoloV1Detector, converted
 from drive.engine.onnx_file import write_onnx
@@ -203,27 +203,25 @@ def test_files_that_are_no_detector(tmp_path: Path) -> None:
         load_detector(tmp_path / "short.weights")
 
 
-def test_closest_aspect() -> None:
-    sizes = [(416, 416), (320, 576), (256, 768)]
-    assert closest_aspect(sizes, 720, 720) == (416, 416)
-    assert closest_aspect(sizes, 720, 1280) == (320, 576)
-    assert closest_aspect(sizes, 461, 1280) == (256, 768)
+def test_scores_above_one_are_cut() -> None:
+    detector = TinyYoloV1Detector(FakeEngine([v1_output(1.2)], {}))
+    assert detector.detect(np.zeros((100, 200, 3), np.uint8))[0].score == 1.0
 
 
-@pytest.mark.parametrize("size", [(100, 30), (30, 100), (33, 33), (1, 500), (700, 900)])
-def test_letterbox_maps_boxes_there_and_back(size: tuple[int, int]) -> None:
-    height, width = size
-    image = np.zeros((height, width, 3), np.uint8)
-    picture, placement = letterbox(image, 64, 96)
-    assert picture.shape == (64, 96, 3)
-    inside = picture[placement.top :, placement.left :][: placement.height, : placement.width]
-    assert (inside == 0).all()
-    assert (picture == 0).all(axis=2).sum() == placement.width * placement.height
-    whole = np.array([[0, 0, width, height]])
-    placed = placement.apply(whole, width, height)
-    assert placement.remove(placed) == pytest.approx(
-        np.array([[0, 0, placement.width, placement.height]])
-    )
+@pytest.mark.slow
+def test_drive_network_runs_alike_in_every_engine(tmp_path: Path) -> None:
+    path = tmp_path / "tiny-yolo-drive.onnx"
+    metadata = onnx_metadata(dict.fromkeys(CLASSES, 0.2), [(64, 96)])
+    write_onnx(build_tiny_yolo_drive(len(CLASSES)), path, metadata)
+    image = np.random.default_rng(0).integers(0, 256, (70, 120, 3), dtype=np.uint8)
+    first, *others = (load_detector(path, engine) for engine in ("openvino", "onnx", "keras"))
+    expected = first.detect(image)
+    assert len(expected) > 3
+    for detector in others:
+        found = detector.detect(image)
+        assert [d.label for d in found] == [d.label for d in expected]
+        for ours, theirs in zip(found, expected, strict=True):
+            assert ours.box == pytest.approx(theirs.box, abs=0.05)
 
 
 @pytest.mark.slow
