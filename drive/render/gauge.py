@@ -36,11 +36,13 @@ ARCS = {"model": 0.80, "human": 0.97}
 
 RIM_THICKNESS = 0.12
 HUB = 0.30
+SPOKE = 0.8
 TIP = 1.4
 SPOKES_DEG = (90.0, 180.0, 270.0)
 MARK_DEG = 13.0
 """Half of the coloured mark at the top of the rim."""
 
+BLACK: Colour = (0, 0, 0)
 GROOVE: Colour = (92, 97, 106)
 
 PANEL_OPACITY = 0.66
@@ -69,7 +71,8 @@ class Gauge:
     def __init__(self, font_px: int) -> None:
         self.font_px = font_px
         self._pad = max(3, round(font_px * 0.45))
-        self._radius = font_px * DIAL_SIZE / 2
+        self._dial_px = round(font_px * DIAL_SIZE)
+        self._radius = self._dial_px / 2
         self._stroke = max(1, round(font_px / 7))
         self._panels: dict[tuple[str, ...], tuple[np.ndarray, np.ndarray]] = {}
 
@@ -77,8 +80,8 @@ class Gauge:
         """(width, height) in pixels of the panel for those who steer."""
         numbers = text_width(WIDEST_NUMBER, self.font_px, BOLD)
         labels = max(text_width(name, self._label_px) for name in names)
-        dial = round(2 * self._radius)
-        return dial + max(numbers, labels) + 4 * self._pad, dial + 2 * self._pad
+        width = self._dial_px + max(numbers, labels) + 4 * self._pad
+        return width, self._dial_px + 2 * self._pad
 
     def draw(self, image: np.ndarray, left_top: tuple[int, int], angles: dict[str, float]) -> None:
         """Draw the panel in place.
@@ -106,19 +109,24 @@ class Gauge:
         return max(8, round(self.font_px * 0.78))
 
     @property
+    def _rim_px(self) -> int:
+        return max(2, round(self._radius * RIM_THICKNESS))
+
+    @property
     def _label_height(self) -> int:
         return round(self._label_px * 1.15)
 
     @property
     def _centre(self) -> tuple[float, float]:
-        return self._pad + self._radius, self._pad + self._radius
+        middle = self._pad + (self._dial_px - 1) / 2
+        return middle, middle
 
     def _number_at(self, row: int, rows: int) -> tuple[int, int]:
         """Top left corner of the number of a row; its label stands above it."""
         block = line_height(self.font_px) + self._label_height
         top = self._pad + self._radius - rows * block / 2 + row * block
-        left = 3 * self._pad + 2 * self._radius
-        return round(left), round(top) + self._label_height
+        left = 3 * self._pad + self._dial_px
+        return left, round(top) + self._label_height
 
     def _panel(self, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
         """The still parts: light that is added, and the share (0..255) of the picture kept."""
@@ -131,24 +139,35 @@ class Gauge:
         plate = rounded_plate(width, height, 2 * self._pad) * PANEL_OPACITY
         light = (plate[..., None] * np.array(DARK)).astype(np.uint8)
         through = np.repeat((255 * (1 - plate))[..., None], 3, axis=2).astype(np.uint8)
-        for row, name in enumerate(names):
-            radius = self._radius * ARCS[name]
-            arc(light, self._centre, radius, (-FULL_TURN_DEG, FULL_TURN_DEG), GROOVE, 1)
-            x, y = self._number_at(row, len(names))
-            put_text(light, name, (x, y - self._label_height), self._label_px, NAMES[name])
+        self._draw_still(light, names, {name: NAMES[name] for name in names}, GROOVE, LIGHT)
+        self._draw_still(through, names, dict.fromkeys(names, BLACK), BLACK, BLACK)
         return light, through
 
+    def _draw_still(
+        self,
+        layer: np.ndarray,
+        names: tuple[str, ...],
+        inks: dict[str, Colour],
+        groove: Colour,
+        wheel: Colour,
+    ) -> None:
+        """The grooves of the arcs, the labels and the wheel's rim."""
+        for row, name in enumerate(names):
+            radius = self._radius * ARCS[name]
+            arc(layer, self._centre, radius, (-FULL_TURN_DEG, FULL_TURN_DEG), groove, 1)
+            x, y = self._number_at(row, len(names))
+            put_text(layer, name, (x, y - self._label_height), self._label_px, inks[name])
+        circle(layer, self._centre, self._radius * RIM, wheel, self._rim_px)
+
     def _draw_wheel(self, patch: np.ndarray, turn_deg: float, colour: Colour) -> None:
+        """What turns: the spokes, the hub and the mark at the top."""
         rim = self._radius * RIM
-        thickness = max(2, round(self._radius * RIM_THICKNESS))
-        for ink, extra in ((DARK, 2), (LIGHT, 0)):
-            circle(patch, self._centre, rim, ink, thickness + extra)
-            for spoke_deg in SPOKES_DEG:
-                tip = self._point(rim, turn_deg + spoke_deg)
-                line(patch, self._centre, tip, ink, thickness + extra)
+        for spoke_deg in SPOKES_DEG:
+            tip = self._point(rim, turn_deg + spoke_deg)
+            line(patch, self._centre, tip, LIGHT, max(1, round(self._rim_px * SPOKE)))
         circle(patch, self._centre, rim * HUB, LIGHT)
         mark = (turn_deg - MARK_DEG, turn_deg + MARK_DEG)
-        arc(patch, self._centre, rim, mark, colour, thickness)
+        arc(patch, self._centre, rim, mark, colour, self._rim_px)
 
     def _draw_arc(self, patch: np.ndarray, name: str, turn_deg: float) -> None:
         radius = self._radius * ARCS[name]

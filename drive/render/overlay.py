@@ -31,11 +31,16 @@ SMALL_TAG = 0.8
 TAG_OVERHANG = 2.2
 """A tag may be this many times as wide as its box; beyond, it shrinks to the score."""
 
-STROKE_SHARE = 1 / 520
+STROKE_BASE, STROKE_SHARE = 0.9, 1 / 720
+"""A box's line: 1 px at 320x180, 2 from 640x360 to 1280x720, 3 at 1920x1080."""
+
 CORNER_SHARE = 0.22
 """Length of a box's bold corners, as a share of its shorter side."""
 
-REGION_GLOW = 70
+SHORTEST_CORNER = 3
+"""In widths of the line: smaller boxes have plain corners."""
+
+REGION_GLOW = 40
 """How much lighter the outline of the region is than the picture under it."""
 
 
@@ -69,7 +74,7 @@ class Overlay:
         self.height = height
         reference = math.sqrt(width * height)
         self.font_px = max(SMALLEST_FONT_PX, round(FONT_BASE_PX + reference * FONT_SHARE))
-        self._stroke = max(1, round(reference * STROKE_SHARE))
+        self._stroke = max(1, round(STROKE_BASE + reference * STROKE_SHARE))
         self._margin = max(2, round(self.font_px * 0.5))
         self._gauge = Gauge(self.font_px)
 
@@ -101,11 +106,16 @@ class Overlay:
             InputError: the image has another size or type.
         """
         canvas = self._canvas(image)
+        angles = _finite({"model": angle_deg, "human": truth_deg})
+        text = fit(header or "", self.width - 4 * self._margin, self.font_px)
+        panels = [place for place in (self._gauge_at(angles), self._header_at(text)) if place]
         if region is not None:
             self._draw_region(canvas, region)
-        taken = [*self._draw_gauge(canvas, angle_deg, truth_deg)]
-        taken += self._draw_header(canvas, header)
-        self._draw_detections(canvas, detections, taken)
+        self._draw_detections(canvas, detections, panels)
+        if place := self._gauge_at(angles):
+            self._gauge.draw(canvas, (place.x1, place.y1), angles)
+        if place := self._header_at(text):
+            self._draw_header(canvas, text, place)
         return canvas
 
     def _canvas(self, image: np.ndarray) -> np.ndarray:
@@ -128,35 +138,32 @@ class Overlay:
             strip = canvas[top:bottom, left:right]
             strip[...] = np.minimum(strip, 255 - REGION_GLOW) + REGION_GLOW
 
-    def _draw_gauge(
-        self, canvas: np.ndarray, angle_deg: float | None, truth_deg: float | None
-    ) -> list[_Rectangle]:
-        known = {"model": angle_deg, "human": truth_deg}
-        angles = {name: a for name, a in known.items() if a is not None and math.isfinite(a)}
+    def _gauge_at(self, angles: dict[str, float]) -> _Rectangle | None:
+        """The place of the gauge, bottom left; None without angles, or where it does not fit."""
         if not angles:
-            return []
+            return None
         width, height = self._gauge.size(tuple(angles))
         x, y = self._margin, self.height - self._margin - height
-        if y < 0 or x + width > self.width:
-            return []
-        self._gauge.draw(canvas, (x, y), angles)
-        return [_Rectangle(x, y, x + width, y + height)]
+        fits = y >= 0 and x + width <= self.width
+        return _Rectangle(x, y, x + width, y + height) if fits else None
 
-    def _draw_header(self, canvas: np.ndarray, header: str | None) -> list[_Rectangle]:
+    def _header_at(self, text: str) -> _Rectangle | None:
+        """The place of the header, top left; None without a text, or where it does not fit."""
         pad = self._margin
-        text = fit(header or "", self.width - 4 * pad, self.font_px)
-        height = line_height(self.font_px) + pad
-        if not text or height + pad > self.height:
-            return []
         width = text_width(text, self.font_px) + 2 * pad
-        veil(canvas, pad, pad, width, height)
-        put_text(canvas, text, (2 * pad, pad + pad // 2), self.font_px, LIGHT)
-        return [_Rectangle(pad, pad, pad + width, pad + height)]
+        height = line_height(self.font_px) + pad
+        fits = text and height + pad <= self.height
+        return _Rectangle(pad, pad, pad + width, pad + height) if fits else None
+
+    def _draw_header(self, canvas: np.ndarray, text: str, place: _Rectangle) -> None:
+        veil(canvas, place.x1, place.y1, place.x2 - place.x1, place.y2 - place.y1)
+        left_top = (place.x1 + self._margin, place.y1 + self._margin // 2)
+        put_text(canvas, text, left_top, self.font_px, LIGHT)
 
     def _draw_detections(
         self, canvas: np.ndarray, detections: Iterable[Detection], taken: list[_Rectangle]
     ) -> None:
-        """Boxes first, tags on top of them; the surest last, so that it is never covered."""
+        """Boxes first, the surest on top; then tags, the surest first in the choice of places."""
         shown = [
             (found, box)
             for found in sorted(detections, key=lambda found: found.score)
@@ -221,6 +228,13 @@ class Overlay:
         return None
 
 
+def _finite(angles: dict[str, float | None]) -> dict[str, float]:
+    """The angles that are known."""
+    return {
+        name: angle for name, angle in angles.items() if angle is not None and math.isfinite(angle)
+    }
+
+
 def _colour(found: Detection) -> Colour:
     if found.track_id is None:
         return class_colour(found.label)
@@ -229,13 +243,26 @@ def _colour(found: Detection) -> Colour:
 
 def _draw_box(canvas: np.ndarray, box: _Rectangle, colour: Colour, stroke: int) -> None:
     """A thin frame with bold corners, dark outside so that it shows on any ground."""
-    top_left, bottom_right = (box.x1, box.y1), (box.x2 - 1, box.y2 - 1)
-    cv2.rectangle(canvas, top_left, bottom_right, DARK, stroke + 2)
-    cv2.rectangle(canvas, top_left, bottom_right, colour, stroke)
+    _draw_frame(canvas, box, -1, DARK, 1)
+    _draw_frame(canvas, box, 0, colour, stroke)
     reach = round(min(box.x2 - box.x1, box.y2 - box.y1) * CORNER_SHARE)
-    if reach <= 3 * stroke:
+    bold = stroke + max(1, stroke // 2)
+    if reach < SHORTEST_CORNER * bold:
         return
-    for x, inward in ((box.x1, reach), (box.x2 - 1, -reach)):
-        for y, down in ((box.y1, reach), (box.y2 - 1, -reach)):
-            cv2.line(canvas, (x, y), (x + inward, y), colour, stroke + 2)
-            cv2.line(canvas, (x, y), (x, y + down), colour, stroke + 2)
+    for left in (box.x1, box.x2 - reach):
+        for top in (box.y1, box.y2 - bold):
+            canvas[top : top + bold, left : left + reach] = colour
+    for left in (box.x1, box.x2 - bold):
+        for top in (box.y1, box.y2 - reach):
+            canvas[top : top + reach, left : left + bold] = colour
+
+
+def _draw_frame(
+    canvas: np.ndarray, box: _Rectangle, inset: int, colour: Colour, stroke: int
+) -> None:
+    """The outline of a box, `stroke` pixels wide inwards from `inset` pixels inside it."""
+    for step in range(inset, inset + stroke):
+        top_left = (box.x1 + step, box.y1 + step)
+        bottom_right = (box.x2 - 1 - step, box.y2 - 1 - step)
+        if top_left[0] <= bottom_right[0] and top_left[1] <= bottom_right[1]:
+            cv2.rectangle(canvas, top_left, bottom_right, colour)

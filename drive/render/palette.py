@@ -6,6 +6,7 @@ After M. Okabe and K. Ito, "Color Universal Design" (2008). Knows colours, not w
 from __future__ import annotations
 
 import zlib
+from functools import lru_cache
 
 Colour = tuple[int, int, int]
 
@@ -41,7 +42,9 @@ CLASSES: dict[str, Colour] = {
 LUMINANCE = (0.2126, 0.7152, 0.0722)
 """Weights of red, green and blue in lightness (ITU-R BT.709)."""
 
-MIDDLE_LUMINANCE = 120
+GAMMA = 2.2
+EQUAL_CONTRAST = 0.18
+"""Relative luminance that black and white contrast with alike (WCAG 2.1, contrast ratio)."""
 
 
 def track_colour(track_id: int) -> Colour:
@@ -54,10 +57,13 @@ def class_colour(label: str) -> Colour:
     return CLASSES.get(label) or CYCLE[zlib.crc32(label.encode()) % len(CYCLE)]
 
 
+@lru_cache(maxsize=64)
 def ink_on(plate: Colour) -> Colour:
     """Dark or light, whichever reads better on `plate`."""
-    lightness = sum(weight * value for weight, value in zip(LUMINANCE, plate, strict=True))
-    return DARK if lightness > MIDDLE_LUMINANCE else LIGHT
+    light = sum(
+        weight * (value / 255) ** GAMMA for weight, value in zip(LUMINANCE, plate, strict=True)
+    )
+    return DARK if light > EQUAL_CONTRAST else LIGHT
 
 
 def for_matplotlib(colour: Colour) -> str:

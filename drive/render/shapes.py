@@ -33,9 +33,8 @@ def circle(
     image: np.ndarray, centre: Point, radius: float, colour: Colour, thickness: int = FILLED
 ) -> None:
     """A circle or, without a thickness, a disc."""
-    cv2.circle(
-        image, _fixed(centre), _fixed_length(radius), colour, thickness, cv2.LINE_AA, SUBPIXEL_BITS
-    )
+    length = _fixed_length(radius)
+    cv2.circle(image, _fixed(centre), length, colour, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
 def arc(
