@@ -47,7 +47,11 @@ class DetectionSettings:
 
 
 class Analyser:
-    """Asks the models about each frame, in the order of the frames."""
+    """Asks the models about each frame, in the order of the frames.
+
+    With a tracker, which carries the thresholds, the detector is asked for weaker boxes as well:
+    they continue a track and never begin one.
+    """
 
     def __init__(
         self,
@@ -90,10 +94,9 @@ class Analyser:
         settings = self._settings
         if self._tracker is not None and frame.index % settings.every:
             return self._tracker.coast(frame.time_s)
-        found = self._detector.detect(frame.image, region, settings.conf, settings.classes)
-        if self._tracker is None:
-            return found
-        return self._tracker.update(found, frame.time_s)
+        conf = settings.conf if self._tracker is None else self._tracker.low_conf
+        found = self._detector.detect(frame.image, region, conf, settings.classes)
+        return found if self._tracker is None else self._tracker.update(found, frame.time_s)
 
     def _region(self, frame: Frame) -> Region:
         assert self._detector is not None

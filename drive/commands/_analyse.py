@@ -15,6 +15,7 @@ from drive.errors import InputError
 
 if TYPE_CHECKING:
     from drive.cars.detector import Detector
+    from drive.cars.track import Tracker
     from drive.frames.reader import FrameReader
     from drive.sinks import AnnotatedImages, AnnotatedVideo, DetectionTable, Sink, SteeringTable
     from drive.steering.predict import SteeringModel
@@ -102,7 +103,7 @@ def analyse_source(
     moving = reader.source.kind is not Kind.IMAGES
     analyser = Analyser(
         detector=detector,
-        tracker=_tracker() if detector and moving else None,
+        tracker=_tracker(args, detector) if detector and moving else None,
         settings=_detection_settings(args) if detects else None,
         pilot=pilot,
         truth=_truth(args, reader) if steers else None,
@@ -137,10 +138,10 @@ def _load_pilot(args: argparse.Namespace, context: Context, weights: str | None)
     return pilot
 
 
-def _tracker() -> Any:
+def _tracker(args: argparse.Namespace, detector: Detector) -> Tracker:
     from drive.cars.track import Tracker
 
-    return Tracker()
+    return Tracker(detector.thresholds if args.conf is None else args.conf)
 
 
 def _detection_settings(args: argparse.Namespace) -> Any:
