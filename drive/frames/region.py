@@ -12,9 +12,10 @@ import numpy as np
 
 from drive.errors import InputError
 
-ROAD_TOP = 0.30
-"""Share of the frame's height above the road region. A level dashcam has its horizon at 0.4 to
-0.55 of the height (this project's clips and recordings); the margin above keeps trucks whole."""
+ROAD_TOP = 0.12
+"""Share of the frame's height above the road region. The horizon lies at 0.25 (a camera that looks
+down on city traffic) to 0.55 of the height in this project's clips and recordings, and the trucks
+in front of it rise above it. A wide frame is limited by its width in the network's input anyway."""
 
 ROAD_BOTTOM = 0.94
 """Share of the frame's height where the hood or a burnt-in caption usually begins."""
