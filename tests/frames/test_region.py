@@ -39,7 +39,7 @@ def test_the_road_is_full_width_inside_any_frame(size: tuple[int, int]) -> None:
     width, height = size
     road = Region.road(width, height)
     assert (road.x1, road.x2) == (0, width)
-    assert 0 < road.y1 < road.y2 <= height
+    assert 0 <= road.y1 < road.y2 <= height
 
 
 def test_what_users_write() -> None:
