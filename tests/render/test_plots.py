@@ -91,8 +91,9 @@ def test_distributions_are_compared_by_share(tmp_path: Path) -> None:
     plot_steering_distribution(tmp_path / "a.png", {"human": angles})
     plot_steering_distribution(tmp_path / "b.png", {"human": np.tile(angles, 5)})
     few, many = read(tmp_path / "a.png"), read(tmp_path / "b.png")
-    left = slice(0, few.shape[1] // 2)
-    assert np.array_equal(few[:, left], many[:, left])
+    below_legend = slice(90, None)
+    difference = np.abs(few[below_legend].astype(int) - many[below_legend])
+    assert difference.max() < 40
     assert amount(few, ORANGE) > 300
 
 

@@ -1,0 +1,124 @@
+"""Previews: two videos on one time axis, and a GIF; wrong inputs are told apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from drive.cli import main
+from drive.errors import EncodeError, InputError
+from drive.render.compare import default_labels, preview_gif, side_by_side
+from drive.render.writer import VideoWriter
+
+RED, GREEN = (200, 30, 30), (30, 160, 30)
+
+
+def make_video(
+    path: Path, colour: tuple[int, int, int], seconds: float = 1.0, fps: int = 10
+) -> Path:
+    """One colour, and white in the last frame."""
+    frames = round(seconds * fps)
+    with VideoWriter(path, width=128, height=72, rate_hint=fps) as writer:
+        for number in range(frames):
+            last = number == frames - 1
+            image = np.full((72, 128, 3), 255 if last else colour, dtype=np.uint8)
+            writer.write(image, number / fps)
+    return path
+
+
+def decode(path: Path) -> list[np.ndarray]:
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def test_two_videos_share_the_time_axis(tmp_path: Path) -> None:
+    short = make_video(tmp_path / "a.mp4", RED, seconds=0.5)
+    long = make_video(tmp_path / "b.mp4", GREEN, seconds=1.5)
+    path = tmp_path / "both.mp4"
+    assert side_by_side(short, long, path, height=72) == pytest.approx(1.5, abs=0.05)
+    frames = decode(path)
+    assert len(frames) == 15
+    with av.open(str(path)) as container:
+        codec = container.streams.video[0].codec_context
+        assert (codec.name, codec.pix_fmt) == ("h264", "yuv420p")
+        assert container.duration / av.time_base == pytest.approx(1.5, abs=0.05)
+    content = path.read_bytes()
+    assert content.index(b"moov") < content.index(b"mdat")
+    height, width = frames[0].shape[:2]
+    assert width > 2 * 128 and height > 72
+    left, right = (slice(-60, -10), slice(20, 100)), (slice(-60, -10), slice(-100, -20))
+    assert np.abs(frames[1][left].mean(axis=(0, 1)) - RED).max() < 15
+    assert np.abs(frames[1][right].mean(axis=(0, 1)) - GREEN).max() < 15
+    assert frames[10][left].min() > 220
+    assert np.abs(frames[10][right].mean(axis=(0, 1)) - GREEN).max() < 15
+
+
+def test_the_labels_are_written_above(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "a.mp4", RED, seconds=0.3)
+    side_by_side(video, video, tmp_path / "n.mp4", height=72, labels=("before", ""))
+    frame = decode(tmp_path / "n.mp4")[0]
+    line = frame[: frame.shape[0] - 74]
+    assert line[:, :126].max() > 150
+    assert line[:, 140:].max() < 80
+
+
+def test_same_names_are_told_apart_by_their_folders() -> None:
+    assert default_labels(Path("x/a.mp4"), Path("x/b.mp4")) == ("a", "b")
+    assert default_labels(Path("/x/v.mp4"), Path("/y/v.mp4")) == ("x/v", "y/v")
+
+
+def test_a_preview_is_a_moving_gif(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "a.mp4", RED, seconds=1.0)
+    assert preview_gif(video, tmp_path / "p.gif", seconds=4, width=64, fps=10) == pytest.approx(1.0)
+    frames = decode(tmp_path / "p.gif")
+    assert frames[0].shape == (36, 64, 3)
+    assert len(frames) >= 2
+    assert frames[-1].mean() > frames[0].mean() + 50
+
+
+@pytest.mark.parametrize("wrong", ["missing.mp4", "text.mp4", "empty.mp4"])
+def test_a_video_that_is_none_is_refused(tmp_path: Path, wrong: str) -> None:
+    (tmp_path / "text.mp4").write_text("no video")
+    (tmp_path / "empty.mp4").touch()
+    video = make_video(tmp_path / "a.mp4", RED, seconds=0.2)
+    with pytest.raises(InputError, match=wrong):
+        side_by_side(video, tmp_path / wrong, tmp_path / "out.mp4")
+    with pytest.raises(InputError, match=wrong):
+        preview_gif(tmp_path / wrong, tmp_path / "out.gif")
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_wrong_numbers_and_places_are_refused(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "a.mp4", RED, seconds=0.2)
+    with pytest.raises(InputError, match="height"):
+        side_by_side(video, video, tmp_path / "out.mp4", height=0)
+    with pytest.raises(InputError, match="seconds"):
+        preview_gif(video, tmp_path / "out.gif", seconds=0)
+    with pytest.raises(EncodeError, match="cannot be written"):
+        preview_gif(video, tmp_path / "a.mp4" / "out.gif")
+
+
+def test_the_command_writes_both_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a = make_video(tmp_path / "a.mp4", RED, seconds=0.3)
+    b = make_video(tmp_path / "b.mp4", GREEN, seconds=0.3)
+    out = tmp_path / "out"
+    assert main(["compare", str(a), str(b), "--out", str(out), "--quiet", "--json"]) == 0
+    assert '"preview"' in capsys.readouterr().out
+    assert {entry.name for entry in out.iterdir()} == {
+        "side_by_side.mp4",
+        "preview.gif",
+        "run.json",
+    }
+
+
+def test_the_command_leaves_nothing_for_a_missing_video(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a = make_video(tmp_path / "a.mp4", RED, seconds=0.2)
+    missing = tmp_path / "none.mp4"
+    assert main(["compare", str(a), str(missing), "--out", str(tmp_path / "out")]) == 2
+    assert "none.mp4" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
