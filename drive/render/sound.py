@@ -34,7 +34,7 @@ class SoundTrack:
     Attributes:
         copied: whether the packets go over unchanged; else they are encoded anew as AAC.
         packets_written: packets of sound in the output so far.
-        packets_lost: damaged packets left out.
+        packets_lost: packets left out since they are damaged or step back in time.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class SoundTrack:
         self._out = self._copied_stream() if self.copied else self._aac_stream()
         self.packets_written = 0
         self.packets_lost = 0
+        self._last_dts: int | None = None
         self._origin_s = 0.0
         self._start_s = 0.0
         self._end_s = math.inf
@@ -160,6 +161,10 @@ class SoundTrack:
 
     def _mux(self, packets: list[av.packet.Packet]) -> None:
         for packet in packets:
+            if packet.dts is None or (self._last_dts is not None and packet.dts <= self._last_dts):
+                self.packets_lost += 1
+                continue
+            self._last_dts = packet.dts
             self._output.mux(packet)
             self.packets_written += 1
 

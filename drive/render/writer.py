@@ -1,13 +1,7 @@
 """The annotated video: H.264 in MP4 with the frame times and the sound of its source.
 
-Written as `NAME.part.mp4` and renamed when whole. Knows nothing of what is drawn in the frames.
-
-Choices, measured on two cores with a 1280x720 dashcam clip (docs/decisions.md):
-
-- `superfast` at CRF 22: 22 ms of processor time a frame; `veryfast` takes 30 ms for a file a
-  quarter smaller of the same quality, `ultrafast` 14 ms for one half as large again.
-- No B-frames: with them, FFmpeg's MP4 writer gives a variable-rate file a wrong length, and
-  decode order differs from display order, which some readers take for the frame times.
+Written as `NAME.part.mp4` and renamed when whole. Knows nothing of what is drawn in the frames;
+the encoder's settings are in `mp4`, the sound is in `sound`.
 """
 
 from __future__ import annotations
@@ -19,34 +13,26 @@ from pathlib import Path
 from types import TracebackType
 
 import av
-import av.container
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace
-from av.video.stream import VideoStream
 
 from drive.errors import EncodeError, InputError
 from drive.files import atomic
+from drive.render.mp4 import (
+    CRF,
+    ENCODE_ERRORS,
+    LIBX264_MAX_SIZE,
+    PRESET,
+    TICKS_PER_SECOND,
+    add_h264,
+    even_size,
+    open_mp4,
+    reason,
+    to_yuv,
+)
 from drive.render.sound import SoundTrack, open_sound
-
-TICKS_PER_SECOND = 90_000
-"""Time base of MPEG systems: 25, 30, 30000/1001 and 60 frames a second fall on whole ticks."""
 
 MAX_RATE_DENOMINATOR = 1001
 """Of broadcast rates such as 30000/1001."""
-
-PRESET = "superfast"
-CRF = 22
-KEY_FRAME_EVERY_S = 2.0
-"""Distance between key frames: seeking in a browser stays quick."""
-
-LIBX264_MAX_SIZE = 16_384
-HD_HEIGHT = 720
-BT709, BT601 = 1, 6
-"""Codes of ITU-T H.273 for matrix, primaries and transfer. BT.709 from 720 rows up, else BT.601:
-what players assume of a file without tags, so that those which ignore tags are right as well."""
-
-LIMITED_RANGE = 1
-ENCODE_ERRORS = (av.error.FFmpegError, OSError, ValueError)
 
 
 class VideoWriter:
@@ -111,9 +97,9 @@ class VideoWriter:
         _prove_folder(self.path)
         with ExitStack() as stack:
             part = stack.enter_context(atomic(self.path))
-            self._container = _open_mp4(part)
+            self._container = open_mp4(part)
             stack.callback(self._close)
-            self._stream = self._add_video(preset, crf)
+            self._stream = add_h264(self._container, self._size, self._rate, preset, crf)
             if audio_from is not None:
                 self._sound = open_sound(Path(audio_from), self._container)
             try:
@@ -132,8 +118,7 @@ class VideoWriter:
     @property
     def encoded_size(self) -> tuple[int, int]:
         """(width, height) of the pictures in the file: even, so up to one pixel more."""
-        width, height = self._size
-        return width + width % 2, height + height % 2
+        return even_size(self._size)
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -162,35 +147,16 @@ class VideoWriter:
             EncodeError: it could not be encoded or written (a full disk, for one).
         """
         self._check(image, time_s)
-        pts = self._advance_clock(time_s)
         try:
-            self._mux(self._stream.encode(self._to_yuv(image, pts)))
+            pts = self._advance_clock(time_s)
+            frame = to_yuv(image)
+            frame.pts = pts
+            self._mux(self._stream.encode(frame))
             if self._sound is not None:
                 self._sound.write_until(pts / TICKS_PER_SECOND)
         except ENCODE_ERRORS as error:
             raise self._error(f"frame {self.frames_written} was not written", error) from error
         self.frames_written += 1
-
-    def _add_video(self, preset: str, crf: int) -> VideoStream:
-        stream = self._container.add_stream("libx264", rate=self._rate)
-        stream.width, stream.height = self.encoded_size
-        stream.pix_fmt = "yuv420p"
-        stream.time_base = Fraction(1, TICKS_PER_SECOND)
-        stream.options = {
-            "preset": preset,
-            "crf": str(crf),
-            "bf": "0",
-            "g": str(max(round(KEY_FRAME_EVERY_S * self._rate), 1)),
-        }
-        codec = stream.codec_context
-        codec.time_base = Fraction(1, TICKS_PER_SECOND)
-        codec.color_range = LIMITED_RANGE
-        codec.colorspace = codec.color_primaries = codec.color_trc = self._matrix
-        return stream
-
-    @property
-    def _matrix(self) -> int:
-        return BT709 if self._size[1] >= HD_HEIGHT else BT601
 
     def _check(self, image: np.ndarray, time_s: float) -> None:
         width, height = self._size
@@ -221,20 +187,6 @@ class VideoWriter:
         self._last_pts = pts
         return pts
 
-    def _to_yuv(self, image: np.ndarray, pts: int) -> av.VideoFrame:
-        pixels = np.ascontiguousarray(image)
-        width, height = self._size
-        if self.encoded_size != self._size:
-            pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        frame = av.VideoFrame.from_numpy_buffer(pixels, format="rgb24").reformat(
-            format="yuv420p",
-            dst_colorspace=Colorspace.ITU709 if self._matrix == BT709 else Colorspace.ITU601,
-            dst_color_range=ColorRange.MPEG,
-        )
-        frame.pts = pts
-        frame.time_base = Fraction(1, TICKS_PER_SECOND)
-        return frame
-
     def _mux(self, packets: list[av.packet.Packet]) -> None:
         """Write packets. MP4 stores the distance to the next, so only the last one's length counts;
         libx264 gives all packets that of the nominal rate."""
@@ -262,8 +214,7 @@ class VideoWriter:
             self._sound.close()
 
     def _error(self, what: str, error: Exception) -> EncodeError:
-        reason = getattr(error, "strerror", None) or error
-        return EncodeError(f"{self.path}: {what}: {reason}")
+        return EncodeError(f"{self.path}: {what}: {reason(error)}")
 
 
 def _prove_folder(path: Path) -> None:
@@ -274,18 +225,6 @@ def _prove_folder(path: Path) -> None:
     except OSError as error:
         raise InputError(
             f"The folder {path.parent} cannot be made: {error.strerror}. Choose another"
-        ) from error
-
-
-def _open_mp4(part: Path) -> av.container.OutputContainer:
-    options = {"movflags": "+faststart", "video_track_timescale": str(TICKS_PER_SECOND)}
-    try:
-        part.touch()
-        return av.open(str(part), "w", format="mp4", options=options)
-    except ENCODE_ERRORS as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(
-            f"The folder {part.parent} is not writable: {reason}. Choose another"
         ) from error
 
 
@@ -302,4 +241,5 @@ def _checked_rate(rate: Fraction | float) -> Fraction:
         raise InputError(
             f"A frame rate lies between 0 and {TICKS_PER_SECOND} a second. Received: {rate}"
         )
-    return Fraction(rate).limit_denominator(MAX_RATE_DENOMINATOR)
+    slowest = Fraction(1, MAX_RATE_DENOMINATOR)
+    return max(Fraction(rate).limit_denominator(MAX_RATE_DENOMINATOR), slowest)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from drive.errors import EncodeError, InputError
-from drive.render import writer as writer_module
+from drive.render.mp4 import TICKS_PER_SECOND
 from drive.render.writer import VideoWriter
 
 MILLISECOND = 1e-3
@@ -143,7 +143,7 @@ def test_colours_come_back(
     assert error.max() <= 4
 
 
-@pytest.mark.parametrize(("width", "height"), [(63, 47), (64, 47), (63, 48), (321, 241)])
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (63, 47), (64, 47), (63, 48), (321, 241)])
 def test_odd_sizes_repeat_the_last_row_and_column(tmp_path: Path, width: int, height: int) -> None:
     path = tmp_path / "odd.mp4"
     ramp = np.linspace(40, 200, width).astype(np.uint8)
@@ -204,6 +204,28 @@ def test_a_source_without_sound_gives_a_silent_video(tmp_path: Path) -> None:
     silent = tmp_path / "silent.mp4"
     write_video(silent, [0, 0.1])
     assert write_video(tmp_path / "out.mp4", [0, 0.1], audio_from=silent).sound == "none"
+
+
+def test_sound_that_steps_back_in_time_is_left_out_and_counted(tmp_path: Path) -> None:
+    once = make_source(tmp_path / "once.ts", "aac", seconds=1)
+    twice = tmp_path / "twice.ts"
+    twice.write_bytes(once.read_bytes() * 2)
+    path = tmp_path / "out.mp4"
+    with VideoWriter(path, width=64, height=48, rate_hint=10, audio_from=twice) as writer:
+        for number in range(20):
+            writer.write(picture(), number / 10)
+    assert writer.sound == "copied"
+    assert writer._sound is not None and writer._sound.packets_lost > 10
+    assert sound_span_s(path)[1] == pytest.approx(1.0, abs=0.1)
+
+
+def test_sound_of_a_file_that_is_cut_off_is_kept_as_far_as_it_goes(tmp_path: Path) -> None:
+    source = make_source(tmp_path / "a.mkv", "aac", seconds=3)
+    source.write_bytes(source.read_bytes()[: source.stat().st_size * 2 // 3])
+    path = tmp_path / "out.mp4"
+    write_video(path, [number / 10 for number in range(30)], audio_from=source)
+    assert 1 < sound_span_s(path)[1] < 2.9
+    assert len(frame_times(path)) == 30
 
 
 def test_nothing_is_left_after_an_exception(tmp_path: Path) -> None:
@@ -283,5 +305,5 @@ def test_an_encoder_that_does_not_open_is_said_before_any_frame(tmp_path: Path) 
 
 
 def test_the_times_are_on_the_scale_that_the_docstring_names() -> None:
-    assert writer_module.TICKS_PER_SECOND % 25 == 0
-    assert (Fraction(1001, 30_000) * writer_module.TICKS_PER_SECOND).denominator == 1
+    assert TICKS_PER_SECOND % 25 == 0
+    assert (Fraction(1001, 30_000) * TICKS_PER_SECOND).denominator == 1
