@@ -1,0 +1,138 @@
+"""Batches for training the detector, made ahead in threads, the same for the same seed.
+
+Knows data sets, augmentation and targets; no network. Batch `i` of epoch `e` depends on the seed,
+`e` and `i` alone, so that a training which was interrupted goes on with what it would have seen.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from drive.cars.assign import assign
+from drive.cars.augment import MOSAIC_SHARE, Sample, augment, plain
+from drive.cars.dataset import LabelledImage, LabelledImages
+from drive.cars.preprocess import closest_aspect
+from drive.errors import InputError
+
+AHEAD = 3  # batches made while the network is busy
+MOST_BOXES = 100  # of one picture; a mosaic of crowds is cut off here, the largest boxes stay
+VALIDATION = -1  # stands for the epoch in the seed where nothing is random
+
+Anchors = Mapping[int, Sequence[tuple[int, int]]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """What one step of training takes.
+
+    Attributes:
+        images: (N, H, W, 3) uint8 RGB.
+        targets: for each stride (N, H/stride, W/stride, A, 5 + 2C), see `assign`.
+        truth: (N, M, 5) boxes with 1 for `ignored`, filled up with zeros.
+    """
+
+    images: np.ndarray
+    targets: list[np.ndarray]
+    truth: np.ndarray
+
+
+class TrainingBatches:
+    """Augmented batches of one data set.
+
+    Args:
+        dataset: the pictures to learn from.
+        anchors: those of the network, by stride.
+        sizes: (height, width) in pixels; each batch takes one of them by chance.
+        batch: pictures in a batch; more than the data set holds is cut down to that.
+        seed: of everything random.
+
+    Raises:
+        InputError: the data set is empty.
+    """
+
+    def __init__(
+        self,
+        dataset: LabelledImages,
+        anchors: Anchors,
+        sizes: Sequence[tuple[int, int]],
+        batch: int,
+        seed: int,
+    ) -> None:
+        if not dataset.images:
+            raise InputError("training needs at least one labelled picture; received: none")
+        self.dataset, self.anchors, self.sizes = dataset, anchors, sizes
+        self.batch, self.seed = min(batch, len(dataset.images)), seed
+
+    def __len__(self) -> int:
+        """Return the batches of an epoch; the last pictures that fill none wait for the next."""
+        return len(self.dataset.images) // self.batch
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """Yield the batches of one epoch, in which each picture comes first in a sample once."""
+        order = np.random.default_rng([self.seed, number]).permutation(len(self.dataset.images))
+        chosen = [order[i * self.batch : (i + 1) * self.batch] for i in range(len(self))]
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as pool:
+            waiting: deque[Future[Batch]] = deque()
+            for index, indices in enumerate(chosen):
+                waiting.append(pool.submit(self._make, number, index, indices))
+                if len(waiting) > AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def _make(self, epoch: int, index: int, indices: np.ndarray) -> Batch:
+        rng = np.random.default_rng([self.seed, epoch, index])
+        height, width = self.sizes[rng.integers(len(self.sizes))]
+        samples = []
+        for first in indices:
+            others = rng.integers(len(self.dataset.images), size=3)
+            members = [first, *others] if rng.random() < MOSAIC_SHARE else [first]
+            parts = [to_sample(self.dataset.images[i]) for i in members]
+            samples.append(augment(parts, height, width, rng))
+        return collate(samples, self.anchors)
+
+
+def plain_batches(
+    dataset: LabelledImages, anchors: Anchors, sizes: Sequence[tuple[int, int]], batch: int
+) -> Iterator[Batch]:
+    """Yield a data set as detection sees it: letterboxed, nothing random, one size a batch."""
+    waiting: dict[tuple[int, int], list[Sample]] = {}
+    for image in dataset.images:
+        sample = to_sample(image)
+        size = closest_aspect(sizes, *sample.image.shape[:2])
+        group = waiting.setdefault(size, [])
+        group.append(plain(sample, *size))
+        if len(group) == batch:
+            yield collate(waiting.pop(size), anchors)
+    for group in waiting.values():
+        yield collate(group, anchors)
+
+
+def to_sample(image: LabelledImage) -> Sample:
+    """Read a picture of a data set."""
+    return Sample(image.read(), image.boxes, image.class_ids, image.ignored, image.labelled)
+
+
+def collate(samples: Sequence[Sample], anchors: Anchors) -> Batch:
+    """Put samples of one size together and work out their targets."""
+    targets = []
+    truth = np.zeros((len(samples), MOST_BOXES, 5), np.float32)
+    for row, sample in enumerate(samples):
+        learnt = ~sample.ignored
+        targets.append(
+            assign(sample.boxes[learnt], sample.class_ids[learnt], sample.labelled, anchors)
+        )
+        area = (sample.boxes[:, 2:] - sample.boxes[:, :2]).prod(axis=1)
+        largest = np.argsort(-area, kind="stable")[:MOST_BOXES]
+        truth[row, : len(largest), :4] = sample.boxes[largest]
+        truth[row, : len(largest), 4] = sample.ignored[largest]
+    return Batch(
+        np.stack([sample.image for sample in samples]),
+        [np.stack(heads) for heads in zip(*targets, strict=True)],
+        truth,
+    )

@@ -1,0 +1,202 @@
+"""Labelled images: one plain form for the three formats that drive reads.
+
+Knows where the boxes of a picture are and which classes were labelled at all; the formats
+themselves are in `dataset_formats`, the split into train and test in `split`. Knows no network.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from drive.cars.dataset_formats import RawImage, read_raw
+from drive.errors import InputError
+from drive.progress import Progress, no_progress
+
+CLASSES = ("car", "bus", "truck", "motorcycle", "bicycle", "person")
+"""What `tiny-yolo-drive` looks for, in the order of its outputs."""
+
+ALIASES = {
+    "motorbike": "motorcycle",
+    "motor": "motorcycle",
+    "van": "car",
+    "minivan": "car",
+    "bike": "bicycle",
+    "pedestrian": "person",
+    "people": "person",
+}
+"""Other data sets' names of our classes (VOC, BDD100K, VisDrone); a van counts as a car."""
+
+LEAST_SIDE = 1.0  # pixels; a box that is thinner inside the picture cannot be learnt or found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledImage:
+    """A picture with its boxes.
+
+    Attributes:
+        path: the image file.
+        boxes: (N, 4) float32, x1 y1 x2 y2 in pixels of the picture.
+        class_ids: (N,) int64, index into the data set's classes.
+        ignored: (N,) bool; neither a find nor a miss counts there (`difficult` of Pascal VOC).
+        origin: where the picture comes from, "" where the data set does not say.
+        labelled: (C,) bool; the classes that were labelled in pictures of this origin.
+    """
+
+    path: Path
+    boxes: np.ndarray
+    class_ids: np.ndarray
+    ignored: np.ndarray
+    origin: str
+    labelled: np.ndarray
+
+    def read(self) -> np.ndarray:
+        """Return the picture, (H, W, 3) uint8 RGB.
+
+        Raises:
+            InputError: the file is missing or is no image.
+        """
+        return read_picture(self.path)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledImages:
+    """A data set.
+
+    Attributes:
+        classes: (C) names.
+        images: the pictures of which at least one class was labelled.
+        counts: what was read and what was left out (`images`, `boxes`, `boxes_of_other_classes`,
+            `boxes_empty`, `images_missing`, `images_unlabelled`).
+    """
+
+    classes: tuple[str, ...]
+    images: tuple[LabelledImage, ...]
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def select(self, wanted: Iterable[bool]) -> LabelledImages:
+        """Return the data set with only those pictures for which `wanted` is true."""
+        kept = tuple(image for image, keep in zip(self.images, wanted, strict=True) if keep)
+        return LabelledImages(self.classes, kept, self.counts)
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The origins in the order of their first picture."""
+        return tuple(dict.fromkeys(image.origin for image in self.images))
+
+
+def read_dataset(
+    path: str | Path, classes: Sequence[str] = CLASSES, progress: Progress = no_progress
+) -> LabelledImages:
+    """Read a data set: `labels.csv` with `images/`, YOLO text files, or Pascal VOC XML.
+
+    A class is taken as labelled in an origin when the origin has at least one box of it: an
+    origin that has cars only says nothing about people in its pictures.
+
+    Args:
+        path: the folder (or its `labels.csv` or `data.yaml`).
+        classes: the classes to keep; `ALIASES` are applied to the file's names first.
+        progress: shows how far reading has come.
+
+    Raises:
+        MissingFileError: there is no such folder.
+        InputError: the folder is in no known format, a row cannot be read (names file, row and
+            value), or no box is of one of `classes`.
+    """
+    counts: Counter[str] = Counter()
+    raw = [
+        image
+        for image in progress(read_raw(Path(path), counts), description="reading labels")
+        if _exists(image, counts)
+    ]
+    labelled = _labelled_classes(raw, classes)
+    images = []
+    for entry in raw:
+        if not labelled[entry.origin].any():
+            counts["images_unlabelled"] += 1
+            continue
+        images.append(_convert(entry, classes, labelled[entry.origin], counts))
+    if not images:
+        names = sorted({name for entry in raw for name in entry.names})
+        raise InputError(
+            f"{path}: no picture with a box of {', '.join(classes)}; received {len(raw)} pictures "
+            f"with boxes of: {', '.join(names) or 'no class'}"
+        )
+    counts["images"] = len(images)
+    counts["boxes"] = sum(len(image.boxes) for image in images)
+    return LabelledImages(tuple(classes), tuple(images), dict(counts))
+
+
+def concatenate(datasets: Sequence[LabelledImages]) -> LabelledImages:
+    """Put data sets of the same classes together.
+
+    Raises:
+        InputError: there is none, or their classes differ.
+    """
+    if len({dataset.classes for dataset in datasets}) != 1:
+        raise InputError(
+            "data sets of the same classes expected; received: "
+            f"{[dataset.classes for dataset in datasets]}"
+        )
+    counts: Counter[str] = Counter()
+    for dataset in datasets:
+        counts.update(dataset.counts)
+    images = tuple(image for dataset in datasets for image in dataset.images)
+    return LabelledImages(datasets[0].classes, images, dict(counts))
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """Return an image file as (H, W, 3) uint8 RGB.
+
+    Raises:
+        InputError: the file is missing or is no image.
+    """
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+    if image is None:
+        raise InputError(f"an image file expected; received: {path}")
+    return image
+
+
+def _exists(image: RawImage, counts: Counter[str]) -> bool:
+    if image.path.is_file():
+        return True
+    counts["images_missing"] += 1
+    return False
+
+
+def _labelled_classes(raw: list[RawImage], classes: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return for each origin the (C,) classes of which it has a box."""
+    names: dict[str, set[str]] = {}
+    for entry in raw:
+        names.setdefault(entry.origin, set()).update(map(_our_name, entry.names))
+    return {
+        origin: np.array([name in found for name in classes]) for origin, found in names.items()
+    }
+
+
+def _convert(
+    entry: RawImage, classes: Sequence[str], labelled: np.ndarray, counts: Counter[str]
+) -> LabelledImage:
+    """Keep the boxes of our classes that are boxes at all; count the others."""
+    ids = np.array(
+        [classes.index(name) if name in classes else -1 for name in map(_our_name, entry.names)],
+        np.int64,
+    )
+    boxes = np.array(entry.boxes, np.float32).reshape(-1, 4)
+    ours = ids >= 0
+    whole = np.all(boxes[:, 2:] - boxes[:, :2] >= LEAST_SIDE, axis=1)
+    counts["boxes_of_other_classes"] += int(np.sum(~ours))
+    counts["boxes_empty"] += int(np.sum(ours & ~whole))
+    kept = ours & whole
+    ignored = np.array(entry.ignored, bool)
+    return LabelledImage(entry.path, boxes[kept], ids[kept], ignored[kept], entry.origin, labelled)
+
+
+def _our_name(name: str) -> str:
+    lowered = name.strip().lower()
+    return ALIASES.get(lowered, lowered)

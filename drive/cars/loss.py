@@ -1,0 +1,141 @@
+"""What a prediction of the heads costs: boxes by CIoU, objectness and classes by cross-entropy.
+
+Written with `keras.ops` alone, so that it runs on every backend. Knows targets as `assign` makes
+them and yolov3's parametrisation; no layers and no data.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from keras import ops
+
+Tensor = Any  # a tensor of whichever backend Keras runs on
+
+BOX_WEIGHT = 3.0  # between YOLOX's 5 and the 2 that makes boxes and objectness equal at the start
+CLASS_WEIGHT = 1.0
+IGNORE_IOU = 0.6  # a spare prediction that fits a box this well is not punished; yolov3-tiny: 0.7
+IGNORED_COVER = 0.5  # nor one of which this share lies in a box marked `ignored`
+MAX_EXPONENT = 8.0  # as in decoding: e^8 anchors is wider than any picture
+EPSILON = 1e-7
+
+
+def detection_loss(
+    heads: Sequence[Tensor],
+    targets: Sequence[Tensor],
+    truth: Tensor,
+    anchors: Mapping[int, Sequence[tuple[int, int]]],
+) -> Tensor:
+    """Return the loss of a batch, a scalar, for each anchor that has a box to find.
+
+    A spare prediction of a class that was not labelled where it lies costs nothing: nobody knows
+    whether it is wrong.
+
+    Args:
+        heads: for each stride (N, rows, columns, A * (5 + C)), raw.
+        targets: for each stride (N, rows, columns, A, 5 + 2C), of `assign`.
+        truth: (N, M, 5) all boxes in pixels with 1 for `ignored`, filled up with zeros.
+        anchors: for each stride, in the order of the heads, widths and heights in pixels.
+    """
+    total, positives = 0.0, 0.0
+    for head, target, (stride, shapes) in zip(heads, targets, anchors.items(), strict=True):
+        cost, count = _head_loss(head, target, truth, stride, shapes)
+        total, positives = total + cost, positives + count
+    return total / ops.maximum(positives, 1.0)
+
+
+def _head_loss(
+    head: Tensor, target: Tensor, truth: Tensor, stride: int, shapes: Sequence[tuple[int, int]]
+) -> tuple[Tensor, Tensor]:
+    """Return the summed loss of one head, and how many of its anchors have a box to find."""
+    classes = (target.shape[-1] - 5) // 2
+    shape = ops.shape(head)
+    values = ops.reshape(head, (shape[0], shape[1], shape[2], len(shapes), 5 + classes))
+    boxes = decode_boxes(values, stride, shapes)
+    positive = target[..., 4]
+
+    box_loss = positive * (1 - complete_iou(boxes, target[..., :4]))
+    class_loss = positive * ops.sum(
+        cross_entropy(values[..., 5:], target[..., 5 : 5 + classes]), axis=-1
+    )
+    known = ops.take_along_axis(
+        target[..., 5 + classes :], ops.argmax(values[..., 5:], axis=-1)[..., None], axis=-1
+    )[..., 0]
+    spare = (1 - positive) * known * (1 - _near_truth(boxes, truth))
+    object_loss = (positive + ops.stop_gradient(spare)) * cross_entropy(values[..., 4], positive)
+
+    cost = ops.sum(BOX_WEIGHT * box_loss + CLASS_WEIGHT * class_loss + object_loss)
+    return cost, ops.sum(positive)
+
+
+def decode_boxes(values: Tensor, stride: int, shapes: Sequence[tuple[int, int]]) -> Tensor:
+    """Return (N, rows, columns, A, 4) boxes x1 y1 x2 y2 in pixels of the raw values.
+
+    Source: Redmon, Farhadi, "YOLOv3", 2018, section 2.1.
+    """
+    rows, columns = ops.shape(values)[1], ops.shape(values)[2]
+    row = ops.cast(ops.arange(rows), "float32")[None, :, None, None]
+    column = ops.cast(ops.arange(columns), "float32")[None, None, :, None]
+    x = (ops.sigmoid(values[..., 0]) + column) * stride
+    y = (ops.sigmoid(values[..., 1]) + row) * stride
+    size = ops.exp(ops.minimum(values[..., 2:4], MAX_EXPONENT)) * ops.convert_to_tensor(
+        shapes, dtype="float32"
+    )
+    w, h = size[..., 0] / 2, size[..., 1] / 2
+    return ops.stack([x - w, y - h, x + w, y + h], axis=-1)
+
+
+def complete_iou(a: Tensor, b: Tensor) -> Tensor:
+    """Return the complete intersection over union of boxes (..., 4), pair by pair, in -1.5..1.
+
+    Source: Zheng et al., "Distance-IoU Loss", AAAI 2020, equations 7 to 12.
+    """
+    iou = _iou(a, b)
+    outer = ops.maximum(a[..., 2:], b[..., 2:]) - ops.minimum(a[..., :2], b[..., :2])
+    centres = (a[..., :2] + a[..., 2:] - b[..., :2] - b[..., 2:]) / 2
+    distance = ops.sum(centres**2, axis=-1) / (ops.sum(outer**2, axis=-1) + EPSILON)
+    angle = ops.arctan(_width(b) / (_height(b) + EPSILON)) - ops.arctan(
+        _width(a) / (_height(a) + EPSILON)
+    )
+    aspect = 4 / math.pi**2 * angle**2
+    weight = ops.stop_gradient(aspect / (1 - iou + aspect + EPSILON))
+    return iou - distance - weight * aspect
+
+
+def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return the binary cross-entropy of each logit, in the form that does not overflow."""
+    return ops.relu(logits) - logits * targets + ops.log1p(ops.exp(-ops.abs(logits)))
+
+
+def _near_truth(boxes: Tensor, truth: Tensor) -> Tensor:
+    """Return 1 where a box fits some box of `truth`, or lies mostly in an ignored one."""
+    shape = ops.shape(boxes)
+    flat = ops.reshape(ops.stop_gradient(boxes), (shape[0], -1, 1, 4))
+    known = truth[:, None, :, :4]
+    shared = _intersection(flat, known)
+    own = _width(flat) * _height(flat)
+    union = own + _width(known) * _height(known) - shared
+    fits = shared / (union + EPSILON) > IGNORE_IOU
+    covered = ops.logical_and(shared / (own + EPSILON) > IGNORED_COVER, truth[:, None, :, 4] > 0)
+    near = ops.any(ops.logical_or(fits, covered), axis=-1)
+    return ops.reshape(ops.cast(near, "float32"), shape[:-1])
+
+
+def _iou(a: Tensor, b: Tensor) -> Tensor:
+    shared = _intersection(a, b)
+    return shared / (_width(a) * _height(a) + _width(b) * _height(b) - shared + EPSILON)
+
+
+def _intersection(a: Tensor, b: Tensor) -> Tensor:
+    sides = ops.relu(ops.minimum(a[..., 2:], b[..., 2:]) - ops.maximum(a[..., :2], b[..., :2]))
+    return sides[..., 0] * sides[..., 1]
+
+
+def _width(boxes: Tensor) -> Tensor:
+    return boxes[..., 2] - boxes[..., 0]
+
+
+def _height(boxes: Tensor) -> Tensor:
+    return boxes[..., 3] - boxes[..., 1]
