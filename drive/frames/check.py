@@ -29,8 +29,8 @@ ZEROS_SHARE = 0.5
 GAP_STEPS = 5.0
 MINIMUM_GAP_S = 0.5
 DRIFT_S = 0.1
-NATURAL_LAG_S = (-0.35, 0.06)
-"""A car answers the wheel after 0.1 to 0.3 s (the simulator's recordings: 0.02 to 0.28), so that a
+NATURAL_LAG_S = (-0.6, 0.06)
+"""A car answers the wheel with a delay (the simulators' recordings here: 0.02 to 0.52 s), so that a
 wheel that leads the picture by so much is as it should be; one that trails it is recorded late."""
 
 FULL_SCALE_TOLERANCE = 1.0001
@@ -248,18 +248,19 @@ def _stuck(reading: _Reading) -> Iterator[Finding]:
 
 
 def _lag(reading: _Reading) -> LagEstimate | None:
+    """The lag of the wheel; where the speed is known, yaw is taken as angle times speed."""
     recording = reading.recording
     frames, in_rows, in_video = np.intersect1d(
         recording.frame_index, reading.frame_index, return_indices=True
     )
-    known = np.isfinite(recording.angle_deg[in_rows])
+    turning = recording.angle_deg[in_rows].astype(np.float64)
+    if recording.speed is not None:
+        turning = turning * recording.speed[in_rows]
+    known = np.isfinite(turning)
     if known.sum() < len(frames) / 2:
         return None
     return estimate_lag(
-        reading.time_s,
-        reading.turn_px,
-        reading.time_s[in_video][known],
-        recording.angle_deg[in_rows][known],
+        reading.time_s, reading.turn_px, reading.time_s[in_video][known], turning[known]
     )
 
 

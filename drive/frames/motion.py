@@ -79,7 +79,7 @@ def estimate_lag(
         time_s: (N,) seconds of the frames.
         turn_px: (N,) turn since the frame before, from `TurnMeter`.
         angle_time_s: (M,) seconds of the angles, on the same clock.
-        angle_deg: (M,) finite angles in degrees.
+        angle_deg: (M,) finite angles, or angles times speed; only their course matters.
 
     Returns:
         The shift of the largest correlation, or None where the drive is too short or the wheel
