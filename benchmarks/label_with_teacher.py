@@ -13,7 +13,6 @@ import argparse
 import csv
 import sys
 from collections.abc import Iterator
-from glob import glob
 from pathlib import Path
 
 import cv2
@@ -63,7 +62,7 @@ def main() -> None:
 
 def pictures(args: argparse.Namespace) -> Iterator[tuple[str, np.ndarray]]:
     """Yield name and picture of every image and of every n-th frame of every video."""
-    for path in sorted(path for pattern in args.images for path in glob(pattern)):
+    for path in sorted(args.images):
         yield Path(path).stem, read_picture(Path(path))
     for video in args.videos:
         with read_frames(video, stride=args.every) as frames:

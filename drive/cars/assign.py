@@ -78,4 +78,4 @@ def _labelled_cells(labelled: np.ndarray, factor: int) -> np.ndarray:
     """Return the classes that are labelled in all of the finer cells below each coarser one."""
     rows, columns, classes = labelled.shape
     shape = (rows // factor, factor, columns // factor, factor, classes)
-    return labelled.reshape(shape).all(axis=(1, 3))
+    return np.asarray(labelled.reshape(shape).all(axis=(1, 3)))

@@ -17,6 +17,7 @@ from drive.cars.preprocess import GREY, letterbox
 CELL = 16  # pixels of the places for which `labelled` is told: the finest stride
 
 MOSAIC_SHARE = 0.5
+MOSAIC_PARTS = 4
 FLIP_SHARE = 0.5
 SHRINK, GROW = 0.5, 1.5  # range of scale around the size that just fills the place
 SQUEEZE = 0.15  # at most so much wider or narrower than it was
@@ -66,11 +67,10 @@ def plain(sample: Sample, height: int, width: int) -> Sample:
 def augment(samples: Sequence[Sample], height: int, width: int, rng: np.random.Generator) -> Sample:
     """Return a new picture of height x width made of one sample, or of four as a mosaic."""
     parts = [_mirror(s) if rng.random() < FLIP_SHARE else s for s in samples]
-    joined = (
-        mosaic(parts, height, width, rng)
-        if len(parts) == 4
-        else _place(parts[0], height, width, rng)
-    )
+    if len(parts) == MOSAIC_PARTS:
+        joined = mosaic(parts, height, width, rng)
+    else:
+        joined = _place(parts[0], height, width, rng)
     return replace(joined, image=spoil(recolour(joined.image, rng), rng))
 
 
@@ -124,16 +124,16 @@ def spoil(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         image = np.clip(image + noise, 0, 255).astype(np.uint8)
     if rng.random() < JPEG_SHARE:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(*JPEG_QUALITY))]
-        image = cv2.imdecode(cv2.imencode(".jpg", image, quality)[1], cv2.IMREAD_COLOR)
+        coded = cv2.imencode(".jpg", image, quality)[1]
+        image = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))  # channels as they went in
     return image
 
 
 def _mirror(sample: Sample) -> Sample:
     """Return the picture with left and right exchanged."""
     width = sample.image.shape[1]
-    boxes = sample.boxes[:, [2, 1, 0, 3]] * np.float32([-1, 1, -1, 1]) + np.float32(
-        [width, 0, width, 0]
-    )
+    boxes = sample.boxes.copy()
+    boxes[:, [0, 2]] = width - sample.boxes[:, [2, 0]]
     return replace(sample, image=sample.image[:, ::-1], boxes=boxes)
 
 

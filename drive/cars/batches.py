@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from drive.cars.assign import assign
-from drive.cars.augment import MOSAIC_SHARE, Sample, augment, plain
+from drive.cars.augment import MOSAIC_PARTS, MOSAIC_SHARE, Sample, augment, plain
 from drive.cars.dataset import LabelledImage, LabelledImages
 from drive.cars.preprocess import closest_aspect
 from drive.errors import InputError
@@ -87,10 +87,10 @@ class TrainingBatches:
 
     def _make(self, epoch: int, index: int, indices: np.ndarray) -> Batch:
         rng = np.random.default_rng([self.seed, epoch, index])
-        height, width = self.sizes[rng.integers(len(self.sizes))]
+        height, width = self.sizes[int(rng.integers(len(self.sizes)))]
         samples = []
         for first in indices:
-            others = rng.integers(len(self.dataset.images), size=3)
+            others = rng.integers(len(self.dataset.images), size=MOSAIC_PARTS - 1)
             members = [first, *others] if rng.random() < MOSAIC_SHARE else [first]
             parts = [to_sample(self.dataset.images[i]) for i in members]
             samples.append(augment(parts, height, width, rng))

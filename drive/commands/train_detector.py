@@ -1,0 +1,175 @@
+"""`train-detector`: train or fine-tune the car detector on labelled images."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drive.commands._common import Context
+from drive.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
+
+    from drive.cars.dataset import LabelledImages
+    from drive.cars.train import EpochResult, TrainingSettings
+    from drive.runs import RunFolder
+
+HELP = "Train or fine-tune the car detector on labelled images."
+EXAMPLE = "train-detector my_images --epochs 10 --out outputs/my_detector"
+
+MODEL = "detector.onnx"
+LOSS_PLOT = "loss.png"
+DARKNET_ARRAYS = ".npz"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.add_argument(
+        "datasets",
+        nargs="*",
+        metavar="DATASET",
+        help="folder with labels.csv, data.yaml or Annotations/; a quarter of its pictures is "
+        "held out for evaluate-detector --split test, a twelfth chooses epoch and thresholds",
+    )
+    parser.add_argument(
+        "--extra",
+        nargs="+",
+        default=[],
+        metavar="DATASET",
+        help="data sets of which every picture trains; one named twice counts twice",
+    )
+    parser.add_argument("--epochs", type=int, default=10, metavar="N", help="default: 10")
+    parser.add_argument("--batch", type=int, default=8, metavar="N", help="default: 8")
+    parser.add_argument(
+        "--learning-rate", type=float, default=1.5e-4, metavar="R", help="highest; default: 1.5e-4"
+    )
+    parser.add_argument(
+        "--freeze",
+        type=int,
+        default=3,
+        metavar="N",
+        help="the first N of 7 backbone convolutions keep their weights; default: 3",
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the interrupted training in --out"
+    )
+
+
+def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
+    """Read, train, export with thresholds, plot."""
+    if args.resume and not args.out:
+        raise InputError("--resume needs --out DIR, the folder of the interrupted training")
+    settings = _settings(args)
+    with context.record.stage("read"):
+        training, validation = _datasets(args, context)
+    context.message(f"{len(training.images)} pictures train, {len(validation.images)} choose")
+    folder = context.run_folder()
+    _check_free(folder, args.resume)
+    network = _network(args.weights)
+    with context.record.stage("train"):
+        history = _train(network, training, validation, folder, settings, args.resume, context)
+    with context.record.stage("export"):
+        results = _export(network, validation, folder, context)
+    _plot(history, folder)
+    return {
+        "epochs": len(history),
+        "val_loss": min(row.val_loss for row in history),
+        **results,
+        "model": folder.path / MODEL,
+    }
+
+
+def _settings(args: argparse.Namespace) -> TrainingSettings:
+    from drive.cars.train import TrainingSettings
+
+    return TrainingSettings(
+        epochs=args.epochs,
+        batch=args.batch,
+        learning_rate=args.learning_rate,
+        frozen=args.freeze,
+        seed=args.seed,
+    )
+
+
+def _datasets(args: argparse.Namespace, context: Context) -> tuple[LabelledImages, LabelledImages]:
+    """Return what trains and what chooses the epoch and the thresholds."""
+    from drive.cars.dataset import concatenate, read_dataset
+    from drive.cars.split import split_dataset
+
+    if not args.datasets and not args.extra:
+        raise InputError("train-detector needs a DATASET or --extra DATASET; received: neither")
+    training = [read_dataset(path) for path in args.extra]
+    validation = []
+    for path in args.datasets:
+        dataset = read_dataset(path, progress=context.progress)
+        parts = split_dataset(dataset, context.progress)
+        training.append(dataset.select(part == "train" for part in parts))
+        validation.append(dataset.select(part == "validation" for part in parts))
+    together = concatenate(training)
+    context.record.counts.update(together.counts)
+    return together, concatenate(validation or [together.select(False for _ in together.images)])
+
+
+def _check_free(folder: RunFolder, resume: bool) -> None:
+    """Refuse to overwrite the results of an earlier training before hours are spent."""
+    from drive.cars.train import BEST, CHECKPOINT, HISTORY
+
+    if not resume:
+        for name in (BEST, CHECKPOINT, HISTORY, MODEL, LOSS_PLOT):
+            folder.file(name)
+
+
+def _network(weights: str | None) -> keras.Model:
+    """Return the network with the weights to begin from."""
+    from drive.cars.detector import DEFAULT_WEIGHTS
+    from drive.cars.tiny_yolo_drive import build_tiny_yolo_drive, load_darknet_weights
+    from drive.engine.onnx_file import load_onnx_weights
+
+    network = build_tiny_yolo_drive()
+    path = Path(weights or DEFAULT_WEIGHTS)
+    if path.suffix == DARKNET_ARRAYS:
+        load_darknet_weights(network, path)
+    else:
+        load_onnx_weights(network, path)
+    return network
+
+
+def _train(
+    network: keras.Model,
+    training: LabelledImages,
+    validation: LabelledImages,
+    folder: RunFolder,
+    settings: TrainingSettings,
+    resume: bool,
+    context: Context,
+) -> list[EpochResult]:
+    from drive.cars.train import train_detector
+
+    return train_detector(
+        network, training, validation, folder.path, settings, resume, context.progress
+    )
+
+
+def _export(
+    network: keras.Model, validation: LabelledImages, folder: RunFolder, context: Context
+) -> dict[str, Any]:
+    """Write the ONNX file; return thresholds and what validation says."""
+    from drive.cars.evaluate import as_table
+    from drive.cars.export import export_detector
+
+    path = folder.path / MODEL
+    thresholds, measured = export_detector(network, path, validation, progress=context.progress)
+    if measured is None:
+        return {"thresholds": thresholds}
+    context.message(as_table({"validation": measured}))
+    return {"thresholds": thresholds, "validation": measured.metrics()}
+
+
+def _plot(history: list[EpochResult], folder: RunFolder) -> None:
+    from dataclasses import asdict
+
+    from drive.render.plots import plot_loss
+
+    plot_loss([asdict(row) for row in history], folder.path / LOSS_PLOT)
