@@ -1,0 +1,107 @@
+"""`evaluate-steering`: errors of the steering network against the human, beside the baselines."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drive.commands._analyse import ENGINES
+from drive.commands._common import Context, add_recording_options, recording_overrides
+
+if TYPE_CHECKING:
+    from drive.steering.evaluate import Answers
+    from drive.steering.predict import SteeringModel
+
+HELP = "Measure the steering network against the human driver, beside three simple answers."
+EXAMPLE = "evaluate-steering data/sample/epoch03_front.mp4"
+
+METRICS = "metrics.json"
+TOGETHER = "together"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.add_argument("recordings", nargs="+", metavar="RECORDING", help="folder or video")
+    parser.add_argument(
+        "--engine", choices=ENGINES, default="auto", help="what runs the network (default: auto)"
+    )
+    add_recording_options(parser)
+
+
+def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
+    """Predict every frame that has an angle; write and print what came out."""
+    from drive.frames.recording import open_recordings
+    from drive.runs import write_json
+    from drive.steering.evaluate import as_table, evaluate
+    from drive.steering.predict import load_steering
+
+    recordings = open_recordings(
+        args.recordings, steering_csv=args.steering, overrides=recording_overrides(args)
+    )
+    pilot = load_steering(args.weights, args.engine)
+    folder = context.run_folder()
+    metrics_path = folder.file(METRICS)
+    context.record.extra["steering"] = {"engine": pilot.engine.name, **pilot.metadata}
+    drives = []
+    for recording in recordings:
+        with context.record.stage("predict"):
+            drives.append(_answers(recording, pilot, context))
+        home = folder.path if len(recordings) == 1 else folder.path / _as_folder(recording.name)
+        _write_drive(home, drives[-1], folder.overwrite)
+    mean = pilot.training_mean_deg
+    metrics = evaluate(drives, mean)
+    each = {drive.name: evaluate([drive], mean) for drive in drives}
+    mean_of = "the recording itself" if mean is None else "the training data"
+    write_json(metrics_path, {**metrics, "mean_of": mean_of, "recordings": each})
+    table = as_table(each if len(each) == 1 else {**each, TOGETHER: metrics})
+    stream = sys.stderr if args.json else sys.stdout
+    stream.write(f"{table}\nThe baseline mean is that of {mean_of}.\n")
+    _warn(each, context)
+    return {**metrics, "metrics": metrics_path}
+
+
+def _answers(recording: Any, pilot: SteeringModel, context: Context) -> Answers:
+    from drive.steering.evaluate import predict_recording
+
+    context.record.add_input(recording.path)
+    context.record.add_input(recording.steering_csv)
+    answers = predict_recording(recording, pilot, context.progress)
+    counts = context.record.counts
+    counts["frames_read"] = counts.get("frames_read", 0) + len(answers.time_s)
+    counts["frames_lost"] = counts.get("frames_lost", 0) + recording.report.frames_lost
+    if recording.report.frames_lost:
+        context.warn(f"{recording.report.frames_lost} damaged frames of {recording.name} skipped")
+    return answers
+
+
+def _write_drive(home: Path, answers: Answers, overwrite: bool) -> None:
+    from drive.render.plots import plot_steering_distribution, plot_steering_over_time
+    from drive.runs import RunFolder
+    from drive.steering.evaluate import write_steering_csv
+
+    folder = RunFolder(home, overwrite)
+    write_steering_csv(folder.file("steering.csv"), answers)
+    plot_steering_over_time(
+        folder.file("steering_over_time.png"), answers.time_s, answers.angle_deg, answers.truth_deg
+    )
+    series = {"human": answers.truth_deg, "model": answers.angle_deg}
+    plot_steering_distribution(folder.file("steering_distribution.png"), series)
+
+
+def _as_folder(name: str) -> str:
+    """A recording's name as the name of one folder."""
+    return "_".join(part for part in Path(name).parts if part != "/")
+
+
+def _warn(each: dict[str, dict[str, Any]], context: Context) -> None:
+    from drive.steering.evaluate import FLAT_SHARE, hardly_varies
+
+    for name, metrics in each.items():
+        if hardly_varies(metrics):
+            context.warn(
+                f"{name}: the predictions hardly vary: their spread is "
+                f"{metrics['prediction_spread_deg']:.3f} degrees, less than {FLAT_SHARE:.0%} of "
+                f"the human's {metrics['truth_spread_deg']:.3f}"
+            )

@@ -1,0 +1,260 @@
+"""`train-steering`: train the steering network on recordings."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drive.commands._common import Context, add_recording_options, recording_overrides
+from drive.errors import InputError
+
+if TYPE_CHECKING:
+    from drive.runs import RunFolder
+    from drive.steering.cache import CachedDrive
+    from drive.steering.split import Split
+    from drive.steering.train import TrainingResult, TrainingSettings
+
+HELP = "Train the steering network on recordings: model.keras, model.onnx, history and plots."
+EXAMPLE = "train-steering data/sample --epochs 10"
+
+SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
+VALIDATION = "0.2"
+LOSS_AXIS = "mean squared error [degrees²]"
+DATA_OPTIONS = ("recordings", "exclude", "validation", "stride", "steering", "overrides")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.add_argument(
+        "recordings",
+        nargs="*",
+        metavar="RECORDING",
+        help="folders or videos (default: the sample that ships)",
+    )
+    data = parser.add_argument_group("data")
+    data.add_argument(
+        "--validation",
+        default=VALIDATION,
+        metavar="NAME[,NAME]|SHARE",
+        help="drives that choose the best epoch, or a share: the last drives; of a single drive "
+        f"its last part, after a gap (default: {VALIDATION})",
+    )
+    data.add_argument("--exclude", metavar="NAME[,NAME]", help="drives to leave out altogether")
+    data.add_argument("--stride", type=int, default=1, metavar="N", help="use every N-th frame")
+    data.add_argument("--no-balance", action="store_true", help="do not thin straight driving")
+    data.add_argument("--no-augment", action="store_true", help="no flips, brightness and shadows")
+    data.add_argument("--cache", metavar="DIR", help="decoded frames (default: ~/.cache/drive)")
+    learning = parser.add_argument_group("learning")
+    learning.add_argument("--epochs", type=int, metavar="N", help="at most (default: 30)")
+    learning.add_argument("--batch", type=int, default=64, metavar="N", help="(default: 64)")
+    learning.add_argument("--optimizer", choices=["adam", "adadelta"], default="adam")
+    learning.add_argument(
+        "--learning-rate", type=float, metavar="R", help="(default: adam 0.001, adadelta 1.0)"
+    )
+    learning.add_argument(
+        "--patience",
+        type=int,
+        metavar="N",
+        help="stop after N epochs without a better validation loss; 0: never (default: 8)",
+    )
+    learning.add_argument("--variant", choices=["published", "elu"], default="published")
+    learning.add_argument(
+        "--resume", metavar="DIR", help="go on with a training that was stopped, in its folder"
+    )
+    add_recording_options(parser)
+
+
+def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
+    """Read, split, train; then write the model of the best epoch and what to look at."""
+    from drive.steering.train import train_steering
+
+    settings, data, folder = _resumed(args, context) if args.resume else _fresh(args, context)
+    context.record.extra |= {"training": asdict(settings), "data": data}
+    with context.record.stage("read"):
+        split = _split(data, args.cache, context)
+    start = _start(args.weights, settings)
+    with context.record.stage("train"):
+        result = train_steering(
+            split,
+            folder.path,
+            settings,
+            start=start,
+            resume=bool(args.resume),
+            notes={"data": data},
+            progress=context.progress,
+        )
+    with context.record.stage("write"):
+        return _write(split, result, settings, folder, context)
+
+
+def _fresh(
+    args: argparse.Namespace, context: Context
+) -> tuple[TrainingSettings, dict[str, Any], RunFolder]:
+    from drive.steering.train import HISTORY, TrainingSettings
+
+    given = {"epochs": args.epochs, "patience": args.patience}
+    settings = TrainingSettings(
+        batch=args.batch,
+        optimizer=args.optimizer,
+        learning_rate=args.learning_rate,
+        variant=args.variant,
+        balance=not args.no_balance,
+        augment=not args.no_augment,
+        seed=args.seed,
+        **{name: value for name, value in given.items() if value is not None},
+    )
+    data = {
+        "recordings": [str(Path(path).resolve()) for path in args.recordings or [SAMPLE]],
+        "exclude": args.exclude,
+        "validation": args.validation,
+        "stride": args.stride,
+        "steering": args.steering and str(Path(args.steering).resolve()),
+        "overrides": recording_overrides(args),
+    }
+    folder = context.run_folder()
+    folder.file(HISTORY)  # refuses a folder in which another training was stopped
+    return settings, data, folder
+
+
+def _resumed(
+    args: argparse.Namespace, context: Context
+) -> tuple[TrainingSettings, dict[str, Any], RunFolder]:
+    """What the stopped training was asked; `--epochs` and `--patience` may be given anew."""
+    from drive.steering.train import read_state
+
+    settings, notes = read_state(args.resume)
+    if args.recordings or args.weights:
+        raise InputError(
+            "--resume goes on with the recordings and weights of the stopped training. "
+            "Leave RECORDING and --weights out"
+        )
+    given = {"epochs": args.epochs, "patience": args.patience}
+    settings = replace(settings, **{k: v for k, v in given.items() if v is not None})
+    args.out, args.overwrite = args.resume, True
+    return settings, notes["data"], context.run_folder()
+
+
+def _split(data: dict[str, Any], cache: str | None, context: Context) -> Split:
+    from drive.frames.recording import open_recordings
+    from drive.steering.cache import default_cache, open_drive
+    from drive.steering.split import leave_out, split_drives
+
+    if data["stride"] < 1:
+        raise InputError(f"--stride is a whole number from 1. Received: {data['stride']}")
+    recordings = open_recordings(
+        data["recordings"], steering_csv=data["steering"], overrides=data["overrides"]
+    )
+    recordings = leave_out(recordings, data["exclude"])
+    drives = []
+    for recording in recordings:
+        context.record.add_input(recording.path)
+        context.record.add_input(recording.steering_csv)
+        folder = cache or default_cache()
+        drive = open_drive(recording, folder, stride=data["stride"], progress=context.progress)
+        _report(drive, context)
+        drives.append(drive)
+    split = split_drives(drives, data["validation"])
+    for use, parts in (("training", split.training), ("validation", split.validation)):
+        named = [f"{part.drive.name} ({len(part)} frames)" for part in parts]
+        context.record.counts[use] = {part.drive.name: len(part) for part in parts}
+        context.message(f"{use}: {', '.join(named)}")
+    return split
+
+
+def _report(drive: CachedDrive, context: Context) -> None:
+    counts = context.record.counts
+    counts["frames_read"] = counts.get("frames_read", 0) + len(drive)
+    counts["frames_lost"] = counts.get("frames_lost", 0) + drive.frames_lost
+    if drive.frames_lost:
+        context.warn(f"{drive.frames_lost} damaged frames of {drive.name} were left out")
+
+
+def _start(weights: str | None, settings: TrainingSettings) -> Any:
+    """The network to go on from, or None for a new one."""
+    if weights is None:
+        return None
+    from drive.steering.model_file import load_network
+
+    model, metadata = load_network(weights)
+    if metadata.get("variant") != settings.variant:
+        raise InputError(
+            f"{weights} holds the variant {metadata.get('variant')}. "
+            f"Received: --variant {settings.variant}"
+        )
+    return model
+
+
+def _write(
+    split: Split,
+    result: TrainingResult,
+    settings: TrainingSettings,
+    folder: RunFolder,
+    context: Context,
+) -> dict[str, Any]:
+    from drive.steering.dataset import Samples, TrainingBatches
+    from drive.steering.evaluate import evaluate
+    from drive.steering.model_file import KERAS_FILE, describe, save_trained
+    from drive.steering.preprocess import ROAD
+    from drive.steering.train import HISTORY, validation_answers
+
+    training = Samples(split.training)
+    names = [part.drive.name for part in split.training]
+    metadata = describe(result.model, settings.variant, ROAD, training.angle_deg, names)
+    model = folder.file(KERAS_FILE)
+    onnx = save_trained(result.model, model, metadata)
+    answers = validation_answers(result.model, split)
+    metrics = evaluate(answers, float(metadata["training_mean_deg"]))
+    batches = TrainingBatches(training, settings.batch, settings.seed, balance=settings.balance)
+    series = {
+        "data": training.angle_deg,
+        "balanced": training.angle_deg[batches.chosen(0)],
+        "predictions": [angle for drive in answers for angle in drive.angle_deg],
+    }
+    plots = _plots(folder, result, series, answers)
+    _say(result, metrics, folder, context)
+    return {
+        "epochs": len(result.history),
+        "stopped_early": result.stopped_early,
+        "best_epoch": result.best.epoch,
+        "val_loss": result.best.val_loss,
+        "validation": metrics,
+        "model": model,
+        "onnx": onnx,
+        "history": folder.path / HISTORY,
+        **plots,
+    }
+
+
+def _plots(
+    folder: RunFolder, result: TrainingResult, series: dict[str, Any], answers: list[Any]
+) -> dict[str, Path]:
+    from drive.render.plots import (
+        plot_loss,
+        plot_steering_distribution,
+        plot_steering_over_time,
+    )
+    from drive.steering.evaluate import in_one_row
+
+    names = ("loss", "steering_distribution", "steering_over_time")
+    paths = {name: folder.file(f"{name}.png") for name in names}
+    plot_loss([asdict(row) for row in result.history], paths["loss"], loss_axis=LOSS_AXIS)
+    plot_steering_distribution(paths["steering_distribution"], series)
+    plot_steering_over_time(paths["steering_over_time"], *in_one_row(answers))
+    return paths
+
+
+def _say(
+    result: TrainingResult, metrics: dict[str, Any], folder: RunFolder, context: Context
+) -> None:
+    from drive.steering.evaluate import as_table, hardly_varies
+
+    context.message(
+        f"best epoch {result.best.epoch} of {len(result.history)}"
+        + (" (stopped early)" if result.stopped_early else "")
+    )
+    context.message(as_table({"validation": metrics}))
+    if hardly_varies(metrics):
+        context.warn("the predictions hardly vary: this network has not learnt to steer yet")
+    context.message(f"model, history and plots -> {folder.path}")

@@ -1,0 +1,176 @@
+"""Decoded small frames on disk: a recording is decoded once, every later epoch reads only these.
+
+One folder a recording: `frames.npy`, memory-mapped, and `rows.npz`, whose row i belongs to frame i.
+The folder's name holds a digest of all that shapes the pixels and the rows, so a changed recording,
+crop or preprocessing finds another folder. Knows nothing of training.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from drive.errors import InputError
+from drive.frames.recording import Recording
+from drive.progress import Progress, no_progress
+from drive.steering.preprocess import (
+    INPUT_HEIGHT,
+    INPUT_WIDTH,
+    PREPROCESS_VERSION,
+    ROAD,
+    RoadCrop,
+    preprocess,
+)
+
+FRAMES, ROWS = "frames.npy", "rows.npz"
+UNFINISHED = ".unfinished-"
+STALE_S = 3600.0
+"""An unfinished folder older than this belongs to a process that was killed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CachedDrive:
+    """The frames of one recording that have an angle, as the network sees them.
+
+    Attributes:
+        name: of the recording.
+        digest: of the recording's contents.
+        images: (N, 66, 200, 3) uint8 YUV, mapped from disk, read-only.
+        angle_deg: (N,) float32 degrees, positive right.
+        time_s: (N,) float64 presentation times in seconds.
+        frame_index: (N,) int64 frame numbers in the recording.
+        frames_lost: damaged frames met while decoding.
+    """
+
+    name: str
+    digest: str
+    images: np.ndarray
+    angle_deg: np.ndarray
+    time_s: np.ndarray
+    frame_index: np.ndarray
+    frames_lost: int
+
+    def __len__(self) -> int:
+        return len(self.angle_deg)
+
+
+def default_cache() -> Path:
+    """The user's cache folder, `$XDG_CACHE_HOME/drive/steering` or `~/.cache/drive/steering`."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "drive" / "steering"
+
+
+def open_drive(
+    recording: Recording,
+    folder: str | Path,
+    *,
+    stride: int = 1,
+    crop: RoadCrop = ROAD,
+    progress: Progress = no_progress,
+) -> CachedDrive:
+    """Open a recording's small frames, decoding them first where they are not yet there.
+
+    Args:
+        recording: the drive.
+        folder: of all caches.
+        stride: keep every `stride`-th frame.
+        crop: which part of a frame is the road.
+        progress: shows the decoding.
+
+    Raises:
+        InputError: no frame of the recording has an angle, or the folder cannot be written.
+    """
+    digest = recording.digest
+    what = f"{digest} {PREPROCESS_VERSION} {crop} {stride}"
+    home = Path(folder) / hashlib.sha256(what.encode()).hexdigest()[:32]
+    if not home.is_dir():
+        try:
+            _fill(recording, home, stride, crop, progress)
+        except OSError as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"The cache folder {folder} cannot be written ({error.strerror}). "
+                "Name another with --cache"
+            ) from error
+    return _open(recording.name, digest, home)
+
+
+def _open(name: str, digest: str, home: Path) -> CachedDrive:
+    with np.load(home / ROWS) as rows:
+        count = len(rows["angle_deg"])
+        images = np.load(home / FRAMES, mmap_mode="r")[:count]
+        return CachedDrive(
+            name,
+            digest,
+            images,
+            rows["angle_deg"],
+            rows["time_s"],
+            rows["frame_index"],
+            int(rows["frames_lost"]),
+        )
+
+
+def _fill(
+    recording: Recording, home: Path, stride: int, crop: RoadCrop, progress: Progress
+) -> None:
+    """Decode into a folder of its own and rename it, so that a cache is whole or absent."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(home.parent)
+    work = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=home.parent))
+    try:
+        _decode(recording, work, stride, crop, progress)
+        try:
+            work.rename(home)
+        except OSError:  # another process was faster; its cache is as good
+            if not home.is_dir():
+                raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _decode(
+    recording: Recording, work: Path, stride: int, crop: RoadCrop, progress: Progress
+) -> None:
+    most = int(np.isfinite(recording.angle_deg).sum())
+    shape = (max(1, most), INPUT_HEIGHT, INPUT_WIDTH, 3)  # what stays unused takes no disk
+    images = np.lib.format.open_memmap(work / FRAMES, mode="w+", dtype=np.uint8, shape=shape)
+    angles: list[float] = []
+    times: list[float] = []
+    indices: list[int] = []
+    samples = recording.samples(stride=stride)
+    for sample in progress(samples, -(-most // stride), f"reading {recording.name}"):
+        images[len(angles)] = preprocess(sample.frame.image, crop)
+        angles.append(sample.angle_deg)
+        times.append(sample.frame.time_s)
+        indices.append(sample.frame.index)
+    if not angles:
+        raise InputError(
+            f"{recording.path}: no frame has a steering angle in {recording.steering_csv}. "
+            "Look at it with check-data"
+        )
+    images.flush()
+    np.savez(
+        work / ROWS,
+        angle_deg=np.array(angles, np.float32),
+        time_s=np.array(times, np.float64),
+        frame_index=np.array(indices, np.int64),
+        frames_lost=recording.report.frames_lost,
+    )
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left behind."""
+    for work in folder.glob(f"{UNFINISHED}*"):
+        try:
+            if time.time() - work.stat().st_mtime > STALE_S:
+                shutil.rmtree(work, ignore_errors=True)
+        except FileNotFoundError:
+            continue

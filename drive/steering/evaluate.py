@@ -1,0 +1,195 @@
+"""How well predicted angles match the human's, beside three answers that need no network.
+
+Knows angles and times, and how to ask a model for them; not how a network is trained.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drive.errors import InputError
+from drive.files import atomic
+from drive.frames.recording import Recording
+from drive.progress import Progress, no_progress
+from drive.steering.predict import SteeringModel
+from drive.steering.preprocess import preprocess
+
+BATCH = 32
+PERSISTENCE_S = 1.0
+TIME_TOLERANCE_S = 0.001
+"""Timestamps are rounded to milliseconds in places: one second ago may lie 0.999 s back."""
+
+FLAT_SHARE = 0.1
+"""Predictions that spread less than this share of the human's spread hardly vary."""
+
+BASELINES = ("zero", "mean", f"persistence_{PERSISTENCE_S:.0f}s")
+STEERING_COLUMNS = ("frame", "time_s", "angle_deg", "truth_deg")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """Predictions for one drive beside the truth, in order of time.
+
+    Attributes:
+        name: of the recording.
+        frame_index: (N,) frame numbers.
+        time_s: (N,) seconds, presentation timestamps.
+        angle_deg: (N,) the model's degrees, positive right.
+        truth_deg: (N,) the human's.
+    """
+
+    name: str
+    frame_index: np.ndarray
+    time_s: np.ndarray
+    angle_deg: np.ndarray
+    truth_deg: np.ndarray
+
+    def __post_init__(self) -> None:
+        sizes = {len(self.time_s), len(self.angle_deg), len(self.truth_deg), len(self.frame_index)}
+        if len(sizes) != 1 or not len(self.time_s):
+            raise InputError(
+                f"{self.name}: every prediction needs its frame, time and truth, and at least one "
+                f"is needed. Received arrays of {sorted(sizes)} entries"
+            )
+
+
+def evaluate(drives: Sequence[Answers], training_mean_deg: float | None = None) -> dict[str, Any]:
+    """Measure predictions over one or several drives together.
+
+    Args:
+        drives: predictions and truth, drive by drive.
+        training_mean_deg: what the baseline `mean` answers; None: the mean of each drive itself.
+
+    Returns:
+        `n`; `rmse_deg`; `mae_deg`; `explained_variance`, 1 - Var(truth - prediction) / Var(truth);
+        `jitter_deg`, the mean absolute change of the prediction from one frame to the next;
+        `truth_jitter_deg`, the same of the human; `prediction_spread_deg` and `truth_spread_deg`,
+        standard deviations; `baselines`, the RMSE in degrees of always `zero`, always the `mean`,
+        and `persistence_1s`, the human's angle one second ago. None where not defined.
+    """
+    angle = np.concatenate([drive.angle_deg for drive in drives]).astype(np.float64)
+    truth = np.concatenate([drive.truth_deg for drive in drives]).astype(np.float64)
+    variance = float(np.var(truth))
+    means = [
+        np.full(len(d.truth_deg), _mean(d.truth_deg, training_mean_deg), float) for d in drives
+    ]
+    behind = np.concatenate([_persistence_errors(drive) for drive in drives])
+    return {
+        "n": len(truth),
+        "rmse_deg": _rms(angle - truth),
+        "mae_deg": float(np.mean(np.abs(angle - truth))),
+        "explained_variance": 1 - float(np.var(truth - angle)) / variance if variance else None,
+        "jitter_deg": _jitter([drive.angle_deg for drive in drives]),
+        "truth_jitter_deg": _jitter([drive.truth_deg for drive in drives]),
+        "prediction_spread_deg": float(np.std(angle)),
+        "truth_spread_deg": math.sqrt(variance),
+        "baselines": {
+            "zero": _rms(truth),
+            "mean": _rms(truth - np.concatenate(means)),
+            "persistence_1s": _rms(behind) if len(behind) else None,
+        },
+    }
+
+
+def predict_recording(
+    recording: Recording, pilot: SteeringModel, progress: Progress = no_progress
+) -> Answers:
+    """Predict every frame of a recording that has an angle, in batches, in constant memory.
+
+    Raises:
+        InputError: no frame has an angle.
+    """
+    found: list[tuple[int, float, float]] = []
+    prepared: list[np.ndarray] = []
+    answers: list[np.ndarray] = []
+    total = int(np.isfinite(recording.angle_deg).sum())
+    for sample in progress(recording.samples(), total, f"predicting {recording.name}"):
+        found.append((sample.frame.index, sample.frame.time_s, sample.angle_deg))
+        prepared.append(preprocess(sample.frame.image, pilot.crop))
+        if len(prepared) == BATCH:
+            answers.append(pilot.predict_prepared(np.stack(prepared)))
+            prepared.clear()
+    if prepared:
+        answers.append(pilot.predict_prepared(np.stack(prepared)))
+    columns = np.array(found, np.float64).reshape(-1, 3).T
+    angles = np.concatenate([*answers, np.zeros(0, np.float32)])
+    return Answers(recording.name, columns[0].astype(np.int64), columns[1], angles, columns[2])
+
+
+def in_one_row(drives: Sequence[Answers]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Times, angles and truths of several drives, one drive after the other."""
+    times: list[np.ndarray] = []
+    end_s = 0.0
+    for number, drive in enumerate(drives):
+        shift_s = end_s - drive.time_s[0] if number else 0.0
+        times.append(drive.time_s + shift_s)
+        end_s = float(times[-1][-1])
+    angle_deg = np.concatenate([drive.angle_deg for drive in drives])
+    return np.concatenate(times), angle_deg, np.concatenate([drive.truth_deg for drive in drives])
+
+
+def hardly_varies(metrics: Mapping[str, Any]) -> bool:
+    """Whether the model answers nearly the same whatever it sees, where the human does not."""
+    return metrics["prediction_spread_deg"] < FLAT_SHARE * metrics["truth_spread_deg"]
+
+
+def write_steering_csv(path: Path, answers: Answers) -> None:
+    """Write `steering.csv`: frame, time_s, angle_deg, truth_deg."""
+    with atomic(path) as part, part.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(STEERING_COLUMNS)
+        columns = (answers.frame_index, answers.time_s, answers.angle_deg, answers.truth_deg)
+        for frame, time_s, angle, truth in zip(*columns, strict=True):
+            rows.writerow([int(frame), f"{time_s:.6f}", f"{angle:.4f}", f"{truth:.4f}"])
+
+
+def as_table(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """The model beside the baselines, a line for each recording; RMSE in degrees."""
+    width = max(len(name) for name in results)
+    head = f"{'RMSE, degrees':<{width}}  {'frames':>7}  {'model':>7}  " + "  ".join(
+        f"{name:>14}" for name in BASELINES
+    )
+    lines = [head + f"  {'expl. variance':>14}  {'jitter (human)':>15}"]
+    for name, m in results.items():
+        baselines = "  ".join(f"{_cell(m['baselines'][key]):>14}" for key in BASELINES)
+        jitter = f"{_cell(m['jitter_deg'])} ({_cell(m['truth_jitter_deg'])})"
+        lines.append(
+            f"{name:<{width}}  {m['n']:>7}  {_cell(m['rmse_deg']):>7}  {baselines}  "
+            f"{_cell(m['explained_variance']):>14}  {jitter:>15}"
+        )
+    return "\n".join(lines)
+
+
+def _cell(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _mean(truth_deg: np.ndarray, training_mean_deg: float | None) -> float:
+    if training_mean_deg is not None:
+        return training_mean_deg
+    return float(np.mean(truth_deg, dtype=np.float64))
+
+
+def _persistence_errors(drive: Answers) -> np.ndarray:
+    """Truth minus the newest truth at least one second old; frames without one are left out."""
+    ago = drive.time_s - PERSISTENCE_S + TIME_TOLERANCE_S
+    newest = np.searchsorted(drive.time_s, ago, side="right") - 1
+    known = newest >= 0
+    truth = drive.truth_deg.astype(np.float64)
+    return truth[known] - truth[newest[known]]
+
+
+def _jitter(drives: Sequence[np.ndarray]) -> float | None:
+    changes = np.concatenate([np.abs(np.diff(angles.astype(np.float64))) for angles in drives])
+    return float(np.mean(changes)) if len(changes) else None
+
+
+def _rms(error: np.ndarray) -> float:
+    return math.sqrt(float(np.mean(np.asarray(error, np.float64) ** 2)))

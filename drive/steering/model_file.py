@@ -1,0 +1,125 @@
+"""A steering network in its files: `.keras` with notes inside, `.onnx` with the same as metadata.
+
+A `.keras` file is a zip archive; the notes are one more entry in it, which Keras does not look at.
+So a model says what crop and unit it was trained with, and the state of a training (weights,
+optimiser, history) is replaced in one step. Every file is whole or absent. Knows no data sets.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from drive.engine.onnx_file import load_onnx_weights, read_metadata, write_onnx
+from drive.errors import MissingFileError, WeightsError
+from drive.files import atomic
+from drive.steering.predict import NETWORK, build_from_metadata
+from drive.steering.preprocess import COLOURS, INPUT_HEIGHT, INPUT_WIDTH, RoadCrop
+
+if TYPE_CHECKING:
+    import keras
+
+NOTES = "drive.json"
+KERAS_FILE, ONNX_FILE = "model.keras", "model.onnx"
+
+
+def describe(
+    model: keras.Model, variant: str, crop: RoadCrop, angle_deg: np.ndarray, drives: list[str]
+) -> dict[str, str]:
+    """What a model file says about itself, as text by text.
+
+    Args:
+        model: the trained network.
+        variant: of the network, see `drive.steering.network.VARIANTS`.
+        crop: the part of the frame that it was trained on.
+        angle_deg: (N,) degrees of its training frames.
+        drives: names of the recordings that it learnt from.
+    """
+    return {
+        "network": NETWORK,
+        "variant": variant,
+        "colours": COLOURS,
+        "crop": str(crop),
+        "input": f"{INPUT_WIDTH}x{INPUT_HEIGHT}",
+        "unit": "degrees",
+        "positive": "right",
+        "scale_deg": repr(float(model.get_layer("degrees").scale)),
+        "training_mean_deg": repr(float(np.mean(angle_deg, dtype=np.float64))),
+        "trained_on": ", ".join(drives),
+    }
+
+
+def save_model(model: keras.Model, path: str | Path, notes: Mapping[str, Any]) -> None:
+    """Write a `.keras` file, with the optimiser where the model is compiled, and JSON notes."""
+    with atomic(path) as part:
+        model.save(part)
+        with zipfile.ZipFile(part, "a") as archive:
+            archive.writestr(NOTES, json.dumps(dict(notes), indent=1))
+
+
+def save_trained(model: keras.Model, keras_path: Path, metadata: Mapping[str, str]) -> Path:
+    """Write a trained network as `.keras` and, beside it, as `.onnx`; return the latter's path."""
+    save_model(model, keras_path, metadata)
+    onnx_path = keras_path.with_suffix(".onnx")
+    write_onnx(model, onnx_path, metadata, half=False, input_dtype="uint8")
+    return onnx_path
+
+
+def read_notes(path: str | Path) -> dict[str, Any]:
+    """Return the notes of a `.keras` file; empty where it has none.
+
+    Raises:
+        MissingFileError: there is no such file.
+        WeightsError: it is no `.keras` file.
+    """
+    if not Path(path).is_file():
+        raise MissingFileError(f"There is no model file {path}. Check the path")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return json.loads(archive.read(NOTES)) if NOTES in archive.namelist() else {}
+    except (zipfile.BadZipFile, json.JSONDecodeError) as error:
+        raise WeightsError(f"{path} is no whole .keras file ({error})") from error
+
+
+def load_model(path: str | Path, compiled: bool = False) -> keras.Model:
+    """Load the model of a `.keras` file; with its optimiser if `compiled`.
+
+    Raises:
+        MissingFileError: there is no such file.
+        WeightsError: Keras cannot read it.
+    """
+    import keras
+
+    if not Path(path).is_file():
+        raise MissingFileError(f"There is no model file {path}. Check the path")
+    try:
+        return keras.saving.load_model(path, compile=compiled)
+    except (ValueError, OSError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise WeightsError(f"{path}: Keras cannot read this model: {reason}") from error
+
+
+def load_network(path: str | Path) -> tuple[keras.Model, dict[str, str]]:
+    """Load a steering network to train on, from `.keras` or `.onnx`, with its metadata.
+
+    Raises:
+        MissingFileError: there is no such file.
+        WeightsError: the file is damaged or holds another network.
+    """
+    if Path(path).suffix.lower() == ".onnx":
+        metadata = read_metadata(path)
+        model = build_from_metadata(metadata)
+        load_onnx_weights(model, path)
+        return model, metadata
+    metadata = read_notes(path)
+    if metadata.get("network") != NETWORK:
+        raise WeightsError(
+            f"{path} does not say that it is a steering network of drive. "
+            f"Expected a model that train-steering wrote. Received: {metadata.get('network')!r}"
+        )
+    return load_model(path), metadata

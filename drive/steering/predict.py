@@ -1,0 +1,117 @@
+"""Steering angles from frames, on any engine; TensorFlow is not needed for it.
+
+The model file says which crop it was trained with. Knows nothing of training and of videos.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from drive.engine import Engine, load_engine
+from drive.errors import MissingFileError, WeightsError
+from drive.steering.preprocess import INPUT_HEIGHT, INPUT_WIDTH, ROAD, RoadCrop, preprocess
+
+if TYPE_CHECKING:
+    import keras
+
+DEFAULT_MODEL = Path(__file__).resolve().parents[2] / "weights" / "steering.onnx"
+NETWORK = "steering"
+"""What the entry `network` of a steering model's metadata says."""
+
+
+class SteeringModel:
+    """A trained steering network.
+
+    Args:
+        engine: runs the network, (N, 66, 200, 3) uint8 YUV to (N, 1) degrees.
+        metadata: what the model file says; see `drive.steering.model_file.describe`.
+
+    Attributes:
+        engine: what runs it; `engine.name` says which runtime.
+        crop: the part of a frame that it looks at.
+        training_mean_deg: mean angle of its training data, None where the file does not say.
+
+    Raises:
+        WeightsError: the network is for something else.
+    """
+
+    def __init__(self, engine: Engine, metadata: Mapping[str, str] | None = None) -> None:
+        self.engine = engine
+        self.metadata = dict(engine.metadata if metadata is None else metadata)
+        shape = (INPUT_HEIGHT, INPUT_WIDTH, 3)
+        if engine.input_shape[1:] != shape or self.metadata.get("network", NETWORK) != NETWORK:
+            raise WeightsError(
+                f"A steering network takes pictures of shape {shape}. Received: one for "
+                f"{self.metadata.get('network', 'something else')}, {engine.input_shape[1:]}"
+            )
+        self.crop = RoadCrop.parse(self.metadata.get("crop", str(ROAD)))
+        mean = self.metadata.get("training_mean_deg")
+        self.training_mean_deg = None if mean is None else float(mean)
+
+    def predict(self, image: np.ndarray) -> float:
+        """The steering angle for one frame.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, any size.
+
+        Returns:
+            Degrees, positive right.
+        """
+        return float(self.predict_batch([image])[0])
+
+    def predict_batch(self, images: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+        """The steering angles for several frames, which may differ in size.
+
+        Args:
+            images: each (H, W, 3) uint8 RGB.
+
+        Returns:
+            (N,) float32 degrees, positive right.
+        """
+        if not len(images):
+            return np.zeros(0, np.float32)
+        return self.predict_prepared(np.stack([preprocess(image, self.crop) for image in images]))
+
+    def predict_prepared(self, images: np.ndarray) -> np.ndarray:
+        """The steering angles for (N, 66, 200, 3) uint8 YUV pictures from `preprocess`."""
+        (angles,) = self.engine.predict(images.astype(self.engine.input_dtype, copy=False))
+        return angles.reshape(-1).astype(np.float32)
+
+
+def load_steering(model: str | Path | None = None, engine: str = "auto") -> SteeringModel:
+    """Load a steering model.
+
+    Args:
+        model: `.onnx` or `.keras` file; None for the one that ships.
+        engine: "openvino", "onnx", "keras" or "auto".
+
+    Raises:
+        MissingFileError: there is no such file.
+        WeightsError: the file is damaged or holds another network.
+        InputError: the engine is unknown or does not run this kind of file.
+    """
+    if model is None and not DEFAULT_MODEL.is_file():
+        raise MissingFileError(
+            f"The steering weights that ship are missing: {DEFAULT_MODEL}. "
+            "Train some with train-steering and name them with --weights"
+        )
+    path = Path(model or DEFAULT_MODEL)
+    runtime = load_engine(path, engine, build=build_from_metadata)
+    if path.suffix.lower() == ".keras":
+        from drive.steering.model_file import read_notes
+
+        return SteeringModel(runtime, read_notes(path))
+    return SteeringModel(runtime)
+
+
+def build_from_metadata(metadata: dict[str, str]) -> keras.Model:
+    """Make the Keras network that the metadata of a model file describes, without its weights."""
+    from drive.steering.network import build_network
+
+    return build_network(
+        metadata.get("variant", "published"), float(metadata.get("scale_deg", "1.0"))
+    )

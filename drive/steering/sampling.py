@@ -1,0 +1,57 @@
+"""Which training frames an epoch uses: curves all of them, straight driving thinned.
+
+Driving is mostly straight; a network that only sees that learns to answer zero. As in the paper
+(section 5.1) curves get a larger share. Knows angles; no pictures.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+BINS = 25
+"""Bins of the absolute angle, of equal width up to the angle that 99 % of frames stay below."""
+
+REACH_PERCENT = 99.0
+
+
+def bin_of_angle(angle_deg: np.ndarray) -> np.ndarray:
+    """(N,) the bin of each absolute angle; the last one also holds what lies beyond."""
+    size = np.abs(angle_deg)
+    reach = float(np.percentile(size, REACH_PERCENT)) or 1.0
+    return np.minimum((size / reach * BINS).astype(np.int64), BINS - 1)
+
+
+def frames_per_bin(bins: np.ndarray) -> np.ndarray:
+    """How many frames of each bin an epoch uses: at most the mean of those that are not empty."""
+    counts = np.bincount(bins, minlength=BINS)
+    cap = round(counts.sum() / max(1, np.count_nonzero(counts)))
+    return np.minimum(counts, cap)
+
+
+def balanced_epoch(angle_deg: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Choose the frames of one epoch.
+
+    A bin with too many frames gives a random part of them, another part in each epoch, so all are
+    seen in time. The number of frames is the same in every epoch.
+
+    Args:
+        angle_deg: (N,) degrees of all training frames.
+        rng: where chance comes from.
+
+    Returns:
+        (M,) positions in `angle_deg` in random order, each at most once.
+    """
+    bins = bin_of_angle(angle_deg)
+    wanted = frames_per_bin(bins)
+    order = rng.permutation(len(angle_deg))
+    ranks = _rank_within_bin(bins[order])
+    return order[ranks < wanted[bins[order]]]
+
+
+def _rank_within_bin(bins: np.ndarray) -> np.ndarray:
+    """(N,) how many entries of the same bin come before each entry."""
+    by_bin = np.argsort(bins, kind="stable")
+    starts = np.searchsorted(bins[by_bin], np.arange(BINS))
+    ranks = np.empty(len(bins), np.int64)
+    ranks[by_bin] = np.arange(len(bins)) - starts[bins[by_bin]]
+    return ranks

@@ -1,0 +1,284 @@
+"""Training of the steering network: epochs, early stopping, the best epoch, resuming after a kill.
+
+After every epoch one file, `checkpoint/state.keras`, holds all that the next one needs: weights,
+optimiser, settings and history. It is replaced in one step, so a training killed at any moment goes
+on from its last finished epoch. Knows batches and Keras; not where the data comes from, nor plots.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from drive.errors import DriveError, InputError
+from drive.files import atomic
+from drive.progress import Progress, no_progress
+from drive.steering.dataset import Samples, TrainingBatches
+from drive.steering.evaluate import Answers
+from drive.steering.model_file import load_model, read_notes, save_model
+from drive.steering.network import VARIANTS, build_network
+from drive.steering.split import Split
+
+STATE = "checkpoint/state.keras"
+BEST = "checkpoint/best.keras"
+HISTORY = "history.csv"
+HISTORY_COLUMNS = ("epoch", "loss", "val_loss", "learning_rate", "seconds")
+
+LEARNING_RATES = {"adam": 1e-3, "adadelta": 1.0}
+"""Each optimiser with the learning rate it begins with: Adam's usual one, Adadelta's published
+one (Keras' own default for Adadelta, 0.001, hardly moves)."""
+
+SMALLEST_SCALE_DEG = 0.1
+MOST_RESUMED_CHANGES = ("epochs", "patience")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """How to train.
+
+    Attributes:
+        epochs: passes over the (balanced) training frames, at most.
+        batch: frames in a step.
+        optimizer: one of `LEARNING_RATES`.
+        learning_rate: None for the optimiser's own.
+        patience: epochs without a better validation loss after which training stops; 0: never.
+        variant: of the network, one of `VARIANTS`.
+        balance: thin straight driving.
+        augment: flip, brighten, darken and shade training pictures.
+        seed: of weights, batches and variations.
+    """
+
+    epochs: int = 30
+    batch: int = 64
+    optimizer: str = "adam"
+    learning_rate: float | None = None
+    patience: int = 8
+    variant: str = "published"
+    balance: bool = True
+    augment: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 1), ("batch", 1), ("patience", 0), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise InputError(
+                    f"{name} is a whole number from {least}. Received: {getattr(self, name)}"
+                )
+        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
+            raise InputError(f"learning_rate is above 0. Received: {self.learning_rate}")
+        for name, known in (("optimizer", tuple(LEARNING_RATES)), ("variant", VARIANTS)):
+            if getattr(self, name) not in known:
+                raise InputError(
+                    f"{name} is one of {', '.join(known)}. Received: {getattr(self, name)!r}"
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class EpochResult:
+    """A row of `history.csv`; losses are mean squared errors in degrees squared."""
+
+    epoch: int
+    loss: float
+    val_loss: float
+    learning_rate: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingResult:
+    """What came out: the network of the best epoch, and the way there."""
+
+    model: keras.Model
+    history: list[EpochResult]
+    stopped_early: bool
+
+    @property
+    def best(self) -> EpochResult:
+        """The epoch with the least validation loss, whose weights `model` has."""
+        return min(self.history, key=lambda row: row.val_loss)
+
+
+def train_steering(
+    split: Split,
+    folder: Path,
+    settings: TrainingSettings,
+    *,
+    start: keras.Model | None = None,
+    resume: bool = False,
+    notes: Mapping[str, Any] | None = None,
+    progress: Progress = no_progress,
+) -> TrainingResult:
+    """Train a network.
+
+    Writes `history.csv` and the folder `checkpoint` (state and best epoch) into `folder`.
+
+    Args:
+        split: frames to learn from, and frames that choose the best epoch.
+        folder: of the results.
+        settings: how to train; resumed, only `epochs` and `patience` may differ from before.
+        start: a network to go on from; None for random weights.
+        resume: go on from the state in `folder`.
+        notes: what the caller wants back from `read_state` when it resumes; JSON.
+        progress: shows each epoch.
+
+    Raises:
+        InputError: nothing to resume, other settings or other frames than before, no frames.
+        DriveError: the loss is no longer a number.
+    """
+    keras.utils.set_random_seed(settings.seed)
+    training, validation = Samples(split.training), Samples(split.validation)
+    batches = TrainingBatches(
+        training, settings.batch, settings.seed, balance=settings.balance, vary=settings.augment
+    )
+    about = {**(notes or {}), "frames": _fingerprint(split)}
+    if resume:
+        model, history = _resume(folder, settings, about)
+    else:
+        model = start or build_network(settings.variant, target_scale_deg(training.angle_deg))
+        model.compile(_optimizer(settings), loss="mse", jit_compile=False)
+        history = []
+        _save_state(model, folder, settings, history, about)
+    while len(history) < settings.epochs and not _should_stop(history, settings):
+        began = time.perf_counter()
+        epoch = len(history)
+        label = f"epoch {epoch + 1}/{settings.epochs}"
+        loss = _train_epoch(model, progress(batches.epoch(epoch), len(batches), label))
+        val_loss = mean_squared_error(model, validation)
+        if val_loss < min((row.val_loss for row in history), default=math.inf):
+            save_model(model, folder / BEST, {})
+        rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+        seconds = time.perf_counter() - began
+        history.append(EpochResult(epoch + 1, loss, val_loss, rate, seconds))
+        _save_state(model, folder, settings, history, about)
+    return TrainingResult(load_model(folder / BEST), history, _should_stop(history, settings))
+
+
+def target_scale_deg(angle_deg: np.ndarray) -> float:
+    """Degrees that 1.0 of the network's last dense layer stands for: the spread of the angles."""
+    return max(SMALLEST_SCALE_DEG, float(np.std(angle_deg, dtype=np.float64)))
+
+
+def predict_samples(model: keras.Model, samples: Samples) -> np.ndarray:
+    """(N,) float32 degrees of the model for every frame, in order."""
+    answers = [model.predict_on_batch(b.images).reshape(-1) for b in samples.plain_batches()]
+    return np.concatenate(answers) if answers else np.zeros(0, np.float32)
+
+
+def mean_squared_error(model: keras.Model, samples: Samples) -> float:
+    """Mean squared error over all frames, degrees squared."""
+    error = predict_samples(model, samples).astype(np.float64) - samples.angle_deg
+    return float(np.mean(error**2))
+
+
+def validation_answers(model: keras.Model, split: Split) -> list[Answers]:
+    """The model's angles for the validation part of each drive, beside the truth."""
+    return [
+        Answers(
+            part.drive.name,
+            part.drive.frame_index[part.rows],
+            part.drive.time_s[part.rows],
+            predict_samples(model, Samples([part])),
+            part.angle_deg,
+        )
+        for part in split.validation
+    ]
+
+
+def read_state(folder: str | Path) -> tuple[TrainingSettings, dict[str, Any]]:
+    """What an unfinished (or finished) training in `folder` was asked: settings and notes.
+
+    Raises:
+        InputError: there is none.
+    """
+    path = Path(folder) / STATE
+    if not path.is_file():
+        raise InputError(f"There is no training to resume in {folder}: {STATE} is missing")
+    state = read_notes(path)
+    return TrainingSettings(**state["settings"]), state["notes"]
+
+
+def write_history(path: Path, history: Sequence[EpochResult]) -> None:
+    """Write `history.csv`."""
+    with atomic(path) as part, part.open("w", newline="") as file:
+        rows = csv.DictWriter(file, HISTORY_COLUMNS)
+        rows.writeheader()
+        rows.writerows(asdict(row) for row in history)
+
+
+def _train_epoch(model: keras.Model, batches: Any) -> float:
+    """Take one step a batch; return the mean loss over the epoch's frames."""
+    losses, counts = [], []
+    for batch in batches:
+        losses.append(float(model.train_on_batch(batch.images, batch.angle_deg[:, None])))
+        counts.append(len(batch.images))
+        if not math.isfinite(losses[-1]):
+            raise DriveError(
+                f"The loss is no longer a number at step {len(losses)} of the epoch. "
+                "Train with a smaller --learning-rate"
+            )
+    return float(np.average(losses, weights=counts))
+
+
+def _should_stop(history: Sequence[EpochResult], settings: TrainingSettings) -> bool:
+    """Whether `patience` epochs have passed since the best one."""
+    if not history or not settings.patience:
+        return False
+    best = int(np.argmin([row.val_loss for row in history]))
+    return len(history) - 1 - best >= settings.patience
+
+
+def _optimizer(settings: TrainingSettings) -> keras.optimizers.Optimizer:
+    kinds = {"adam": keras.optimizers.Adam, "adadelta": keras.optimizers.Adadelta}
+    rate = settings.learning_rate or LEARNING_RATES[settings.optimizer]
+    return kinds[settings.optimizer](learning_rate=rate)
+
+
+def _save_state(
+    model: keras.Model,
+    folder: Path,
+    settings: TrainingSettings,
+    history: Sequence[EpochResult],
+    notes: Mapping[str, Any],
+) -> None:
+    rows = [asdict(row) for row in history]
+    state = {"settings": asdict(settings), "history": rows, "notes": dict(notes)}
+    save_model(model, folder / STATE, state)
+    write_history(folder / HISTORY, history)
+
+
+def _resume(
+    folder: Path, settings: TrainingSettings, notes: Mapping[str, Any]
+) -> tuple[keras.Model, list[EpochResult]]:
+    before, noted = read_state(folder)
+    allowed = {name: getattr(settings, name) for name in MOST_RESUMED_CHANGES}
+    if replace(before, **allowed) != settings:
+        raise InputError(
+            f"{folder}: a training goes on with the settings it began with, except "
+            f"{' and '.join(MOST_RESUMED_CHANGES)}. Expected {before}. Received: {settings}"
+        )
+    if noted["frames"] != notes["frames"]:
+        raise InputError(
+            f"{folder}: the recordings or their split have changed since this training began. "
+            "Begin a new one"
+        )
+    rows = read_notes(folder / STATE)["history"]
+    history = [EpochResult(**row) for row in rows]
+    write_history(folder / HISTORY, history)  # a kill may have come between state and history
+    return load_model(folder / STATE, compiled=True), history
+
+
+def _fingerprint(split: Split) -> list[list[Any]]:
+    """Which frames of which drives train (true) and validate, for comparison."""
+    return [
+        [part.drive.digest, trains, len(part), int(part.rows[0]), int(part.rows[-1])]
+        for trains, parts in ((True, split.training), (False, split.validation))
+        for part in parts
+    ]
