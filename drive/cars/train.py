@@ -160,7 +160,7 @@ def train_detector(
 @contextmanager
 def averaged_weights(model: keras.Model) -> Iterator[None]:
     """Let the model hold the running average of its weights inside the block."""
-    current = [variable.numpy() for variable in model.trainable_variables]
+    current = [keras.ops.convert_to_numpy(variable) for variable in model.trainable_variables]
     model.optimizer.finalize_variable_values(model.trainable_variables)
     try:
         yield
