@@ -289,7 +289,7 @@ def save_image(path: Path, image: np.ndarray) -> None:
     Raises:
         EncodeError: the picture cannot be encoded or written.
     """
-    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if path.suffix == ".jpg" else []
     with atomic(path) as part:
         if not cv2.imwrite(str(part), cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality):
             raise EncodeError(f"The picture {path} could not be written")

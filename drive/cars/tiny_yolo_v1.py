@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from drive.engine.quiet import load_keras
+
 if TYPE_CHECKING:
     import keras
 
@@ -34,6 +36,7 @@ def build_tiny_yolo_v1(pixels: bool = True) -> keras.Model:
         A model from (N, 448, 448, 3) to (N, 1470): class probabilities, confidences and
         coordinates one after the other; `drive.cars.decode` reads them.
     """
+    load_keras()
     import keras
     from keras import layers
 

@@ -123,6 +123,8 @@ def _check_numbers(args: argparse.Namespace, detects: bool) -> None:
 def _load_detector(args: argparse.Namespace, context: Context, weights: str | None) -> Detector:
     from drive.cars.detector import load_detector
 
+    if weights:
+        context.message(f"loading {weights}")
     detector = load_detector(weights, args.engine)
     context.record.extra["detector"] = {"name": detector.name, "engine": detector.engine.name}
     context.message(f"detector: {detector.name} on {detector.engine.name}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drive.engine.base import Shape, check_batch
+from drive.engine.quiet import load_keras
 from drive.errors import InputError, WeightsError
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class KerasEngine:
             InputError: an `.onnx` file without `build`, or another kind of file.
             WeightsError: the file is damaged or holds another network's weights.
         """
+        load_keras()
         suffix = Path(path).suffix.lower()
         if suffix == ".keras":
             return cls(_load_keras(path))

@@ -1,0 +1,41 @@
+"""Loading Keras without TensorFlow's start-up notes.
+
+TensorFlow writes about processor features and CUDA to the process's standard error before it reads
+its own log level. Users of a laptop cannot act upon any of it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+STDERR = 2
+ERRORS_ONLY = "3"
+
+
+def load_keras() -> None:
+    """Import Keras and its backend in silence; later imports find it loaded.
+
+    An error in importing it is raised as ever.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", ERRORS_ONLY)
+    with _silent_stderr():
+        importlib.import_module("keras")
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Send what the process writes to file descriptor 2, native code included, nowhere."""
+    sys.stderr.flush()
+    kept = os.dup(STDERR)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, STDERR)
+        yield
+    finally:
+        os.dup2(kept, STDERR)
+        os.close(kept)
+        os.close(nowhere)
