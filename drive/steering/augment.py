@@ -1,4 +1,4 @@
-"""Variations of a training picture that keep or mirror its angle: flip, tilt, colour, light, shadow.
+"""Variations of a training picture that keep or mirror its angle: flip, tilt, light, colour.
 
 Works on batches as the network sees them (YUV). Draws everything from the generator it is given, so
 the same generator gives the same pictures. Knows no data sets; validation never comes here.
@@ -47,18 +47,13 @@ def augment(
     Returns:
         New images of the same shape and type, and their angles: negated where flipped.
     """
-    count, height, width = images.shape[:3]
-    images, angle_deg = flip(images, angle_deg, rng.random(count) < FLIP_SHARE)
-    gain = np.exp(rng.uniform(np.log(BRIGHTNESS[0]), np.log(BRIGHTNESS[1]), count))
-    colour = rng.uniform(*COLOUR, count)
-    for image, gain_of_one, colour_of_one in zip(images, gain, colour, strict=True):
-        image[:] = tilt(image, rng)
-        light = np.full((height, width), gain_of_one, np.float32)
-        if rng.random() < SHADOW_SHARE:
-            light[shadow_mask(height, width, rng)] *= rng.uniform(*SHADOW)
-        image[:] = scale_light(image, light, colour_of_one)
+    flipped = rng.random(len(images)) < FLIP_SHARE
+    images, angle_deg = flip(images, angle_deg, flipped)
+    for index, image in enumerate(images):
+        varied = relight(tilt(image, rng), rng)
         if rng.random() < PATCH_SHARE:
-            paint_patch(image, rng)
+            paint_patch(varied, rng)
+        images[index] = varied
     return images, angle_deg
 
 
@@ -89,6 +84,16 @@ def tilt(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
 
 
+def relight(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Change the brightness and the strength of the colours; sometimes lay a shadow over it."""
+    height, width = image.shape[:2]
+    brightness = np.exp(rng.uniform(np.log(BRIGHTNESS[0]), np.log(BRIGHTNESS[1])))
+    light = np.full((height, width), brightness, np.float32)
+    if rng.random() < SHADOW_SHARE:
+        light[shadow_mask(height, width, rng)] *= rng.uniform(*SHADOW)
+    return scale_light(image, light, rng.uniform(*COLOUR))
+
+
 def scale_light(image: np.ndarray, light: np.ndarray, colour: float = 1.0) -> np.ndarray:
     """Multiply the light that falls on each pixel, and the strength of the colours.
 
@@ -117,6 +122,7 @@ def shadow_mask(height: int, width: int, rng: np.random.Generator) -> np.ndarray
 def paint_patch(image: np.ndarray, rng: np.random.Generator) -> None:
     """Paint a random rectangle of the picture over with one random colour, in place."""
     height, width = image.shape[:2]
-    tall, wide = (int(side * rng.uniform(*PATCH_SIDE)) for side in (height, width))
+    tall = int(height * rng.uniform(*PATCH_SIDE))
+    wide = int(width * rng.uniform(*PATCH_SIDE))
     top, left = rng.integers(height - tall + 1), rng.integers(width - wide + 1)
     image[top : top + tall, left : left + wide] = rng.integers(0, 256, 3)

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from drive.errors import InputError
+from drive.steering.cache import CachedDrive
+from drive.steering.dataset import Samples, TrainingBatches
+from drive.steering.sampling import balanced_epoch, bin_of_angle
+from drive.steering.split import Part
+
+Maker = Callable[..., CachedDrive]
+
+
+def samples_of(*drives: CachedDrive) -> Samples:
+    return Samples([Part(drive, np.arange(len(drive))) for drive in drives])
+
+
+def mostly_straight() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return np.concatenate([rng.normal(0, 0.05, 2000), rng.uniform(-5, 5, 300)])
+
+
+def test_balancing_thins_straight_driving_and_keeps_curves() -> None:
+    angles = mostly_straight()
+    chosen = angles[balanced_epoch(angles, np.random.default_rng(0))]
+    assert (np.abs(angles) < 0.2).mean() > 0.85
+    assert (np.abs(chosen) < 0.2).mean() < 0.4
+    assert (np.abs(chosen) > 1).sum() == (np.abs(angles) > 1).sum()
+
+
+def test_a_balanced_epoch_uses_a_frame_at_most_once_and_differs_from_the_next() -> None:
+    angles = mostly_straight()
+    first = balanced_epoch(angles, np.random.default_rng(0))
+    second = balanced_epoch(angles, np.random.default_rng(1))
+    assert len(set(first.tolist())) == len(first) == len(second)
+    assert set(first.tolist()) != set(second.tolist())
+
+
+def test_angles_all_alike_are_all_used() -> None:
+    assert len(balanced_epoch(np.zeros(10), np.random.default_rng(0))) == 10
+
+
+def test_bins_have_equal_width_and_hold_outliers() -> None:
+    bins = bin_of_angle(np.array([*np.linspace(-10, 10, 1001), 500.0]))
+    assert bins.min() == 0
+    assert bins[-1] == bins.max()
+    assert bins[0] == bins[1000]
+
+
+def test_without_balancing_every_frame_comes_exactly_once(make_drive: Maker) -> None:
+    drives = [make_drive("a/1", np.arange(1, 38)), make_drive("b/1", np.arange(101, 126))]
+    batches = TrainingBatches(samples_of(*drives), 16, 7, balance=False, vary=False)
+    made = list(batches.epoch(0))
+    assert len(made) == len(batches) == 4
+    assert sorted(np.concatenate([batch.angle_deg for batch in made]).tolist()) == [
+        *range(1, 38),
+        *range(101, 126),
+    ]
+
+
+def test_pictures_come_with_their_own_angles(make_drive: Maker) -> None:
+    drives = [make_drive("a/1", np.linspace(-5, 5, 20)), make_drive("b/1", np.linspace(1, 3, 9))]
+    batches = TrainingBatches(samples_of(*drives), 8, 7, balance=False, vary=False)
+    known = {float(a): d.images[i] for d in drives for i, a in enumerate(d.angle_deg)}
+    for batch in batches.epoch(3):
+        for image, angle in zip(batch.images, batch.angle_deg, strict=True):
+            assert np.array_equal(image, known[float(angle)])
+
+
+def test_seed_and_epoch_decide_every_batch(make_drive: Maker) -> None:
+    samples = samples_of(make_drive())
+
+    def epoch(seed: int, number: int) -> np.ndarray:
+        return np.concatenate([b.images for b in TrainingBatches(samples, 16, seed).epoch(number)])
+
+    assert np.array_equal(epoch(1, 4), epoch(1, 4))
+    assert not np.array_equal(epoch(1, 4), epoch(1, 5))
+    assert not np.array_equal(epoch(1, 4), epoch(2, 4))
+
+
+def test_plain_batches_are_the_frames_themselves_in_order(make_drive: Maker) -> None:
+    drive = make_drive()
+    images = np.concatenate([batch.images for batch in samples_of(drive).plain_batches(25)])
+    assert np.array_equal(images, drive.images)
+
+
+def test_nothing_to_train_on_is_refused() -> None:
+    with pytest.raises(InputError, match="none"):
+        TrainingBatches(Samples([]), 8, 0)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from drive.errors import MissingFileError, WeightsError
+from drive.steering.predict import SteeringModel, load_steering
+
+
+class EngineOfBrightness:
+    """Answers the mean brightness of each picture; stands for any runtime."""
+
+    name = "test"
+    input_name = "image"
+    input_dtype = np.dtype(np.uint8)
+    fallback_reason = None
+
+    def __init__(self, metadata: dict[str, str], channels: int = 3) -> None:
+        self.metadata = metadata
+        self.input_shape = (None, 66, 200, channels)
+
+    def predict(self, batch: np.ndarray) -> list[np.ndarray]:
+        return [batch[..., 0].mean(axis=(1, 2), dtype=np.float64)[:, None]]
+
+
+def test_one_frame_gives_a_float_and_several_an_array() -> None:
+    pilot = SteeringModel(EngineOfBrightness({}))
+    frames = [np.full((90, 160, 3), level, np.uint8) for level in (10, 20, 30)]
+    assert pilot.predict(frames[1]) == pytest.approx(20, abs=1)
+    angles = pilot.predict_batch(frames)
+    assert angles.shape == (3,)
+    assert angles.dtype == np.float32
+    assert angles.tolist() == pytest.approx([10, 20, 30], abs=1)
+
+
+def test_frames_may_differ_in_size_and_there_may_be_none() -> None:
+    pilot = SteeringModel(EngineOfBrightness({}))
+    assert (
+        len(pilot.predict_batch([np.zeros((90, 160, 3), "u1"), np.zeros((48, 64, 3), "u1")])) == 2
+    )
+    assert pilot.predict_batch([]).shape == (0,)
+
+
+def test_the_crop_of_the_model_is_used() -> None:
+    frame = np.zeros((100, 160, 3), np.uint8)
+    frame[:50] = 200
+    assert SteeringModel(EngineOfBrightness({"crop": "0,0.5"})).predict(frame) > 190
+    assert SteeringModel(EngineOfBrightness({"crop": "0.5,1"})).predict(frame) < 10
+
+
+def test_another_network_is_refused() -> None:
+    with pytest.raises(WeightsError, match="tiny-yolo"):
+        SteeringModel(EngineOfBrightness({"network": "tiny-yolo"}))
+    with pytest.raises(WeightsError, match="shape"):
+        SteeringModel(EngineOfBrightness({}, channels=1))
+
+
+def test_a_missing_model_is_said() -> None:
+    with pytest.raises(MissingFileError, match=r"absent\.onnx"):
+        load_steering("absent.onnx")

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from drive.errors import InputError
+from drive.steering.preprocess import ROAD, RoadCrop, preprocess
+
+
+@pytest.mark.parametrize("size", [(320, 160), (640, 360), (1920, 1080), (640, 480), (360, 640)])
+def test_any_size_and_aspect_gives_the_network_its_input(size: tuple[int, int]) -> None:
+    width, height = size
+    result = preprocess(np.zeros((height, width, 3), np.uint8))
+    assert result.shape == (66, 200, 3)
+    assert result.dtype == np.uint8
+
+
+@pytest.mark.parametrize("size", [(320, 160), (1920, 1080), (360, 640), (1, 1), (9, 2)])
+def test_the_crop_is_the_full_width_inside_the_frame(size: tuple[int, int]) -> None:
+    region = ROAD.region(*size)
+    assert (region.x1, region.x2) == (0, size[0])
+    assert 0 <= region.y1 < region.y2 <= size[1]
+
+
+def test_sky_and_hood_are_not_seen() -> None:
+    frame = np.full((160, 320, 3), 90, np.uint8)
+    seen = preprocess(frame)
+    frame[:60] = 255
+    frame[140:] = 0
+    assert np.array_equal(preprocess(frame), seen)
+
+
+def test_colours_become_yuv() -> None:
+    grey = preprocess(np.full((90, 160, 3), 77, np.uint8))
+    assert (grey == [77, 128, 128]).all()
+    red = preprocess(np.full((90, 160, 3), (255, 0, 0), np.uint8))[0, 0]
+    assert red[0] == pytest.approx(0.299 * 255, abs=1)
+    assert red[2] > 200
+
+
+def test_the_same_view_at_twice_the_size_gives_nearly_the_same_pixels() -> None:
+    rng = np.random.default_rng(1)
+    small = np.kron(rng.integers(0, 256, (16, 32, 3)), np.ones((10, 10, 1))).astype(np.uint8)
+    large = small.repeat(2, axis=0).repeat(2, axis=1)
+    difference = preprocess(small).astype(int) - preprocess(large)
+    assert np.abs(difference).max() <= 2
+
+
+def test_a_crop_survives_the_way_through_a_file() -> None:
+    crop = RoadCrop(0.4, 0.9)
+    assert RoadCrop.parse(str(crop)) == crop
+
+
+@pytest.mark.parametrize("text", ["0.5", "a,b", "0.9,0.4", ""])
+def test_a_wrong_crop_says_what_came(text: str) -> None:
+    with pytest.raises(InputError, match="Received"):
+        RoadCrop.parse(text)
+
+
+def test_what_is_no_frame_is_refused() -> None:
+    with pytest.raises(InputError, match="float64"):
+        preprocess(np.zeros((10, 10, 3)))

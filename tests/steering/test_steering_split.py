@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from drive.errors import InputError
+from drive.steering.cache import CachedDrive
+from drive.steering.split import GAP_S, split_by_time, split_drives
+
+Maker = Callable[..., CachedDrive]
+
+
+@pytest.fixture
+def drives(make_drive: Maker) -> list[CachedDrive]:
+    return [make_drive(f"track{n}/epoch01") for n in range(5)]
+
+
+def names(parts: list) -> list[str]:
+    return [part.drive.name for part in parts]
+
+
+@pytest.mark.parametrize("validation", ["0.2", "0.5", "0.99", "track2", "track1/epoch01, track4"])
+def test_drives_are_never_shared(drives: list[CachedDrive], validation: str) -> None:
+    split = split_drives(drives, validation)
+    training, held_out = set(names(split.training)), set(names(split.validation))
+    assert training and held_out
+    assert not training & held_out
+    assert training | held_out == {drive.name for drive in drives}
+    assert all(len(part) == len(part.drive) for part in split.training + split.validation)
+
+
+def test_a_share_takes_the_last_drives(drives: list[CachedDrive]) -> None:
+    assert names(split_drives(drives, "0.4").validation) == ["track3/epoch01", "track4/epoch01"]
+
+
+def test_one_drive_is_divided_in_time_with_a_gap(make_drive: Maker) -> None:
+    drive = make_drive(angles=np.zeros(600), fps=10)
+    split = split_drives([drive], "0.25")
+    training, validation = split.training[0], split.validation[0]
+    last_trained = drive.time_s[training.rows].max()
+    first_validated = drive.time_s[validation.rows].min()
+    assert first_validated - last_trained > GAP_S
+    assert first_validated - last_trained < GAP_S + 0.3
+    assert len(validation) == pytest.approx(150, abs=2)
+
+
+def test_the_gap_is_time_and_not_frames(make_drive: Maker) -> None:
+    drive = make_drive(angles=np.zeros(600), fps=30)
+    split = split_by_time(drive, 0.2, gap_s=2.0)
+    lost = len(drive) - len(split.training[0]) - len(split.validation[0])
+    assert lost == pytest.approx(60, abs=2)
+
+
+def test_a_drive_too_short_for_the_gap_is_refused(make_drive: Maker) -> None:
+    with pytest.raises(InputError, match="too short"):
+        split_drives([make_drive(angles=np.zeros(30), fps=10)], "0.2")
+
+
+@pytest.mark.parametrize("validation", ["track9", "1.5", "0", "track0,track1,track2,track3,track4"])
+def test_a_wrong_choice_is_refused(drives: list[CachedDrive], validation: str) -> None:
+    with pytest.raises(InputError, match="validation"):
+        split_drives(drives, validation)

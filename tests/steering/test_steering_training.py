@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from drive.errors import InputError
+from drive.steering.cache import CachedDrive
+from drive.steering.dataset import Samples
+from drive.steering.evaluate import evaluate, hardly_varies
+from drive.steering.model_file import describe, load_network, read_notes, save_trained
+from drive.steering.predict import load_steering
+from drive.steering.preprocess import ROAD
+from drive.steering.split import Split, split_drives
+from drive.steering.train import (
+    HISTORY,
+    STATE,
+    TrainingSettings,
+    predict_samples,
+    read_state,
+    train_steering,
+    validation_answers,
+)
+
+Maker = Callable[..., CachedDrive]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def split(make_drive: Maker) -> Split:
+    rng = np.random.default_rng(0)
+    drives = [make_drive(f"t{n}/epoch01", rng.uniform(-5, 5, 96)) for n in range(2)]
+    return split_drives(drives, "0.5")
+
+
+def quick(**changes: object) -> TrainingSettings:
+    return TrainingSettings(**{"epochs": 2, "batch": 32, "balance": False, **changes})
+
+
+def losses(folder: Path) -> np.ndarray:
+    with (folder / HISTORY).open() as file:
+        rows = list(csv.DictReader(file))
+    return np.array([[float(row["loss"]), float(row["val_loss"])] for row in rows])
+
+
+def test_it_learns_where_a_line_leans(split: Split, out: Path) -> None:
+    result = train_steering(split, out, quick(epochs=8, augment=False))
+    metrics = evaluate(validation_answers(result.model, split))
+    assert metrics["rmse_deg"] < 0.5 * metrics["baselines"]["mean"]
+    assert not hardly_varies(metrics)
+
+
+def test_the_best_epoch_is_what_comes_out(split: Split, out: Path) -> None:
+    result = train_steering(split, out, quick(epochs=3, learning_rate=0.01, augment=False))
+    samples = Samples(split.validation)
+    error = predict_samples(result.model, samples) - samples.angle_deg
+    assert np.mean(error**2) == pytest.approx(result.best.val_loss, rel=1e-4)
+    assert result.best.val_loss == losses(out)[:, 1].min()
+
+
+def test_training_stops_when_nothing_gets_better(split: Split, out: Path) -> None:
+    result = train_steering(split, out, quick(epochs=20, patience=2, learning_rate=1e-12))
+    assert result.stopped_early
+    assert len(result.history) == result.best.epoch + 2
+
+
+def test_the_history_has_the_columns_of_the_interface(split: Split, out: Path) -> None:
+    train_steering(split, out, quick(epochs=1))
+    head = (out / HISTORY).read_text().splitlines()[0]
+    assert head == "epoch,loss,val_loss,learning_rate,seconds"
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adadelta"])
+def test_resuming_gives_the_history_of_an_unbroken_run(
+    split: Split, tmp_path: Path, optimizer: str
+) -> None:
+    settings = quick(epochs=4, optimizer=optimizer)
+    train_steering(split, tmp_path / "unbroken", settings)
+    train_steering(split, tmp_path / "broken", quick(epochs=2, optimizer=optimizer))
+    train_steering(split, tmp_path / "broken", settings, resume=True)
+    np.testing.assert_allclose(losses(tmp_path / "broken"), losses(tmp_path / "unbroken"), 1e-3)
+
+
+def test_resuming_early_stopping_counts_the_epochs_before(split: Split, out: Path) -> None:
+    stopped = train_steering(split, out, quick(epochs=9, patience=1, learning_rate=1e-12))
+    again = train_steering(
+        split, out, quick(epochs=9, patience=1, learning_rate=1e-12), resume=True
+    )
+    assert len(again.history) == len(stopped.history) < 9
+
+
+def test_resuming_with_other_settings_or_frames_is_refused(
+    split: Split, make_drive: Maker, out: Path
+) -> None:
+    train_steering(split, out, quick(epochs=1))
+    with pytest.raises(InputError, match="settings it began with"):
+        train_steering(split, out, quick(batch=16), resume=True)
+    other = split_drives([make_drive("x/1"), make_drive("y/1")], "0.5")
+    with pytest.raises(InputError, match="recordings or their split"):
+        train_steering(other, out, quick(), resume=True)
+
+
+def test_nothing_to_resume_is_said(out: Path) -> None:
+    with pytest.raises(InputError, match="no training to resume"):
+        read_state(out)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"epochs": 0}, {"batch": 0}, {"learning_rate": -1.0}, {"optimizer": "sgd"}]
+)
+def test_wrong_settings_are_refused(wrong: dict) -> None:
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        TrainingSettings(**wrong)
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnx", "keras"])
+@pytest.mark.parametrize("variant", ["published", "elu"])
+def test_the_files_answer_as_the_network_does(
+    split: Split, out: Path, engine: str, variant: str
+) -> None:
+    result = train_steering(split, out, quick(epochs=1, variant=variant))
+    samples = Samples(split.validation)
+    metadata = describe(result.model, variant, ROAD, samples.angle_deg, ["a"])
+    onnx = save_trained(result.model, out / "model.keras", metadata)
+    pictures = np.concatenate([batch.images for batch in samples.plain_batches()])[:20]
+    expected = result.model.predict_on_batch(pictures).reshape(-1)
+    pilot = load_steering(onnx, engine)
+    np.testing.assert_allclose(pilot.predict_prepared(pictures), expected, atol=1e-3)
+    assert pilot.engine.name == engine
+    assert pilot.training_mean_deg == pytest.approx(samples.angle_deg.mean())
+
+
+def test_keras_and_onnx_files_carry_the_same_notes_and_weights(split: Split, out: Path) -> None:
+    result = train_steering(split, out, quick(epochs=1))
+    metadata = describe(result.model, "published", ROAD, np.ones(3), ["a", "b"])
+    onnx = save_trained(result.model, out / "model.keras", metadata)
+    assert read_notes(out / "model.keras") == metadata == load_network(onnx)[1]
+    from_onnx, from_keras = load_network(onnx)[0], load_network(out / "model.keras")[0]
+    for one, other in zip(from_onnx.get_weights(), from_keras.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+COMMAND = [sys.executable, str(ROOT / "run.py"), "train-steering"]
+OPTIONS = ["--epochs", "5", "--batch", "8", "--quiet", "--validation", "0.3"]
+
+
+@pytest.fixture
+def recording(make_recording: Callable[..., Path]) -> Path:
+    return make_recording(angles=np.sin(np.arange(300) / 9) * 5, fps=20, size=(320, 160))
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+    one_thread = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
+    return {**os.environ, **one_thread, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+
+@pytest.mark.slow
+def test_a_training_killed_in_an_epoch_resumes_to_the_same_history(
+    recording: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
+    command = [*COMMAND, str(recording), *OPTIONS]
+    subprocess.run([*command, "--out", str(unbroken)], env=environment, check=True)
+    process = subprocess.Popen([*command, "--out", str(broken)], env=environment)
+    try:
+        _wait_for_rows(broken / HISTORY, 2, process)
+        time.sleep(0.2)  # into the next epoch
+    finally:
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    assert (broken / STATE).exists()
+    assert not (broken / "model.onnx").exists()
+    assert len(losses(broken)) < 5
+    resume = [*COMMAND, "--resume", str(broken), "--quiet"]
+    subprocess.run(resume, env=environment, check=True)
+    np.testing.assert_allclose(losses(broken), losses(unbroken), rtol=1e-3)
+    assert (broken / "model.onnx").exists()
+
+
+def _wait_for_rows(path: Path, rows: int, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "training ended before it could be killed"
+        if path.exists() and len(path.read_text().splitlines()) > rows:
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"no {rows} epochs within two minutes")
