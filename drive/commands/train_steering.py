@@ -22,7 +22,6 @@ EXAMPLE = "train-steering data/sample --epochs 10"
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
 VALIDATION = "0.2"
 LOSS_AXIS = "mean squared error [degrees²]"
-DATA_OPTIONS = ("recordings", "exclude", "validation", "stride", "steering", "overrides")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +42,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     data.add_argument("--exclude", metavar="NAME[,NAME]", help="drives to leave out altogether")
     data.add_argument("--stride", type=int, default=1, metavar="N", help="use every N-th frame")
+    data.add_argument(
+        "--crop",
+        metavar="TOP,BOTTOM",
+        help="part of the frame that is the road, as shares of its height (default: 0.45,0.875)",
+    )
     data.add_argument("--no-balance", action="store_true", help="do not thin straight driving")
     data.add_argument("--no-augment", action="store_true", help="no flips, brightness and shadows")
     data.add_argument("--cache", metavar="DIR", help="decoded frames (default: ~/.cache/drive)")
@@ -86,12 +90,13 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
             progress=context.progress,
         )
     with context.record.stage("write"):
-        return _write(split, result, settings, folder, context)
+        return _write(split, result, settings, data["crop"], folder, context)
 
 
 def _fresh(
     args: argparse.Namespace, context: Context
 ) -> tuple[TrainingSettings, dict[str, Any], RunFolder]:
+    from drive.steering.preprocess import ROAD, RoadCrop
     from drive.steering.train import HISTORY, TrainingSettings
 
     given = {"epochs": args.epochs, "patience": args.patience}
@@ -110,6 +115,7 @@ def _fresh(
         "exclude": args.exclude,
         "validation": args.validation,
         "stride": args.stride,
+        "crop": str(RoadCrop.parse(args.crop) if args.crop else ROAD),
         "steering": args.steering and str(Path(args.steering).resolve()),
         "overrides": recording_overrides(args),
     }
@@ -139,6 +145,7 @@ def _resumed(
 def _split(data: dict[str, Any], cache: str | None, context: Context) -> Split:
     from drive.frames.recording import open_recordings
     from drive.steering.cache import default_cache, open_drive
+    from drive.steering.preprocess import RoadCrop
     from drive.steering.split import leave_out, split_drives
 
     if data["stride"] < 1:
@@ -147,12 +154,13 @@ def _split(data: dict[str, Any], cache: str | None, context: Context) -> Split:
         data["recordings"], steering_csv=data["steering"], overrides=data["overrides"]
     )
     recordings = leave_out(recordings, data["exclude"])
+    how = {"stride": data["stride"], "crop": RoadCrop.parse(data["crop"])}
     drives = []
     for recording in recordings:
         context.record.add_input(recording.path)
         context.record.add_input(recording.steering_csv)
         folder = cache or default_cache()
-        drive = open_drive(recording, folder, stride=data["stride"], progress=context.progress)
+        drive = open_drive(recording, folder, progress=context.progress, **how)
         _report(drive, context)
         drives.append(drive)
     split = split_drives(drives, data["validation"])
@@ -190,18 +198,18 @@ def _write(
     split: Split,
     result: TrainingResult,
     settings: TrainingSettings,
+    crop: str,
     folder: RunFolder,
     context: Context,
 ) -> dict[str, Any]:
     from drive.steering.dataset import Samples, TrainingBatches
     from drive.steering.evaluate import evaluate
     from drive.steering.model_file import KERAS_FILE, describe, save_trained
-    from drive.steering.preprocess import ROAD
     from drive.steering.train import HISTORY, validation_answers
 
     training = Samples(split.training)
     names = [part.drive.name for part in split.training]
-    metadata = describe(result.model, settings.variant, ROAD, training.angle_deg, names)
+    metadata = describe(result.model, settings.variant, crop, training.angle_deg, names)
     model = folder.file(KERAS_FILE)
     onnx = save_trained(result.model, model, metadata)
     answers = validation_answers(result.model, split)

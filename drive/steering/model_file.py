@@ -29,7 +29,7 @@ KERAS_FILE, ONNX_FILE = "model.keras", "model.onnx"
 
 
 def describe(
-    model: keras.Model, variant: str, crop: RoadCrop, angle_deg: np.ndarray, drives: list[str]
+    model: keras.Model, variant: str, crop: RoadCrop | str, angle_deg: np.ndarray, drives: list[str]
 ) -> dict[str, str]:
     """What a model file says about itself, as text by text.
 

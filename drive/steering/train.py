@@ -143,7 +143,7 @@ def train_steering(
         model, history = _resume(folder, settings, about)
     else:
         model = start or build_network(settings.variant, target_scale_deg(training.angle_deg))
-        model.compile(_optimizer(settings), loss="mse", jit_compile=False)
+        _compile(model, settings)
         history = []
         _save_state(model, folder, settings, history, about)
     while len(history) < settings.epochs and not _should_stop(history, settings):
@@ -235,10 +235,12 @@ def _should_stop(history: Sequence[EpochResult], settings: TrainingSettings) -> 
     return len(history) - 1 - best >= settings.patience
 
 
-def _optimizer(settings: TrainingSettings) -> keras.optimizers.Optimizer:
+def _compile(model: keras.Model, settings: TrainingSettings) -> None:
     kinds = {"adam": keras.optimizers.Adam, "adadelta": keras.optimizers.Adadelta}
     rate = settings.learning_rate or LEARNING_RATES[settings.optimizer]
-    return kinds[settings.optimizer](learning_rate=rate)
+    optimizer = kinds[settings.optimizer](learning_rate=rate)
+    model.compile(optimizer, loss="mse", jit_compile=False)  # XLA is slower here on a processor
+    optimizer.build(model.trainable_variables)
 
 
 def _save_state(

@@ -66,7 +66,18 @@ def test_the_tilt_is_small() -> None:
     for seed in range(20):
         rows, columns = np.nonzero(a.tilt(image, np.random.default_rng(seed))[..., 0] > 100)
         assert abs(rows.mean() - 32.5) <= a.NOD_PIXELS + 1
-        assert abs(columns.mean() - 99.5) <= 1
+        assert abs(columns.mean() - 99.5) <= a.SHEAR * 32.5 + 1
+
+
+def test_a_shift_of_the_camera_moves_near_road_and_not_the_horizon() -> None:
+    image = np.zeros((66, 200, 3), np.uint8)
+    image[:, 98:102] = 255
+    near, far = [], []
+    for seed in range(20):
+        moved = a.tilt(image, np.random.default_rng(seed))[..., 0] > 100
+        near.append(np.flatnonzero(moved[-1]).mean())
+        far.append(np.flatnonzero(moved[round(a.HORIZON * 66)]).mean())
+    assert np.std(near) > 4 * np.std(far)
 
 
 def test_a_patch_changes_a_part_only() -> None:
