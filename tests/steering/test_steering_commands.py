@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from drive.cli import main
+from drive.steering.model_file import describe, save_trained
+from drive.steering.network import build_network
+from drive.steering.preprocess import ROAD
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def recording(make_recording: Callable[..., Path]) -> Path:
+    return make_recording("town", np.sin(np.arange(160) / 9) * 5, fps=20)
+
+
+@pytest.fixture
+def constant_model(tmp_path: Path) -> Path:
+    """A network that answers 1 degree whatever it sees."""
+    model = build_network()
+    last = model.get_layer("steering")
+    last.set_weights([np.zeros((10, 1)), np.ones(1)])
+    metadata = describe(model, "published", ROAD, np.array([0.5]), ["nowhere"])
+    return save_trained(model, tmp_path / "constant.keras", metadata)
+
+
+def test_train_then_evaluate(recording: Path, tmp_path: Path) -> None:
+    out, evaluated = tmp_path / "trained", tmp_path / "evaluated"
+    options = ["--epochs", "1", "--batch", "16", "--validation", "0.25", "--quiet"]
+    assert main(["train-steering", str(recording), *options, "--out", str(out)]) == 0
+    names = {path.name for path in out.iterdir()}
+    assert names >= {
+        "model.keras",
+        "model.onnx",
+        "history.csv",
+        "loss.png",
+        "steering_distribution.png",
+        "steering_over_time.png",
+        "run.json",
+    }
+    record = json.loads((out / "run.json").read_text())
+    assert record["training"]["epochs"] == 1
+    assert record["data"]["crop"] == str(ROAD)
+    assert record["counts"]["frames_read"] == 160
+    model = ["--weights", str(out / "model.onnx")]
+    assert main(["evaluate-steering", str(recording), *model, "--out", str(evaluated)]) == 0
+    metrics = json.loads((evaluated / "metrics.json").read_text())
+    assert metrics["n"] == 160
+    assert set(metrics["baselines"]) == {"zero", "mean", "persistence_1s"}
+    assert set(metrics) >= {"rmse_deg", "mae_deg", "explained_variance", "jitter_deg"}
+    with (evaluated / "steering.csv").open() as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == ["frame", "time_s", "angle_deg", "truth_deg"]
+    assert len(rows) == 161
+    assert (evaluated / "steering_over_time.png").exists()
+
+
+def test_a_constant_model_is_warned_about(
+    recording: Path, constant_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    command = ["evaluate-steering", str(recording), "--weights", str(constant_model)]
+    assert main([*command, "--out", str(tmp_path / "out"), "--json"]) == 0
+    output = capsys.readouterr()
+    assert "hardly vary" in output.err
+    results = json.loads(output.out.splitlines()[-1])
+    assert results["jitter_deg"] == pytest.approx(0, abs=1e-6)
+    assert results["baselines"]["zero"] > 3
+
+
+def test_several_recordings_are_measured_each_and_together(
+    make_recording: Callable[..., Path], constant_model: Path, tmp_path: Path
+) -> None:
+    folders = [make_recording(name, [1.0, 3.0] * 6) for name in ("a", "b")]
+    out = tmp_path / "out"
+    command = ["evaluate-steering", *map(str, folders), "--weights", str(constant_model)]
+    assert main([*command, "--out", str(out), "--quiet"]) == 0
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["n"] == 24
+    assert {name: each["n"] for name, each in metrics["recordings"].items()} == {
+        "a/epoch01": 12,
+        "b/epoch01": 12,
+    }
+    assert (out / "a_epoch01" / "steering.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--validation", "nowhere"], "no drive is called"),
+        (["--exclude", "nowhere"], "no drive is called"),
+        (["--exclude", "town"], "no drive to train on"),
+        (["--epochs", "0"], "epochs"),
+        (["--stride", "0"], "--stride"),
+        (["--crop", "1,2,3"], "crop"),
+        (["--weights", "absent.keras"], "absent.keras"),
+    ],
+)
+def test_wrong_arguments_are_exit_status_2_and_one_line(
+    recording: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+    options: list[str],
+    reason: str,
+) -> None:
+    out = ["--out", str(tmp_path / "out"), "--quiet"]
+    assert main(["train-steering", str(recording), *options, *out]) == 2
+    error = capsys.readouterr().err
+    assert reason in error
+    assert len(error.splitlines()) == 1
+
+
+def test_resume_without_a_training_is_exit_status_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert main(["train-steering", "--resume", str(tmp_path)]) == 2
+    assert "no training to resume" in capsys.readouterr().err
+
+
+def test_a_stopped_training_is_not_overwritten_unasked(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "history.csv").write_text("epoch\n")
+    assert main(["train-steering", str(recording), "--out", str(tmp_path)]) == 2
+    assert "exists already" in capsys.readouterr().err
