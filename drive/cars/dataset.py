@@ -16,7 +16,6 @@ import numpy as np
 
 from drive.cars.dataset_formats import RawImage, read_raw
 from drive.errors import InputError
-from drive.progress import Progress, no_progress
 
 CLASSES = ("car", "bus", "truck", "motorcycle", "bicycle", "person")
 """What `tiny-yolo-drive` looks for, in the order of its outputs."""
@@ -84,15 +83,23 @@ class LabelledImages:
         kept = tuple(image for image, keep in zip(self.images, wanted, strict=True) if keep)
         return LabelledImages(self.classes, kept, self.counts)
 
+    def summary(self) -> str:
+        """Return what was read and what was left out, in one line."""
+        left_out = [
+            f"{count} {name.replace('_', ' ')}"
+            for name, count in self.counts.items()
+            if count and name not in ("images", "boxes")
+        ]
+        text = f"{self.counts['images']} pictures with {self.counts['boxes']} boxes"
+        return f"{text}; left out: {', '.join(left_out)}" if left_out else text
+
     @property
     def origins(self) -> tuple[str, ...]:
         """The origins in the order of their first picture."""
         return tuple(dict.fromkeys(image.origin for image in self.images))
 
 
-def read_dataset(
-    path: str | Path, classes: Sequence[str] = CLASSES, progress: Progress = no_progress
-) -> LabelledImages:
+def read_dataset(path: str | Path, classes: Sequence[str] = CLASSES) -> LabelledImages:
     """Read a data set: `labels.csv` with `images/`, YOLO text files, or Pascal VOC XML.
 
     A class is taken as labelled in an origin when the origin has at least one box of it: an
@@ -101,7 +108,6 @@ def read_dataset(
     Args:
         path: the folder (or its `labels.csv` or `data.yaml`).
         classes: the classes to keep; `ALIASES` are applied to the file's names first.
-        progress: shows how far reading has come.
 
     Raises:
         MissingFileError: there is no such folder.
@@ -109,11 +115,7 @@ def read_dataset(
             value), or no box is of one of `classes`.
     """
     counts: Counter[str] = Counter()
-    raw = [
-        image
-        for image in progress(read_raw(Path(path), counts), description="reading labels")
-        if _exists(image, counts)
-    ]
+    raw = [image for image in read_raw(Path(path), counts) if _exists(image, counts)]
     labelled = _labelled_classes(raw, classes)
     images = []
     for entry in raw:

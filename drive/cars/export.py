@@ -21,7 +21,8 @@ from drive.progress import Progress, no_progress
 if TYPE_CHECKING:
     import keras
 
-USUAL_THRESHOLD = 0.3  # for a class of which no validation picture has a box
+USUAL_THRESHOLD = 0.3  # for a class of which validation has too few boxes
+FEWEST_BOXES = 15  # three bicycles, all found, once gave a threshold of 0.52
 THRESHOLD_DIGITS = 3
 
 
@@ -38,7 +39,8 @@ def export_detector(
         network: of `build_tiny_yolo_drive`, trained.
         path: the file to write.
         validation: pictures to choose thresholds on, never those that measure the result.
-        thresholds: for classes without a box in `validation`; `USUAL_THRESHOLD` where not given.
+        thresholds: for classes with fewer than `FEWEST_BOXES` boxes in `validation`;
+            `USUAL_THRESHOLD` where not given.
         progress: shows the detection.
 
     Returns:
@@ -52,7 +54,8 @@ def export_detector(
             measured = _evaluate(part, validation, progress)
         if measured:
             for name, result in measured.classes.items():
-                chosen[name] = round(result.best_threshold()[0], THRESHOLD_DIGITS)
+                if result.boxes >= FEWEST_BOXES:
+                    chosen[name] = round(result.best_threshold()[0], THRESHOLD_DIGITS)
             write_onnx(network, part, onnx_metadata(chosen, INPUT_SIZES))
     return chosen, measured
 

@@ -28,9 +28,9 @@ ANCHORS: dict[int, tuple[tuple[int, int], ...]] = {
 }
 """Width and height in pixels of the input, per stride: yolov3-tiny's masks 3,4,5 and 1,2,3."""
 
-INPUT_SIZES = ((288, 768), (384, 640), (384, 512), (416, 416), (512, 384))
-"""Height and width of the inputs to choose from, by aspect: about as many pixels each. The first is
-the road region of a wide frame."""
+INPUT_SIZES = ((320, 704), (256, 768), (384, 640), (384, 512), (416, 416), (512, 384))
+"""Height and width of the inputs to choose from, by aspect; all have about as many pixels. The
+first is the road region of a 16:9 frame."""
 
 NMS_IOU = 0.45  # Darknet's default for its detectors (examples/detector.c)
 LEAKY_SLOPE = 0.1  # paper (Redmon et al., CVPR 2016), equation 2

@@ -67,7 +67,8 @@ def _dataset(args: argparse.Namespace, context: Context) -> LabelledImages:
     from drive.cars.split import split_dataset
     from drive.errors import InputError
 
-    dataset = read_dataset(args.dataset, progress=context.progress)
+    dataset = read_dataset(args.dataset)
+    context.message(f"{args.dataset}: {dataset.summary()}")
     context.record.counts.update(dataset.counts)
     origins = dataset.origins
     if args.split != EVERYTHING:

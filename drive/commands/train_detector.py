@@ -100,10 +100,13 @@ def _datasets(args: argparse.Namespace, context: Context) -> tuple[LabelledImage
 
     if not args.datasets and not args.extra:
         raise InputError("train-detector needs a DATASET or --extra DATASET; received: neither")
-    training = [read_dataset(path) for path in args.extra]
-    validation = []
+    training, validation = [], []
+    for path in args.extra:
+        training.append(read_dataset(path))
+        context.message(f"{path}: {training[-1].summary()}")
     for path in args.datasets:
-        dataset = read_dataset(path, progress=context.progress)
+        dataset = read_dataset(path)
+        context.message(f"{path}: {dataset.summary()}")
         parts = split_dataset(dataset, context.progress)
         training.append(dataset.select(part == "train" for part in parts))
         validation.append(dataset.select(part == "validation" for part in parts))

@@ -117,6 +117,7 @@ def test_empty_boxes_and_missing_pictures_are_counted(tmp_path: Path, picture: C
     data = read_dataset(write_csv(tmp_path, *rows))
     assert (data.counts["boxes_empty"], data.counts["images_missing"]) == (1, 1)
     assert data.counts["boxes"] == 1
+    assert data.summary() == ("1 pictures with 1 boxes; left out: 1 images missing, 1 boxes empty")
 
 
 @pytest.mark.parametrize("value", ["wide", "", "nan"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +12,12 @@ import numpy as np
 import pytest
 
 from drive.cars.dataset import CLASSES, LabelledImages, read_dataset
+from drive.cli import main
+from drive.engine.onnx_file import read_metadata
 from drive.errors import InputError, WeightsError
 
 train = pytest.importorskip("drive.cars.train")
+from drive.cars import export  # noqa: E402
 from drive.cars.batches import TrainingBatches  # noqa: E402
 from drive.cars.tiny_yolo_drive import (  # noqa: E402
     ANCHORS,
@@ -158,3 +162,47 @@ def test_a_resumed_training_ends_like_an_unbroken_one(
         )
     with pytest.raises(InputError, match="nothing to resume"):
         train.train_detector(build_tiny_yolo_drive(), data, data, tmp_path, SETTINGS, True)
+
+
+@pytest.mark.slow
+def test_the_commands_train_export_and_evaluate(
+    data: LabelledImages, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    line = ["train-detector", "--extra", str(tmp_path / "data"), "--epochs", "1", "--batch", "2"]
+    assert main([*line, "--out", str(out), "--quiet"]) == 0
+    written = {path.name for path in out.iterdir()}
+    assert {"detector.onnx", "detector.keras", "history.csv", "loss.png", "run.json"} <= written
+
+    measure = ["evaluate-detector", str(tmp_path / "data"), "--weights", str(out / "detector.onnx")]
+    assert main([*measure, "--out", str(tmp_path / "measured"), "--quiet"]) == 0
+    metrics = json.loads((tmp_path / "measured/metrics.json").read_text())
+    assert {"images", "boxes", "ap50", "map50", "map50_95"} <= set(metrics)
+    assert (metrics["images"], metrics["boxes"]) == (4, 4)
+    assert (tmp_path / "measured/precision_recall.png").exists()
+    assert "AP50" in capsys.readouterr().out
+
+    assert main([*line, "--out", str(out)]) == 2
+    assert main([*line, "--resume"]) == 2
+    assert main(["train-detector"]) == 2
+    assert main([*measure, "--origin", "nowhere", "--out", str(tmp_path / "none")]) == 2
+
+
+def test_thresholds_are_chosen_where_boxes_are_enough(
+    data: LabelledImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = build_tiny_yolo_drive()
+    for name in ("head16", "head32"):
+        kernel, bias = network.get_layer(name).get_weights()
+        network.get_layer(name).set_weights([0 * kernel, np.full_like(bias, -12)])
+    path = tmp_path / "d.onnx"
+    thresholds, measured = export.export_detector(network, path, data, {"bus": 0.4})
+    assert measured is not None
+    assert measured.classes["car"].boxes == 4
+    assert thresholds == {**dict.fromkeys(CLASSES, 0.3), "bus": 0.4}
+    assert json.loads(read_metadata(path)["thresholds"]) == thresholds
+
+    monkeypatch.setattr(export, "FEWEST_BOXES", 4)
+    thresholds, _ = export.export_detector(network, path, data)
+    assert thresholds["car"] == 0.1  # nothing is found: the lowest there is
+    assert json.loads(read_metadata(path)["thresholds"]) == thresholds
