@@ -5,10 +5,9 @@ Knows batches, the loss and Keras; not where the data comes from and not the com
 
 from __future__ import annotations
 
-import csv
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 
 from drive.cars.batches import Batch, TrainingBatches, plain_batches
 from drive.cars.dataset import LabelledImages
+from drive.cars.history import EpochResult, read_history, write_history
 from drive.cars.loss import detection_loss
 from drive.cars.tiny_yolo_drive import ANCHORS, STRIDES
 from drive.errors import DriveError, InputError
@@ -33,7 +33,6 @@ BEST = "detector.keras"  # averaged weights of the epoch with the least validati
 BACKBONE_LAYERS = 7
 HISTORY = "history.csv"
 SETTINGS = "training.json"
-HISTORY_COLUMNS = ("epoch", "loss", "val_loss", "learning_rate", "seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +66,6 @@ class TrainingSettings:
         for name in ("epochs", "batch", "learning_rate"):
             if getattr(self, name) <= 0:
                 raise InputError(f"{name} must be above 0; received: {getattr(self, name)}")
-
-
-@dataclass(frozen=True, slots=True)
-class EpochResult:
-    """A row of `history.csv`."""
-
-    epoch: int
-    loss: float
-    val_loss: float
-    learning_rate: float
-    seconds: float
 
 
 class TrainingModel(keras.Model):
@@ -137,7 +125,7 @@ def train_detector(
     """
     batches = TrainingBatches(training, ANCHORS, TRAINING_SIZES, settings.batch, settings.seed)
     model = _compiled(network, settings, len(batches))
-    history = _resume(model, folder, settings) if resume else []
+    history = _resume(model, folder, settings, len(batches)) if resume else []
     _write_settings(folder, settings)
     for epoch in range(len(history), settings.epochs):
         start = time.perf_counter()
@@ -151,8 +139,8 @@ def train_detector(
         seconds = time.perf_counter() - start
         rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
         history.append(EpochResult(epoch + 1, loss, val_loss, rate, seconds))
-        _save_checkpoint(model, folder / CHECKPOINT)
         write_history(folder / HISTORY, history)
+        _save_checkpoint(model, folder / CHECKPOINT)  # last: it decides how far a resumed one is
     network.set_weights(keras.saving.load_model(folder / BEST, compile=False).get_weights())
     return history
 
@@ -167,23 +155,6 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
     finally:
         for variable, value in zip(model.trainable_variables, current, strict=True):
             variable.assign(value)
-
-
-def write_history(path: Path, history: Sequence[EpochResult]) -> None:
-    """Write `history.csv`."""
-    with atomic(path) as part, part.open("w", newline="") as file:
-        rows = csv.DictWriter(file, HISTORY_COLUMNS)
-        rows.writeheader()
-        rows.writerows(asdict(row) for row in history)
-
-
-def read_history(path: Path) -> list[EpochResult]:
-    """Read `history.csv` back."""
-    with path.open(newline="") as file:
-        return [
-            EpochResult(int(row["epoch"]), *(float(row[name]) for name in HISTORY_COLUMNS[1:]))
-            for row in csv.DictReader(file)
-        ]
 
 
 def _compiled(
@@ -241,7 +212,9 @@ def _targets(batch: Batch) -> list[np.ndarray]:
     return [*batch.targets, batch.truth]
 
 
-def _resume(model: TrainingModel, folder: Path, settings: TrainingSettings) -> list[EpochResult]:
+def _resume(
+    model: TrainingModel, folder: Path, settings: TrainingSettings, steps_per_epoch: int
+) -> list[EpochResult]:
     """Load the checkpoint; return the history that belongs to it."""
     checkpoint = folder / CHECKPOINT
     if not checkpoint.is_file():
@@ -253,7 +226,8 @@ def _resume(model: TrainingModel, folder: Path, settings: TrainingSettings) -> l
             f"received: {asdict(settings)}"
         )
     model.load_weights(checkpoint)
-    return read_history(folder / HISTORY)
+    steps = int(keras.ops.convert_to_numpy(model.optimizer.iterations))
+    return read_history(folder / HISTORY)[: steps // steps_per_epoch]
 
 
 def _save_checkpoint(model: TrainingModel, path: Path) -> None:

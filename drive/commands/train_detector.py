@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     import keras
 
     from drive.cars.dataset import LabelledImages
-    from drive.cars.train import EpochResult, TrainingSettings
+    from drive.cars.history import EpochResult
+    from drive.cars.train import TrainingSettings
     from drive.runs import RunFolder
 
 HELP = "Train or fine-tune the car detector on labelled images."
