@@ -7,12 +7,13 @@ the `with` block leaves nothing under a final name. Knows nothing of the models.
 from __future__ import annotations
 
 import csv
+import sys
 from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Protocol
+from typing import Any, Self
 
 import cv2
 import numpy as np
@@ -61,43 +62,22 @@ class Result:
     header: str | None = None
 
 
-class Sink(Protocol):
-    """Takes the results of a source, frame by frame."""
+class Sink(ABC):
+    """Takes the results of a source, frame by frame.
 
-    def __enter__(self) -> Sink:
-        """Open the files."""
-        ...
+    What `open` enters on `_stack` is left when the `with` block ends, with its error if there is
+    one: that is how files become whole or absent.
+    """
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Finish the files, or remove them after an error."""
-        ...
-
-    def write(self, result: Result) -> None:
-        """Take one frame's result."""
-        ...
-
-
-class _Table(ABC):
-    """A CSV that is written row by row and appears when it is whole."""
-
-    columns: tuple[str, ...] = ()
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self) -> None:
         self._stack = ExitStack()
-        self._file: IO[str] | None = None
-        self._rows: Any = None
 
-    def __enter__(self) -> _Table:
-        part = self._stack.enter_context(atomic(self.path))
-        self._file = self._stack.enter_context(part.open("w", newline="", encoding="utf-8"))
-        self._rows = csv.writer(self._file)
-        self._rows.writerow(self.columns)
+    def __enter__(self) -> Self:
+        try:
+            self.open()
+        except BaseException:
+            self._stack.__exit__(*sys.exc_info())
+            raise
         return self
 
     def __exit__(
@@ -109,8 +89,30 @@ class _Table(ABC):
         self._stack.__exit__(kind, error, traceback)
 
     @abstractmethod
+    def open(self) -> None:
+        """Open the files, before the first frame is processed."""
+
+    @abstractmethod
     def write(self, result: Result) -> None:
-        """Write the frame's rows."""
+        """Take one frame's result."""
+
+
+class _Table(Sink):
+    """A CSV that is written row by row and appears when it is whole."""
+
+    columns: tuple[str, ...] = ()
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self._rows: Any = None
+
+    def open(self) -> None:
+        """Open the file and write the header row."""
+        part = self._stack.enter_context(atomic(self.path))
+        file = self._stack.enter_context(part.open("w", newline="", encoding="utf-8"))
+        self._rows = csv.writer(file)
+        self._rows.writerow(self.columns)
 
 
 class DetectionTable(_Table):
@@ -196,7 +198,7 @@ class VideoSettings:
     audio_end_s: float | None = None
 
 
-class AnnotatedVideo:
+class AnnotatedVideo(Sink):
     """The source's video with everything drawn on it.
 
     With `settings` the encoder is opened, and so proved, before the first frame is processed;
@@ -207,68 +209,65 @@ class AnnotatedVideo:
     """
 
     def __init__(self, path: Path, settings: VideoSettings | None) -> None:
+        super().__init__()
         self.path = path
         self.frames_written = 0
         self._settings = settings
-        self._stack = ExitStack()
         self._writer: VideoWriter | None = None
         self._overlay: Overlay | None = None
 
-    def __enter__(self) -> AnnotatedVideo:
+    def open(self) -> None:
+        """Open the encoder where the size is known."""
         if self._settings is not None:
-            self._open(self._settings)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stack.__exit__(kind, error, traceback)
+            self._open_writer(self._settings)
 
     def write(self, result: Result) -> None:
         """Draw on the frame and write it at its own time."""
         if self._writer is None or self._overlay is None:
             height, width = result.frame.image.shape[:2]
-            self._open(VideoSettings(width, height, LIVE_RATE_HINT))
+            self._open_writer(VideoSettings(width, height, LIVE_RATE_HINT))
         assert self._writer is not None and self._overlay is not None
         self._writer.write(draw(self._overlay, result), result.frame.time_s)
         self.frames_written = self._writer.frames_written
 
-    def _open(self, settings: VideoSettings) -> None:
+    def _open_writer(self, settings: VideoSettings) -> None:
         self._writer = self._stack.enter_context(VideoWriter(self.path, **asdict(settings)))
         self._overlay = Overlay(settings.width, settings.height)
 
 
-class AnnotatedImages:
-    """A picture for each picture of the source, under the same name."""
+class AnnotatedImages(Sink):
+    """A picture for each picture of the source, under the same name, each whole by itself.
+
+    Attributes:
+        frames_written: pictures so far.
+    """
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self.folder = folder
         self.frames_written = 0
+        self._names: set[str] = set()
 
-    def __enter__(self) -> AnnotatedImages:
+    def open(self) -> None:
+        """Make the folder."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Every picture is whole by itself: nothing is left to do."""
 
     def write(self, result: Result) -> None:
         """Draw on the picture and save it."""
         image = result.frame.image
         height, width = image.shape[:2]
-        save_image(
-            self.folder / f"{Path(result.frame.source).stem}.jpg",
-            draw(Overlay(width, height), result),
-        )
+        name = self._free_name(Path(result.frame.source).stem)
+        save_image(self.folder / f"{name}.jpg", draw(Overlay(width, height), result))
         self.frames_written += 1
+
+    def _free_name(self, stem: str) -> str:
+        """Tell pictures of the same name apart, from two folders or with two suffixes."""
+        name, number = stem, 1
+        while name in self._names:
+            number += 1
+            name = f"{stem}-{number}"
+        self._names.add(name)
+        return name
 
 
 def draw(overlay: Overlay, result: Result) -> np.ndarray:

@@ -138,11 +138,14 @@ def test_pictures_come_out_as_pictures(tmp_path: Path) -> None:
     folder.mkdir()
     for number, width in ((3, 160), (4, 320)):
         cv2.imwrite(str(folder / f"p{number}.png"), marked_picture(number, width, 96))
+    cv2.imwrite(str(folder / "p4.bmp"), marked_picture(5, 320, 96))
     boxes = DetectionTable(tmp_path / "d.csv")
     pictures = AnnotatedImages(tmp_path / "images")
     run_pipeline(
         read_frames(folder), Analyser(detector=MarkDetector()), [boxes, pictures], RunRecord([], {})
     )
-    assert [row["source"] for row in rows_of(tmp_path / "d.csv")] == ["p3.png", "p4.png"]
-    assert sorted(path.name for path in (tmp_path / "images").iterdir()) == ["p3.jpg", "p4.jpg"]
+    sources = [row["source"] for row in rows_of(tmp_path / "d.csv")]
+    assert sources == ["p3.png", "p4.bmp", "p4.png"]
+    names = sorted(path.name for path in (tmp_path / "images").iterdir())
+    assert names == ["p3.jpg", "p4-2.jpg", "p4.jpg"]
     assert cv2.imread(str(tmp_path / "images" / "p4.jpg")).shape == (96, 320, 3)

@@ -185,7 +185,7 @@ def _open_sinks(
     if args.no_video:
         return sinks
     if reader.source.kind is Kind.IMAGES:
-        sinks.pictures = AnnotatedImages(folder.path / IMAGES)
+        sinks.pictures = AnnotatedImages(folder.file(IMAGES))
         return sinks
     path = folder.file(f"{reader.source.stem}.mp4")
     if path.exists() and path.samefile(args.source):
