@@ -45,17 +45,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     data.add_argument(
         "--crop",
         metavar="TOP,BOTTOM",
-        help="part of the frame that is the road, as shares of its height (default: 0.45,0.875)",
+        help="part of the frame that is the road, as shares of its height (default: 0.4,0.875)",
     )
     data.add_argument("--no-balance", action="store_true", help="do not thin straight driving")
     data.add_argument("--no-augment", action="store_true", help="no flips, brightness and shadows")
     data.add_argument("--cache", metavar="DIR", help="decoded frames (default: ~/.cache/drive)")
     learning = parser.add_argument_group("learning")
     learning.add_argument("--epochs", type=int, metavar="N", help="at most (default: 30)")
-    learning.add_argument("--batch", type=int, default=64, metavar="N", help="(default: 64)")
+    learning.add_argument("--batch", type=int, default=32, metavar="N", help="(default: 32)")
     learning.add_argument("--optimizer", choices=["adam", "adadelta"], default="adam")
     learning.add_argument(
-        "--learning-rate", type=float, metavar="R", help="(default: adam 0.001, adadelta 1.0)"
+        "--learning-rate", type=float, metavar="R", help="(default: adam 0.0005, adadelta 1.0)"
     )
     learning.add_argument(
         "--patience",
@@ -72,6 +72,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Read, split, train; then write the model of the best epoch and what to look at."""
+    from drive.engine.quiet import load_keras
+
+    load_keras()
     from drive.steering.train import train_steering
 
     settings, data, folder = _resumed(args, context) if args.resume else _fresh(args, context)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drive.engine.onnx_file import load_onnx_weights, read_metadata, write_onnx
+from drive.engine.quiet import load_keras
 from drive.errors import MissingFileError, WeightsError
 from drive.files import atomic
 from drive.steering.predict import NETWORK, build_from_metadata
@@ -93,6 +94,7 @@ def load_model(path: str | Path, compiled: bool = False) -> keras.Model:
         MissingFileError: there is no such file.
         WeightsError: Keras cannot read it.
     """
+    load_keras()
     import keras
 
     if not Path(path).is_file():

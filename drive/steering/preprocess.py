@@ -39,7 +39,7 @@ class RoadCrop:
             Udacity simulator's hood at 0.88.
     """
 
-    top: float = 0.45
+    top: float = 0.4
     bottom: float = 0.875
 
     def __post_init__(self) -> None:

@@ -23,7 +23,7 @@ def road_picture(angle_deg: float) -> np.ndarray:
     return image
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_drive() -> Callable[..., CachedDrive]:
     """A maker of drives in memory: `make_drive("town/epoch01", angles, fps=10)`."""
 

@@ -25,7 +25,7 @@ def test_the_crop_is_the_full_width_inside_the_frame(size: tuple[int, int]) -> N
 def test_sky_and_hood_are_not_seen() -> None:
     frame = np.full((160, 320, 3), 90, np.uint8)
     seen = preprocess(frame)
-    frame[:72] = 255
+    frame[:64] = 255
     frame[140:] = 0
     assert np.array_equal(preprocess(frame), seen)
 

@@ -26,12 +26,22 @@ from drive.steering.split import Split, split_drives
 from drive.steering.train import (
     HISTORY,
     STATE,
+    TrainingResult,
     TrainingSettings,
     predict_samples,
     read_state,
     train_steering,
     validation_answers,
 )
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A training and what came out."""
+
+    folder: Path
+    settings: TrainingSettings
+    result: TrainingResult
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,7 @@ Maker = Callable[..., CachedDrive]
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def split(make_drive: Maker) -> Split:
     rng = np.random.default_rng(0)
     drives = [make_drive(f"t{n}/epoch01", rng.uniform(-5, 5, 64)) for n in range(2)]
@@ -65,20 +75,29 @@ def losses(folder: Path) -> np.ndarray:
     return np.array([[float(row["loss"]), float(row["val_loss"])] for row in rows])
 
 
-def test_it_learns_where_a_line_leans(split: Split, out: Path) -> None:
-    result = train_steering(split, out, quick(epochs=12, batch=16, augment=False))
-    metrics = evaluate(validation_answers(result.model, split))
+@pytest.fixture(scope="module")
+def learnt(split: Split, tmp_path_factory: pytest.TempPathFactory) -> Learnt:
+    """A training that was long enough to learn something."""
+    folder = tmp_path_factory.mktemp("learnt")
+    settings = quick(epochs=10, batch=16, learning_rate=2e-3, augment=False)
+    return Learnt(folder, settings, train_steering(split, folder, settings))
+
+
+def test_it_learns_where_a_line_leans(split: Split, learnt: Learnt) -> None:
+    metrics = evaluate(validation_answers(learnt.result.model, split))
     assert metrics["rmse_deg"] < 0.5 * metrics["baselines"]["mean"]
     assert not hardly_varies(metrics)
 
 
-def test_the_best_epoch_is_what_comes_out(split: Split, out: Path) -> None:
-    result = train_steering(split, out, quick(epochs=3, learning_rate=0.01, augment=False))
+def test_the_best_epoch_is_what_comes_out(split: Split, learnt: Learnt) -> None:
     samples = Samples(split.validation)
-    error = predict_samples(result.model, samples) - samples.angle_deg
-    assert np.mean(error**2) == pytest.approx(result.best.val_loss, rel=1e-4)
-    assert result.best.val_loss == losses(out)[:, 1].min()
-    head = (out / HISTORY).read_text().splitlines()[0]
+    error = predict_samples(learnt.result.model, samples) - samples.angle_deg
+    assert np.mean(error**2) == pytest.approx(learnt.result.best.val_loss, rel=1e-4)
+    assert learnt.result.best.val_loss == losses(learnt.folder)[:, 1].min()
+
+
+def test_the_history_has_the_columns_of_the_interface(learnt: Learnt) -> None:
+    head = (learnt.folder / HISTORY).read_text().splitlines()[0]
     assert head == "epoch,loss,val_loss,learning_rate,seconds"
 
 
@@ -103,14 +122,13 @@ def test_resuming_gives_the_history_of_an_unbroken_run(
 
 
 def test_resuming_with_other_settings_or_frames_is_refused(
-    split: Split, make_drive: Maker, out: Path
+    split: Split, make_drive: Maker, learnt: Learnt
 ) -> None:
-    train_steering(split, out, quick(epochs=1))
     with pytest.raises(InputError, match="settings it began with"):
-        train_steering(split, out, quick(batch=16), resume=True)
+        train_steering(split, learnt.folder, quick(batch=8), resume=True)
     other = split_drives([make_drive("x/1"), make_drive("y/1")], "0.5")
     with pytest.raises(InputError, match="recordings or their split"):
-        train_steering(other, out, quick(), resume=True)
+        train_steering(other, learnt.folder, learnt.settings, resume=True)
 
 
 def test_nothing_to_resume_is_said(out: Path) -> None:
