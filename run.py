@@ -2,7 +2,10 @@
 
 import sys
 
-from drive.cli import main
-
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        from drive.cli import main
+
+        sys.exit(main())
+    except KeyboardInterrupt:  # before the command line could take over
+        sys.exit(130)

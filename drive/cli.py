@@ -8,19 +8,29 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import sys
-from collections.abc import Sequence
-from types import ModuleType
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType, ModuleType
 
-from drive.commands._common import Context, add_common_options, apply_config_file
+from drive.commands._common import (
+    EXIT_WRONG_INPUT,
+    PROGRAM,
+    Context,
+    Parser,
+    add_common_options,
+    apply_config_file,
+)
 from drive.errors import DriveError, InputError
-
-PROGRAM = "python run.py"
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
-EXIT_WRONG_INPUT = 2
 EXIT_INTERRUPTED = 130
+
+AFTER_INTERRUPT = "no half-written result was kept"
+"""What an interrupted command leaves, unless its module says otherwise under the same name."""
 
 COMMANDS = {
     "demo": "the main job on the sample that ships: train, predict, detect, render",
@@ -53,13 +63,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     name, rest = arguments[0], arguments[1:]
     module = importlib.import_module(f"drive.commands.{name.replace('-', '_')}")
     try:
-        return _run(name, module, rest)
+        with _one_interrupt():
+            return _run(name, module, rest)
     except InputError as error:
         return _fail(name, error, EXIT_WRONG_INPUT)
     except (DriveError, OSError) as error:
         return _fail(name, error, EXIT_FAILED)
     except KeyboardInterrupt:
-        return _fail(name, "interrupted; no half-written result was kept", EXIT_INTERRUPTED)
+        left = getattr(module, "AFTER_INTERRUPT", AFTER_INTERRUPT)
+        return _fail(name, f"interrupted; {left}", EXIT_INTERRUPTED)
+
+
+@contextmanager
+def _one_interrupt() -> Iterator[None]:
+    """Let the first Ctrl-C end the work; the next ones must not disturb the clearing up."""
+
+    def interrupt(number: int, stack: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _run(name: str, module: ModuleType, arguments: list[str]) -> int:
@@ -73,7 +103,7 @@ def _run(name: str, module: ModuleType, arguments: list[str]) -> int:
 
 
 def _parser(name: str, module: ModuleType) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"{PROGRAM} {name}",
         description=module.HELP,
         epilog=f"example:\n  {PROGRAM} {module.EXAMPLE}",

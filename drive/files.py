@@ -5,6 +5,7 @@ Knows nothing of what is written; every result file of drive goes through `atomi
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,3 +27,22 @@ def atomic(path: str | Path) -> Iterator[Path]:
         part.replace(final)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`, put in its place when the block ends well.
+
+    What `path` held before is gone then, and untouched when the block ends with an error.
+    """
+    final = Path(path)
+    part = final.with_name(final.name + PART)
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        yield part
+        if final.exists():
+            shutil.rmtree(final)
+        part.replace(final)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

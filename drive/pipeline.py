@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from drive.errors import InputError
 from drive.frames.reader import FrameReader
 from drive.frames.region import Region
 from drive.frames.sources import Kind
@@ -158,6 +159,8 @@ def run_pipeline(
                 with record.stage("write"):
                     for sink in sinks:
                         sink.write(result)
+        if reader.frames_read == 0:
+            raise InputError(f"{reader.source.name} has no frame in the time that was asked for")
     record.counts["frames_read"] = reader.frames_read
     record.counts["frames_lost"] = reader.frames_lost
 

@@ -73,6 +73,8 @@ def open_run_folder(command: str, out: str | None, overwrite: bool) -> RunFolder
     """
     if out is None:
         return RunFolder(_next_folder(command), overwrite)
+    if not out.strip():
+        raise InputError("--out is empty. Name a folder, or leave it out for one in outputs/")
     path = Path(out)
     if path.exists() and not path.is_dir():
         raise InputError(f"--out names a folder, and {path} is a file. Choose another")

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from drive.errors import EncodeError
-from drive.files import atomic
+from drive.files import atomic, atomic_folder
 from drive.frames.region import Region
 from drive.render.overlay import Overlay
 from drive.render.writer import VideoWriter
@@ -236,7 +236,7 @@ class AnnotatedVideo(Sink):
 
 
 class AnnotatedImages(Sink):
-    """A picture for each picture of the source, under the same name, each whole by itself.
+    """A folder with a picture for each picture of the source, under the same name.
 
     Attributes:
         frames_written: pictures so far.
@@ -247,17 +247,18 @@ class AnnotatedImages(Sink):
         self.folder = folder
         self.frames_written = 0
         self._names: set[str] = set()
+        self._part = folder
 
     def open(self) -> None:
-        """Make the folder."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Make the folder; it gets its name when all pictures are in it."""
+        self._part = self._stack.enter_context(atomic_folder(self.folder))
 
     def write(self, result: Result) -> None:
         """Draw on the picture and save it."""
         image = result.frame.image
         height, width = image.shape[:2]
         name = self._free_name(Path(result.frame.source).stem)
-        save_image(self.folder / f"{name}.jpg", draw(Overlay(width, height), result))
+        save_image(self._part / f"{name}.jpg", draw(Overlay(width, height), result))
         self.frames_written += 1
 
     def _free_name(self, stem: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -142,3 +143,71 @@ def test_check_data_prints_findings_and_json(tmp_path: Path, make_video: VideoMa
     report = json.loads(done.stdout.strip().splitlines()[-1])
     codes = [finding["code"] for finding in report["recordings"][0]["findings"]]
     assert codes == ["frames_without_rows"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["detect", "x.mp4", "--conf", "abc"], "abc"),
+        (["detect", "x.mp4", "--frobnicate"], "--frobnicate"),
+        (["detect"], "SOURCE"),
+        (["detect", "x.mp4", "--region", "-5,-5,9,9"], "--option=VALUE"),
+        (["detect", "x.mp4", "--seed", "-1"], "seed"),
+        (["detect", ""], "empty"),
+        (["check-data", "x", "--config"], "--config"),
+    ],
+)
+def test_wrong_arguments_take_one_line(
+    arguments: list[str], word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        status = cli.main(arguments)
+    except SystemExit as end:
+        status = int(str(end.code))
+    complaint = capsys.readouterr().err
+    assert status == 2
+    assert complaint.count("\n") == 1
+    assert word in complaint
+
+
+def test_a_list_in_a_config_file_is_what_commas_are_on_the_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from drive.commands import detect
+
+    config = tmp_path / "settings.toml"
+    config.write_text('region = [0, 10, 100, 90]\nclasses = ["car", "bus"]\n')
+    seen = {}
+    monkeypatch.setattr(detect, "run", lambda args, context: seen.update(vars(args)) or {})
+    assert cli.main(["detect", "x.mp4", "--config", str(config)]) == 0
+    assert (seen["region"], seen["classes"]) == ("0,10,100,90", "car,bus")
+
+
+def test_an_interrupted_command_leaves_nothing(tmp_path: Path, make_video: VideoMaker) -> None:
+    video = make_video(frames=900, size=(640, 384), fps=30)
+    out = tmp_path / "out"
+    command = [sys.executable, str(ROOT / "run.py"), "detect", str(video), "--out", str(out)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not list(out.glob("*.part.mp4")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        complaint = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "interrupted" in complaint.splitlines()[-1]
+    assert "Traceback" not in complaint
+    assert list(out.iterdir()) == []
+
+
+def test_check_data_goes_on_behind_a_bad_recording(tmp_path: Path, make_video: VideoMaker) -> None:
+    for epoch, rows in (("epoch01", "0,left"), ("epoch02", "0,1\n1,2")):
+        make_video(f"drive/{epoch}_front.mp4", frames=2)
+        (tmp_path / "drive" / f"{epoch}_steering.csv").write_text(f"frame,wheel\n{rows}\n")
+    done = run("check-data", tmp_path / "drive", "--json", "--quiet")
+    assert done.returncode == 0
+    good, bad = json.loads(done.stdout.strip().splitlines()[-1])["recordings"]
+    assert good["name"] == "drive/epoch02"
+    assert bad["findings"][0]["code"] == "unreadable"
+    assert "row 2" in bad["findings"][0]["text"]

@@ -174,3 +174,31 @@ def test_both_cars_of_the_highway_clip_are_found(
     assert len(list(read_frames(results["video"]))) == 38
     assert both >= 36
     assert sum(count == 2 for count in per_frame) >= 30
+
+
+def test_pictures_are_never_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    picture = folder / "a.jpg"
+    cv2.imwrite(str(picture), marked_picture(1, 320, 200))
+    before = picture.read_bytes()
+    arguments = ["detect", str(folder), "--out", str(tmp_path), "--overwrite", "--quiet"]
+    assert cli.main(arguments) == 2
+    assert "source itself" in capsys.readouterr().err
+    assert picture.read_bytes() == before
+
+
+@pytest.mark.parametrize("options", [["--start", "9"], ["--start", "inf"], ["--end", "nan"]])
+@pytest.mark.parametrize("video", [[], ["--no-video"]])
+def test_times_outside_the_source_are_refused(
+    tmp_path: Path,
+    make_video: VideoMaker,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    video: list[str],
+) -> None:
+    source = make_video(frames=5, size=(320, 192))
+    out = tmp_path / "out"
+    assert cli.main(["detect", str(source), *options, *video, "--out", str(out), "--quiet"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not out.exists() or list(out.iterdir()) == []

@@ -10,7 +10,7 @@ import pytest
 
 from drive import runs
 from drive.errors import InputError
-from drive.files import atomic
+from drive.files import atomic, atomic_folder
 from drive.runs import RunRecord, open_run_folder, write_json
 
 
@@ -81,3 +81,17 @@ def test_json_refuses_what_it_cannot_hold(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         write_json(tmp_path / "x.json", {"a": object()})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_atomic_folders_take_the_place_of_the_old_one_only_when_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    (folder / "old.jpg").write_text("old")
+    with pytest.raises(RuntimeError), atomic_folder(folder) as part:
+        (part / "new.jpg").write_text("half")
+        raise RuntimeError
+    assert [path.name for path in folder.iterdir()] == ["old.jpg"]
+    with atomic_folder(folder) as part:
+        (part / "new.jpg").write_text("new")
+    assert [path.name for path in folder.iterdir()] == ["new.jpg"]
+    assert [path.name for path in tmp_path.iterdir()] == ["images"]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from drive.frames.reader import FrameReader
     from drive.sinks import AnnotatedImages, AnnotatedVideo, DetectionTable, Sink, SteeringTable
     from drive.steering.predict import SteeringModel
+    from drive.types import VideoInfo
 
 ENGINES = ("auto", "openvino", "onnx", "keras")
 DETECTIONS = "detections.csv"
@@ -94,6 +95,8 @@ def analyse_source(
 
     _check_numbers(args, detects)
     reader = read_frames(args.source, start_s=args.start, end_s=args.end)
+    if detects and reader.info:
+        _check_region(args, reader.info)
     with context.record.stage("load"):
         detector = _load_detector(args, context, detector_weights) if detects else None
         pilot = _load_pilot(args, context, steering_weights) if steers else None
@@ -118,6 +121,13 @@ def _check_numbers(args: argparse.Namespace, detects: bool) -> None:
         raise InputError(f"--every is a whole number from 1. Received: {args.every}")
     if detects and args.conf is not None and not 0 <= args.conf <= 1:
         raise InputError(f"--conf is a score from 0 to 1. Received: {args.conf:g}")
+
+
+def _check_region(args: argparse.Namespace, info: VideoInfo) -> None:
+    """Refuse a wrong region before any work; what `auto` is, the detector knows later."""
+    from drive.frames.region import Region
+
+    Region.parse(args.region, info.width, info.height)
 
 
 def _load_detector(args: argparse.Namespace, context: Context, weights: str | None) -> Detector:
@@ -156,7 +166,7 @@ def _detection_settings(args: argparse.Namespace) -> Any:
 def _say_region(
     args: argparse.Namespace, context: Context, reader: FrameReader, detector: Detector | None
 ) -> None:
-    """Say which pixels the detector looks at, and refuse a wrong region before any work."""
+    """Say which pixels the detector looks at."""
     from drive.frames.region import Region
 
     if detector is None or reader.info is None:
@@ -185,13 +195,20 @@ def _open_sinks(
     if args.no_video:
         return sinks
     if reader.source.kind is Kind.IMAGES:
-        sinks.pictures = AnnotatedImages(folder.file(IMAGES))
+        path = folder.file(IMAGES)
+        _protect_source(path, {image.parent for image in reader.source.images})
+        sinks.pictures = AnnotatedImages(path)
         return sinks
     path = folder.file(f"{reader.source.stem}.mp4")
-    if path.exists() and path.samefile(args.source):
-        raise InputError(f"--out {folder.path} would replace the source itself. Choose another")
+    _protect_source(path, {Path(reader.source.name)})
     sinks.pictures = AnnotatedVideo(path, _video_settings(args, reader))
     return sinks
+
+
+def _protect_source(result: Path, sources: set[Path]) -> None:
+    """Refuse to write a result over what it is made from, `--overwrite` or not."""
+    if any(result.exists() and source.exists() and result.samefile(source) for source in sources):
+        raise InputError(f"--out {result.parent} would replace the source itself. Choose another")
 
 
 def _video_settings(args: argparse.Namespace, reader: FrameReader) -> Any:

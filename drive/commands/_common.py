@@ -12,14 +12,27 @@ import sys
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from drive.errors import InputError, MissingFileError
 from drive.progress import Item, no_progress
 from drive.runs import RunFolder, RunRecord, open_run_folder, plain
 
+PROGRAM = "python run.py"
+EXIT_WRONG_INPUT = 2
 NOT_SETTINGS = ("help", "config", "json", "quiet")
 MINIMUM_PROGRESS_INTERVAL_S = 0.5
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that complains on one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where to read on; exit with status 2."""
+        if "expected one argument" in message:
+            message += " (a value that begins with - is written --option=VALUE)"
+        sys.stderr.write(f"{self.prog}: {message}. See {self.prog} --help\n")
+        sys.exit(EXIT_WRONG_INPUT)
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
@@ -29,14 +42,21 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     _add(group, "--overwrite", action="store_true", help="results already in --out may be replaced")
     _add(group, "--weights", metavar="FILE", help="weights or model file (default: what ships)")
     _add(group, "--config", metavar="FILE.toml", help="options from a file; the line's own win")
-    _add(group, "--seed", type=int, default=0, metavar="N", help="random seed (default: 0)")
-    _add(group, "--quiet", action="store_true", help="no progress and no messages")
+    _add(group, "--seed", type=_seed, default=0, metavar="N", help="random seed (default: 0)")
+    _add(group, "--quiet", action="store_true", help="no progress, no messages; only warnings")
     _add(group, "--json", action="store_true", help="last line on standard output: the results")
 
 
 def _add(group: argparse._ArgumentGroup, option: str, **settings: Any) -> None:
     with contextlib.suppress(argparse.ArgumentError):
         group.add_argument(option, **settings)
+
+
+def _seed(text: str) -> int:
+    seed = int(text)
+    if seed < 0:
+        raise argparse.ArgumentTypeError(f"a seed is a whole number from 0; received: {text}")
+    return seed
 
 
 def add_recording_options(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +91,7 @@ def apply_config_file(parser: argparse.ArgumentParser, arguments: list[str]) -> 
     Raises:
         InputError: the file is missing, is no TOML, or names an unknown option or a wrong value.
     """
-    finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    finder = Parser(prog=parser.prog, add_help=False, allow_abbrev=False)
     finder.add_argument("--config")
     path = finder.parse_known_args(arguments)[0].config
     if path is None:
@@ -107,6 +127,8 @@ def _checked(
         if not isinstance(value, bool):
             raise InputError(f"{where} is true or false. Received: {value!r}")
         return value if action.const in (True, None) else not value
+    if isinstance(value, list) and action.nargs is None:
+        value = ",".join(map(str, value))
     values = value if isinstance(value, list) else [value]
     try:
         checked = [parser._get_values(action, [str(one)]) for one in values]

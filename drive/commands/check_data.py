@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drive.commands._common import Context, add_recording_options, recording_overrides
+from drive.errors import InputError
 
 if TYPE_CHECKING:
     from drive.frames.check import CheckReport
@@ -27,15 +29,32 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     from drive.frames.recording import open_recordings
     from drive.runs import write_json
 
+    broken: list[dict[str, Any]] = []
+
+    def note(place: Path, error: InputError) -> None:
+        broken.append(
+            {"name": str(place), "findings": [{"code": "unreadable", "text": str(error)}]}
+        )
+        sys.stdout.write(f"{place}: cannot be opened\n  - {error}\n")
+
     recordings = open_recordings(
-        args.recordings, steering_csv=args.steering, overrides=recording_overrides(args)
+        args.recordings,
+        steering_csv=args.steering,
+        overrides=recording_overrides(args),
+        on_error=note,
     )
     reports = []
     for recording in recordings:
-        report = check_recording(recording, context.progress)
-        reports.append(report)
+        try:
+            report = check_recording(recording, context.progress)
+        except InputError as error:
+            note(recording.path, error)
+            continue
+        reports.append(_as_json(report))
         sys.stdout.write(_as_text(report))
-    results = {"recordings": [_as_json(report) for report in reports]}
+    if not reports:
+        raise InputError("None of the recordings can be read: " + broken[0]["findings"][0]["text"])
+    results = {"recordings": [*reports, *broken]}
     if args.out:
         write_json(context.run_folder().file("check.json"), results)
     return results
@@ -47,6 +66,8 @@ def _as_text(report: CheckReport) -> str:
         f"{report.name}: {numbers['frames']} frames, {numbers['rows']} rows, "
         f"{numbers['seconds']:.1f} s, angles {numbers['angle_min_deg']} to "
         f"{numbers['angle_max_deg']} degrees, {numbers['zeros_share'] or 0:.0%} zeros"
+        if numbers["angle_min_deg"] is not None
+        else f"{report.name}: {numbers['frames']} frames, and not one usable angle"
     ]
     lines += [f"  - {finding.text}" for finding in report.findings] or ["  nothing stands out"]
     return "\n".join(lines) + "\n"

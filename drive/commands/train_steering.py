@@ -51,7 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--no-augment", action="store_true", help="no flips, brightness and shadows")
     data.add_argument("--cache", metavar="DIR", help="decoded frames (default: ~/.cache/drive)")
     learning = parser.add_argument_group("learning")
-    learning.add_argument("--epochs", type=int, metavar="N", help="at most (default: 30)")
+    learning.add_argument("--epochs", type=int, metavar="N", help="at most (default: 40)")
     learning.add_argument("--batch", type=int, default=32, metavar="N", help="(default: 32)")
     learning.add_argument("--optimizer", choices=["adam", "adadelta"], default="adam")
     learning.add_argument(
@@ -61,7 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--patience",
         type=int,
         metavar="N",
-        help="stop after N epochs without a better validation loss; 0: never (default: 8)",
+        help="stop after N epochs without a better validation loss; 0: never (default: 12)",
     )
     learning.add_argument("--variant", choices=["published", "elu"], default="published")
     learning.add_argument(

@@ -13,7 +13,7 @@ import numpy as np
 
 from drive.frames.motion import LagEstimate, TurnMeter, estimate_lag
 from drive.frames.recording import Recording
-from drive.frames.steering_csv import SteeringRows, read_steering_csv
+from drive.frames.steering_csv import HEADER_ROWS, SteeringRows, read_steering_csv
 from drive.frames.udacity import LOG
 from drive.progress import Progress, no_progress
 
@@ -129,6 +129,10 @@ def _numbers(reading: _Reading, lag: LagEstimate | None) -> dict[str, Any]:
 
 
 def _pairing(reading: _Reading) -> Iterator[Finding]:
+    if not reading.rows.numbered:
+        yield Finding(
+            "no_frame_column", "the CSV has no column frame: its rows were taken in order, from 0"
+        )
     lost = reading.recording.report.frames_lost
     if lost:
         yield Finding("frames_lost", f"{lost} frames are damaged or missing and were skipped")
@@ -185,7 +189,9 @@ def _angles(reading: _Reading) -> Iterator[Finding]:
     missing = np.flatnonzero(np.isnan(reading.rows.angle))
     if len(missing):
         yield Finding(
-            "non_finite", f"{len(missing)} rows have no finite angle: data rows {_some(missing)}"
+            "non_finite",
+            f"{len(missing)} rows have no finite angle: rows "
+            f"{_some(missing + HEADER_ROWS + 1)} of the file",
         )
     angles = reading.recording.angle_deg
     normalised = config.unit == "normalised"
@@ -200,6 +206,8 @@ def _angles(reading: _Reading) -> Iterator[Finding]:
             f"{_some(reading.recording.frame_index[wide])}: is the unit right?",
         )
     known = angles[np.isfinite(angles)]
+    if len(known) > 1 and np.ptp(known) == 0:
+        yield Finding("constant", f"the wheel stays at {known[0]:g} degrees throughout")
     zeros = float((known == 0).mean()) if len(known) else 0.0
     if zeros >= ZEROS_SHARE:
         yield Finding(

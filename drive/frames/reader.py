@@ -9,6 +9,7 @@ Knows nothing of steering, models or results.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -64,15 +65,22 @@ def read_frames(
         MissingFileError: there is no such source.
         InputError: it cannot be decoded, or an argument is out of range.
     """
+    found = find_source(source)
     if stride < 1:
         raise InputError(f"The stride is a whole number from 1. Received: {stride}")
-    if start_s < 0:
+    _check_times(found, start_s, end_s)
+    return FrameReader(found, stride, start_s, end_s, size)
+
+
+def _check_times(source: Source, start_s: float, end_s: float | None) -> None:
+    if not 0 <= start_s < math.inf:
         raise InputError(f"The start is in seconds, 0 or more. Received: {start_s:g}")
-    if end_s is not None and end_s <= start_s:
+    if end_s is not None and not end_s > start_s:
         raise InputError(
             f"The end must come after the start ({start_s:g} s). Received: {end_s:g} s"
         )
-    return FrameReader(find_source(source), stride, start_s, end_s, size)
+    if source.kind is Kind.IMAGES and (start_s > 0 or end_s is not None):
+        raise InputError(f"Pictures have no time to start or end at: {source.name}")
 
 
 class FrameReader:
@@ -190,6 +198,7 @@ class FrameReader:
             raise InputError(f"None of the images of {self.source.name} can be decoded")
 
     def _read_camera(self) -> Iterator[Frame]:
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
         camera = cv2.VideoCapture(int(self.source.name))
         if not camera.isOpened():
             raise InputError(f"There is no camera {self.source.name}. Try another index, 0 first")

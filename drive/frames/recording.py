@@ -8,14 +8,16 @@ that `recording.toml` states. Knows nothing of networks; what is wrong with a re
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from drive.errors import InputError, MissingFileError
+from drive.files import PART
 from drive.frames import udacity
 from drive.frames.probe import probe
 from drive.frames.reader import read_frames, read_image
@@ -149,6 +151,7 @@ def open_recordings(
     *,
     steering_csv: str | Path | None = None,
     overrides: dict[str, Any] | None = None,
+    on_error: Callable[[Path, InputError], None] | None = None,
 ) -> list[Recording]:
     """Find and open recordings.
 
@@ -156,9 +159,10 @@ def open_recordings(
         paths: folders (searched recursively) or videos of recordings, or Udacity folders.
         steering_csv: the rows of the single video in `paths`, where its name does not tell.
         overrides: values that stand in for those of `recording.toml`, by key; None is no value.
+        on_error: is told of a recording that cannot be opened, instead of an error being raised.
 
     Returns:
-        The recordings, sorted by path within each of `paths`; at least one.
+        The recordings, sorted by path within each of `paths`; at least one without `on_error`.
 
     Raises:
         MissingFileError: a path, or the CSV that a video should have, does not exist.
@@ -168,7 +172,13 @@ def open_recordings(
         raise InputError("--steering gives the rows of one video. Name exactly one video file")
     found: list[Recording] = []
     for path in map(Path, paths):
-        found += _open(path, steering_csv, overrides or {})
+        for place, open_one in _find(path, steering_csv, overrides or {}):
+            try:
+                found.append(open_one())
+            except InputError as error:
+                if on_error is None:
+                    raise
+                on_error(place, error)
     return _with_unique_names(found)
 
 
@@ -177,50 +187,45 @@ def find_steering_csv(video: str | Path) -> Path | None:
     path = Path(video)
     if not path.stem.endswith(FRONT):
         return None
-    csv = path.with_name(path.stem.removesuffix(FRONT) + STEERING)
+    csv = _csv_of(path)
     return csv if csv.exists() else None
 
 
-def _open(path: Path, steering_csv: str | Path | None, overrides: dict) -> list[Recording]:
+def _find(
+    path: Path, steering_csv: str | Path | None, overrides: dict[str, Any]
+) -> list[tuple[Path, Callable[[], Recording]]]:
+    """The recordings of `path`: where each is, and what opens it."""
     if not path.exists():
         raise MissingFileError(f"There is no recording {path}. Expected a folder or a video")
     if path.is_file():
-        csv = Path(steering_csv) if steering_csv else find_steering_csv(path)
-        if csv is None:
-            raise MissingFileError(
-                f"{path} has no steering CSV beside it. Expected NAME{FRONT}{path.suffix} with "
-                f"NAME{STEERING}, or name the CSV with --steering"
-            )
-        return [_from_video(path, csv, overrides)]
-    folders = [path, *sorted(entry for entry in path.rglob("*") if entry.is_dir())]
-    recordings: list[Recording] = []
-    for folder in folders:
+        csv = Path(steering_csv) if steering_csv else _csv_of(path)
+        return [(path, partial(_from_video, path, csv, overrides))]
+    found: list[tuple[Path, Callable[[], Recording]]] = []
+    for folder in [path, *sorted(entry for entry in path.rglob("*") if entry.is_dir())]:
         if udacity.is_udacity_folder(folder):
-            recordings.append(_from_udacity(folder, overrides))
-        recordings += [
-            _from_video(video, csv, overrides) for video, csv in _videos_with_rows(folder)
+            found.append((folder, partial(_from_udacity, folder, overrides)))
+        found += [
+            (video, partial(_from_video, video, _csv_of(video), overrides))
+            for video in sorted(folder.glob(f"*{FRONT}.*"))
+            if video.suffix.lower() in VIDEO_SUFFIXES and PART not in video.suffixes
         ]
-    if not recordings:
+    if not found:
         raise InputError(
             f"{path} holds no recording. Expected NAME{FRONT}.mp4 with NAME{STEERING}, "
             f"or {udacity.LOG} with {udacity.IMAGES}/"
         )
-    return recordings
+    return found
 
 
-def _videos_with_rows(folder: Path) -> list[tuple[Path, Path]]:
-    pairs = []
-    for video in sorted(folder.glob(f"*{FRONT}.*")):
-        if video.suffix.lower() not in VIDEO_SUFFIXES or ".part" in video.suffixes:
-            continue
-        csv = video.with_name(video.stem.removesuffix(FRONT) + STEERING)
-        if not csv.exists():
-            raise MissingFileError(f"{video} lacks its steering CSV. Expected {csv}")
-        pairs.append((video, csv))
-    return pairs
+def _csv_of(video: Path) -> Path:
+    return video.with_name(video.stem.removesuffix(FRONT) + STEERING)
 
 
-def _from_video(video: Path, csv: Path, overrides: dict) -> Recording:
+def _from_video(video: Path, csv: Path, overrides: dict[str, Any]) -> Recording:
+    if not csv.exists():
+        raise MissingFileError(
+            f"{video} lacks its steering CSV. Expected {csv}, or another named with --steering"
+        )
     rows = read_steering_csv(csv)
     config = read_config(csv.parent).with_overrides(**overrides)
     name = f"{video.resolve().parent.name}/{video.stem.removesuffix(FRONT)}"
@@ -247,7 +252,7 @@ def _picked(rows: SteeringRows, order: np.ndarray) -> np.ndarray | None:
     return None if rows.speed is None else rows.speed[order]
 
 
-def _from_udacity(folder: Path, overrides: dict) -> Recording:
+def _from_udacity(folder: Path, overrides: dict[str, Any]) -> Recording:
     log = udacity.read_log(folder)
     config = read_config(folder, udacity.CONFIG).with_overrides(**overrides)
     time_s = log["time_s"].to_numpy()

@@ -46,6 +46,8 @@ class Source:
         path = Path(self.name)
         if path.is_dir():
             return path.resolve().name or "images"
+        if path.exists():
+            return path.stem
         return re.sub(r"[*?\[\]]+", "", path.stem).strip("-_") or "images"
 
 
@@ -57,6 +59,8 @@ def find_source(text: str | Path) -> Source:
         InputError: a folder or a glob without a picture in it.
     """
     name = str(text)
+    if not name.strip():
+        raise InputError("The source's name is empty. Expected a video, images, a camera or a URL")
     if name.isdigit() and not Path(name).exists():
         return Source(Kind.CAMERA, name)
     if is_stream(name):

@@ -26,6 +26,7 @@ TIME_COLUMNS = {"ts_micro": 1e-6, "time_s": 1.0}
 UNITS = ("degrees", "radians", "normalised")
 DIRECTIONS = ("right", "left")
 HEADER_ROWS = 1
+WIDEST_LAG_S = 10.0
 
 CONFIG_FILE = "recording.toml"
 
@@ -96,6 +97,10 @@ def _checked(config: RecordingConfig, where: str) -> RecordingConfig:
         value = getattr(config, name)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not np.isfinite(value):
             raise InputError(f"{where}: {name} is a number. Received: {value!r}")
+    if abs(config.lag_s) > WIDEST_LAG_S:
+        raise InputError(
+            f"{where}: lag_s is within {WIDEST_LAG_S:g} seconds. Received: {config.lag_s!r}"
+        )
     if config.full_scale_deg <= 0:
         raise InputError(
             f"{where}: full_scale_deg is greater than 0. Received: {config.full_scale_deg!r}"
@@ -113,6 +118,7 @@ class SteeringRows:
         angle: (N,) float64 as recorded; NaN where the cell is empty or not finite.
         time_s: (N,) float64 seconds after the first row, or None without a time column.
         speed: (N,) float64 in the recording's unit, or None without such a column.
+        numbered: whether the file has a frame column; else the rows count the frames.
     """
 
     path: Path
@@ -120,6 +126,7 @@ class SteeringRows:
     angle: np.ndarray
     time_s: np.ndarray | None
     speed: np.ndarray | None
+    numbered: bool = True
 
 
 def read_steering_csv(path: str | Path) -> SteeringRows:
@@ -133,9 +140,10 @@ def read_steering_csv(path: str | Path) -> SteeringRows:
     table = _read_table(file)
     angle_column = _find(table, ANGLE_COLUMNS)
     if angle_column is None:
+        hint = " The separator is a comma, not a semicolon" if ";" in str(table.columns[0]) else ""
         raise InputError(
             f"{file} has no steering angle. Expected a column named {', '.join(ANGLE_COLUMNS)}. "
-            f"Received: {', '.join(map(str, table.columns))}"
+            f"Received: {', '.join(map(str, table.columns))}.{hint}"
         )
     if table.empty:
         raise InputError(f"{file} has a header and no rows. Expected one row a frame")
@@ -147,6 +155,7 @@ def read_steering_csv(path: str | Path) -> SteeringRows:
         angle=_numbers(file, table, angle_column),
         time_s=_times(file, table),
         speed=_numbers(file, table, speed_column) if speed_column else None,
+        numbered=frame_column is not None,
     )
 
 

@@ -33,18 +33,29 @@ def open_container(source: str) -> av.container.InputContainer:
         MissingFileError: there is no such file.
         InputError: it is no video, or it is damaged beyond opening.
     """
-    if not is_stream(source) and not Path(source).exists():
-        raise MissingFileError(f"There is no file {source}. Check the path")
-    if not is_stream(source) and Path(source).stat().st_size == 0:
-        raise InputError(f"{source} is empty (0 bytes). Expected a video such as an MP4")
+    if not is_stream(source):
+        _check_file(Path(source))
     try:
         return av.open(source)
     except OPEN_ERRORS as error:
         reason = getattr(error, "strerror", None) or error
+        if is_stream(source):
+            raise InputError(
+                f"{source} cannot be opened: {reason}. Check the address and the network"
+            ) from None
         raise InputError(
             f"{source} cannot be read as a video: {reason}. Expected MP4, MKV, AVI or MOV; "
             "if it should be one, it was probably cut off while it was being recorded"
         ) from None
+
+
+def _check_file(path: Path) -> None:
+    if not path.exists():
+        raise MissingFileError(f"There is no file {path}. Check the path")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder. Expected a video such as an MP4")
+    if path.is_file() and path.stat().st_size == 0:
+        raise InputError(f"{path} is empty (0 bytes). Expected a video such as an MP4")
 
 
 def video_stream(container: av.container.InputContainer, source: str) -> VideoStream:

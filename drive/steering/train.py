@@ -7,92 +7,37 @@ on from its last finished epoch. Knows batches and Keras; not where the data com
 
 from __future__ import annotations
 
-import csv
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from drive.errors import DriveError, InputError
-from drive.files import atomic
+from drive.errors import DriveError
 from drive.progress import Progress, no_progress
 from drive.steering.dataset import Samples, TrainingBatches
 from drive.steering.evaluate import Answers
-from drive.steering.model_file import load_model, read_notes, save_model
-from drive.steering.network import VARIANTS, build_network
+from drive.steering.model_file import load_model, save_model
+from drive.steering.network import build_network
 from drive.steering.split import Split
+from drive.steering.state import (
+    LEARNING_RATES,
+    EpochResult,
+    TrainingSettings,
+    fingerprint,
+    resume_state,
+    save_state,
+)
 
-STATE = "checkpoint/state.keras"
 BEST = "checkpoint/best.keras"
-HISTORY = "history.csv"
-HISTORY_COLUMNS = ("epoch", "loss", "val_loss", "learning_rate", "seconds")
-
-LEARNING_RATES = {"adam": 5e-4, "adadelta": 1.0}
-"""Each optimiser with its learning rate: for Adam half the usual one, for Adadelta the published
-one (Keras' own default for Adadelta, 0.001, hardly moves)."""
-
 FEWEST_AVERAGED_STEPS = 10
 
 SMALLEST_SCALE_DEG = 0.1
-MOST_RESUMED_CHANGES = ("epochs", "patience")
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingSettings:
-    """How to train.
-
-    Attributes:
-        epochs: passes over the (balanced) training frames, at most.
-        batch: frames in a step.
-        optimizer: one of `LEARNING_RATES`.
-        learning_rate: None for the optimiser's own.
-        patience: epochs without a better validation loss after which training stops; 0: never.
-        variant: of the network, one of `VARIANTS`.
-        balance: thin straight driving.
-        augment: flip, brighten, darken and shade training pictures.
-        seed: of weights, batches and variations.
-    """
-
-    epochs: int = 30
-    batch: int = 32
-    optimizer: str = "adam"
-    learning_rate: float | None = None
-    patience: int = 8
-    variant: str = "published"
-    balance: bool = True
-    augment: bool = True
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("batch", 1), ("patience", 0), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise InputError(
-                    f"{name} is a whole number from {least}. Received: {getattr(self, name)}"
-                )
-        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
-            raise InputError(f"learning_rate is above 0. Received: {self.learning_rate}")
-        for name, known in (("optimizer", tuple(LEARNING_RATES)), ("variant", VARIANTS)):
-            if getattr(self, name) not in known:
-                raise InputError(
-                    f"{name} is one of {', '.join(known)}. Received: {getattr(self, name)!r}"
-                )
-
-
-@dataclass(frozen=True, slots=True)
-class EpochResult:
-    """A row of `history.csv`; losses are mean squared errors in degrees squared."""
-
-    epoch: int
-    loss: float
-    val_loss: float
-    learning_rate: float
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,14 +86,14 @@ def train_steering(
     batches = TrainingBatches(
         training, settings.batch, settings.seed, balance=settings.balance, vary=settings.augment
     )
-    about = {**(notes or {}), "frames": _fingerprint(split)}
+    about = {**(notes or {}), "frames": fingerprint(split)}
     if resume:
-        model, history = _resume(folder, settings, about)
+        model, history = resume_state(folder, settings, about)
     else:
         model = start or build_network(settings.variant, target_scale_deg(training.angle_deg))
         _compile(model, settings, len(batches))
         history = []
-        _save_state(model, folder, settings, history, about)
+        save_state(model, folder, settings, history, about)
     while len(history) < settings.epochs and not _should_stop(history, settings):
         began = time.perf_counter()
         epoch = len(history)
@@ -161,7 +106,7 @@ def train_steering(
         rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
         seconds = time.perf_counter() - began
         history.append(EpochResult(epoch + 1, loss, val_loss, rate, seconds))
-        _save_state(model, folder, settings, history, about)
+        save_state(model, folder, settings, history, about)
     return TrainingResult(load_model(folder / BEST), history, _should_stop(history, settings))
 
 
@@ -211,27 +156,6 @@ def validation_answers(model: keras.Model, split: Split) -> list[Answers]:
     ]
 
 
-def read_state(folder: str | Path) -> tuple[TrainingSettings, dict[str, Any]]:
-    """What an unfinished (or finished) training in `folder` was asked: settings and notes.
-
-    Raises:
-        InputError: there is none.
-    """
-    path = Path(folder) / STATE
-    if not path.is_file():
-        raise InputError(f"There is no training to resume in {folder}: {STATE} is missing")
-    state = read_notes(path)
-    return TrainingSettings(**state["settings"]), state["notes"]
-
-
-def write_history(path: Path, history: Sequence[EpochResult]) -> None:
-    """Write `history.csv`."""
-    with atomic(path) as part, part.open("w", newline="") as file:
-        rows = csv.DictWriter(file, HISTORY_COLUMNS)
-        rows.writeheader()
-        rows.writerows(asdict(row) for row in history)
-
-
 def _train_epoch(model: keras.Model, batches: Any) -> float:
     """Take one step a batch; return the mean loss over the epoch's frames."""
     losses, counts = [], []
@@ -262,46 +186,3 @@ def _compile(model: keras.Model, settings: TrainingSettings, steps_per_epoch: in
     optimizer = kinds[settings.optimizer](rate, use_ema=True, ema_momentum=momentum)
     model.compile(optimizer, loss="mse", jit_compile=False)  # XLA is slower here on a processor
     optimizer.build(model.trainable_variables)
-
-
-def _save_state(
-    model: keras.Model,
-    folder: Path,
-    settings: TrainingSettings,
-    history: Sequence[EpochResult],
-    notes: Mapping[str, Any],
-) -> None:
-    rows = [asdict(row) for row in history]
-    state = {"settings": asdict(settings), "history": rows, "notes": dict(notes)}
-    save_model(model, folder / STATE, state)
-    write_history(folder / HISTORY, history)
-
-
-def _resume(
-    folder: Path, settings: TrainingSettings, notes: Mapping[str, Any]
-) -> tuple[keras.Model, list[EpochResult]]:
-    before, noted = read_state(folder)
-    allowed = {name: getattr(settings, name) for name in MOST_RESUMED_CHANGES}
-    if replace(before, **allowed) != settings:
-        raise InputError(
-            f"{folder}: a training goes on with the settings it began with, except "
-            f"{' and '.join(MOST_RESUMED_CHANGES)}. Expected {before}. Received: {settings}"
-        )
-    if noted["frames"] != notes["frames"]:
-        raise InputError(
-            f"{folder}: the recordings or their split have changed since this training began. "
-            "Begin a new one"
-        )
-    rows = read_notes(folder / STATE)["history"]
-    history = [EpochResult(**row) for row in rows]
-    write_history(folder / HISTORY, history)  # a kill may have come between state and history
-    return load_model(folder / STATE, compiled=True), history
-
-
-def _fingerprint(split: Split) -> list[list[Any]]:
-    """Which frames of which drives train (true) and validate, for comparison."""
-    return [
-        [part.drive.digest, trains, len(part), int(part.rows[0]), int(part.rows[-1])]
-        for trains, parts in ((True, split.training), (False, split.validation))
-        for part in parts
-    ]

@@ -42,6 +42,7 @@ def test_a_sound_recording_has_no_findings(make_recording: MakeRecording) -> Non
         ([(i * 0.05, i, "inf" if i == 3 else i % 5 + 1) for i in range(30)], "non_finite"),
         ([(i * 0.05, i, 2000 if i == 3 else i % 5 + 1) for i in range(30)], "out_of_range"),
         ([(i * 0.05, i, 0 if i % 3 else 4) for i in range(30)], "zeros"),
+        ([(i * 0.05, i, 2.5) for i in range(30)], "constant"),
         ([(i * 0.06, i, i % 5 + 1) for i in range(30)], "drift"),
         ([(i * 0.05 + (3 if i > 9 else 0), i, i % 5 + 1) for i in range(30)], "gaps"),
         ([(i * 0.05 - (1 if i > 9 else 0), i, i % 5 + 1) for i in range(30)], "time_backwards"),
@@ -53,6 +54,12 @@ def test_each_flaw_is_found(
     folder = make_recording("flawed", frames=30)
     write_rows(folder, rows)
     assert code in check(folder)[1]
+
+
+def test_rows_without_a_frame_column_are_mentioned(make_recording: MakeRecording) -> None:
+    folder = make_recording("plain", frames=30)
+    (folder / "epoch01_steering.csv").write_text("wheel\n" + "\n".join("12" * 15) + "\n")
+    assert check(folder)[1] == {"no_frame_column"}
 
 
 def test_a_stuck_wheel_is_found(make_recording: MakeRecording) -> None:
