@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from drive.commands._common import Context
+from drive.errors import InputError
 
 HELP = "Put two result videos side by side, and make a short GIF of them."
 EXAMPLE = "compare outputs/001-detect/video.mp4 outputs/002-detect/video.mp4"
@@ -35,6 +36,8 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     from drive.frames.probe import probe
     from drive.render.compare import preview_gif, side_by_side
 
+    if not args.seconds > 0:
+        raise InputError(f"--seconds is above 0. Received: {args.seconds:g}")
     for video in (args.a, args.b):
         probe(video)
         context.record.add_input(video)
