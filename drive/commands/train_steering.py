@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from drive.runs import RunFolder
     from drive.steering.cache import CachedDrive
     from drive.steering.split import Split
-    from drive.steering.train import TrainingResult, TrainingSettings
+    from drive.steering.state import TrainingSettings
+    from drive.steering.train import TrainingResult
 
 HELP = "Train the steering network on recordings: model.keras, model.onnx, history and plots."
 EXAMPLE = "train-steering data/sample --epochs 10"
@@ -100,7 +101,7 @@ def _fresh(
     args: argparse.Namespace, context: Context
 ) -> tuple[TrainingSettings, dict[str, Any], RunFolder]:
     from drive.steering.preprocess import ROAD, RoadCrop
-    from drive.steering.train import HISTORY, TrainingSettings
+    from drive.steering.state import HISTORY, TrainingSettings
 
     given = {"epochs": args.epochs, "patience": args.patience}
     settings = TrainingSettings(
@@ -131,7 +132,7 @@ def _resumed(
     args: argparse.Namespace, context: Context
 ) -> tuple[TrainingSettings, dict[str, Any], RunFolder]:
     """What the stopped training was asked; `--epochs` and `--patience` may be given anew."""
-    from drive.steering.train import read_state
+    from drive.steering.state import read_state
 
     settings, notes = read_state(args.resume)
     if args.recordings or args.weights:
@@ -208,7 +209,8 @@ def _write(
     from drive.steering.dataset import Samples, TrainingBatches
     from drive.steering.evaluate import evaluate
     from drive.steering.model_file import KERAS_FILE, describe, save_trained
-    from drive.steering.train import HISTORY, validation_answers
+    from drive.steering.state import HISTORY
+    from drive.steering.train import validation_answers
 
     training = Samples(split.training)
     names = [part.drive.name for part in split.training]

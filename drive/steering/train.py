@@ -1,15 +1,15 @@
 """Training of the steering network: epochs, early stopping, the best epoch, resuming after a kill.
 
-After every epoch one file, `checkpoint/state.keras`, holds all that the next one needs: weights,
-optimiser, settings and history. It is replaced in one step, so a training killed at any moment goes
-on from its last finished epoch. Knows batches and Keras; not where the data comes from, nor plots.
+After every epoch the whole state is on disk (`drive.steering.state`), so a training that is killed
+at any moment goes on from its last finished epoch. Knows batches and Keras; not where the data
+comes from, nor plots.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +36,6 @@ from drive.steering.state import (
 
 BEST = "checkpoint/best.keras"
 FEWEST_AVERAGED_STEPS = 10
-
 SMALLEST_SCALE_DEG = 0.1
 
 

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from drive.errors import MissingFileError, WeightsError
-from drive.steering.predict import SteeringModel, load_steering
+from drive.frames.recording import open_recordings
+from drive.steering.evaluate import evaluate, predict_recording
+from drive.steering.predict import DEFAULT_MODEL, SteeringModel, load_steering
 
 
 class EngineOfBrightness:
@@ -58,3 +62,22 @@ def test_another_network_is_refused() -> None:
 def test_a_missing_model_is_said() -> None:
     with pytest.raises(MissingFileError, match=r"absent\.onnx"):
         load_steering("absent.onnx")
+
+
+def test_the_shipped_files_hold_the_same_network() -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (4, 66, 200, 3), np.uint8)
+    runs, learns = load_steering(), load_steering(DEFAULT_MODEL.with_suffix(".keras"))
+    np.testing.assert_allclose(
+        runs.predict_prepared(pictures), learns.predict_prepared(pictures), atol=1e-3
+    )
+    assert runs.metadata == learns.metadata
+    assert "eroad" not in runs.metadata["trained_on"]
+
+
+@pytest.mark.slow
+def test_the_shipped_network_beats_the_baselines_on_the_track_kept_out(shared: Path) -> None:
+    (recording,) = open_recordings([shared / "recordings" / "torcs" / "eroad"])
+    pilot = load_steering()
+    metrics = evaluate([predict_recording(recording, pilot)], pilot.training_mean_deg)
+    assert metrics["rmse_deg"] < 0.7
+    assert all(metrics["rmse_deg"] < value for value in metrics["baselines"].values())

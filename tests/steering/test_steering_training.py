@@ -23,13 +23,10 @@ from drive.steering.network import build_network
 from drive.steering.predict import load_steering
 from drive.steering.preprocess import ROAD
 from drive.steering.split import Split, split_drives
+from drive.steering.state import HISTORY, STATE, TrainingSettings, read_state
 from drive.steering.train import (
-    HISTORY,
-    STATE,
     TrainingResult,
-    TrainingSettings,
     predict_samples,
-    read_state,
     train_steering,
     validation_answers,
 )

@@ -1,0 +1,160 @@
+"""What a training of the steering network is asked, and the one file from which it can go on.
+
+`checkpoint/state.keras` holds weights, averages, optimiser, settings and history after the last
+finished epoch, and is replaced in one step. Knows files and settings; takes no step of training.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drive.errors import InputError
+from drive.files import atomic
+from drive.steering.model_file import load_model, read_notes, save_model
+from drive.steering.network import VARIANTS
+from drive.steering.split import Split
+
+if TYPE_CHECKING:
+    import keras
+
+STATE = "checkpoint/state.keras"
+HISTORY = "history.csv"
+HISTORY_COLUMNS = ("epoch", "loss", "val_loss", "learning_rate", "seconds")
+
+LEARNING_RATES = {"adam": 5e-4, "adadelta": 1.0}
+"""Each optimiser with its learning rate: for Adam half the usual one, for Adadelta the published
+one (Keras' own default for Adadelta, 0.001, hardly moves)."""
+
+CHANGEABLE = ("epochs", "patience")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """How to train.
+
+    Attributes:
+        epochs: passes over the (balanced) training frames, at most.
+        batch: frames in a step.
+        optimizer: one of `LEARNING_RATES`.
+        learning_rate: None for the optimiser's own.
+        patience: epochs without a better validation loss after which training stops; 0: never.
+        variant: of the network, one of `VARIANTS`.
+        balance: thin straight driving.
+        augment: flip, brighten, darken and shade training pictures.
+        seed: of weights, batches and variations.
+    """
+
+    epochs: int = 40
+    batch: int = 32
+    optimizer: str = "adam"
+    learning_rate: float | None = None
+    patience: int = 12
+    variant: str = "published"
+    balance: bool = True
+    augment: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 1), ("batch", 1), ("patience", 0), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise InputError(
+                    f"{name} is a whole number from {least}. Received: {getattr(self, name)}"
+                )
+        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
+            raise InputError(f"learning_rate is above 0. Received: {self.learning_rate}")
+        for name, known in (("optimizer", tuple(LEARNING_RATES)), ("variant", VARIANTS)):
+            if getattr(self, name) not in known:
+                raise InputError(
+                    f"{name} is one of {', '.join(known)}. Received: {getattr(self, name)!r}"
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class EpochResult:
+    """A row of `history.csv`; losses are mean squared errors in degrees squared."""
+
+    epoch: int
+    loss: float
+    val_loss: float
+    learning_rate: float
+    seconds: float
+
+
+def read_state(folder: str | Path) -> tuple[TrainingSettings, dict[str, Any]]:
+    """What an unfinished (or finished) training in `folder` was asked: settings and notes.
+
+    Raises:
+        InputError: there is none.
+    """
+    path = Path(folder) / STATE
+    if not path.is_file():
+        raise InputError(f"There is no training to resume in {folder}: {STATE} is missing")
+    state = read_notes(path)
+    return TrainingSettings(**state["settings"]), state["notes"]
+
+
+def write_history(path: Path, history: Sequence[EpochResult]) -> None:
+    """Write `history.csv`."""
+    with atomic(path) as part, part.open("w", newline="") as file:
+        rows = csv.DictWriter(file, HISTORY_COLUMNS)
+        rows.writeheader()
+        rows.writerows(asdict(row) for row in history)
+
+
+def save_state(
+    model: keras.Model,
+    folder: Path,
+    settings: TrainingSettings,
+    history: Sequence[EpochResult],
+    notes: Mapping[str, Any],
+) -> None:
+    """Write the state after an epoch, and `history.csv` beside it."""
+    rows = [asdict(row) for row in history]
+    state = {"settings": asdict(settings), "history": rows, "notes": dict(notes)}
+    save_model(model, folder / STATE, state)
+    write_history(folder / HISTORY, history)
+
+
+def resume_state(
+    folder: Path, settings: TrainingSettings, notes: Mapping[str, Any]
+) -> tuple[keras.Model, list[EpochResult]]:
+    """Load the model with its optimiser, and the history that belongs to it.
+
+    Args:
+        folder: of the stopped training.
+        settings: as before, except for those in `CHANGEABLE`.
+        notes: with the `fingerprint` of the frames as `frames`.
+
+    Raises:
+        InputError: there is none, or the settings or the frames are not those of before.
+    """
+    before, noted = read_state(folder)
+    allowed = {name: getattr(settings, name) for name in CHANGEABLE}
+    if replace(before, **allowed) != settings:
+        raise InputError(
+            f"{folder}: a training goes on with the settings it began with, except "
+            f"{' and '.join(CHANGEABLE)}. Expected {before}. Received: {settings}"
+        )
+    if noted["frames"] != notes["frames"]:
+        raise InputError(
+            f"{folder}: the recordings or their split have changed since this training began. "
+            "Begin a new one"
+        )
+    rows = read_notes(folder / STATE)["history"]
+    history = [EpochResult(**row) for row in rows]
+    write_history(folder / HISTORY, history)  # a kill may have come between state and history
+    return load_model(folder / STATE, compiled=True), history
+
+
+def fingerprint(split: Split) -> list[list[Any]]:
+    """Which frames of which drives train (true) and validate, for comparison."""
+    return [
+        [part.drive.digest, trains, len(part), int(part.rows[0]), int(part.rows[-1])]
+        for trains, parts in ((True, split.training), (False, split.validation))
+        for part in parts
+    ]
