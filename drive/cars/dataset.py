@@ -71,7 +71,7 @@ class LabelledImages:
         classes: (C) names.
         images: the pictures of which at least one class was labelled.
         counts: what was read and what was left out (`images`, `boxes`, `boxes_of_other_classes`,
-            `boxes_empty`, `images_missing`, `images_unlabelled`).
+            `boxes_empty`, `images_missing`, `images_unreadable`, `images_unlabelled`).
     """
 
     classes: tuple[str, ...]
@@ -115,7 +115,7 @@ def read_dataset(path: str | Path, classes: Sequence[str] = CLASSES) -> Labelled
             value), or no box is of one of `classes`.
     """
     counts: Counter[str] = Counter()
-    raw = [image for image in read_raw(Path(path), counts) if _exists(image, counts)]
+    raw = [image for image in read_raw(Path(path), counts) if _usable(image, counts)]
     labelled = _labelled_classes(raw, classes)
     images = []
     for entry in raw:
@@ -164,11 +164,15 @@ def read_picture(path: Path) -> np.ndarray:
     return image
 
 
-def _exists(image: RawImage, counts: Counter[str]) -> bool:
-    if image.path.is_file():
-        return True
-    counts["images_missing"] += 1
-    return False
+def _usable(image: RawImage, counts: Counter[str]) -> bool:
+    """Whether the file is there and begins like an image; counted where not."""
+    if not image.path.is_file():
+        counts["images_missing"] += 1
+        return False
+    if not cv2.haveImageReader(str(image.path)):
+        counts["images_unreadable"] += 1
+        return False
+    return True
 
 
 def _labelled_classes(raw: list[RawImage], classes: Sequence[str]) -> dict[str, np.ndarray]:

@@ -113,11 +113,19 @@ def test_only_classes_that_an_origin_has_are_taken_as_labelled(
 
 def test_empty_boxes_and_missing_pictures_are_counted(tmp_path: Path, picture: Callable) -> None:
     picture("images/a.png")
-    rows = ("a.png,car,5,5,5,9", "a.png,car,0,0,9,9", "gone.png,car,0,0,9,9")
+    (tmp_path / "images/text.png").write_text("no picture")
+    rows = (
+        "a.png,car,5,5,5,9",
+        "a.png,car,0,0,9,9",
+        "gone.png,car,0,0,9,9",
+        "text.png,car,0,0,9,9",
+    )
     data = read_dataset(write_csv(tmp_path, *rows))
     assert (data.counts["boxes_empty"], data.counts["images_missing"]) == (1, 1)
     assert data.counts["boxes"] == 1
-    assert data.summary() == ("1 pictures with 1 boxes; left out: 1 images missing, 1 boxes empty")
+    assert data.summary() == (
+        "1 pictures with 1 boxes; left out: 1 images missing, 1 images unreadable, 1 boxes empty"
+    )
 
 
 @pytest.mark.parametrize("value", ["wide", "", "nan"])
