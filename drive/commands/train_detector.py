@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from drive.cars.dataset import LabelledImages
     from drive.cars.history import EpochResult
-    from drive.cars.train import TrainingSettings
+    from drive.cars.training_settings import TrainingSettings
     from drive.runs import RunFolder
 
 HELP = "Train or fine-tune the car detector on labelled images."
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
 
 
 def _settings(args: argparse.Namespace) -> TrainingSettings:
-    from drive.cars.train import TrainingSettings
+    from drive.cars.training_settings import TrainingSettings
 
     return TrainingSettings(
         epochs=args.epochs,
