@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drive.cars.dataset import CLASSES
+from drive.engine.quiet import load_keras
 from drive.errors import MissingFileError, WeightsError
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def build_tiny_yolo_drive(classes: int = len(CLASSES)) -> keras.Model:
 
     Source: Redmon, Farhadi, "YOLOv3", 2018; cfg/yolov3-tiny.cfg of Darknet.
     """
+    load_keras()
     import keras
     from keras import layers
 

@@ -67,8 +67,8 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
         training, validation = _datasets(args, context)
     context.message(f"{len(training.images)} pictures train, {len(validation.images)} choose")
     folder = context.run_folder()
-    _check_free(folder, args.resume)
     network = _network(args.weights)
+    _check_free(folder, args.resume)
     with context.record.stage("train"):
         history = _train(network, training, validation, folder, settings, args.resume, context)
     with context.record.stage("export"):
