@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,16 +69,17 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
         training, validation = _datasets(args, context)
     context.message(f"{len(training.images)} pictures train, {len(validation.images)} choose")
     folder = context.run_folder()
-    network = _network(args.weights)
+    network, thresholds = _start(args.weights)
     _check_free(folder, args.resume)
     with context.record.stage("train"):
         history = _train(network, training, validation, folder, settings, args.resume, context)
     with context.record.stage("export"):
-        results = _export(network, validation, folder, context)
+        results = _export(network, validation, thresholds, folder, context)
     _plot(history, folder)
+    losses = [row.val_loss for row in history if isfinite(row.val_loss)]
     return {
         "epochs": len(history),
-        "val_loss": min(row.val_loss for row in history),
+        "val_loss": min(losses, default=None),
         **results,
         "model": folder.path / MODEL,
     }
@@ -125,19 +128,19 @@ def _check_free(folder: RunFolder, resume: bool) -> None:
             folder.file(name)
 
 
-def _network(weights: str | None) -> keras.Model:
-    """Return the network with the weights to begin from."""
+def _start(weights: str | None) -> tuple[keras.Model, dict[str, float]]:
+    """Return the network with the weights to begin from, and the thresholds that came with them."""
     from drive.cars.detector import DEFAULT_WEIGHTS
     from drive.cars.tiny_yolo_drive import build_tiny_yolo_drive, load_darknet_weights
-    from drive.engine.onnx_file import load_onnx_weights
+    from drive.engine.onnx_file import load_onnx_weights, read_metadata
 
     network = build_tiny_yolo_drive()
     path = Path(weights or DEFAULT_WEIGHTS)
     if path.suffix == DARKNET_ARRAYS:
         load_darknet_weights(network, path)
-    else:
-        load_onnx_weights(network, path)
-    return network
+        return network, {}
+    load_onnx_weights(network, path)
+    return network, json.loads(read_metadata(path).get("thresholds", "{}"))
 
 
 def _train(
@@ -157,14 +160,18 @@ def _train(
 
 
 def _export(
-    network: keras.Model, validation: LabelledImages, folder: RunFolder, context: Context
+    network: keras.Model,
+    validation: LabelledImages,
+    thresholds: dict[str, float],
+    folder: RunFolder,
+    context: Context,
 ) -> dict[str, Any]:
     """Write the ONNX file; return thresholds and what validation says."""
     from drive.cars.evaluate import as_table
     from drive.cars.export import export_detector
 
     path = folder.path / MODEL
-    thresholds, measured = export_detector(network, path, validation, progress=context.progress)
+    thresholds, measured = export_detector(network, path, validation, thresholds, context.progress)
     if measured is None:
         return {"thresholds": thresholds}
     context.message(as_table({"validation": measured}))
