@@ -40,6 +40,13 @@ class RawImage:
         self.ignored.append(ignored)
 
 
+def label_file(path: Path) -> Path:
+    """Return the one file that describes a data set, or the folder where there are many."""
+    folder = path if path.is_dir() else path.parent
+    files = (folder / name for name in ("labels.csv", "data.yaml"))
+    return next((file for file in files if file.is_file()), folder)
+
+
 def read_raw(path: Path, counts: Counter[str]) -> Iterator[RawImage]:
     """Yield the pictures of a data set in any of the three forms.
 

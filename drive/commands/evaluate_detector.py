@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drive.commands._common import Context
@@ -43,11 +44,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Detect on every picture, compare, write metrics.json and the curves, print the table."""
-    from drive.cars.detector import load_detector
+    from drive.cars.detector import DEFAULT_WEIGHTS, load_detector
     from drive.cars.evaluate import as_table, detect_all, evaluate
     from drive.runs import write_json
 
     detector = load_detector(args.weights, args.engine)
+    context.record.add_input(args.weights or DEFAULT_WEIGHTS)
     dataset = _dataset(args, context)
     with context.record.stage("detect"):
         found = detect_all(detector, dataset, context.progress)
@@ -64,10 +66,12 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
 def _dataset(args: argparse.Namespace, context: Context) -> LabelledImages:
     """Return the pictures that the options ask for."""
     from drive.cars.dataset import read_dataset
+    from drive.cars.dataset_formats import label_file
     from drive.cars.split import split_dataset
     from drive.errors import InputError
 
     dataset = read_dataset(args.dataset)
+    context.record.add_input(label_file(Path(args.dataset)))
     context.message(f"{args.dataset}: {dataset.summary()}")
     context.record.counts.update(dataset.counts)
     origins = dataset.origins

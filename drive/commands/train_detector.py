@@ -100,11 +100,14 @@ def _settings(args: argparse.Namespace) -> TrainingSettings:
 def _datasets(args: argparse.Namespace, context: Context) -> tuple[LabelledImages, LabelledImages]:
     """Return what trains and what chooses the epoch and the thresholds."""
     from drive.cars.dataset import concatenate, read_dataset
+    from drive.cars.dataset_formats import label_file
     from drive.cars.split import split_dataset
 
     if not args.datasets and not args.extra:
         raise InputError("train-detector needs a DATASET or --extra DATASET; received: neither")
     training, validation = [], []
+    for path in [*args.extra, *args.datasets]:
+        context.record.add_input(label_file(Path(path)))
     for path in args.extra:
         training.append(read_dataset(path))
         context.message(f"{path}: {training[-1].summary()}")
