@@ -31,6 +31,8 @@ class NetworkDetector(ABC):
     """
 
     name: str
+    across_iou = 1.0
+    """Overlap above which the lesser of two boxes of different classes goes; 1 keeps both."""
 
     def __init__(
         self,
@@ -108,7 +110,13 @@ class NetworkDetector(ABC):
         A linear output layer (tiny YOLO v1's) can put a score slightly above 1: it is cut to 1.
         """
         kept = candidates.select(
-            suppress(candidates.boxes, candidates.scores, candidates.class_ids, self.nms_iou)
+            suppress(
+                candidates.boxes,
+                candidates.scores,
+                candidates.class_ids,
+                self.nms_iou,
+                self.across_iou,
+            )
         )
         boxes = region.to_source(placement.remove(kept.boxes), placement.width, placement.height)
         return [

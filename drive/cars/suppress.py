@@ -26,15 +26,20 @@ def intersection_over_union(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def suppress(
-    boxes: np.ndarray, scores: np.ndarray, class_ids: np.ndarray, iou: float
+    boxes: np.ndarray,
+    scores: np.ndarray,
+    class_ids: np.ndarray,
+    iou: float,
+    across_iou: float = 1.0,
 ) -> np.ndarray:
-    """Choose the boxes that stay: greedy non-maximum suppression, each class by itself.
+    """Choose the boxes that stay: greedy non-maximum suppression.
 
     Args:
         boxes: (N, 4) x1, y1, x2, y2.
         scores: (N,); of equal scores the earlier box counts as the better one.
         class_ids: (N,) whole numbers.
         iou: a box goes when it overlaps a better one of its class by more than this.
+        across_iou: the same for a better one of another class; 1 leaves classes to themselves.
 
     Returns:
         (K,) indices of the boxes that stay, best first.
@@ -45,7 +50,8 @@ def suppress(
         best, waiting = waiting[0], waiting[1:]
         kept.append(int(best))
         overlap = intersection_over_union(boxes[best : best + 1], boxes[waiting])[0]
-        waiting = waiting[(overlap <= iou) | (class_ids[waiting] != class_ids[best])]
+        limit = np.where(class_ids[waiting] == class_ids[best], iou, across_iou)
+        waiting = waiting[overlap <= limit]
     return np.array(kept, dtype=np.intp)
 
 

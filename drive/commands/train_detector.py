@@ -25,6 +25,7 @@ EXAMPLE = "train-detector my_images --epochs 10 --out outputs/my_detector"
 MODEL = "detector.onnx"
 LOSS_PLOT = "loss.png"
 DARKNET_ARRAYS = ".npz"
+AFTER_INTERRUPT = "go on from the last finished epoch with --resume and this run's folder"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -56,23 +57,27 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the first N of 7 backbone convolutions keep their weights; default: 3",
     )
     parser.add_argument(
-        "--resume", action="store_true", help="go on with the interrupted training in --out"
+        "--resume", metavar="DIR", help="go on with a training that was stopped, in its folder"
     )
 
 
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Read, train, export with thresholds, plot."""
-    if args.resume and not args.out:
-        raise InputError("--resume needs --out DIR, the folder of the interrupted training")
+    from drive.engine.quiet import load_keras
+
+    load_keras()
+    resume = bool(args.resume)
+    if resume:
+        args.out, args.overwrite = args.resume, True
     settings = _settings(args)
     with context.record.stage("read"):
         training, validation = _datasets(args, context)
     context.message(f"{len(training.images)} pictures train, {len(validation.images)} choose")
     folder = context.run_folder()
     network, thresholds = _start(args.weights)
-    _check_free(folder, args.resume)
+    _check_free(folder, resume)
     with context.record.stage("train"):
-        history = _train(network, training, validation, folder, settings, args.resume, context)
+        history = _train(network, training, validation, folder, settings, resume, context)
     with context.record.stage("export"):
         results = _export(network, validation, thresholds, folder, context)
     _plot(history, folder)

@@ -21,6 +21,7 @@ HELP = "Train the steering network on recordings: model.keras, model.onnx, histo
 EXAMPLE = "train-steering data/sample --epochs 10"
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
+AFTER_INTERRUPT = "go on from the last finished epoch with --resume and this run's folder"
 VALIDATION = "0.2"
 LOSS_AXIS = "mean squared error [degrees²]"
 

@@ -48,3 +48,10 @@ def test_equal_scores_keep_the_earlier_box() -> None:
 def test_nothing_and_a_single_box(count: int) -> None:
     boxes, scores = np.zeros((count, 4)), np.ones(count)
     assert len(suppress(boxes, scores, np.zeros(count, int), 0.4)) == count
+
+
+def test_one_object_under_two_names_keeps_the_better_one() -> None:
+    boxes = np.array([[0, 0, 100, 100], [2, 0, 100, 100], [60, 0, 160, 100]], np.float64)
+    scores, class_ids = np.array([0.6, 0.9, 0.5]), np.array([0, 2, 0])
+    assert suppress(boxes, scores, class_ids, 0.4).tolist() == [1, 0, 2]
+    assert suppress(boxes, scores, class_ids, 0.4, across_iou=0.7).tolist() == [1, 2]

@@ -185,7 +185,7 @@ def test_the_commands_train_export_and_evaluate(
     assert "AP50" in capsys.readouterr().out
 
     assert main([*line, "--out", str(out)]) == 2
-    assert main([*line, "--resume"]) == 2
+    assert main([*line, "--resume", str(tmp_path / "nowhere")]) == 2
     assert main(["train-detector"]) == 2
     assert main([*measure, "--origin", "nowhere", "--out", str(tmp_path / "none")]) == 2
 
