@@ -97,7 +97,11 @@ def _run(name: str, module: ModuleType, arguments: list[str]) -> int:
     apply_config_file(parser, arguments)
     args = parser.parse_args(arguments)
     context = Context(name, args, [PROGRAM, name, *arguments])
-    results = module.run(args, context)
+    try:
+        results = module.run(args, context)
+    except BaseException:
+        context.abandon()
+        raise
     context.finish(results)
     return EXIT_DONE
 

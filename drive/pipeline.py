@@ -112,7 +112,7 @@ class Analyser:
         minutes, seconds = divmod(frame.time_s, 60)
         clock = f"{int(minutes):02d}:{seconds:04.1f}"
         speed = self._speed.tick()
-        return f"{clock}  {speed:.0f} fps" if speed else clock
+        return f"{clock}  processed at {speed:.0f} fps" if speed else clock
 
 
 @dataclass

@@ -35,6 +35,7 @@ TIME_DIGITS = 6
 SCORE_DIGITS = 4
 PIXEL_DIGITS = 2
 ANGLE_DIGITS = 4
+POSITIVE_ZERO = 0.0  # added, it turns -0.0 into 0.0
 JPEG_QUALITY = 92
 
 LIVE_RATE_HINT = 30.0
@@ -166,8 +167,8 @@ class SteeringTable(_Table):
             [
                 frame.index,
                 round(frame.time_s, TIME_DIGITS),
-                "" if angle is None else round(angle, ANGLE_DIGITS),
-                "" if truth is None else round(truth, ANGLE_DIGITS),
+                "" if angle is None else round(angle, ANGLE_DIGITS) + POSITIVE_ZERO,
+                "" if truth is None else round(truth, ANGLE_DIGITS) + POSITIVE_ZERO,
             ]
         )
         missing = float("nan")

@@ -203,3 +203,32 @@ def test_times_outside_the_source_are_refused(
     assert cli.main(["detect", str(source), *options, *video, "--out", str(out), "--quiet"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert not out.exists() or list(out.iterdir()) == []
+
+
+def test_a_failed_run_leaves_no_empty_folder(
+    tmp_path: Path, make_video: VideoMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    arguments = ["detect", str(make_video(frames=3)), "--classes", "cat", "--out", str(out)]
+    assert cli.main(arguments) == 2
+    assert "cat" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_the_shipped_steering_says_where_it_learnt(
+    tmp_path: Path, make_video: VideoMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = make_video(frames=3, size=(320, 192))
+    assert cli.main(["predict-steering", str(video), "--out", str(tmp_path / "out")]) == 0
+    assert "simulator" in capsys.readouterr().err
+
+
+def test_evaluating_on_training_drives_is_pointed_out(
+    make_recording: MakeRecording, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained_on = make_recording("alpine-1", [0.1 * index for index in range(25)], size=(320, 192))
+    arguments = ["evaluate-steering", str(trained_on), "--out", str(tmp_path / "out"), "--quiet"]
+    assert cli.main(arguments) == 0
+    warnings = capsys.readouterr().err
+    assert "trained on alpine-1/epoch01" in warnings
+    assert "worse than a constant answer" in warnings

@@ -26,6 +26,10 @@ DETECTIONS = "detections.csv"
 STEERING = "steering.csv"
 IMAGES = "images"
 FALLBACK_RATE = 30.0
+SIMULATOR_NOTE = (
+    "steering: the weights that ship learnt in a simulator; on other cameras and real roads their "
+    "angles mean little: train your own with train-steering and name it with an option"
+)
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
@@ -147,6 +151,8 @@ def _load_pilot(args: argparse.Namespace, context: Context, weights: str | None)
     pilot = load_steering(weights, args.engine)
     context.record.extra["steering"] = {"engine": pilot.engine.name}
     context.message(f"steering: on {pilot.engine.name}")
+    if weights is None:
+        context.message(SIMULATOR_NOTE)
     return pilot
 
 
@@ -265,7 +271,8 @@ def _summary(context: Context, reader: FrameReader, sinks: _Sinks) -> dict[str, 
             f"{reader.frames_lost} damaged or missing frames of {Path(reader.source.name).name} "
             "were skipped"
         )
-    context.message(f"{reader.frames_read} frames -> {folder}")
+    frames = "frame" if reader.frames_read == 1 else "frames"
+    context.message(f"{reader.frames_read} {frames} -> {folder}")
     return results
 
 

@@ -184,6 +184,12 @@ class Context:
             dynamic_ncols=True,
         )
 
+    def abandon(self) -> None:
+        """Leave no empty folder behind a run that failed."""
+        if self._folder is not None:
+            with contextlib.suppress(OSError):  # not empty: somebody's, or worth keeping
+                self._folder.path.rmdir()
+
     def finish(self, results: dict[str, Any]) -> None:
         """Write `run.json` and, with `--json`, the results as the last line of standard output."""
         if self._folder is not None:

@@ -18,6 +18,11 @@ HELP = "Measure the steering network against the human driver, beside three simp
 EXAMPLE = "evaluate-steering data/sample/epoch03_front.mp4"
 
 METRICS = "metrics.json"
+LEGEND = (
+    "mean: of {mean_of}. persistence_1s knows the driver's own angle of one second ago; a network "
+    "that sees\nonly the picture is judged against zero and mean. jitter: mean change from frame "
+    "to frame, degrees."
+)
 TOGETHER = "together"
 
 
@@ -57,8 +62,9 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     write_json(metrics_path, {**metrics, "mean_of": mean_of, "recordings": each})
     table = as_table(each if len(each) == 1 else {**each, TOGETHER: metrics})
     stream = sys.stderr if args.json else sys.stdout
-    stream.write(f"{table}\nThe baseline mean is that of {mean_of}.\n")
+    stream.write(f"{table}\n{LEGEND.format(mean_of=mean_of)}\n")
     _warn(each, context)
+    _warn_of_training_drives(list(each), pilot, context)
     return {**metrics, "metrics": metrics_path}
 
 
@@ -95,10 +101,27 @@ def _as_folder(name: str) -> str:
     return "_".join(part for part in Path(name).parts if part != "/")
 
 
+def _warn_of_training_drives(names: list[str], pilot: SteeringModel, context: Context) -> None:
+    """Say which recordings the model has learnt from: their errors prove nothing."""
+    trained_on = {name.strip() for name in pilot.metadata.get("trained_on", "").split(",")}
+    seen = [name for name in names if name in trained_on]
+    if seen:
+        context.warn(
+            f"the model was trained on {', '.join(seen)}: the error there says nothing about "
+            "other roads"
+        )
+
+
 def _warn(each: dict[str, dict[str, Any]], context: Context) -> None:
     from drive.steering.evaluate import FLAT_SHARE, hardly_varies
 
     for name, metrics in each.items():
+        simple = min(metrics["baselines"]["zero"], metrics["baselines"]["mean"])
+        if metrics["rmse_deg"] > simple:
+            context.warn(
+                f"{name}: the model is worse than a constant answer "
+                f"({metrics['rmse_deg']:.3f} against {simple:.3f} degrees)"
+            )
         if hardly_varies(metrics):
             context.warn(
                 f"{name}: the predictions hardly vary: their spread is "

@@ -23,6 +23,7 @@ HELP = "Train or fine-tune the car detector on labelled images."
 EXAMPLE = "train-detector my_images --epochs 10 --out outputs/my_detector"
 
 MODEL = "detector.onnx"
+USE = "python run.py detect VIDEO --weights {}/" + MODEL
 LOSS_PLOT = "loss.png"
 DARKNET_ARRAYS = ".npz"
 AFTER_INTERRUPT = "go on from the last finished epoch with --resume and this run's folder"
@@ -72,7 +73,11 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     settings = _settings(args)
     with context.record.stage("read"):
         training, validation = _datasets(args, context)
-    context.message(f"{len(training.images)} pictures train, {len(validation.images)} choose")
+    context.message(
+        f"{len(training.images)} pictures train, {len(validation.images)} choose the best epoch"
+    )
+    if not validation.images:
+        context.warn("too few pictures to keep some apart: the last epoch is taken as the best")
     folder = context.run_folder()
     network, thresholds = _start(args.weights)
     _check_free(folder, resume)
@@ -81,6 +86,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     with context.record.stage("export"):
         results = _export(network, validation, thresholds, folder, context)
     _plot(history, folder)
+    context.message(f"model, history and plots -> {folder.path}; use it: {USE.format(folder.path)}")
     losses = [row.val_loss for row in history if isfinite(row.val_loss)]
     return {
         "epochs": len(history),

@@ -207,6 +207,8 @@ def _write(
     folder: RunFolder,
     context: Context,
 ) -> dict[str, Any]:
+    import numpy as np
+
     from drive.steering.dataset import Samples, TrainingBatches
     from drive.steering.evaluate import evaluate
     from drive.steering.model_file import KERAS_FILE, describe, save_trained
@@ -222,9 +224,10 @@ def _write(
     metrics = evaluate(answers, float(metadata["training_mean_deg"]))
     batches = TrainingBatches(training, settings.batch, settings.seed, balance=settings.balance)
     series = {
-        "data": training.angle_deg,
-        "balanced": training.angle_deg[batches.chosen(0)],
-        "predictions": [angle for drive in answers for angle in drive.angle_deg],
+        "training data": training.angle_deg,
+        "training data, balanced": training.angle_deg[batches.chosen(0)],
+        "validation data": np.concatenate([drive.truth_deg for drive in answers]),
+        "predictions on it": np.concatenate([drive.angle_deg for drive in answers]),
     }
     plots = _plots(folder, result, series, answers)
     _say(result, metrics, folder, context)

@@ -18,6 +18,9 @@ from drive.errors import InputError, MissingFileError
 
 RIGHT_ANGLE = 90
 
+INDEXED_SUFFIXES = (".mp4", ".mov", ".m4v")
+CUT_OFF_HINT = "; if it is one, it was probably cut off before its index was written"
+
 OPEN_ERRORS = (av.error.FFmpegError, OSError, ValueError)
 
 
@@ -44,8 +47,8 @@ def open_container(source: str) -> av.container.InputContainer:
                 f"{source} cannot be opened: {reason}. Check the address and the network"
             ) from None
         raise InputError(
-            f"{source} cannot be read as a video: {reason}. Expected MP4, MKV, AVI or MOV; "
-            "if it should be one, it was probably cut off while it was being recorded"
+            f"{source} cannot be read as a video: {reason}. Expected MP4, MKV, AVI or MOV"
+            + (CUT_OFF_HINT if Path(source).suffix.lower() in INDEXED_SUFFIXES else "")
         ) from None
 
 
