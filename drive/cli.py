@@ -76,7 +76,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _one_interrupt() -> Iterator[None]:
-    """Let the first Ctrl-C end the work; the next ones must not disturb the clearing up."""
+    """Let the first Ctrl-C end the work; the next ones must not disturb the clearing up.
+
+    After one the process is about to end, so Ctrl-C stays ignored; else its handler is put back.
+    """
 
     def interrupt(number: int, stack: FrameType | None) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -89,7 +92,8 @@ def _one_interrupt() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        if signal.getsignal(signal.SIGINT) is interrupt:
+            signal.signal(signal.SIGINT, before)
 
 
 def _run(name: str, module: ModuleType, arguments: list[str]) -> int:
