@@ -64,6 +64,12 @@ def add_detector_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="run the network on every N-th frame and track between (default: 1)",
     )
+    group.add_argument(
+        "--exponent",
+        type=float,
+        metavar="P",
+        help="power of tiny YOLO v1's box sizes: 2, the paper's (default), or 1.8, a known port's",
+    )
 
 
 @dataclass
@@ -139,7 +145,7 @@ def _load_detector(args: argparse.Namespace, context: Context, weights: str | No
 
     if weights:
         context.message(f"loading {weights}")
-    detector = load_detector(weights, args.engine)
+    detector = load_detector(weights, args.engine, exponent=args.exponent)
     context.record.extra["detector"] = {"name": detector.name, "engine": detector.engine.name}
     context.message(f"detector: {detector.name} on {detector.engine.name}")
     return detector
