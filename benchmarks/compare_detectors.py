@@ -17,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.teacher import Teacher
 from benchmarks.yolov3_tiny import load_yolov3_tiny
 from drive.cars.dataset import read_dataset
-from drive.cars.detector import load_detector
-from drive.cars.evaluate import Evaluation, Finder, as_table, detect_all, evaluate
+from drive.cars.detector import Finder, load_detector
+from drive.cars.evaluate import Evaluation, as_table, detect_all, evaluate
 from drive.cars.split import split_dataset
 
 

@@ -1,10 +1,11 @@
-"""Files that are either whole or absent.
+"""Files that are either whole or absent, and where those lie that can be made anew.
 
 Knows nothing of what is written; every result file of drive goes through `atomic`.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,3 +47,9 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         part.replace(final)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def cache_folder() -> Path:
+    """The user's folder for what drive can make anew: decoded frames, converted weights."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or "~/.cache"
+    return Path(base).expanduser() / "drive"

@@ -86,6 +86,8 @@ def test_detect_on_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     for number in (1, 2):
         cv2.imwrite(str(folder / f"p{number}.png"), marked_picture(number, 320, 200))
     results = run(capsys, "detect", folder, "--out", tmp_path / "out")
+    record = json.loads(Path(results["run"]).read_text())
+    assert record["region"] == [0, 24, 320, 188]  # the road of 320x200 pixels
     assert sorted(path.name for path in Path(results["images"]).iterdir()) == ["p1.jpg", "p2.jpg"]
     assert "video" not in results
 

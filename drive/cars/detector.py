@@ -28,28 +28,14 @@ TINY_YOLO_V1 = "tiny-yolo-v1"
 TINY_YOLO_DRIVE = "tiny-yolo-drive"
 
 
-class Detector(Protocol):
-    """Finds objects in pictures.
+class Finder(Protocol):
+    """What finds objects in a picture: all that measuring it needs.
 
     Attributes:
-        name: of the network.
         classes: every class that it knows.
-        thresholds: least score for each class, used where `conf` is not given.
-        engine: what runs the network.
     """
 
-    name: str
     classes: tuple[str, ...]
-    thresholds: dict[str, float]
-    engine: Engine
-
-    def default_region(self, width: int, height: int) -> Region:
-        """Return where to look in a frame of this size when nobody says."""
-        ...
-
-    def prepare(self, crop: np.ndarray) -> tuple[np.ndarray, Placement]:
-        """Return the crop as the network takes it, (H, W, 3) uint8, and where it lies in that."""
-        ...
 
     def detect(
         self,
@@ -73,6 +59,28 @@ class Detector(Protocol):
             InputError: a class is unknown, `conf` is outside 0..1, the picture is not RGB uint8,
                 or the region is not inside it.
         """
+        ...
+
+
+class Detector(Finder, Protocol):
+    """A finder with a network in an engine.
+
+    Attributes:
+        name: of the network.
+        thresholds: least score for each class, used where `conf` is not given.
+        engine: what runs the network.
+    """
+
+    name: str
+    thresholds: dict[str, float]
+    engine: Engine
+
+    def default_region(self, width: int, height: int) -> Region:
+        """Return where to look in a frame of this size when nobody says."""
+        ...
+
+    def prepare(self, crop: np.ndarray) -> tuple[np.ndarray, Placement]:
+        """Return the crop as the network takes it, (H, W, 3) uint8, and where it lies in that."""
         ...
 
     def detect_batch(

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from drive.cars.dataset import LabelledImage, LabelledImages
+from drive.cars.detector import Finder
 from drive.cars.suppress import intersection_over_union
 from drive.errors import InputError
 from drive.frames.region import Region
@@ -28,22 +29,6 @@ RECALL_POINTS = np.linspace(0, 1, 101)
 MOST_DETECTIONS = 100  # best ones of a class in a picture, as in COCO
 LEAST_SCORE = 0.01  # boxes below cannot move AP much, and cost time
 LOWEST_THRESHOLD = 0.10  # chosen thresholds stay above; below, boxes flicker in every video
-
-
-class Finder(Protocol):
-    """What can be measured: any detector."""
-
-    classes: tuple[str, ...]
-
-    def detect(
-        self,
-        image: np.ndarray,
-        region: Region | None = None,
-        conf: float | None = None,
-        classes: Sequence[str] | None = None,
-    ) -> list[Detection]:
-        """Find objects in one picture; see `drive.cars.detector.Detector.detect`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,6 @@ on no TensorFlow is needed. (The weights do not ship with drive: their licence i
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +27,7 @@ from drive.cars.preprocess import Placement, resize
 from drive.cars.tiny_yolo_v1 import PARAMETERS, build_tiny_yolo_v1
 from drive.engine import Engine, load_engine
 from drive.errors import InputError
+from drive.files import cache_folder
 from drive.frames.region import Region
 
 NAME = "tiny-yolo-v1"
@@ -119,9 +119,3 @@ def converted(path: Path, folder: Path) -> Path:
             f"can be written and has 200 MB free; received: {folder}"
         ) from error
     return target
-
-
-def cache_folder() -> Path:
-    """Return the user's cache folder for drive."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
-    return (Path(base) if base else Path.home() / ".cache") / "drive"

@@ -18,12 +18,12 @@ import numpy as np
 
 from drive.cars.batches import Batch, TrainingBatches, plain_batches
 from drive.cars.dataset import LabelledImages
-from drive.cars.history import EpochResult, read_history, write_history
 from drive.cars.loss import detection_loss
 from drive.cars.tiny_yolo_drive import ANCHORS, STRIDES
 from drive.cars.training_settings import TrainingSettings
 from drive.errors import DriveError, InputError
 from drive.files import atomic
+from drive.history import EpochResult, read_history, write_history
 from drive.progress import Progress, no_progress
 
 TRAINING_SIZES = ((416, 416), (320, 512), (256, 640))

@@ -178,15 +178,26 @@ def _detection_settings(args: argparse.Namespace) -> Any:
 def _say_region(
     args: argparse.Namespace, context: Context, reader: FrameReader, detector: Detector | None
 ) -> None:
-    """Say which pixels the detector looks at."""
+    """Say which pixels the detector looks at; of pictures, whose sizes differ, in the first one."""
     from drive.frames.region import Region
 
-    if detector is None or reader.info is None:
+    size = _first_size(reader)
+    if detector is None or size is None:
         return
-    width, height = reader.info.width, reader.info.height
+    width, height = size
     region = Region.parse(args.region, width, height, detector.default_region)
     context.record.extra["region"] = [region.x1, region.y1, region.x2, region.y2]
     context.message(f"region: pixels {region} of {width}x{height}")
+
+
+def _first_size(reader: FrameReader) -> tuple[int, int] | None:
+    """(width, height) of the source's first picture; None of a camera, and where unreadable."""
+    from drive.frames.reader import read_image
+
+    if reader.info is not None:
+        return reader.info.width, reader.info.height
+    image = read_image(reader.source.images[0]) if reader.source.images else None
+    return None if image is None else (image.shape[1], image.shape[0])
 
 
 def _open_sinks(

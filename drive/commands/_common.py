@@ -21,6 +21,7 @@ from drive.runs import RunFolder, RunRecord, open_run_folder, plain
 PROGRAM = "python run.py"
 EXIT_WRONG_INPUT = 2
 NOT_SETTINGS = ("help", "config", "json", "quiet")
+RESUME_HINT = "go on from the last finished epoch with --resume and this run's folder"
 MINIMUM_PROGRESS_INTERVAL_S = 0.5
 
 

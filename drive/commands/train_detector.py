@@ -8,15 +8,15 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drive.commands._common import Context
+from drive.commands._common import RESUME_HINT, Context
 from drive.errors import InputError
 
 if TYPE_CHECKING:
     import keras
 
     from drive.cars.dataset import LabelledImages
-    from drive.cars.history import EpochResult
     from drive.cars.training_settings import TrainingSettings
+    from drive.history import EpochResult
     from drive.runs import RunFolder
 
 HELP = "Train or fine-tune the car detector on labelled images."
@@ -26,7 +26,7 @@ MODEL = "detector.onnx"
 USE = "python run.py detect VIDEO --weights {}/" + MODEL
 LOSS_PLOT = "loss.png"
 DARKNET_ARRAYS = ".npz"
-AFTER_INTERRUPT = "go on from the last finished epoch with --resume and this run's folder"
+AFTER_INTERRUPT = RESUME_HINT
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drive.commands._common import Context, add_recording_options, recording_overrides
+from drive.commands._common import RESUME_HINT, Context, add_recording_options, recording_overrides
 from drive.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ HELP = "Train the steering network on recordings: model.keras, model.onnx, histo
 EXAMPLE = "train-steering data/sample --epochs 10"
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
-AFTER_INTERRUPT = "go on from the last finished epoch with --resume and this run's folder"
+AFTER_INTERRUPT = RESUME_HINT
 VALIDATION = "0.2"
 LOSS_AXIS = "mean squared error [degrees²]"
 

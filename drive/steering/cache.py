@@ -8,7 +8,6 @@ crop or preprocessing finds another folder. Knows nothing of training.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from drive.errors import InputError
+from drive.files import cache_folder
 from drive.frames.recording import Recording
 from drive.progress import Progress, no_progress
 from drive.steering.preprocess import (
@@ -62,9 +62,8 @@ class CachedDrive:
 
 
 def default_cache() -> Path:
-    """The user's cache folder, `$XDG_CACHE_HOME/drive/steering` or `~/.cache/drive/steering`."""
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "drive" / "steering"
+    """The folder for decoded frames in the user's cache, by default `~/.cache/drive/steering`."""
+    return cache_folder() / "steering"
 
 
 def open_drive(

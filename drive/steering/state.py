@@ -6,7 +6,6 @@ finished epoch, and is replaced in one step. Knows files and settings; takes no 
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drive.errors import InputError
-from drive.files import atomic
+from drive.history import EpochResult, write_history
 from drive.steering.model_file import load_model, read_notes, save_model
 from drive.steering.network import VARIANTS
 from drive.steering.split import Split
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 STATE = "checkpoint/state.keras"
 HISTORY = "history.csv"
-HISTORY_COLUMNS = ("epoch", "loss", "val_loss", "learning_rate", "seconds")
 
 LEARNING_RATES = {"adam": 5e-4, "adadelta": 1.0}
 """Each optimiser with its learning rate: for Adam half the usual one, for Adadelta the published
@@ -74,17 +72,6 @@ class TrainingSettings:
                 )
 
 
-@dataclass(frozen=True, slots=True)
-class EpochResult:
-    """A row of `history.csv`; losses are mean squared errors in degrees squared."""
-
-    epoch: int
-    loss: float
-    val_loss: float
-    learning_rate: float
-    seconds: float
-
-
 def read_state(folder: str | Path) -> tuple[TrainingSettings, dict[str, Any]]:
     """What an unfinished (or finished) training in `folder` was asked: settings and notes.
 
@@ -96,14 +83,6 @@ def read_state(folder: str | Path) -> tuple[TrainingSettings, dict[str, Any]]:
         raise InputError(f"There is no training to resume in {folder}: {STATE} is missing")
     state = read_notes(path)
     return TrainingSettings(**state["settings"]), state["notes"]
-
-
-def write_history(path: Path, history: Sequence[EpochResult]) -> None:
-    """Write `history.csv`."""
-    with atomic(path) as part, part.open("w", newline="") as file:
-        rows = csv.DictWriter(file, HISTORY_COLUMNS)
-        rows.writeheader()
-        rows.writerows(asdict(row) for row in history)
 
 
 def save_state(

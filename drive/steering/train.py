@@ -19,6 +19,7 @@ import keras
 import numpy as np
 
 from drive.errors import DriveError
+from drive.history import EpochResult
 from drive.progress import Progress, no_progress
 from drive.steering.dataset import Samples, TrainingBatches
 from drive.steering.evaluate import Answers
@@ -27,7 +28,6 @@ from drive.steering.network import build_network
 from drive.steering.split import Split
 from drive.steering.state import (
     LEARNING_RATES,
-    EpochResult,
     TrainingSettings,
     fingerprint,
     resume_state,

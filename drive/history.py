@@ -1,6 +1,6 @@
-"""The history of a detector's training, `history.csv`: a row an epoch.
+"""The history of a training, `history.csv`: a row an epoch.
 
-Knows the columns; nothing of networks.
+Knows the columns; nothing of networks, nor what the loss is a loss of.
 """
 
 from __future__ import annotations
