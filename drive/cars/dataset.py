@@ -7,29 +7,38 @@ themselves are in `dataset_formats`, the split into train and test in `split`. K
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from drive.cars.dataset_formats import RawImage, read_raw
+from drive.cars.dataset_formats import RawImage, listed_classes, read_raw
 from drive.errors import InputError
 
 CLASSES = ("car", "bus", "truck", "motorcycle", "bicycle", "person")
 """What `tiny-yolo-drive` looks for, in the order of its outputs."""
 
-ALIASES = {
+SYNONYMS = {
     "motorbike": "motorcycle",
     "motor": "motorcycle",
-    "van": "car",
-    "minivan": "car",
     "bike": "bicycle",
     "pedestrian": "person",
     "people": "person",
 }
-"""Other data sets' names of our classes (VOC, BDD100K, VisDrone); a van counts as a car."""
+"""Other data sets' names of our classes (VOC, BDD100K, VisDrone)."""
+
+KINDS = {"van": "car", "minivan": "car"}
+"""Kinds of our classes: a van counts as a car, unless vans are a class of their own."""
+
+ALIASES = SYNONYMS | KINDS
+
+COUNTED_IN = {
+    "images_without_label_file": "without a label file count as empty",
+    "boxes_cut": "boxes cut at the picture's edge",
+}
+"""Counts that leave nothing out, and how they are said."""
 
 LEAST_SIDE = 1.0  # pixels; a box that is thinner inside the picture cannot be learnt or found
 
@@ -71,7 +80,8 @@ class LabelledImages:
         classes: (C) names.
         images: the pictures of which at least one class was labelled.
         counts: what was read and what was left out (`images`, `boxes`, `boxes_of_other_classes`,
-            `boxes_empty`, `images_missing`, `images_unreadable`, `images_unlabelled`).
+            `boxes_empty`, `images_missing`, `images_unreadable`, `images_unlabelled`,
+            `images_without_label_file`, `boxes_cut`).
     """
 
     classes: tuple[str, ...]
@@ -88,9 +98,11 @@ class LabelledImages:
         left_out = [
             f"{count} {name.replace('_', ' ')}"
             for name, count in self.counts.items()
-            if count and name not in ("images", "boxes")
+            if count and name not in ("images", "boxes", *COUNTED_IN)
         ]
         text = f"{self.counts['images']} pictures with {self.counts['boxes']} boxes"
+        for name, words in COUNTED_IN.items():
+            text += f"; {self.counts[name]} {words}" if self.counts.get(name) else ""
         return f"{text}; left out: {', '.join(left_out)}" if left_out else text
 
     @property
@@ -99,39 +111,90 @@ class LabelledImages:
         return tuple(dict.fromkeys(image.origin for image in self.images))
 
 
-def read_dataset(path: str | Path, classes: Sequence[str] = CLASSES) -> LabelledImages:
+@dataclass(frozen=True, slots=True, eq=False)
+class UnsortedImages:
+    """A data set as it was read, before anybody said which classes are wanted.
+
+    Attributes:
+        path: as the user named it.
+        images: the pictures that can be read.
+        listed: the classes that the data set itself lists, () where it has no list.
+        counts: what could not be read.
+    """
+
+    path: Path
+    images: tuple[RawImage, ...]
+    listed: tuple[str, ...]
+    counts: Counter[str]
+
+    def boxes_of(self) -> Counter[str]:
+        """Return the number of boxes by class, under our names, in the data set's own order."""
+        boxes = Counter(dict.fromkeys(map(_our_name, self.listed), 0))
+        boxes.update(_our_name(name) for image in self.images for name in image.names)
+        return boxes
+
+    def with_classes(self, classes: Sequence[str]) -> LabelledImages:
+        """Return the data set with the boxes of `classes` alone; see `read_dataset`.
+
+        Raises:
+            InputError: no box is of one of `classes`.
+        """
+        counts = Counter(self.counts)
+        index = _class_index(classes)
+        labelled = _labelled_classes(self.images, index, len(classes))
+        images = []
+        for entry in self.images:
+            if not labelled[entry.origin].any():
+                counts["images_unlabelled"] += 1
+                continue
+            images.append(_convert(entry, index, labelled[entry.origin], counts))
+        if not images:
+            names = sorted({name for entry in self.images for name in entry.names})
+            alone = counts["images_without_label_file"]
+            without = f", {alone} of them without a label file" if alone else ""
+            raise InputError(
+                f"{self.path}: no picture with a box of {', '.join(classes)}; received "
+                f"{len(self.images)} pictures{without} with boxes of: "
+                f"{', '.join(names) or 'no class'}"
+            )
+        counts["images"] = len(images)
+        counts["boxes"] = sum(len(image.boxes) for image in images)
+        return LabelledImages(tuple(classes), tuple(images), dict(counts))
+
+
+def open_dataset(path: str | Path) -> UnsortedImages:
     """Read a data set: `labels.csv` with `images/`, YOLO text files, or Pascal VOC XML.
+
+    Args:
+        path: the folder (or its `labels.csv` or `data.yaml`).
+
+    Raises:
+        MissingFileError: there is no such folder.
+        InputError: the folder is in no known format, or a row cannot be read (names file, row
+            and value).
+    """
+    counts: Counter[str] = Counter()
+    images = tuple(image for image in read_raw(Path(path), counts) if _usable(image, counts))
+    return UnsortedImages(Path(path), images, listed_classes(Path(path)), counts)
+
+
+def read_dataset(path: str | Path, classes: Sequence[str] = CLASSES) -> LabelledImages:
+    """Read a data set (see `open_dataset`) with the boxes of some classes.
 
     A class is taken as labelled in an origin when the origin has at least one box of it: an
     origin that has cars only says nothing about people in its pictures.
 
     Args:
         path: the folder (or its `labels.csv` or `data.yaml`).
-        classes: the classes to keep; `ALIASES` are applied to the file's names first.
+        classes: the classes to keep, told apart without regard to case; names that are not among
+            them are looked up in `ALIASES`.
 
     Raises:
         MissingFileError: there is no such folder.
         InputError: the folder is in no known format, a row cannot be read (names file, row and
             value), or no box is of one of `classes`.
     """
-    counts: Counter[str] = Counter()
-    raw = [image for image in read_raw(Path(path), counts) if _usable(image, counts)]
-    labelled = _labelled_classes(raw, classes)
-    images = []
-    for entry in raw:
-        if not labelled[entry.origin].any():
-            counts["images_unlabelled"] += 1
-            continue
-        images.append(_convert(entry, classes, labelled[entry.origin], counts))
-    if not images:
-        names = sorted({name for entry in raw for name in entry.names})
-        raise InputError(
-            f"{path}: no picture with a box of {', '.join(classes)}; received {len(raw)} pictures "
-            f"with boxes of: {', '.join(names) or 'no class'}"
-        )
-    counts["images"] = len(images)
-    counts["boxes"] = sum(len(image.boxes) for image in images)
-    return LabelledImages(tuple(classes), tuple(images), dict(counts))
+    return open_dataset(path).with_classes(classes)
 
 
 def concatenate(datasets: Sequence[LabelledImages]) -> LabelledImages:
@@ -175,24 +238,36 @@ def _usable(image: RawImage, counts: Counter[str]) -> bool:
     return True
 
 
-def _labelled_classes(raw: list[RawImage], classes: Sequence[str]) -> dict[str, np.ndarray]:
+def _class_index(classes: Sequence[str]) -> Callable[[str], int]:
+    """Return what gives a name's place among `classes`, -1 where it has none."""
+    own = {name.lower(): index for index, name in enumerate(classes)}
+    synonyms: dict[str, int] = {}
+    for name, index in own.items():
+        synonyms.setdefault(SYNONYMS.get(name, name), index)
+
+    def find(name: str) -> int:
+        lowered = name.strip().lower()
+        return own.get(lowered, synonyms.get(ALIASES.get(lowered, lowered), -1))
+
+    return find
+
+
+def _labelled_classes(
+    raw: Sequence[RawImage], index: Callable[[str], int], classes: int
+) -> dict[str, np.ndarray]:
     """Return for each origin the (C,) classes of which it has a box."""
-    names: dict[str, set[str]] = {}
+    labelled: dict[str, np.ndarray] = {}
     for entry in raw:
-        names.setdefault(entry.origin, set()).update(map(_our_name, entry.names))
-    return {
-        origin: np.array([name in found for name in classes]) for origin, found in names.items()
-    }
+        found = labelled.setdefault(entry.origin, np.zeros(classes, bool))
+        found[[place for place in map(index, entry.names) if place >= 0]] = True
+    return labelled
 
 
 def _convert(
-    entry: RawImage, classes: Sequence[str], labelled: np.ndarray, counts: Counter[str]
+    entry: RawImage, index: Callable[[str], int], labelled: np.ndarray, counts: Counter[str]
 ) -> LabelledImage:
     """Keep the boxes of our classes that are boxes at all; count the others."""
-    ids = np.array(
-        [classes.index(name) if name in classes else -1 for name in map(_our_name, entry.names)],
-        np.int64,
-    )
+    ids = np.array([index(name) for name in entry.names], np.int64)
     boxes = np.array(entry.boxes, np.float32).reshape(-1, 4)
     ours = ids >= 0
     whole = np.all(boxes[:, 2:] - boxes[:, :2] >= LEAST_SIDE, axis=1)

@@ -6,6 +6,7 @@ Knows files, columns and tags; not which classes are wanted, and nothing of trai
 from __future__ import annotations
 
 import csv
+import itertools
 import math
 from collections import Counter
 from collections.abc import Iterator
@@ -19,7 +20,12 @@ from drive.errors import InputError, MissingFileError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 CSV_COLUMNS = ("image", "class", "x1", "y1", "x2", "y2")
-YOLO_COLUMNS = 5  # class, centre x, centre y, width, height, the last four as shares of the picture
+YOLO_COLUMNS = 5  # class, then centre x and y, width, height as shares of the picture
+OUTLINE_COLUMNS = (
+    7  # class, then x and y of at least three corners: an outline, which has a box too
+)
+MOST_SHARE = 2.0  # a box may stick out; beyond this, pixels were written instead of shares
+CUT_TOLERANCE = 0.5  # pixels; less is rounding
 TRUE_WORDS = ("1", "1.0", "true", "yes")
 
 
@@ -45,6 +51,12 @@ def label_file(path: Path) -> Path:
     folder = path if path.is_dir() else path.parent
     files = (folder / name for name in ("labels.csv", "data.yaml"))
     return next((file for file in files if file.is_file()), folder)
+
+
+def listed_classes(path: Path) -> tuple[str, ...]:
+    """Return the classes that `data.yaml` lists, in its order; () where a data set has no list."""
+    file = label_file(path)
+    return tuple(_yolo_names(file).values()) if file.name == "data.yaml" else ()
 
 
 def read_raw(path: Path, counts: Counter[str]) -> Iterator[RawImage]:
@@ -99,40 +111,73 @@ def _read_csv(path: Path) -> list[RawImage]:
 
 
 def _read_yolo(folder: Path, counts: Counter[str]) -> Iterator[RawImage]:
-    """Read YOLO text files: `images/` and `labels/` of the same layout below, `data.yaml`."""
+    """Read YOLO text files: `images/` and `labels/` of the same layout, `data.yaml`.
+
+    Both folders may lie deeper (`train/images`, `train/labels`), as some tools export them.
+    """
     names = _yolo_names(folder / "data.yaml")
-    images = folder / "images"
-    for path in sorted(p for p in images.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES):
+    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES):
+        inside = path.relative_to(folder).parts[:-1]
+        if "images" not in inside:
+            continue
         picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
         if picture is None:
             counts["images_unreadable"] += 1
             continue
         image = RawImage(path)
-        labels = (folder / "labels" / path.relative_to(images)).with_suffix(".txt")
+        place = len(inside) - 1 - inside[::-1].index("images")
+        labels = folder.joinpath(*inside[:place], "labels", *inside[place + 1 :], path.name)
+        labels = labels.with_suffix(".txt")
         if labels.is_file():
-            for number, line in enumerate(labels.read_text(encoding="utf-8").splitlines(), start=1):
+            text = labels.read_text(encoding="utf-8-sig", errors="replace")
+            for number, line in enumerate(text.splitlines(), start=1):
                 if line.strip():
-                    name, box = _yolo_row(line, names, f"{labels}, row {number}", picture.shape)
-                    image.add(name, box, ignored=False)
+                    where = f"{labels}, row {number}"
+                    name, box = _yolo_row(line, names, where, picture.shape)
+                    image.add(name, _cut(box, picture.shape, counts), ignored=False)
+        else:
+            counts["images_without_label_file"] += 1
         yield image
 
 
 def _yolo_row(
     line: str, names: dict[int, str], where: str, shape: tuple[int, ...]
 ) -> tuple[str, tuple[float, float, float, float]]:
-    """Return name and box of one line: class, centre and size as shares of the picture."""
-    values = line.split()
-    if len(values) != YOLO_COLUMNS:
+    """Return name and box of one line: class, centre and size as shares, or an outline."""
+    columns = line.split()
+    outline = len(columns) >= OUTLINE_COLUMNS and len(columns) % 2
+    if len(columns) != YOLO_COLUMNS and not outline:
         raise InputError(
             f"{where}: 'class x y width height' expected, the last four as shares of the picture; "
             f"received: {line!r}"
         )
-    class_id, x, y, w, h = (_number(value, where) for value in values)
+    class_id, *shares = (_number(column, where) for column in columns)
     if class_id not in names:
-        raise InputError(f"{where}: a class of data.yaml {names} expected; received: {values[0]}")
+        raise InputError(f"{where}: a class of data.yaml {names} expected; received: {columns[0]}")
+    if max(map(abs, shares)) > MOST_SHARE:
+        raise InputError(
+            f"{where}: shares of the picture expected, 0 to 1; were pixels written? "
+            f"received: {line!r}"
+        )
+    if outline:
+        x1, y1, x2, y2 = min(shares[::2]), min(shares[1::2]), max(shares[::2]), max(shares[1::2])
+    else:
+        x, y, w, h = shares
+        x1, y1, x2, y2 = x - w / 2, y - h / 2, x + w / 2, y + h / 2
     height, width = shape[:2]
-    box = ((x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height)
-    return names[int(class_id)], box
+    return names[int(class_id)], (x1 * width, y1 * height, x2 * width, y2 * height)
+
+
+def _cut(
+    box: tuple[float, float, float, float], shape: tuple[int, ...], counts: Counter[str]
+) -> tuple[float, float, float, float]:
+    """Return the part of a box inside the picture; counted where more than rounding is cut."""
+    height, width = shape[:2]
+    limits = (width, height, width, height)
+    x1, y1, x2, y2 = (min(max(value, 0.0), limit) for value, limit in zip(box, limits, strict=True))
+    away = max(abs(a - b) for a, b in zip(box, (x1, y1, x2, y2), strict=True))
+    counts["boxes_cut"] += away > CUT_TOLERANCE
+    return x1, y1, x2, y2
 
 
 def _yolo_names(path: Path) -> dict[int, str]:
@@ -140,27 +185,28 @@ def _yolo_names(path: Path) -> dict[int, str]:
 
     This subset is all that the data sets' files use; it spares a YAML library.
     """
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     start = next((i for i, line in enumerate(lines) if line.startswith("names:")), None)
     if start is None:
         raise InputError(f"{path}: 'names:' with the classes expected; received: no such line")
-    inline = _unquoted(lines[start].removeprefix("names:").split(" #")[0])
-    if inline:
-        parts = inline.strip("[]{}").split(",")
+    first, *rest = (line.split(" #")[0].strip("\r") for line in lines[start:])
+    inline = first.removeprefix("names:").strip()
+    if inline.startswith(("[", "{")):
+        whole = " ".join([inline, *rest])
+        parts = whole[1:].split("]" if inline[0] == "[" else "}")[0].split(",")
+    elif inline:
+        parts = inline.split(",")
     else:
-        block = (line.split(" #")[0] for line in lines[start + 1 :])
-        parts = []
-        for line in block:
-            if line.strip() and line[0] not in " -\t":
-                break
-            if line.strip():
-                parts.append(line.strip().removeprefix("- "))
+        block = itertools.takewhile(lambda line: not line.strip() or line[0] in " -\t", rest)
+        parts = [line.strip().removeprefix("- ") for line in block]
     names: dict[int, str] = {}
-    for index, part in enumerate(parts):
+    for index, part in enumerate(part for part in parts if part.strip()):
         key, colon, value = part.partition(":")
-        names[int(_number(key.strip(), str(path))) if colon else index] = _unquoted(
+        names[int(_number(_unquoted(key), str(path))) if colon else index] = _unquoted(
             value if colon else part
         )
+    if not any(names.values()):
+        raise InputError(f"{path}: 'names:' with at least one class expected; received: none")
     return names
 
 

@@ -24,6 +24,11 @@ PARTS: tuple[Part, ...] = ("train", "validation", "test")
 TEST_SHARE = 0.25
 VALIDATION_SHARE = 0.08  # of all; enough to choose thresholds, and little taken from training
 
+FEW_PICTURES = 100
+"""Of fewer pictures, a quarter is too much to hold out and too little to measure on."""
+
+FEW_VALIDATION_SHARE = 0.15  # of few pictures; three of twenty
+
 VIDEO_FRAME = re.compile(r"(?P<video>.*vid_\d+)_(?P<frame>\d+)")
 """Names of pictures cut from a video: `..vid_4_10020` is frame 10020 of `..vid_4`."""
 
@@ -42,10 +47,33 @@ def split_dataset(dataset: LabelledImages, progress: Progress = no_progress) -> 
     return [part_of(group) for group in groups]
 
 
+def split_few(dataset: LabelledImages, progress: Progress = no_progress) -> list[Part]:
+    """Split a data set of few pictures into `train` and `validation` alone.
+
+    The groups whose hashes are lowest choose, about `FEW_VALIDATION_SHARE` of the pictures; they
+    are taken from what `split_dataset` calls `test` and `validation`. Every class keeps boxes
+    among those that train.
+    """
+    groups = group_pictures([image.path for image in dataset.images], progress)
+    members: dict[str, list[int]] = {}
+    for number, group in enumerate(groups):
+        members.setdefault(group, []).append(number)
+    ids = [image.class_ids for image in dataset.images]
+    boxes = np.bincount(np.concatenate(ids), minlength=len(dataset.classes)) if ids else np.zeros(0)
+    wanted = max(1, round(FEW_VALIDATION_SHARE * len(groups)))
+    chosen: set[str] = set()
+    for group in sorted(members, key=_share_of):
+        own = np.concatenate([ids[number] for number in members[group]])
+        left = boxes - np.bincount(own, minlength=len(boxes))
+        if own.size and len(members[group]) <= wanted and (left[boxes > 0] > 0).all():
+            chosen.add(group)
+            boxes, wanted = left, wanted - len(members[group])
+    return ["validation" if group in chosen else "train" for group in groups]
+
+
 def part_of(group: str) -> Part:
     """Return the part of a group of pictures, by a hash of its name."""
-    digest = hashlib.sha256(group.encode()).digest()
-    share = int.from_bytes(digest[:8], "big") / 2**64
+    share = _share_of(group)
     if share < TEST_SHARE:
         return "test"
     return "validation" if share < TEST_SHARE + VALIDATION_SHARE else "train"
@@ -99,6 +127,12 @@ def near_pairs(hashes: np.ndarray, bits: int = NEAR_BITS) -> list[tuple[int, int
         distance = (HASH_SIDE**2 - signs[a + 1 :] @ signs[a]) / 2
         pairs += [(a, a + 1 + int(b)) for b in np.flatnonzero(distance <= bits)]
     return pairs
+
+
+def _share_of(group: str) -> float:
+    """Return where a group's name falls between 0 and 1."""
+    digest = hashlib.sha256(group.encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
 
 
 def _name_key(path: Path) -> str:

@@ -18,9 +18,13 @@ class TrainingSettings:
         warm_up_share: share of all steps in which the learning rate rises from 0.
         final_share: of the learning rate at the end.
         weight_decay: of kernels (decoupled, as in AdamW).
+        frozen_epochs: so many epochs at the beginning train necks and heads alone; the whole
+            backbone keeps its weights: new heads learn fast then and cannot spoil what it knows.
+        frozen_rate: the highest learning rate of those epochs, as a multiple of `learning_rate`.
         frozen: the first so many convolutions keep their weights; edges and colours look the same
             everywhere, and a step takes a quarter less time without the first three.
-        average: momentum of the running average of the weights, which is what is kept.
+        average: highest momentum of the running average of the weights, which is what is kept;
+            short trainings average over fewer steps.
         seed: of batches and augmentation.
     """
 
@@ -30,11 +34,18 @@ class TrainingSettings:
     warm_up_share: float = 0.05
     final_share: float = 0.02
     weight_decay: float = 1e-4
+    frozen_epochs: int = 0
+    frozen_rate: float = 4.0
     frozen: int = 3
     average: float = 0.998
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "learning_rate"):
+        for name in ("epochs", "batch", "learning_rate", "frozen_rate"):
             if getattr(self, name) <= 0:
                 raise InputError(f"{name} must be above 0; received: {getattr(self, name)}")
+        if not 0 <= self.frozen_epochs <= self.epochs:
+            raise InputError(
+                f"frozen_epochs must be in 0..{self.epochs}, the epochs; "
+                f"received: {self.frozen_epochs}"
+            )

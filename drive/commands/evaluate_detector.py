@@ -50,7 +50,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
 
     detector = load_detector(args.weights, args.engine)
     context.record.add_input(args.weights or DEFAULT_WEIGHTS)
-    dataset = _dataset(args, context)
+    dataset = _dataset(args, detector.classes, context)
     with context.record.stage("detect"):
         found = detect_all(detector, dataset, context.progress)
     total = evaluate(dataset, found)
@@ -63,19 +63,26 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     return metrics
 
 
-def _dataset(args: argparse.Namespace, context: Context) -> LabelledImages:
-    """Return the pictures that the options ask for."""
+def _dataset(
+    args: argparse.Namespace, classes: tuple[str, ...], context: Context
+) -> LabelledImages:
+    """Return the pictures that the options ask for, with the boxes of the detector's classes."""
     from drive.cars.dataset import read_dataset
     from drive.cars.dataset_formats import label_file
-    from drive.cars.split import split_dataset
+    from drive.cars.split import FEW_PICTURES, split_dataset
     from drive.errors import InputError
 
-    dataset = read_dataset(args.dataset)
+    dataset = read_dataset(args.dataset, classes)
     context.record.add_input(label_file(Path(args.dataset)))
     context.message(f"{args.dataset}: {dataset.summary()}")
     context.record.counts.update(dataset.counts)
     origins = dataset.origins
     if args.split != EVERYTHING:
+        if len(dataset.images) < FEW_PICTURES:
+            context.warn(
+                f"of fewer than {FEW_PICTURES} pictures, train-detector holds none out unless it "
+                f"is told to with --hold-out: --split {args.split} may measure on what trained"
+            )
         parts = split_dataset(dataset, context.progress)
         dataset = dataset.select(part == args.split for part in parts)
     if args.origin:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
+import importlib.util
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,18 +14,24 @@ from drive.errors import InputError
 if TYPE_CHECKING:
     import keras
 
-    from drive.cars.dataset import LabelledImages
+    from drive.cars.dataset import LabelledImages, UnsortedImages
+    from drive.cars.evaluate import Evaluation
+    from drive.cars.export import Exported
     from drive.cars.training_settings import TrainingSettings
     from drive.history import EpochResult
     from drive.runs import RunFolder
 
-HELP = "Train or fine-tune the car detector on labelled images."
-EXAMPLE = "train-detector my_images --epochs 10 --out outputs/my_detector"
+HELP = "Train or fine-tune the car detector on labelled images, for any classes."
+EXAMPLE = "train-detector my_images --out outputs/my_detector"
 
 MODEL = "detector.onnx"
+INT8_MODEL = "detector-int8.onnx"
 USE = "python run.py detect VIDEO --weights {}/" + MODEL
 LOSS_PLOT = "loss.png"
+CURVES = "precision_recall.png"
+SHEET = "predictions.png"
 DARKNET_ARRAYS = ".npz"
+QUANTISER = "drive.engine.quantise"
 AFTER_INTERRUPT = RESUME_HINT
 
 
@@ -35,8 +41,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "datasets",
         nargs="*",
         metavar="DATASET",
-        help="folder with labels.csv, data.yaml or Annotations/; a quarter of its pictures is "
-        "held out for evaluate-detector --split test, a twelfth chooses epoch and thresholds",
+        help="folder with labels.csv, data.yaml or Annotations/; of 100 pictures and more, a "
+        "quarter is held out for evaluate-detector --split test and a twelfth chooses epoch and "
+        "thresholds; of fewer, a seventh chooses and the rest trains",
     )
     parser.add_argument(
         "--extra",
@@ -45,17 +52,43 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DATASET",
         help="data sets of which every picture trains; one named twice counts twice",
     )
+    parser.add_argument(
+        "--classes",
+        metavar="cone,car,...",
+        help="what to find (default: the classes of data.yaml, or of the boxes; all of the "
+        "weights' classes where the pictures show nothing else)",
+    )
+    parser.add_argument(
+        "--hold-out",
+        action=argparse.BooleanOptionalAction,
+        help="whether a quarter of the pictures is kept for evaluate-detector --split test "
+        "(default: from 100 pictures)",
+    )
     parser.add_argument("--epochs", type=int, default=10, metavar="N", help="default: 10")
+    parser.add_argument(
+        "--frozen-epochs",
+        type=int,
+        metavar="N",
+        help="epochs at the beginning in which the backbone keeps its weights (default: a quarter)",
+    )
     parser.add_argument("--batch", type=int, default=8, metavar="N", help="default: 8")
     parser.add_argument(
-        "--learning-rate", type=float, default=1.5e-4, metavar="R", help="highest; default: 1.5e-4"
+        "--learning-rate",
+        type=float,
+        default=1.5e-4,
+        metavar="R",
+        help="highest, of the whole network; four times that while the backbone is frozen "
+        "(default: 1.5e-4)",
     )
     parser.add_argument(
         "--freeze",
         type=int,
         default=3,
         metavar="N",
-        help="the first N of 7 backbone convolutions keep their weights; default: 3",
+        help="the first N of 7 backbone convolutions keep their weights always; default: 3",
+    )
+    parser.add_argument(
+        "--no-int8", action="store_true", help=f"write {MODEL} alone, not {INT8_MODEL}"
     )
     parser.add_argument(
         "--resume", metavar="DIR", help="go on with a training that was stopped, in its folder"
@@ -63,74 +96,157 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
-    """Read, train, export with thresholds, plot."""
+    """Read, train, export with thresholds, measure, draw."""
+    from drive.cars.schedule import repeated
     from drive.engine.quiet import load_keras
 
     load_keras()
     resume = bool(args.resume)
     if resume:
         args.out, args.overwrite = args.resume, True
-    settings = _settings(args)
+    start = _start_file(args.weights)
+    settings = _settings(args, start)
     with context.record.stage("read"):
-        training, validation = _datasets(args, context)
-    context.message(
-        f"{len(training.images)} pictures train, {len(validation.images)} choose the best epoch"
-    )
-    if not validation.images:
-        context.warn("too few pictures to keep some apart: the last epoch is taken as the best")
+        training, validation = _datasets(args, start, context)
+    turns = repeated(training, settings.batch)
+    _announce(training, validation, turns, settings, context)
     folder = context.run_folder()
-    network, thresholds = _start(args.weights)
     _check_free(folder, resume)
+    context.record.add_input(start)
+    network = _start(start, training, args.seed)
     with context.record.stage("train"):
-        history = _train(network, training, validation, folder, settings, resume, context)
+        history = _train(network, turns, validation, folder, settings, resume, context)
     with context.record.stage("export"):
-        results = _export(network, validation, thresholds, folder, context)
+        exported = _export(network, validation, start, folder, context)
+        int8 = None if args.no_int8 else _export_int8(training, folder, context)
+    with context.record.stage("measure"):
+        results = _report(exported, training, validation, start, folder, context)
     _plot(history, folder)
-    context.message(f"model, history and plots -> {folder.path}; use it: {USE.format(folder.path)}")
+    context.message(
+        f"model, history, curves and {SHEET} -> {folder.path}; use it: {USE.format(folder.path)}"
+    )
     losses = [row.val_loss for row in history if isfinite(row.val_loss)]
     return {
         "epochs": len(history),
+        "classes": list(training.classes),
         "val_loss": min(losses, default=None),
         **results,
         "model": folder.path / MODEL,
+        **({"int8": int8} if int8 else {}),
     }
 
 
-def _settings(args: argparse.Namespace) -> TrainingSettings:
+def _start_file(weights: str | None) -> Path:
+    """Return the weights to begin from."""
+    from drive.cars.detector import DEFAULT_WEIGHTS
+
+    return Path(weights or DEFAULT_WEIGHTS)
+
+
+def _known_classes(start: Path) -> tuple[str, ...]:
+    """Return the classes that the weights to begin from know."""
+    from drive.cars.dataset import CLASSES
+    from drive.cars.transfer import weights_classes
+
+    return CLASSES if start.suffix == DARKNET_ARRAYS else weights_classes(start)
+
+
+def _settings(args: argparse.Namespace, start: Path) -> TrainingSettings:
+    from drive.cars.schedule import frozen_epochs
     from drive.cars.training_settings import TrainingSettings
 
+    frozen = 0 if start.suffix == DARKNET_ARRAYS else frozen_epochs(args.epochs)
     return TrainingSettings(
         epochs=args.epochs,
         batch=args.batch,
         learning_rate=args.learning_rate,
+        frozen_epochs=frozen if args.frozen_epochs is None else args.frozen_epochs,
         frozen=args.freeze,
         seed=args.seed,
     )
 
 
-def _datasets(args: argparse.Namespace, context: Context) -> tuple[LabelledImages, LabelledImages]:
+def _datasets(
+    args: argparse.Namespace, start: Path, context: Context
+) -> tuple[LabelledImages, LabelledImages]:
     """Return what trains and what chooses the epoch and the thresholds."""
-    from drive.cars.dataset import concatenate, read_dataset
+    from drive.cars.class_list import choose_classes, describe_classes, parse_classes
+    from drive.cars.dataset import concatenate, open_dataset
     from drive.cars.dataset_formats import label_file
-    from drive.cars.split import split_dataset
 
     if not args.datasets and not args.extra:
         raise InputError("train-detector needs a DATASET or --extra DATASET; received: neither")
-    training, validation = [], []
     for path in [*args.extra, *args.datasets]:
         context.record.add_input(label_file(Path(path)))
+    unsorted = {path: open_dataset(path) for path in [*args.extra, *args.datasets]}
+    known = _known_classes(start)
+    classes = (
+        choose_classes(list(unsorted.values()), known)
+        if args.classes is None
+        else parse_classes(args.classes)
+    )
+    context.message(describe_classes(classes, known, list(unsorted.values())))
+    training, validation = [], []
     for path in args.extra:
-        training.append(read_dataset(path))
+        training.append(unsorted[path].with_classes(classes))
         context.message(f"{path}: {training[-1].summary()}")
     for path in args.datasets:
-        dataset = read_dataset(path)
-        context.message(f"{path}: {dataset.summary()}")
-        parts = split_dataset(dataset, context.progress)
-        training.append(dataset.select(part == "train" for part in parts))
-        validation.append(dataset.select(part == "validation" for part in parts))
+        parts = _parts(unsorted[path], classes, args.hold_out, context)
+        training.append(parts[0])
+        validation.append(parts[1])
     together = concatenate(training)
     context.record.counts.update(together.counts)
     return together, concatenate(validation or [together.select(False for _ in together.images)])
+
+
+def _parts(
+    unsorted: UnsortedImages, classes: tuple[str, ...], hold_out: bool | None, context: Context
+) -> tuple[LabelledImages, LabelledImages]:
+    """Return of one data set what trains and what chooses; say what is held out."""
+    from drive.cars.split import FEW_PICTURES, split_dataset, split_few
+
+    dataset = unsorted.with_classes(classes)
+    few = len(dataset.images) < FEW_PICTURES
+    holds_out = not few if hold_out is None else hold_out
+    parts = (split_dataset if holds_out else split_few)(dataset, context.progress)
+    counts = {part: parts.count(part) for part in ("train", "validation", "test")}
+    text = f"{unsorted.path}: {dataset.summary()}; {counts['train']} train"
+    text += f", {counts['validation']} choose"
+    if holds_out:
+        text += f", {counts['test']} are held out (evaluate-detector --split test)"
+    else:
+        text += ", none is held out for measuring (--hold-out keeps a quarter)"
+    context.message(text)
+    return (
+        dataset.select(part == "train" for part in parts),
+        dataset.select(part == "validation" for part in parts),
+    )
+
+
+def _announce(
+    training: LabelledImages,
+    validation: LabelledImages,
+    turns: LabelledImages,
+    settings: TrainingSettings,
+    context: Context,
+) -> None:
+    """Say what is about to happen, in numbers, and what cannot be learnt."""
+    from drive.cars.schedule import steps_an_epoch, unlearnt
+
+    steps = steps_an_epoch(turns, settings.batch)
+    times = len(turns.images) // max(1, len(training.images))
+    often = f", each {times} times an epoch" if times > 1 else ""
+    frozen = settings.frozen_epochs
+    context.message(
+        f"{len(training.images)} pictures train{often}, {len(validation.images)} choose the best "
+        f"epoch; {settings.epochs} epochs of {steps} steps of {settings.batch} pictures, "
+        f"{settings.epochs * steps} in all"
+        + (f"; in the first {frozen} the backbone keeps its weights" if frozen else "")
+    )
+    if not validation.images:
+        context.warn("no picture is kept apart: the last epoch is taken as the best")
+    if missing := unlearnt(training, _known_classes(_start_file(context.args.weights))):
+        context.warn(f"no box of {', '.join(missing)} trains: it will not be found")
 
 
 def _check_free(folder: RunFolder, resume: bool) -> None:
@@ -138,23 +254,23 @@ def _check_free(folder: RunFolder, resume: bool) -> None:
     from drive.cars.train import BEST, CHECKPOINT, HISTORY
 
     if not resume:
-        for name in (BEST, CHECKPOINT, HISTORY, MODEL, LOSS_PLOT):
+        for name in (BEST, CHECKPOINT, HISTORY, MODEL, INT8_MODEL, LOSS_PLOT, CURVES, SHEET):
             folder.file(name)
 
 
-def _start(weights: str | None) -> tuple[keras.Model, dict[str, float]]:
-    """Return the network with the weights to begin from, and the thresholds that came with them."""
-    from drive.cars.detector import DEFAULT_WEIGHTS
-    from drive.cars.tiny_yolo_drive import build_tiny_yolo_drive, load_darknet_weights
-    from drive.engine.onnx_file import load_onnx_weights, read_metadata
+def _start(start: Path, training: LabelledImages, seed: int) -> keras.Model:
+    """Return the network for the classes of `training`, with the weights to begin from."""
+    from drive.cars.tiny_yolo_drive import build_tiny_yolo_drive
+    from drive.cars.transfer import start_from_onnx
 
-    network = build_tiny_yolo_drive()
-    path = Path(weights or DEFAULT_WEIGHTS)
-    if path.suffix == DARKNET_ARRAYS:
-        load_darknet_weights(network, path)
-        return network, {}
-    load_onnx_weights(network, path)
-    return network, json.loads(read_metadata(path).get("thresholds", "{}"))
+    if start.suffix == DARKNET_ARRAYS:
+        from drive.cars.darknet_start import start_from_darknet
+        from drive.cars.schedule import start_pictures
+
+        return start_from_darknet(start, start_pictures(training), training.classes)
+    network = build_tiny_yolo_drive(len(training.classes))
+    start_from_onnx(network, start, training.classes, seed)
+    return network
 
 
 def _train(
@@ -176,20 +292,98 @@ def _train(
 def _export(
     network: keras.Model,
     validation: LabelledImages,
-    thresholds: dict[str, float],
+    start: Path,
+    folder: RunFolder,
+    context: Context,
+) -> Exported:
+    """Write the ONNX file with its thresholds."""
+    from drive.cars.export import export_detector
+    from drive.cars.transfer import weights_thresholds
+
+    known = {}
+    if start.suffix != DARKNET_ARRAYS:
+        known = weights_thresholds(start, validation.classes)
+    return export_detector(network, folder.path / MODEL, validation, known, context.progress)
+
+
+def _export_int8(training: LabelledImages, folder: RunFolder, context: Context) -> Path | None:
+    """Write the int8 form beside the float one, calibrated on pictures that trained."""
+    if importlib.util.find_spec(QUANTISER) is None:
+        return None
+    from drive.cars.export import calibration_batches
+
+    quantise = importlib.import_module(QUANTISER).quantise
+    path = folder.path / INT8_MODEL
+    quantise(folder.path / MODEL, path, calibration_batches(training, context.args.seed))
+    return path
+
+
+def _report(
+    exported: Exported,
+    training: LabelledImages,
+    validation: LabelledImages,
+    start: Path,
     folder: RunFolder,
     context: Context,
 ) -> dict[str, Any]:
-    """Write the ONNX file; return thresholds and what validation says."""
+    """Measure before and after, draw the curves and the sheet; return what was measured."""
     from drive.cars.evaluate import as_table
-    from drive.cars.export import export_detector
+    from drive.cars.export import measure
+    from drive.cars.schedule import sample
 
-    path = folder.path / MODEL
-    thresholds, measured = export_detector(network, path, validation, thresholds, context.progress)
+    results: dict[str, Any] = {"thresholds": exported.thresholds}
+    measured, found, shown, what = exported.measured, exported.found, validation, "validation"
     if measured is None:
-        return {"thresholds": thresholds}
-    context.message(as_table({"validation": measured}))
-    return {"thresholds": thresholds, "validation": measured.metrics()}
+        shown, what = sample(training), "training"
+        measured, found = measure(folder.path / MODEL, shown, context.progress)
+        context.warn(
+            f"no labelled picture was kept apart: {CURVES} and {SHEET} show pictures that trained"
+        )
+    elif start.suffix != DARKNET_ARRAYS:
+        before, _ = measure(start, shown, context.progress)
+        rows = {"before": before, "after": measured}
+        context.message(as_table({name: row for name, row in rows.items() if row is not None}))
+        results["validation"] = measured.metrics()
+        results["before"] = before.metrics() if before else None
+    else:
+        context.message(as_table({what: measured}))
+        results["validation"] = measured.metrics()
+    _draw(measured, shown, found, exported.thresholds, what, folder)
+    return results
+
+
+def _draw(
+    measured: Evaluation | None,
+    shown: LabelledImages,
+    found: list,
+    thresholds: dict[str, float],
+    what: str,
+    folder: RunFolder,
+) -> None:
+    """Draw the precision-recall curves and the sheet of examples."""
+    from drive.cars.examples import choose_examples
+    from drive.render.plots import plot_precision_recall
+    from drive.render.prediction_sheet import SheetPicture, write_prediction_sheet
+
+    note = "" if what == "validation" else f", {what} pictures"
+    curves = {
+        f"{name}{note}": (of_class.recall, of_class.precision, of_class.ap50)
+        for name, of_class in (measured.classes if measured else {}).items()
+    }
+    plot_precision_recall(folder.path / CURVES, curves)
+    examples = choose_examples(shown, found, thresholds)
+    typical = sum(example.typical for example in examples)
+    title = f"{len(examples)} of {len(shown.images)} {what} pictures"
+    title += (
+        f": the {len(examples) - typical} worst, then {typical} typical ones"
+        if typical
+        else ", worst first"
+    )
+    write_prediction_sheet(
+        folder.path / SHEET,
+        title,
+        (SheetPicture(one.image.read(), one.caption, one.truth, one.found) for one in examples),
+    )
 
 
 def _plot(history: list[EpochResult], folder: RunFolder) -> None:

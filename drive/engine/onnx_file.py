@@ -67,7 +67,7 @@ def load_onnx_weights(keras_model: keras.Model, path: str | Path) -> None:
         WeightsError: the file is no ONNX file, or layers, names or shapes do not match the model;
             the model is then left as it was.
     """
-    stored = {tensor.name: tensor for tensor in _read(path).graph.initializer}
+    stored = read_weights(path)
     wanted = {
         f"{layer.name}/{variable.name}": variable
         for layer in keras_model.layers
@@ -82,7 +82,7 @@ def load_onnx_weights(keras_model: keras.Model, path: str | Path) -> None:
             f"{path}: the weights are not those of the network '{keras_model.name}'; "
             f"missing in the file: {missing or 'none'}; not in the network: {unknown or 'none'}"
         )
-    arrays = {name: kernel_from_onnx(numpy_helper.to_array(stored[name])) for name in wanted}
+    arrays = {name: stored[name] for name in wanted}
     for name, variable in wanted.items():
         if arrays[name].shape != tuple(variable.shape):
             raise WeightsError(
@@ -91,6 +91,22 @@ def load_onnx_weights(keras_model: keras.Model, path: str | Path) -> None:
             )
     for name, variable in wanted.items():
         variable.assign(arrays[name].astype(np.float32))
+
+
+def read_weights(path: str | Path) -> dict[str, np.ndarray]:
+    """Return the arrays of a file that `write_onnx` wrote, in Keras' order of axes.
+
+    Returns:
+        By `LAYER/kernel`, `LAYER/bias` and so on; kernels as they are stored, maybe float16.
+
+    Raises:
+        MissingFileError: there is no such file.
+        WeightsError: the file is no ONNX file.
+    """
+    return {
+        tensor.name: kernel_from_onnx(numpy_helper.to_array(tensor))
+        for tensor in _read(path).graph.initializer
+    }
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
