@@ -17,7 +17,6 @@ import numpy as np
 from drive.cars.detector import Detector
 from drive.cars.preprocess import Placement
 from drive.cars.suppress import intersection_over_union, suppress
-from drive.engine.base import Engine
 from drive.errors import InputError
 from drive.frames.region import Region
 from drive.types import Box, Detection
@@ -172,27 +171,11 @@ class TiledDetector:
     def __init__(self, detector: Detector, tiling: Tiling) -> None:
         self.detector = detector
         self.tiling = tiling
+        self.name = detector.name
+        self.classes = detector.classes
+        self.thresholds = detector.thresholds
+        self.engine = detector.engine
         self._places: dict[tuple[int, int, Region], tuple[Region, ...]] = {}
-
-    @property
-    def name(self) -> str:
-        """The network's name."""
-        return self.detector.name
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Every class that the network knows."""
-        return self.detector.classes
-
-    @property
-    def thresholds(self) -> dict[str, float]:
-        """Least score for each class, used where `conf` is not given."""
-        return self.detector.thresholds
-
-    @property
-    def engine(self) -> Engine:
-        """What runs the network."""
-        return self.detector.engine
 
     def default_region(self, width: int, height: int) -> Region:
         """Return where to look in a frame of this size when nobody says."""
@@ -255,6 +238,15 @@ class TiledDetector:
     ) -> list[list[Detection]]:
         """Find objects in several pictures, which may differ in size, one after the other."""
         return [self.detect(image, region, conf, classes) for image in images]
+
+
+def with_tiles(detector: Detector, tiles: str | None) -> Detector:
+    """Return the detector that looks at tiles as well, as `--tiles` says; itself when None.
+
+    Raises:
+        InputError: `tiles` is not `auto`, `N` or `COLSxROWS`.
+    """
+    return detector if tiles is None else TiledDetector(detector, Tiling.parse(tiles))
 
 
 def merge(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from drive.cars.detector import Detector
     from drive.cars.track import Tracker
     from drive.frames.reader import FrameReader
+    from drive.frames.region import Region
     from drive.sinks import AnnotatedImages, AnnotatedVideo, DetectionTable, Sink, SteeringTable
     from drive.steering.predict import SteeringModel
     from drive.types import VideoInfo
@@ -56,6 +57,7 @@ def add_detector_options(parser: argparse.ArgumentParser) -> None:
         metavar="auto|full|X1,Y1,X2,Y2",
         help="crop that the detector looks at, in source pixels (default: auto, the road)",
     )
+    add_tiles_option(group)
     group.add_argument("--classes", metavar="car,bus,...", help="what to report (default: all)")
     group.add_argument(
         "--every",
@@ -70,6 +72,53 @@ def add_detector_options(parser: argparse.ArgumentParser) -> None:
         metavar="P",
         help="power of tiny YOLO v1's box sizes: 2, the paper's (default), or 1.8, a known port's",
     )
+
+
+def add_tiles_option(group: argparse._ActionsContainer) -> None:
+    """Add `--tiles`: nothing, `auto` where it stands alone, else what was written, checked."""
+    group.add_argument(
+        "--tiles",
+        nargs="?",
+        const="auto",
+        type=_tiles,
+        metavar="N|COLSxROWS",
+        help="for far cars: look closer at tiles of the region as well, as many as the frame's "
+        "size asks for, N in a row at the horizon, or COLSxROWS over the region; "
+        "each takes about as long as the region itself",
+    )
+
+
+def _tiles(text: str) -> str:
+    from drive.cars.tiles import Tiling
+
+    try:
+        return str(Tiling.parse(text))
+    except InputError as error:
+        raise argparse.ArgumentTypeError(f"{error} (SOURCE stands before --tiles)") from None
+
+
+def say_tiles(
+    context: Context, detector: Detector, size: tuple[int, int], region: Region
+) -> tuple[Region, ...]:
+    """Say which tiles of a frame of `size` (width, height) the detector looks at; return them."""
+    from drive.cars.tiles import TiledDetector
+
+    if not isinstance(detector, TiledDetector):
+        return ()
+    width, height = size
+    tiles = detector.tiles(width, height, region)
+    context.record.extra["tiles"] = [[tile.x1, tile.y1, tile.x2, tile.y2] for tile in tiles]
+    if tiles:
+        context.message(
+            f"tiles: {len(tiles)} of {tiles[0].width}x{tiles[0].height} pixels; the network runs "
+            f"{len(tiles) + 1} times a picture"
+        )
+    else:
+        context.message(
+            f"tiles: none, {width}x{height} pixels hold no detail that they could show; "
+            "the region is looked at as a whole"
+        )
+    return tiles
 
 
 @dataclass
@@ -142,13 +191,14 @@ def _check_region(args: argparse.Namespace, info: VideoInfo) -> None:
 
 def _load_detector(args: argparse.Namespace, context: Context, weights: str | None) -> Detector:
     from drive.cars.detector import load_detector
+    from drive.cars.tiles import with_tiles
 
     if weights:
         context.message(f"loading {weights}")
     detector = load_detector(weights, args.engine, exponent=args.exponent)
     context.record.extra["detector"] = {"name": detector.name, "engine": detector.engine.name}
     context.message(f"detector: {detector.name} on {detector.engine.name}")
-    return detector
+    return with_tiles(detector, args.tiles)
 
 
 def _load_pilot(args: argparse.Namespace, context: Context, weights: str | None) -> SteeringModel:
@@ -188,6 +238,7 @@ def _say_region(
     region = Region.parse(args.region, width, height, detector.default_region)
     context.record.extra["region"] = [region.x1, region.y1, region.x2, region.y2]
     context.message(f"region: pixels {region} of {width}x{height}")
+    say_tiles(context, detector, size, region)
 
 
 def _first_size(reader: FrameReader) -> tuple[int, int] | None:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from drive.commands._analyse import ENGINES
+from drive.commands._analyse import ENGINES, add_tiles_option, say_tiles
 from drive.commands._common import Context
 from drive.errors import InputError
 
@@ -22,6 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--region", default="auto", metavar="auto|full|X1,Y1,X2,Y2", help="in source pixels"
     )
+    add_tiles_option(parser)
     parser.add_argument("--engine", choices=ENGINES, default="auto", help="what runs the network")
 
 
@@ -35,6 +36,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
 def save_preview(args: argparse.Namespace, context: Context, at_s: float) -> Path:
     """Write the picture for the first frame from `at_s` on into the run folder."""
     from drive.cars.detector import load_detector
+    from drive.cars.tiles import with_tiles
     from drive.frames.reader import read_frames
     from drive.frames.region import Region
     from drive.render.preview import crop_preview
@@ -44,11 +46,12 @@ def save_preview(args: argparse.Namespace, context: Context, at_s: float) -> Pat
         frame = next(iter(reader), None)
     if frame is None:
         raise InputError(f"{args.source} has no frame from {at_s:g} s on. Choose an earlier one")
-    detector = load_detector(args.weights, args.engine)
+    detector = with_tiles(load_detector(args.weights, args.engine), args.tiles)
     height, width = frame.image.shape[:2]
     region = Region.parse(args.region, width, height, detector.default_region)
-    network_input, _ = detector.prepare(region.crop(frame.image))
-    path = context.run_folder().file(FILE)
-    save_image(path, crop_preview(frame.image, region, network_input, detector.name))
     context.message(f"region: pixels {region} of {width}x{height}")
+    tiles = say_tiles(context, detector, (width, height), region)
+    inputs = [detector.prepare(part.crop(frame.image))[0] for part in (region, *tiles)]
+    path = context.run_folder().file(FILE)
+    save_image(path, crop_preview(frame.image, region, inputs[0], detector.name, tiles, inputs[1:]))
     return path
