@@ -5,6 +5,7 @@ Knows the networks by name only; each lives in its own module and is imported wh
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
     import keras
 
 DEFAULT_WEIGHTS = Path(__file__).resolve().parents[2] / "weights" / "tiny-yolo-drive.onnx"
+"""The float weights that ship: what training goes on from, and the keras engine runs."""
+
+INT8_SUFFIX = "-int8"
+INT8_RUNTIMES = {"openvino": ("openvino",), "onnx": ("onnxruntime",)}
+INT8_RUNTIMES["auto"] = (*INT8_RUNTIMES["openvino"], *INT8_RUNTIMES["onnx"])
+"""The packages of which one must be there for an engine to run int8 files."""
+
 DARKNET_SUFFIX = ".weights"
 TINY_YOLO_V1 = "tiny-yolo-v1"
 TINY_YOLO_DRIVE = "tiny-yolo-drive"
@@ -108,7 +116,7 @@ def load_detector(
 
     Args:
         weights: `.onnx` (or OpenVINO `.xml`) of ours, or Darknet's `.weights` of tiny YOLO v1;
-            None for the detector that ships with drive.
+            None for the detector that ships with drive, see `shipped_weights`.
         engine: "auto", "openvino", "onnx" or "keras".
         threads: processor threads; 0 leaves the number to the runtime.
         conf: least score for all classes instead of the network's own thresholds.
@@ -121,7 +129,7 @@ def load_detector(
         InputError: unknown engine or class, or a number outside its range.
         WeightsError: the file is damaged or holds another network.
     """
-    path = DEFAULT_WEIGHTS if weights is None else Path(weights)
+    path = shipped_weights(engine) if weights is None else Path(weights)
     if not path.is_file():
         raise MissingFileError(
             f"no such weights file; expected an .onnx file of drive, or yolo-tiny.weights; "
@@ -130,6 +138,24 @@ def load_detector(
     running = _load_network(path, engine, threads)
     settings = {"conf": conf, "classes": classes, "nms_iou": nms_iou, "exponent": exponent}
     return _detector_of(running, path, {k: v for k, v in settings.items() if v is not None})
+
+
+def shipped_weights(engine: str = "auto") -> Path:
+    """Return the file that `load_detector(None, engine)` loads.
+
+    The int8 form, if it lies beside the float one and the engine can run it; else the float one.
+    """
+    int8 = int8_beside(DEFAULT_WEIGHTS)
+    packages = INT8_RUNTIMES.get(engine, ())
+    if int8.is_file() and any(importlib.util.find_spec(package) for package in packages):
+        return int8
+    return DEFAULT_WEIGHTS
+
+
+def int8_beside(float_weights: str | Path) -> Path:
+    """Return where the int8 form of a float weights file lies: NAME.onnx, NAME-int8.onnx."""
+    path = Path(float_weights)
+    return path.with_name(f"{path.stem}{INT8_SUFFIX}{path.suffix}")
 
 
 def _load_network(path: Path, engine: str, threads: int) -> Engine:

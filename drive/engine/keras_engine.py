@@ -47,7 +47,7 @@ class KerasEngine:
         """Load a `.keras` file, or an `.onnx` file of ours into the network that `build` makes.
 
         Raises:
-            InputError: an `.onnx` file without `build`, or another kind of file.
+            InputError: an `.onnx` file without `build` or of int8, or another kind of file.
             WeightsError: the file is damaged or holds another network's weights.
         """
         load_keras()
@@ -62,6 +62,11 @@ class KerasEngine:
         from drive.engine.onnx_file import load_onnx_weights, read_metadata
 
         metadata = read_metadata(path)
+        if metadata.get("precision") == "int8":
+            raise InputError(
+                f"the keras engine runs float weights; give it the float file that the int8 one "
+                f"was made from, or use the engine openvino or onnx; received: {path}"
+            )
         model = build(metadata)
         load_onnx_weights(model, path)
         return cls(model, metadata)

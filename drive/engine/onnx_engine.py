@@ -14,6 +14,7 @@ from drive.engine.base import Shape, check_batch
 from drive.errors import WeightsError
 
 ELEMENT_TYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
+QUANTISED = b"QuantizeLinear"  # an operator's name stands in the file as it is
 ERRORS_ONLY = 3  # ONNX Runtime's log level; its warnings are about graph optimisation
 
 
@@ -37,7 +38,7 @@ class OnnxEngine:
         options.log_severity_level = ERRORS_ONLY
         try:
             self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
+                _source(Path(path)), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # its exceptions share no public base class
             reason = str(error).strip().splitlines()[-1]
@@ -55,3 +56,15 @@ class OnnxEngine:
         """Run the network; see `Engine.predict`."""
         check_batch(batch, self.input_dtype, self.input_shape)
         return list(self._session.run(None, {self.input_name: np.ascontiguousarray(batch)}))
+
+
+def _source(path: Path) -> str | bytes:
+    """Return what to load: an int8 file of ours as ONNX Runtime wants it, others as they are."""
+    data = path.read_bytes()
+    if QUANTISED not in data:
+        return str(path)
+    import onnx
+
+    from drive.engine.onnx_int8 import for_onnx_runtime
+
+    return for_onnx_runtime(onnx.ModelProto.FromString(data)).SerializeToString()

@@ -1,0 +1,244 @@
+"""Where an ONNX graph is quantised, and the graph with that written into it.
+
+Knows ONNX nodes and numbers; `quantise` measures the ranges and knows the files. Runs nothing.
+
+Activations become uint8 where they enter a convolution, weights int8 with a scale for each output
+channel. Nothing is quantised between a convolution and its activation function: OpenVINO makes one
+step of the two (`onnx_int8` says it as ONNX Runtime wants it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+ACTIVATION_LEVELS = 255  # of uint8
+WEIGHT_LEVELS = 127  # of int8, on either side of zero
+
+PASSING = ("MaxPool", "Resize", "Concat")
+"""Operators that choose or repeat values: int8 goes through them as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Least and greatest value of an activation."""
+
+    low: float
+    high: float
+
+    def united(self, other: Range) -> Range:
+        """Return the range that holds both."""
+        return Range(min(self.low, other.low), max(self.high, other.high))
+
+    def scale_and_zero(self) -> tuple[np.float32, np.uint8]:
+        """Return the step and the level that stands for 0, which is always represented exactly.
+
+        Source: Jacob et al., "Quantization and Training of Neural Networks for Efficient
+        Integer-Arithmetic-Only Inference", CVPR 2018, section 3.
+        """
+        low, high = min(self.low, 0.0), max(self.high, 0.0)
+        scale = np.float32((high - low) / ACTIVATION_LEVELS or 1.0)
+        return scale, np.uint8(np.clip(round(-low / float(scale)), 0, ACTIVATION_LEVELS))
+
+
+@dataclass(slots=True)
+class Plan:
+    """What is to be quantised.
+
+    Attributes:
+        convolutions: the nodes whose weights become int8.
+        entries: for each tensor that becomes uint8, the (node, input number) that read it so.
+        groups: tensors that are joined on the way to a convolution and need one scale.
+    """
+
+    convolutions: list[onnx.NodeProto]
+    entries: dict[str, list[tuple[onnx.NodeProto, int]]] = field(default_factory=dict)
+    groups: list[set[str]] = field(default_factory=list)
+
+
+def constants(graph: onnx.GraphProto) -> dict[str, onnx.TensorProto]:
+    """Return the stored arrays by name."""
+    return {tensor.name: tensor for tensor in graph.initializer}
+
+
+def widen_kernels(graph: onnx.GraphProto) -> None:
+    """Replace kernels that are stored as float16 with a cast behind them by float32 ones."""
+    stored = constants(graph)
+    for node in [n for n in graph.node if n.op_type == "Cast" and n.input[0] in stored]:
+        tensor = stored[node.input[0]]
+        array = numpy_helper.to_array(tensor).astype(np.float32)
+        tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+        for reader in graph.node:
+            for number, name in enumerate(reader.input):
+                if name == node.output[0]:
+                    reader.input[number] = tensor.name
+        graph.node.remove(node)
+
+
+def make_plan(graph: onnx.GraphProto, keep_float: Collection[str] = ()) -> Plan:
+    """Return what to quantise: every convolution with stored weights but those named."""
+    stored = constants(graph)
+    producers = {name: node for node in graph.node for name in node.output}
+    plan = Plan(
+        [
+            node
+            for node in graph.node
+            if node.op_type == "Conv" and node.input[1] in stored and node.name not in keep_float
+        ]
+    )
+    for node in plan.convolutions:
+        found = _enter(plan, producers, node, 0)
+        if len(found) > 1:
+            _unite(plan.groups, found)
+    return plan
+
+
+def insert(
+    graph: onnx.GraphProto,
+    plan: Plan,
+    ranges: Mapping[str, Range],
+    means: Mapping[str, np.ndarray],
+) -> None:
+    """Write the plan into the graph.
+
+    Args:
+        graph: with float32 kernels; changed in place.
+        plan: of this graph.
+        ranges: of each tensor of `plan.entries`.
+        means: (C,) mean of each channel of each convolution's first input.
+    """
+    united = dict(ranges)
+    for group in plan.groups:
+        whole = Range(0.0, 0.0)
+        for name in group:
+            whole = whole.united(ranges[name])
+        united.update(dict.fromkeys(group, whole))
+    for name, readers in plan.entries.items():
+        output = quantise_activation(graph, name, *united[name].scale_and_zero())
+        for node, number in readers:
+            node.input[number] = output
+    for node in plan.convolutions:
+        _quantise_weights(graph, node, means.get(node.name))
+    sort_nodes(graph)
+
+
+def quantise_activation(
+    graph: onnx.GraphProto, name: str, scale: np.float32, zero: np.uint8, suffix: str = "int8"
+) -> str:
+    """Add the two nodes that bring a tensor to uint8 and back; return the result's name."""
+    base = f"{name}/{suffix}"
+    parameters = [
+        store(graph, f"{base}/scale", np.float32(scale)),
+        store(graph, f"{base}/zero", np.uint8(zero)),
+    ]
+    for operator, source, result in (
+        ("QuantizeLinear", name, f"{base}/stored"),
+        ("DequantizeLinear", f"{base}/stored", base),
+    ):
+        node = helper.make_node(operator, [source, *parameters], [result], name=result)
+        graph.node.append(node)
+    return base
+
+
+def store(graph: onnx.GraphProto, name: str, array: np.ndarray | np.generic) -> str:
+    """Store an array and return its name."""
+    graph.initializer.append(numpy_helper.from_array(np.asarray(array), name))
+    return name
+
+
+def sort_nodes(graph: onnx.GraphProto) -> None:
+    """Put every node behind those whose outputs it reads, as ONNX demands."""
+    waiting = list(graph.node)
+    known = {"", *constants(graph), *(value.name for value in graph.input)}
+    ordered: list[onnx.NodeProto] = []
+    while waiting:
+        ready = [node for node in waiting if known.issuperset(node.input)]
+        waiting = [node for node in waiting if not known.issuperset(node.input)]
+        if not ready:
+            raise ValueError(f"nodes without a producer: {[node.name for node in waiting]}")
+        ordered += ready
+        known.update(name for node in ready for name in node.output)
+    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in ordered]
+    del graph.node[:]
+    graph.node.extend(copies)
+
+
+def quantised_weights(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (O, ...) weights as int8, and the (O,) scale of each output channel."""
+    peaks = np.abs(weights.reshape(len(weights), -1)).max(axis=1)
+    scales = (np.where(peaks > 0, peaks, 1.0) / WEIGHT_LEVELS).astype(np.float32)
+    steps = np.round(weights / _along(scales, weights.ndim))
+    return np.clip(steps, -WEIGHT_LEVELS, WEIGHT_LEVELS).astype(np.int8), scales
+
+
+def _quantise_weights(
+    graph: onnx.GraphProto, node: onnx.NodeProto, means: np.ndarray | None
+) -> None:
+    """Store a convolution's weights as int8, and take what rounding shifts out of its bias.
+
+    Source of the correction: Nagel et al., "Data-Free Quantization Through Weight Equalization
+    and Bias Correction", ICCV 2019, section 4.2.
+    """
+    stored = constants(graph)
+    name = node.input[1]
+    weights = numpy_helper.to_array(stored[name]).astype(np.float32)
+    steps, scales = quantised_weights(weights)
+    if means is not None and weights.shape[1] == len(means):
+        lost = weights - steps * _along(scales, weights.ndim)
+        shift = lost.sum(axis=tuple(range(2, weights.ndim))) @ means
+        _add_to_bias(graph, node, shift.astype(np.float32))
+    base = f"{name}/int8"
+    if f"{base}/scale" not in stored:
+        store(graph, base, steps)
+        store(graph, f"{base}/scale", scales)
+        store(graph, f"{base}/zero", np.zeros(len(scales), np.int8))
+        parameters = [base, f"{base}/scale", f"{base}/zero"]
+        back = helper.make_node(
+            "DequantizeLinear", parameters, [f"{base}/float"], name=f"{base}/float", axis=0
+        )
+        graph.node.append(back)
+    node.input[1] = f"{base}/float"
+    if not any(name in reader.input for reader in graph.node):
+        graph.initializer.remove(stored[name])
+
+
+def _add_to_bias(graph: onnx.GraphProto, node: onnx.NodeProto, shift: np.ndarray) -> None:
+    if len(node.input) < 3:
+        node.input.append(store(graph, f"{node.name}/bias", shift))
+        return
+    tensor = constants(graph)[node.input[2]]
+    corrected = numpy_helper.to_array(tensor).astype(np.float32) + shift
+    tensor.CopyFrom(numpy_helper.from_array(corrected, tensor.name))
+
+
+def _enter(
+    plan: Plan, producers: Mapping[str, onnx.NodeProto], node: onnx.NodeProto, number: int
+) -> set[str]:
+    """Note where the values that a node reads become uint8; return those tensors' names."""
+    name = node.input[number]
+    producer = producers.get(name)
+    if producer is None or producer.op_type not in PASSING:
+        readers = plan.entries.setdefault(name, [])
+        if not any(reader is node and place == number for reader, place in readers):
+            readers.append((node, number))
+        return {name}
+    places = range(len(producer.input)) if producer.op_type == "Concat" else (0,)
+    return set().union(*(_enter(plan, producers, producer, place) for place in places))
+
+
+def _unite(groups: list[set[str]], names: Iterable[str]) -> None:
+    """Add a group, merged with those that share a tensor with it."""
+    whole = set(names)
+    for group in [group for group in groups if group & whole]:
+        whole |= group
+        groups.remove(group)
+    groups.append(whole)
+
+
+def _along(values: np.ndarray, rank: int) -> np.ndarray:
+    """Return (O,) values in a shape that multiplies (O, ...) of this rank."""
+    return values.reshape(-1, *[1] * (rank - 1))
