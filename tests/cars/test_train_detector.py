@@ -12,18 +12,21 @@ import numpy as np
 import pytest
 
 from drive.cars.dataset import CLASSES, LabelledImages, read_dataset
+from drive.cars.detector import DEFAULT_WEIGHTS
 from drive.cli import main
-from drive.engine.onnx_file import read_metadata
+from drive.engine.onnx_file import read_metadata, write_onnx
 from drive.errors import InputError, WeightsError
 
 train = pytest.importorskip("drive.cars.train")
-from drive.cars import export  # noqa: E402
+from drive.cars import export, schedule  # noqa: E402
 from drive.cars.batches import TrainingBatches  # noqa: E402
 from drive.cars.tiny_yolo_drive import (  # noqa: E402
     ANCHORS,
     DARKNET_LAYERS,
+    STRIDES,
     build_tiny_yolo_drive,
     load_darknet_weights,
+    onnx_metadata,
 )
 
 SETTINGS = train.TrainingSettings(epochs=2, batch=2, learning_rate=1e-3, frozen=0)
@@ -66,63 +69,27 @@ def test_no_picture_is_an_input_error(data: LabelledImages) -> None:
         TrainingBatches(data.select([False] * 4), ANCHORS, SMALL, 2, 0)
 
 
+@pytest.mark.parametrize("frozen_epochs", [-1, 3])
+def test_frozen_epochs_are_some_of_the_epochs(frozen_epochs: int) -> None:
+    with pytest.raises(InputError, match=rf"frozen_epochs must be in 0\.\.2.*{frozen_epochs}"):
+        replace(SETTINGS, frozen_epochs=frozen_epochs)
+
+
 @pytest.mark.parametrize("name", ["epochs", "batch", "learning_rate"])
 def test_settings_are_checked(name: str) -> None:
     with pytest.raises(InputError, match=f"{name} must be above 0; received: 0"):
         replace(SETTINGS, **{name: 0})
 
 
-def test_the_network_has_the_topology_of_yolov3_tiny() -> None:
-    network = build_tiny_yolo_drive(80)
-    assert network.count_params() == 8_858_734 - sum(
-        3 * n for n in (16, 32, 64, 128, 256, 512, 1024, 256, 512, 128, 256)
-    )  # Darknet's count, less gamma, mean and variance of each folded normalisation
-    outputs = build_tiny_yolo_drive()(np.zeros((1, 64, 96, 3), np.uint8))
-    assert [tuple(output.shape) for output in outputs] == [(1, 2, 3, 33), (1, 4, 6, 33)]
-
-
-def test_folding_and_rows_of_our_classes(tmp_path: Path) -> None:
-    network = build_tiny_yolo_drive()
-    coco = build_tiny_yolo_drive(80)
-    rng = np.random.default_rng(0)
-    arrays: dict[str, np.ndarray] = {}
-    for number, name in enumerate(DARKNET_LAYERS, start=1):
-        layer, key = coco.get_layer(name), f"conv{number:02d}"
-        arrays[f"{key}_kernel"] = rng.normal(0, 0.05, layer.kernel.shape).astype(np.float16)
-        filters = layer.kernel.shape[-1]
-        if name.startswith("head"):
-            arrays[f"{key}_bias"] = np.arange(filters, dtype=np.float32)
-        else:
-            for part, low in (("beta", -1), ("gamma", 0.5), ("mean", -1), ("variance", 0.5)):
-                arrays[f"{key}_{part}"] = rng.uniform(low, 2, filters).astype(np.float32)
-    np.savez(tmp_path / "w.npz", **arrays)
-    load_darknet_weights(network, tmp_path / "w.npz")
-
-    x = rng.normal(0, 1, 27).astype(np.float32)  # one 3x3x3 window through convolution 1
-    raw = x @ arrays["conv01_kernel"].reshape(27, 16).astype(np.float32)
-    normal = (raw - arrays["conv01_mean"]) / (np.sqrt(arrays["conv01_variance"]) + 1e-6)
-    expected = normal * arrays["conv01_gamma"] + arrays["conv01_beta"]
-    kernel, bias = network.get_layer("conv1").get_weights()
-    np.testing.assert_allclose(x @ kernel.reshape(27, 16) + bias, expected, atol=1e-4)
-
-    bias = network.get_layer("head16").get_weights()[1]
-    assert bias[:11].tolist() == [0, 1, 2, 3, 4, 7, 10, 12, 8, 6, 5]  # car, bus, truck, ...
-    assert bias[11] == 85
-
-    del arrays["conv05_mean"]
-    np.savez(tmp_path / "w.npz", **arrays)
-    with pytest.raises(WeightsError, match="conv05_mean"):
-        load_darknet_weights(network, tmp_path / "w.npz")
-    with pytest.raises(WeightsError, match="received: \\['tram'\\]"):
-        load_darknet_weights(network, tmp_path / "w.npz", (*CLASSES[:5], "tram"))
-
-
 @pytest.mark.slow
 @pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("broken_at", [2, 3])
 def test_a_resumed_training_ends_like_an_unbroken_one(
-    data: LabelledImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: LabelledImages, tmp_path: Path, broken_at: int
 ) -> None:
+    settings = replace(SETTINGS, epochs=3, frozen_epochs=2)
     start = build_tiny_yolo_drive().get_weights()
+    titles: list[str] = []
 
     def run(folder: str, resume: bool = False, fail_at: int | None = None) -> list:
         network = build_tiny_yolo_drive()
@@ -130,51 +97,101 @@ def test_a_resumed_training_ends_like_an_unbroken_one(
         (tmp_path / folder).mkdir(exist_ok=True)
 
         def progress(batches: object, total: object = None, description: str = "") -> object:
+            titles.append(description)
             if description.startswith(f"epoch {fail_at}/"):
                 raise KeyboardInterrupt
             return batches
 
         history = train.train_detector(
-            network, data, data, tmp_path / folder, SETTINGS, resume, progress
+            network, data, data, tmp_path / folder, settings, resume, progress
         )
         return [(row.epoch, row.loss, row.val_loss) for row in history]
 
     whole = run("whole")
+    assert [", backbone frozen" in title for title in titles] == [True, True, False]
+    assert "min to go" in titles[1]
     with pytest.raises(KeyboardInterrupt):
-        run("broken", fail_at=2)
+        run("broken", fail_at=broken_at)  # 2: within the frozen phase; 3: between the phases
     with (tmp_path / "broken/history.csv").open("a") as file:
-        file.write("2,9,9,9,9\n")  # killed after the history was written, before the checkpoint
+        file.write(f"{broken_at},9,9,9,9\n")  # killed after the history, before the checkpoint
     resumed = run("broken", resume=True)
     np.testing.assert_allclose(resumed, whole, rtol=1e-4)
-    assert whole[1][2] < whole[0][2]  # it learns
+    assert whole[2][2] < whole[0][2]  # it learns
 
     with (tmp_path / "broken/history.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     assert list(rows[0]) == ["epoch", "loss", "val_loss", "learning_rate", "seconds"]
 
-    with pytest.raises(InputError, match="the settings it began with"):
-        train.train_detector(
-            build_tiny_yolo_drive(),
-            data,
-            data,
-            tmp_path / "broken",
-            replace(SETTINGS, seed=1),
-            True,
-        )
+    again = (build_tiny_yolo_drive(), data, data, tmp_path / "broken")
+    with pytest.raises(InputError, match=r"began with; expected \{'seed': 0\}; .*'seed': 1"):
+        train.train_detector(*again, replace(settings, seed=1), True)
+    fewer = data.select([True, True, True, False])
+    with pytest.raises(InputError, match=r"expected \{'pictures': 4\}"):
+        train.train_detector(again[0], fewer, *again[2:], settings, True)
     with pytest.raises(InputError, match="nothing to resume"):
-        train.train_detector(build_tiny_yolo_drive(), data, data, tmp_path, SETTINGS, True)
+        train.train_detector(build_tiny_yolo_drive(), data, data, tmp_path, settings, True)
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("small")
+def test_the_frozen_phase_leaves_the_backbone_alone_and_the_next_one_does_not(
+    data: LabelledImages, tmp_path: Path
+) -> None:
+    network = build_tiny_yolo_drive()
+    before = {layer.name: layer.get_weights() for layer in network.layers if layer.weights}
+
+    def changed() -> set[str]:
+        return {
+            name
+            for name, weights in before.items()
+            if not np.array_equal(weights[0], network.get_layer(name).get_weights()[0])
+        }
+
+    train.train_detector(
+        network, data, data, tmp_path, replace(SETTINGS, epochs=1, frozen_epochs=1)
+    )
+    backbone = {f"conv{number}" for number in range(1, 8)}
+    assert changed() == set(before) - backbone
+    train.train_detector(network, data, data, tmp_path, replace(SETTINGS, epochs=1, frozen=2))
+    assert changed() == set(before) - {"conv1", "conv2"}
+
+
+def test_a_short_training_is_not_averaged_over_its_beginning() -> None:
+    phase = train._phase_of(0, SETTINGS)
+    short = train._compiled(build_tiny_yolo_drive(1), SETTINGS, phase, 4)
+    long = train._compiled(build_tiny_yolo_drive(1), SETTINGS, phase, 5000)
+    assert short.optimizer.ema_momentum == 0.5  # over 2 of 8 steps
+    assert long.optimizer.ema_momentum == SETTINGS.average
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Path:
+    """A weights file of a network that knows cars and buses; nobody trained it."""
+    network = build_tiny_yolo_drive(2)
+    path = tmp_path / "start.onnx"
+    write_onnx(network, path, onnx_metadata({"car": 0.4, "bus": 0.2}, SMALL))
+    return path
+
+
+@pytest.fixture
+def quick(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few steps on small pictures."""
+    monkeypatch.setattr(schedule, "LEAST_STEPS", 2)
+    monkeypatch.setattr(export, "INPUT_SIZES", SMALL)
+
+
+@pytest.mark.usefixtures("quick")
 def test_the_commands_train_export_and_evaluate(
-    data: LabelledImages, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    data: LabelledImages, start: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
     line = ["train-detector", "--extra", str(tmp_path / "data"), "--epochs", "1", "--batch", "2"]
-    assert main([*line, "--out", str(out), "--quiet"]) == 0
+    line += ["--weights", str(start), "--quiet", "--no-int8"]
+    assert main([*line, "--out", str(out)]) == 0
     written = {path.name for path in out.iterdir()}
     assert {"detector.onnx", "detector.keras", "history.csv", "loss.png", "run.json"} <= written
+    assert {"precision_recall.png", "predictions.png"} <= written
+    assert "show pictures that trained" in capsys.readouterr().err  # none was kept apart
 
     measure = ["evaluate-detector", str(tmp_path / "data"), "--weights", str(out / "detector.onnx")]
     assert main([*measure, "--out", str(tmp_path / "measured"), "--quiet"]) == 0
@@ -190,21 +207,115 @@ def test_the_commands_train_export_and_evaluate(
     assert main([*measure, "--origin", "nowhere", "--out", str(tmp_path / "none")]) == 2
 
 
+def yolo_set(folder: Path, pictures: int, names: tuple[str, ...]) -> Path:
+    """Bright squares and dark discs on noise, labelled as YOLO text; a picture without a box."""
+    rng = np.random.default_rng(0)
+    (folder / "images").mkdir(parents=True)
+    (folder / "labels").mkdir()
+    for number in range(pictures):
+        picture = rng.integers(90, 140, (96, 128, 3), np.uint8)
+        rows = []
+        for kind in range(2) if number else ():
+            side = int(rng.integers(24, 36))
+            x, y = int(rng.integers(0, 62 - side)) + 64 * kind, int(rng.integers(0, 94 - side))
+            if kind:
+                cv2.circle(picture, (x + side // 2, y + side // 2), side // 2, (0, 0, 60), -1)
+            else:
+                picture[y : y + side, x : x + side] = (30, 220, 250)
+            shares = (x + side / 2) / 128, (y + side / 2) / 96, side / 128, side / 96
+            rows.append(" ".join(map(str, (kind, *shares))))
+        cv2.imwrite(str(folder / f"images/{number:02d}.png"), picture)
+        (folder / f"labels/{number:02d}.txt").write_text("\n".join(rows) + "\n")
+    (folder / "data.yaml").write_text(f"names: [{', '.join(names)}]\n")
+    return folder
+
+
+@pytest.mark.usefixtures("quick")
+def test_new_classes_from_a_list_train_and_are_found_under_their_names(
+    start: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = yolo_set(tmp_path / "yolo", 12, ("car", "Stop Sign"))
+    out = tmp_path / "out"
+    line = ["train-detector", str(pictures), "--weights", str(start), "--epochs", "1"]
+    line += ["--batch", "2", "--no-int8", "--json", "--out", str(out)]
+    assert main(line) == 0
+    said = capsys.readouterr()
+    results = json.loads(said.out.splitlines()[-1])
+    assert results["classes"] == ["car", "stop sign"]
+    assert results["thresholds"] == {"car": 0.4, "stop sign": 0.3}
+    assert set(results["validation"]["ap50"]) == {"car", "stop sign"}
+    assert set(results["before"]["ap50"]) == {"car"}  # all that the start can be asked
+    assert "classes: car, stop sign (new: stop sign)" in said.err
+    assert "10 train, 2 choose, none is held out for measuring" in said.err
+    assert "1 epochs of 5 steps of 2 pictures, 5 in all" in said.err
+    assert "before" in said.err
+    assert json.loads(read_metadata(out / "detector.onnx")["classes"]) == ["car", "stop sign"]
+    assert cv2.imread(str(out / "predictions.png")).shape[1] > 1000
+
+    model = ["--weights", str(out / "detector.onnx"), "--quiet"]
+    assert main(["evaluate-detector", str(pictures), *model, "--out", str(tmp_path / "e")]) == 0
+    assert "stop sign" in json.loads((tmp_path / "e/metrics.json").read_text())["ap50"]
+    detect = ["detect", str(pictures / "images"), *model, "--out", str(tmp_path / "d")]
+    assert main([*detect, "--classes", "stop sign", "--conf", "0.01"]) == 0
+    with (tmp_path / "d/detections.csv").open() as file:
+        assert {row["class"] for row in csv.DictReader(file)} <= {"stop sign"}
+    assert main([*detect, "--classes", "bus", "--overwrite"]) == 2
+    assert "knows the classes car, stop sign; received: bus" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("quick")
+def test_named_classes_win_and_those_without_a_box_are_pointed_out(
+    start: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = yolo_set(tmp_path / "yolo", 8, ("car", "cone"))
+    line = ["train-detector", str(pictures), "--weights", str(start), "--epochs", "1"]
+    line += ["--batch", "2", "--no-int8", "--out", str(tmp_path / "out"), "--hold-out"]
+    assert main([*line, "--classes", "cone,tram,bus"]) == 0
+    said = capsys.readouterr().err
+    assert "warning: no box of tram trains" in said
+    assert "left out: car" in said
+    assert "are held out (evaluate-detector --split test)" in said
+    model = tmp_path / "out/detector.onnx"
+    assert json.loads(read_metadata(model)["thresholds"])["bus"] == 0.2
+    assert main([*line, "--classes", "tram"]) == 2
+    assert capsys.readouterr().err.strip().splitlines()[-1].count("no picture with a box") == 1
+
+
+@pytest.mark.slow
+def test_twenty_pictures_teach_new_classes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "TRAINING_SIZES", ((96, 128),))
+    monkeypatch.setattr(export, "INPUT_SIZES", ((96, 128),))
+    if not DEFAULT_WEIGHTS.is_file():
+        pytest.skip("the weights that ship are absent")
+    pictures = yolo_set(tmp_path / "yolo", 20, ("square", "disc"))
+    line = ["train-detector", str(pictures), "--json", "--no-int8", "--out", str(tmp_path / "out")]
+    assert main(line) == 0
+    results = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert results["epochs"] == 10
+    assert results["validation"]["map50"] > 0.9
+    assert results["before"] is None
+
+
 def test_thresholds_are_chosen_where_boxes_are_enough(
     data: LabelledImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = build_tiny_yolo_drive()
-    for name in ("head16", "head32"):
+    for name in (f"head{stride}" for stride in STRIDES):
         kernel, bias = network.get_layer(name).get_weights()
         network.get_layer(name).set_weights([0 * kernel, np.full_like(bias, -12)])
     path = tmp_path / "d.onnx"
-    thresholds, measured = export.export_detector(network, path, data, {"bus": 0.4})
-    assert measured is not None
-    assert measured.classes["car"].boxes == 4
+    given = {"bus": 0.4, "cone": 0.6}  # cones are none of this network's classes
+    exported = export.export_detector(network, path, data, given)
+    thresholds = exported.thresholds
+    assert exported.measured is not None
+    assert exported.measured.classes["car"].boxes == 4
+    assert [found == [] for found in exported.found] == [True] * 4
     assert thresholds == {**dict.fromkeys(CLASSES, 0.3), "bus": 0.4}
     assert json.loads(read_metadata(path)["thresholds"]) == thresholds
 
     monkeypatch.setattr(export, "FEWEST_BOXES", 4)
-    thresholds, _ = export.export_detector(network, path, data)
+    thresholds = export.export_detector(network, path, data).thresholds
     assert thresholds["car"] == 0.1  # nothing is found: the lowest there is
     assert json.loads(read_metadata(path)["thresholds"]) == thresholds
