@@ -361,11 +361,12 @@ def _automatic(
     region: Region, frame: tuple[int, int], network: tuple[int, int], scale: float
 ) -> tuple[Region, ...]:
     """Tiles over the far band; their `size` is a multiple of the network's input, usually 1."""
+    far = math.ceil(min(frame) * (FAR_BAND[1] - FAR_BAND[0]))
     size = min(1.0, 1 / (scale * USUAL_ZOOM))
     while 1 / MOST_ENLARGED <= size <= 1 / (scale * LEAST_ZOOM):
         height = min(region.height, math.ceil(network[0] * size))
         width = min(region.width, math.ceil(network[1] * size))
-        band = _band(region, frame, height)
+        band = _band(region, frame, max(height, far))
         columns, rows = _count(band.width, width), _count(band.height, height)
         if columns * rows <= MOST_AUTO:
             return _grid(band, width, height, columns, rows)
@@ -373,16 +374,15 @@ def _automatic(
     return ()
 
 
-def _band(region: Region, frame: tuple[int, int], least_height: int) -> Region:
-    """The part of the region where far cars appear, full width, at least so many pixels high.
+def _band(region: Region, frame: tuple[int, int], height: int) -> Region:
+    """The part of the region around where far cars appear: full width, so many pixels high.
 
     Of a frame that is taller than wide, the square in the middle counts, as in `Region.road`.
     """
     side = min(frame)
     above = (frame[1] - side) / 2
-    top, bottom = (above + share * side for share in FAR_BAND)
-    height = min(region.height, max(least_height, math.ceil(bottom - top)))
-    y1 = round((top + bottom - height) / 2)
+    height = min(region.height, height)
+    y1 = round(above + side * sum(FAR_BAND) / 2 - height / 2)
     y1 = min(max(y1, region.y1), region.y2 - height)
     return Region(region.x1, y1, region.x2, y1 + height)
 
