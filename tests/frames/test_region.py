@@ -53,3 +53,17 @@ def test_what_users_write() -> None:
 def test_wrong_regions_are_refused(text: str) -> None:
     with pytest.raises(InputError):
         Region.parse(text, 640, 360)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((2000, 1000), Region(0, 120, 2000, 940)),
+        ((2560, 1080), Region(0, 130, 2560, 1015)),
+        ((5120, 1440), Region(0, 173, 5120, 1354)),
+        ((3840, 2160), Region(0, 259, 3840, 2030)),
+        ((1080, 1920), Region(0, 550, 1080, 1435)),
+    ],
+)
+def test_the_road_of_wide_tall_and_large_frames(size: tuple[int, int], expected: Region) -> None:
+    assert Region.road(*size) == expected
