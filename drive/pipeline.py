@@ -19,10 +19,11 @@ from drive.frames.sources import Kind
 from drive.progress import Progress, no_progress
 from drive.runs import RunRecord
 from drive.sinks import Result, Sink
-from drive.types import Detection, Frame
+from drive.types import Box, Detection, Frame
 
 if TYPE_CHECKING:
     from drive.cars.detector import Detector
+    from drive.cars.flicker import FlickerReport
     from drive.cars.track import Tracker
     from drive.steering.predict import SteeringModel
 
@@ -51,7 +52,12 @@ class Analyser:
     """Asks the models about each frame, in the order of the frames.
 
     With a tracker, which carries the thresholds, the detector is asked for weaker boxes as well:
-    they continue a track and never begin one.
+    they continue a track and never begin one. The boxes of a frame are then those that the tracker
+    shows: found in this frame, held where one was missed, and carried on where the network did
+    not run.
+
+    Attributes:
+        flicker: how steady the tracks were so far; None without a tracker.
     """
 
     def __init__(
@@ -72,6 +78,7 @@ class Analyser:
         self._record = record or RunRecord([], {})
         self._regions: dict[tuple[int, int], Region] = {}
         self._speed = _Speed()
+        self.flicker = _flicker_report() if tracker else None
 
     def analyse(self, frame: Frame, shows_time: bool = True) -> Result:
         """Everything that the models say of `frame`."""
@@ -93,11 +100,19 @@ class Analyser:
         if self._detector is None:
             return None
         settings = self._settings
-        if self._tracker is not None and frame.index % settings.every:
-            return self._tracker.coast(frame.time_s)
-        conf = settings.conf if self._tracker is None else self._tracker.low_conf
-        found = self._detector.detect(frame.image, region, conf, settings.classes)
-        return found if self._tracker is None else self._tracker.update(found, frame.time_s)
+        if self._tracker is None or self.flicker is None:
+            return self._detector.detect(frame.image, region, settings.conf, settings.classes)
+        if frame.index % settings.every:
+            shown = self._tracker.coast(frame.time_s)
+        else:
+            conf = self._tracker.low_conf
+            found = self._detector.detect(frame.image, region, conf, settings.classes)
+            strong = [d for d in found if d.score >= self._tracker.threshold(d.label)]
+            self.flicker.add_found(strong, frame.time_s)
+            view = Box(region.x1, region.y1, region.x2, region.y2) if region else None
+            shown = self._tracker.update(found, frame.time_s, view)
+        self.flicker.add_shown(shown)
+        return shown
 
     def _region(self, frame: Frame) -> Region:
         assert self._detector is not None
@@ -113,6 +128,12 @@ class Analyser:
         clock = f"{int(minutes):02d}:{seconds:04.1f}"
         speed = self._speed.tick()
         return f"{clock}  processed at {speed:.0f} fps" if speed else clock
+
+
+def _flicker_report() -> FlickerReport:
+    from drive.cars.flicker import FlickerReport
+
+    return FlickerReport()
 
 
 @dataclass

@@ -117,7 +117,11 @@ class _Table(Sink):
 
 
 class DetectionTable(_Table):
-    """`detections.csv`: a row a box.
+    """`detections.csv`: a row a box that the frame shows.
+
+    With a tracker that includes boxes of tracked objects in frames where the detector missed them
+    for a moment or, with a stride, did not run; their scores fall while they are missed. Without
+    one every row is a detection, and `track_id` is empty.
 
     Attributes:
         rows_written: boxes so far.

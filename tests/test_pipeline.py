@@ -131,6 +131,25 @@ def test_every_n_th_frame_asks_the_network_and_the_tracker_fills_in(
     assert len({result.detections[0].track_id for result in settled if result.detections}) == 1
     centres = [result.detections[0].box.x1 for result in settled if result.detections]
     assert np.allclose(centres, range(12, 24), atol=2)
+    assert analyser.flicker is not None
+    assert analyser.flicker.results() == {"tracks": 1, "flicker": 0.0, "flicker_untracked": 0.0}
+
+
+def test_flicker_counts_what_is_shown_beside_what_was_found(make_video: VideoMaker) -> None:
+    from drive.cars.track import Tracker
+
+    class Blinking(MarkDetector):
+        """Misses every fourth frame."""
+
+        def detect(self, image: np.ndarray, *args: object, **kwargs: object) -> list[Detection]:
+            return [] if read_mark(image) % 4 == 3 else super().detect(image)
+
+    analyser = Analyser(detector=Blinking(), tracker=Tracker())
+    shown = [analyser.analyse(frame).detections for frame in read_frames(make_video(frames=23))]
+    assert all(shown)
+    assert analyser.flicker is not None
+    results = analyser.flicker.results()
+    assert results == {"tracks": 1, "flicker": 0.0, "flicker_untracked": round(5 / 23, 4)}
 
 
 def test_pictures_come_out_as_pictures(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from drive.errors import InputError
 
 if TYPE_CHECKING:
     from drive.cars.detector import Detector
+    from drive.cars.flicker import FlickerReport
     from drive.cars.track import Tracker
     from drive.frames.reader import FrameReader
     from drive.frames.region import Region
@@ -172,7 +173,7 @@ def analyse_source(
         record=context.record,
     )
     run_pipeline(reader, analyser, sinks.all(), context.record, context.progress)
-    return _summary(context, reader, sinks)
+    return _summary(context, reader, sinks, analyser.flicker)
 
 
 def _check_numbers(args: argparse.Namespace, detects: bool) -> None:
@@ -318,7 +319,9 @@ def _truth(args: argparse.Namespace, reader: FrameReader) -> dict[int, float]:
     return recording.angles_by_frame()
 
 
-def _summary(context: Context, reader: FrameReader, sinks: _Sinks) -> dict[str, Any]:
+def _summary(
+    context: Context, reader: FrameReader, sinks: _Sinks, flicker: FlickerReport | None
+) -> dict[str, Any]:
     folder = context.run_folder().path
     counts = context.record.counts
     results: dict[str, Any] = {"frames": reader.frames_read, "frames_lost": reader.frames_lost}
@@ -331,6 +334,10 @@ def _summary(context: Context, reader: FrameReader, sinks: _Sinks) -> dict[str, 
         counts["frames_with_boxes"] = sinks.detections.frames_with_boxes
         results |= {"detections": sinks.detections.path, "boxes": sinks.detections.rows_written}
         results["frames_with_boxes"] = sinks.detections.frames_with_boxes
+    if flicker:
+        tracking = flicker.results()
+        context.record.extra["tracking"] = tracking
+        results |= tracking
     if sinks.steering:
         results["steering"] = sinks.steering.path
         results |= _plot_steering(context, sinks.steering)
