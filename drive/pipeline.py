@@ -78,6 +78,7 @@ class Analyser:
         self._record = record or RunRecord([], {})
         self._regions: dict[tuple[int, int], Region] = {}
         self._speed = _Speed()
+        self._turn = 0  # of the stride; not the frame's index, which may begin anywhere
         self.flicker = _flicker_report() if tracker else None
 
     def analyse(self, frame: Frame, shows_time: bool = True) -> Result:
@@ -102,7 +103,8 @@ class Analyser:
         settings = self._settings
         if self._tracker is None or self.flicker is None:
             return self._detector.detect(frame.image, region, settings.conf, settings.classes)
-        if frame.index % settings.every:
+        turn, self._turn = self._turn, (self._turn + 1) % settings.every
+        if turn:
             shown = self._tracker.coast(frame.time_s)
         else:
             conf = self._tracker.low_conf

@@ -135,6 +135,18 @@ def test_every_n_th_frame_asks_the_network_and_the_tracker_fills_in(
     assert analyser.flicker.results() == {"tracks": 1, "flicker": 0.0, "flicker_untracked": 0.0}
 
 
+def test_with_a_stride_the_first_frame_asks_the_network_wherever_the_part_begins(
+    make_video: VideoMaker,
+) -> None:
+    from drive.cars.track import Tracker
+
+    analyser = Analyser(
+        detector=MarkDetector(), tracker=Tracker(), settings=DetectionSettings(every=5)
+    )
+    frames = list(read_frames(make_video(frames=12)))[3:]
+    assert all(analyser.analyse(frame).detections for frame in frames)
+
+
 def test_flicker_counts_what_is_shown_beside_what_was_found(make_video: VideoMaker) -> None:
     from drive.cars.track import Tracker
 
