@@ -27,8 +27,11 @@ DEFAULT_WEIGHTS = Path(__file__).resolve().parents[2] / "weights" / "tiny-yolo-d
 """The float weights that ship: what training goes on from, and the keras engine runs."""
 
 INT8_SUFFIX = "-int8"
-INT8_RUNTIMES = {"openvino": ("openvino",), "onnx": ("onnxruntime",)}
-INT8_RUNTIMES["auto"] = (*INT8_RUNTIMES["openvino"], *INT8_RUNTIMES["onnx"])
+INT8_RUNTIMES: dict[str, tuple[str, ...]] = {
+    "auto": ("openvino", "onnxruntime"),
+    "openvino": ("openvino",),
+    "onnx": ("onnxruntime",),
+}
 """The packages of which one must be there for an engine to run int8 files."""
 
 DARKNET_SUFFIX = ".weights"

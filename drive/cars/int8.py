@@ -17,7 +17,7 @@ from drive.engine.quantise import quantise
 from drive.progress import Progress, no_progress
 
 CALIBRATION_PICTURES = 300
-"""Pictures that the ranges are measured on; 64 and 300 gave the same AP within 0.002."""
+"""Pictures that the ranges are measured on; with 64 AP50 of cars was the same within 0.003."""
 
 
 def quantise_detector(

@@ -24,6 +24,10 @@ from drive.engine.quantise_graph import (
     store,
 )
 
+FURTHEST_BELOW = 0.5
+"""How far below zero the range before a leaky ReLU goes, as a share of its upper end. Few values
+lie there, and a tenth of the error is left behind the leaky ReLU; all levels gain."""
+
 Nodes = Mapping[str, onnx.NodeProto]
 
 
@@ -95,7 +99,8 @@ def _round_output(graph: onnx.GraphProto, node: onnx.NodeProto) -> None:
         return
     scale, zero = (float(_value(graph, name)) for name in rounding.input[1:3])
     slope = next(a.f for a in leaky.attribute if a.name == "alpha")
-    before = Range(-zero * scale / slope, (ACTIVATION_LEVELS - zero) * scale)
+    high = (ACTIVATION_LEVELS - zero) * scale
+    before = Range(max(-zero * scale / slope, -FURTHEST_BELOW * high), high)
     leaky.input[0] = quantise_activation(graph, node.output[0], *before.scale_and_zero())
 
 

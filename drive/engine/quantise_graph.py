@@ -19,6 +19,12 @@ from onnx import helper, numpy_helper
 ACTIVATION_LEVELS = 255  # of uint8
 WEIGHT_LEVELS = 127  # of int8, on either side of zero
 
+PAIR_LEVELS = 127
+"""Most that two neighbouring weights of one sign may add up to before they are rounded. Processors
+without VNNI (Intel before 2019, AMD before 2022) add the products of two neighbours in 16 bits and
+cut what is larger; 128 x 255 just fits. AP50 of cars fell by 0.03 there without this limit. To cut
+the few pairs that are too large, instead of a coarser scale, cost more (0.875 to 0.838)."""
+
 PASSING = ("MaxPool", "Resize", "Concat")
 """Operators that choose or repeat values: int8 goes through them as it is."""
 
@@ -127,13 +133,17 @@ def insert(
 
 
 def quantise_activation(
-    graph: onnx.GraphProto, name: str, scale: np.float32, zero: np.uint8, suffix: str = "int8"
+    graph: onnx.GraphProto,
+    name: str,
+    scale: np.float32 | np.ndarray,
+    zero: np.uint8 | np.ndarray,
+    suffix: str = "int8",
 ) -> str:
     """Add the two nodes that bring a tensor to uint8 and back; return the result's name."""
     base = f"{name}/{suffix}"
     parameters = [
-        store(graph, f"{base}/scale", np.float32(scale)),
-        store(graph, f"{base}/zero", np.uint8(zero)),
+        store(graph, f"{base}/scale", scale),
+        store(graph, f"{base}/zero", zero),
     ]
     for operator, source, result in (
         ("QuantizeLinear", name, f"{base}/stored"),
@@ -168,9 +178,19 @@ def sort_nodes(graph: onnx.GraphProto) -> None:
 
 
 def quantised_weights(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return (O, ...) weights as int8, and the (O,) scale of each output channel."""
-    peaks = np.abs(weights.reshape(len(weights), -1)).max(axis=1)
-    scales = (np.where(peaks > 0, peaks, 1.0) / WEIGHT_LEVELS).astype(np.float32)
+    """Return (O, I, ...) weights as int8, and the (O,) scale of each output channel.
+
+    A scale is such that neither a weight nor a pair of neighbours overflows, see `PAIR_LEVELS`.
+    """
+    rows = np.moveaxis(weights, 1, -1)  # runtimes keep the input's channels next to each other
+    flat = rows.reshape(len(rows), -1)
+    step = 2 if rows.shape[-1] % 2 == 0 else 1  # with an odd number, pairs may begin anywhere
+    peaks = np.abs(flat).max(axis=1) / WEIGHT_LEVELS
+    if flat.shape[1] > 1:
+        for part in (np.maximum(flat, 0), np.maximum(-flat, 0)):
+            pairs = (part[:, :-1] + part[:, 1:])[:, ::step].max(axis=1)
+            peaks = np.maximum(peaks, pairs / PAIR_LEVELS)
+    scales = np.where(peaks > 0, peaks, 1.0).astype(np.float32)
     steps = np.round(weights / _along(scales, weights.ndim))
     return np.clip(steps, -WEIGHT_LEVELS, WEIGHT_LEVELS).astype(np.int8), scales
 

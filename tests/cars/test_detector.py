@@ -11,8 +11,10 @@ import keras
 import numpy as np
 import pytest
 
+from drive.cars import detector as detector_module
 from drive.cars.decode import VOC_CLASSES
-from drive.cars.detector import load_detector
+from drive.cars.detector import int8_beside, load_detector, shipped_weights
+from drive.cars.int8 import prepared, quantise_detector
 from drive.cars.tiny_yolo_drive import build_tiny_yolo_drive, onnx_metadata
 from drive.cars.tiny_yolo_drive_detector import TinyYoloDriveDetector
 from drive.cars.tiny_yolo_v1_detector import TinyYoloV1Detector, converted
@@ -246,3 +248,35 @@ def test_v1_file_is_converted_once_and_every_engine_agrees(
     written = file.stat().st_mtime_ns
     assert converted(path, file.parent) == file
     assert file.stat().st_mtime_ns == written
+
+
+def test_the_int8_file_beside_the_float_one_is_what_runs_by_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    float_file = drive_file(tmp_path)
+    monkeypatch.setattr(detector_module, "DEFAULT_WEIGHTS", float_file)
+    assert load_detector().engine.metadata.get("precision") is None  # no int8 file yet
+    int8_file = int8_beside(float_file)
+    assert int8_file.name == "tiny-yolo-drive-int8.onnx"
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (4, 70, 120, 3), dtype=np.uint8)
+    assert quantise_detector(float_file, int8_file, pictures) == 4
+    for engine in ("auto", "openvino", "onnx"):
+        assert shipped_weights(engine) == int8_file
+        loaded = load_detector(None, engine)
+        assert loaded.engine.metadata["precision"] == "int8"
+        assert loaded.thresholds == {"car": 0.3, "bus": 0.6}
+    assert shipped_weights("keras") == float_file
+    found = [d.label for d in load_detector(int8_file).detect(pictures[0], conf=0.3)]
+    assert found == [d.label for d in load_detector(float_file).detect(pictures[0], conf=0.3)]
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert shipped_weights("auto") == float_file
+
+
+def test_calibration_shows_the_network_what_the_detector_shows_it() -> None:
+    detector = TinyYoloDriveDetector(FakeEngine([], METADATA))
+    pictures = [np.full((100, 300, 3), 255, np.uint8), np.zeros((50, 50, 3), np.uint8)]
+    batches = list(prepared(detector, pictures))
+    assert [batch.shape for batch in batches] == [(1, 48, 96, 3), (1, 64, 64, 3)]
+    assert (batches[0][0, :8] == 114).all()  # letterboxed
+    assert (batches[0][0, 8:40] == 255).all()

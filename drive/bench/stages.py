@@ -1,0 +1,136 @@
+"""What `bench` times: decoding a video, and one frame through each network in each runtime.
+
+Knows the reader, the detectors and the engines; not clocks (`measure`) and not how the figures are
+shown (`report`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from drive.bench.measure import Stage
+from drive.errors import DriveError, InputError
+
+DECODE, INFERENCE = "decode", "inference"
+V1, DRIVE = "tiny-yolo-v1", "tiny-yolo-drive"
+FLOAT, INT8 = "float", "int8"
+
+DECODED_FRAMES = 100  # of one call; 4 s of video
+ROAD_FRAME = (1280, 720)  # width, height: the frame whose road region the detector looks at
+
+RUNTIMES = ("openvino", "onnx")
+KERAS = "keras"
+REPEAT, KERAS_REPEAT = 5, 2  # timed calls in a turn; Keras takes about ten times as long
+REFERENCE_FILE = "tiny-yolo-v1.onnx"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one line of the table is about.
+
+    Attributes:
+        stage: "decode" or "inference".
+        subject: the network, or the video's name.
+        precision: "float" or "int8"; empty where nothing is computed.
+        engine: the runtime, or the decoder.
+        size: width x height of the input in pixels.
+    """
+
+    stage: str
+    subject: str
+    precision: str
+    engine: str
+    size: str
+
+    @property
+    def key(self) -> str:
+        """The row in one word."""
+        return "/".join(value for value in asdict(self).values() if value)
+
+
+def decode_stage(video: str | Path) -> tuple[Row, Stage, np.ndarray]:
+    """Return the decoding of a video's first frames, and its first frame, (H, W, 3) uint8 RGB.
+
+    Raises:
+        InputError: there is no such video, or no frame of it can be decoded.
+    """
+    from drive.frames.reader import read_frames
+
+    with read_frames(video) as frames:
+        first = next(iter(frames), None)
+    if first is None:
+        raise InputError(f"a video with at least one frame expected; received: {video}")
+
+    def decode() -> int:
+        with read_frames(video) as frames:
+            return sum(1 for _ in islice(frames, DECODED_FRAMES))
+
+    height, width = first.image.shape[:2]
+    row = Row(DECODE, Path(video).name, "", "pyav", f"{width}x{height}")
+    return row, Stage(row.key, decode, units=decode(), repeat=1, warm_up=0), first.image
+
+
+@contextmanager
+def reference_network() -> Iterator[Path]:
+    """Yield a file of tiny YOLO v1 with random weights: speed does not depend on their values."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / REFERENCE_FILE
+        write_reference(path)
+        yield path
+
+
+def write_reference(path: Path) -> None:
+    """Write tiny YOLO v1 with random weights as ONNX."""
+    from drive.cars.tiny_yolo_v1 import build_tiny_yolo_v1
+    from drive.engine.onnx_file import write_onnx
+
+    write_onnx(build_tiny_yolo_v1(), path, {})
+
+
+def reference_stages(path: Path, frame: np.ndarray) -> list[tuple[Row, Stage]]:
+    """Return tiny YOLO v1 in float in each runtime, on the frame as its port resizes it."""
+    from drive.cars.preprocess import resize
+    from drive.engine import load_engine
+
+    found = []
+    for name in RUNTIMES:
+        engine = load_engine(path, name)
+        side = engine.input_shape[1]
+        if side is None:
+            raise DriveError(f"{path}: an input of a fixed size expected; received: a free one")
+        batch = resize(frame, side, side)[None].astype(engine.input_dtype)
+        row = Row(INFERENCE, V1, FLOAT, name, f"{side}x{side}")
+        found.append((row, _inference(row, engine.predict, batch)))
+    return found
+
+
+def detector_stages(
+    weights: Path, precision: str, frame: np.ndarray, engines: Sequence[str]
+) -> list[tuple[Row, Stage]]:
+    """Return a detector's network in each runtime, on the road region of a 16:9 frame."""
+    from drive.cars.detector import load_detector
+    from drive.cars.preprocess import resize
+
+    width, height = ROAD_FRAME
+    road = resize(frame, height, width)
+    found = []
+    for name in engines:
+        detector = load_detector(weights, name)
+        picture, _ = detector.prepare(detector.default_region(width, height).crop(road))
+        batch = picture[None].astype(detector.engine.input_dtype)
+        size = f"{picture.shape[1]}x{picture.shape[0]}"
+        row = Row(INFERENCE, detector.name, precision, name, size)
+        found.append((row, _inference(row, detector.engine.predict, batch)))
+    return found
+
+
+def _inference(row: Row, predict: Callable[[np.ndarray], object], batch: np.ndarray) -> Stage:
+    repeat = KERAS_REPEAT if row.engine == KERAS else REPEAT
+    return Stage(row.key, lambda: predict(batch), repeat=repeat)
