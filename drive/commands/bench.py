@@ -113,5 +113,5 @@ def _plot(table: list[dict[str, Any]], found: dict[str, Any], path: Path) -> Non
     faster = found["drive_int8_vs_tiny_yolo_v1_float"]
     title = "One frame on this machine"
     if faster:
-        title = f"int8 is {faster:.1f} times as fast as tiny YOLO v1 in float"
+        title = f"tiny-yolo-drive (int8): {faster:.1f} times as fast as tiny YOLO v1 (float)"
     plot_bench(bars, path, title)
