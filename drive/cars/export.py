@@ -5,17 +5,14 @@ Knows the ONNX writer, the detector that will read the file, and the evaluation;
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from drive.cars.dataset import LabelledImages
 from drive.cars.detector import load_detector
 from drive.cars.evaluate import Evaluation, detect_all, evaluate
-from drive.cars.preprocess import closest_aspect, letterbox
 from drive.cars.tiny_yolo_drive import INPUT_SIZES, onnx_metadata
 from drive.engine.onnx_file import write_onnx
 from drive.errors import InputError
@@ -29,7 +26,6 @@ if TYPE_CHECKING:
 USUAL_THRESHOLD = 0.3  # for a class of which validation has too few boxes
 FEWEST_BOXES = 15  # three bicycles, all found, once gave a threshold of 0.52
 THRESHOLD_DIGITS = 3
-CALIBRATION_PICTURES = 128
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,17 +96,3 @@ def measure(
         return None, found
     known = {name: of for name, of in result.classes.items() if name in detector.classes}
     return (Evaluation(result.images, known) if known else None), found
-
-
-def calibration_batches(dataset: LabelledImages, seed: int = 0) -> Iterator[np.ndarray]:
-    """Yield pictures as the network is given them, for the ranges of an int8 network.
-
-    Yields:
-        (1, H, W, 3) uint8 RGB, letterboxed to the nearest of `INPUT_SIZES`; at most
-        `CALIBRATION_PICTURES`, chosen by `seed`.
-    """
-    order = np.random.default_rng(seed).permutation(len(dataset.images))
-    for index in order[:CALIBRATION_PICTURES]:
-        picture = dataset.images[index].read()
-        size = closest_aspect(INPUT_SIZES, *picture.shape[:2])
-        yield letterbox(picture, *size)[0][None]

@@ -50,24 +50,34 @@ def split_dataset(dataset: LabelledImages, progress: Progress = no_progress) -> 
 def split_few(dataset: LabelledImages, progress: Progress = no_progress) -> list[Part]:
     """Split a data set of few pictures into `train` and `validation` alone.
 
-    The groups whose hashes are lowest choose, about `FEW_VALIDATION_SHARE` of the pictures; they
-    are taken from what `split_dataset` calls `test` and `validation`. Every class keeps boxes
-    among those that train.
+    The groups whose hashes are lowest choose, about `FEW_VALIDATION_SHARE` of the pictures, those
+    first that show a class which none has shown yet. Every class keeps boxes among those that
+    train.
     """
     groups = group_pictures([image.path for image in dataset.images], progress)
-    members: dict[str, list[int]] = {}
-    for number, group in enumerate(groups):
-        members.setdefault(group, []).append(number)
-    ids = [image.class_ids for image in dataset.images]
-    boxes = np.bincount(np.concatenate(ids), minlength=len(dataset.classes)) if ids else np.zeros(0)
+    boxes: dict[str, np.ndarray] = {}
+    for image, group in zip(dataset.images, groups, strict=True):
+        own = np.bincount(image.class_ids[~image.ignored], minlength=len(dataset.classes))
+        boxes[group] = boxes.get(group, 0) + own
+    left = sum(boxes.values(), np.zeros(len(dataset.classes), int))
+    every = left > 0
     wanted = max(1, round(FEW_VALIDATION_SHARE * len(groups)))
+    shown = np.zeros(len(dataset.classes), bool)
     chosen: set[str] = set()
-    for group in sorted(members, key=_share_of):
-        own = np.concatenate([ids[number] for number in members[group]])
-        left = boxes - np.bincount(own, minlength=len(boxes))
-        if own.size and len(members[group]) <= wanted and (left[boxes > 0] > 0).all():
-            chosen.add(group)
-            boxes, wanted = left, wanted - len(members[group])
+    waiting = sorted((group for group in boxes if boxes[group].any()), key=_share_of)
+    while waiting:
+        usable = [
+            group
+            for group in waiting
+            if groups.count(group) <= wanted and (left - boxes[group])[every].all()
+        ]
+        if not usable:
+            break
+        group = max(usable, key=lambda name: np.sum((boxes[name] > 0) & ~shown))
+        chosen.add(group)
+        waiting.remove(group)
+        left, wanted = left - boxes[group], wanted - groups.count(group)
+        shown |= boxes[group] > 0
     return ["validation" if group in chosen else "train" for group in groups]
 
 

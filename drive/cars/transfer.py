@@ -17,6 +17,7 @@ import numpy as np
 
 from drive.cars.tiny_yolo_drive import ANCHORS, BOX_VALUES, NAME, STRIDES
 from drive.engine.onnx_file import read_metadata, read_weights
+from drive.engine.quantise import is_int8
 from drive.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ def weights_classes(path: str | Path) -> tuple[str, ...]:
         raise WeightsError(
             f"{path}: weights of {NAME} expected to train on from; "
             f"received: network = {metadata.get('network')}"
+        )
+    if is_int8(metadata):
+        raise WeightsError(
+            f"{path}: training goes on from float weights; received: an int8 file, "
+            f"which is for running alone"
         )
     return tuple(json.loads(metadata["classes"]))
 

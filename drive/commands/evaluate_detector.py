@@ -44,12 +44,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Detect on every picture, compare, write metrics.json and the curves, print the table."""
-    from drive.cars.detector import DEFAULT_WEIGHTS, load_detector
+    from drive.cars.detector import load_detector, shipped_weights
     from drive.cars.evaluate import as_table, detect_all, evaluate
     from drive.runs import write_json
 
     detector = load_detector(args.weights, args.engine)
-    context.record.add_input(args.weights or DEFAULT_WEIGHTS)
+    context.record.add_input(args.weights or shipped_weights(args.engine))
     dataset = _dataset(args, detector.classes, context)
     with context.record.stage("detect"):
         found = detect_all(detector, dataset, context.progress)

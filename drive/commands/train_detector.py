@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,11 +26,11 @@ EXAMPLE = "train-detector my_images --out outputs/my_detector"
 MODEL = "detector.onnx"
 INT8_MODEL = "detector-int8.onnx"
 USE = "python run.py detect VIDEO --weights {}/" + MODEL
+INT8 = "int8"
 LOSS_PLOT = "loss.png"
 CURVES = "precision_recall.png"
 SHEET = "predictions.png"
 DARKNET_ARRAYS = ".npz"
-QUANTISER = "drive.engine.quantise"
 AFTER_INTERRUPT = RESUME_HINT
 
 
@@ -120,7 +119,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
         exported = _export(network, validation, start, folder, context)
         int8 = None if args.no_int8 else _export_int8(training, folder, context)
     with context.record.stage("measure"):
-        results = _report(exported, training, validation, start, folder, context)
+        results = _report(exported, training, validation, start, int8, folder, context)
     _plot(history, folder)
     context.message(
         f"model, history, curves and {SHEET} -> {folder.path}; use it: {USE.format(folder.path)}"
@@ -306,15 +305,13 @@ def _export(
     return export_detector(network, folder.path / MODEL, validation, known, context.progress)
 
 
-def _export_int8(training: LabelledImages, folder: RunFolder, context: Context) -> Path | None:
+def _export_int8(training: LabelledImages, folder: RunFolder, context: Context) -> Path:
     """Write the int8 form beside the float one, calibrated on pictures that trained."""
-    if importlib.util.find_spec(QUANTISER) is None:
-        return None
-    from drive.cars.export import calibration_batches
+    from drive.cars.int8 import evenly, quantise_detector
 
-    quantise = importlib.import_module(QUANTISER).quantise
     path = folder.path / INT8_MODEL
-    quantise(folder.path / MODEL, path, calibration_batches(training, context.args.seed))
+    pictures = evenly(training.images, progress=context.progress)
+    quantise_detector(folder.path / MODEL, path, pictures)
     return path
 
 
@@ -323,6 +320,7 @@ def _report(
     training: LabelledImages,
     validation: LabelledImages,
     start: Path,
+    int8: Path | None,
     folder: RunFolder,
     context: Context,
 ) -> dict[str, Any]:
@@ -339,15 +337,15 @@ def _report(
         context.warn(
             f"no labelled picture was kept apart: {CURVES} and {SHEET} show pictures that trained"
         )
-    elif start.suffix != DARKNET_ARRAYS:
-        before, _ = measure(start, shown, context.progress)
-        rows = {"before": before, "after": measured}
-        context.message(as_table({name: row for name, row in rows.items() if row is not None}))
-        results["validation"] = measured.metrics()
-        results["before"] = before.metrics() if before else None
     else:
-        context.message(as_table({what: measured}))
+        files = {"before": None if start.suffix == DARKNET_ARRAYS else start, INT8: int8}
+        rows = {"after": measured}
+        for name, path in files.items():
+            result = measure(path, shown, context.progress)[0] if path else None
+            rows |= {name: result} if result else {}
+        context.message(as_table({n: rows[n] for n in ("before", "after", INT8) if n in rows}))
         results["validation"] = measured.metrics()
+        results |= {f"validation_{n}": rows[n].metrics() for n in files if n in rows}
     _draw(measured, shown, found, exported.thresholds, what, folder)
     return results
 

@@ -117,7 +117,7 @@ def _tile(picture: SheetPicture) -> np.ndarray:
         _tag(view, f"{found.label} {found.score:.2f}", (x1, y1 - line_height(TAG_PX)), MODEL)
     for label, box in picture.truth:
         x1, _, _, y2 = _scaled(box, scale, size)
-        _tag(view, label, (x1, y2 - line_height(TAG_PX)), HUMAN)
+        _tag(view, label, (x1, y2), HUMAN)
     caption = fit(picture.caption, TILE_WIDTH, CAPTION_PX)
     put_text(tile, caption, (0, TILE_HEIGHT), CAPTION_PX, MUTED)
     return tile

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from drive.cars.dataset import LabelledImages, concatenate, read_dataset
+from drive.cars.dataset import LabelledImages, concatenate, open_dataset, read_dataset
 from drive.errors import InputError, MissingFileError
 
 HEADER = "image,class,x1,y1,x2,y2"
@@ -177,3 +177,70 @@ def test_concatenated_counts_add_up(tmp_path: Path, picture: Callable) -> None:
     assert (len(both.images), both.counts["boxes"]) == (2, 2)
     with pytest.raises(InputError, match="same classes"):
         concatenate([data, LabelledImages(("car",), ())])
+
+
+@pytest.fixture
+def yolo(tmp_path: Path, picture: Callable) -> Callable[..., Path]:
+    """A YOLO set of one picture with these label rows."""
+
+    def write(*rows: str, names: str = "names: [cone, car]", image: str = "images/a.png") -> Path:
+        picture(image)
+        labels = (tmp_path / image.replace("images", "labels")).with_suffix(".txt")
+        labels.parent.mkdir(parents=True, exist_ok=True)
+        labels.write_text("\n".join(rows) + "\n")
+        (tmp_path / "data.yaml").write_text(names + "\n")
+        return tmp_path
+
+    return write
+
+
+def test_yolo_folders_as_other_tools_export_them(yolo: Callable) -> None:
+    folder = yolo("1 0.3 0.35 0.4 0.5", image="train/images/a.png")
+    assert the_box(read_dataset(folder)) == ([8.0, 6.0, 40.0, 36.0], "car")
+
+
+def test_an_outline_is_read_as_its_box(yolo: Callable) -> None:
+    folder = yolo("1 0.1 0.2 0.5 0.1 0.5 0.6 0.2 0.5")
+    box, name = the_box(read_dataset(folder))
+    np.testing.assert_allclose(box, [8, 6, 40, 36], atol=1e-4)
+    assert name == "car"
+
+
+def test_boxes_that_stick_out_are_cut_and_counted(yolo: Callable) -> None:
+    folder = yolo("1 0.05 0.5 0.3 0.5", "1 0.5 0.5 1.0001 0.5", "1 0.5 0.5 -0.2 0.5")
+    data = read_dataset(folder)
+    np.testing.assert_allclose(data.images[0].boxes[0], [0, 15, 16, 45], atol=1e-4)
+    assert data.summary() == (
+        "1 pictures with 2 boxes; 1 boxes cut at the picture's edge; left out: 1 boxes empty"
+    )
+
+
+def test_pixels_instead_of_shares_are_told(yolo: Callable) -> None:
+    with pytest.raises(InputError, match=r"a.txt, row 1: .* were pixels written\?"):
+        read_dataset(yolo("1 40 30 20 20"))
+
+
+@pytest.mark.parametrize("names", ["names:", "names: []", "", "nc: 2"])
+def test_a_list_without_a_class_is_refused(yolo: Callable, names: str) -> None:
+    with pytest.raises(InputError, match=r"data.yaml: 'names:' with .*received: no"):
+        read_dataset(yolo("0 0.5 0.5 0.5 0.5", names=names))
+
+
+def test_a_list_over_several_lines(yolo: Callable) -> None:
+    folder = yolo("1 0.5 0.5 0.5 0.5", names="names: [\n  'cone',\n  \"car\"\n]\nnc: 2")
+    data = open_dataset(folder)
+    assert data.listed == ("cone", "car")
+    assert data.boxes_of() == {"cone": 0, "car": 1}
+
+
+def test_pictures_without_a_label_file_are_empty_and_counted(
+    yolo: Callable, picture: Callable, tmp_path: Path
+) -> None:
+    folder = yolo("1 0.5 0.5 0.5 0.5")
+    picture("images/b.png")
+    data = read_dataset(folder)
+    assert [len(image.boxes) for image in data.images] == [1, 0]
+    assert "1 without a label file count as empty" in data.summary()
+    (tmp_path / "labels/a.txt").unlink()
+    with pytest.raises(InputError, match=r"2 pictures, 2 of them without a label file"):
+        read_dataset(folder)

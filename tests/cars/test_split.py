@@ -17,6 +17,7 @@ from drive.cars.split import (
     near_pairs,
     part_of,
     split_dataset,
+    split_few,
 )
 
 PINNED = {"voc_000003": "validation", "street_0000": "test", "front_000": "train"}
@@ -70,3 +71,32 @@ def test_no_shared_picture_has_a_double_or_a_neighbour_on_another_side(shared: P
     tested = Counter(i.origin for i, p in zip(images, parts, strict=True) if p == "test")
     for origin, count in Counter(image.origin for image in images).items():
         assert 0.2 < tested[origin] / count < 0.3
+
+
+def few(tmp_path: Path, labels: list[str]) -> LabelledImages:
+    """A picture for each of `labels`, words that are its boxes' classes."""
+    (tmp_path / "images").mkdir()
+    rows = ["image,class,x1,y1,x2,y2"]
+    for number, names in enumerate(labels):
+        scene(tmp_path / f"images/{number}.png", number)
+        rows += [f"{number}.png,{name},0,0,50,50" for name in names.split()]
+        rows += [f"{number}.png,,,,,"] * (not names)
+    (tmp_path / "labels.csv").write_text("\n".join(rows) + "\n")
+    return read_dataset(tmp_path, ("cone", "dog", "cat"))
+
+
+def test_of_few_pictures_most_train_and_every_class_is_on_both_sides(tmp_path: Path) -> None:
+    data = few(tmp_path, ["cone"] * 14 + ["dog"] * 3 + ["cat"] + [""] * 2)
+    parts = split_few(data)
+    assert Counter(parts) == {"train": 17, "validation": 3}
+    shown = [
+        {data.classes[i] for image, p in zip(data.images, parts, strict=True) if p == part
+         for i in image.class_ids}
+        for part in ("train", "validation")
+    ]  # fmt: skip
+    assert shown == [{"cone", "dog", "cat"}, {"cone", "dog"}]  # the one cat has to train
+    assert split_few(data.select([True] * 20)) == parts
+
+
+def test_a_picture_alone_trains(tmp_path: Path) -> None:
+    assert split_few(few(tmp_path, ["cone", "", ""])) == ["train"] * 3
