@@ -1,31 +1,35 @@
 """yolov3-tiny (COCO) as a detector of drive: what tiny-yolo-drive begins from, for comparison.
 
-The network is ours with its weights folded in and the rows of our classes; nothing is trained.
+The network is ours at its full width with its weights folded in and the rows of our classes; the
+head at stride 8, which yolov3-tiny has not, is left out, and nothing is trained.
 """
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 
+from drive.cars.darknet_start import FULL_WIDTH, load_darknet_weights
 from drive.cars.dataset import CLASSES
 from drive.cars.detector import Detector, load_detector
-from drive.cars.tiny_yolo_drive import (
-    INPUT_SIZES,
-    build_tiny_yolo_drive,
-    load_darknet_weights,
-    onnx_metadata,
-)
+from drive.cars.tiny_yolo_drive import INPUT_SIZES, STRIDES, build_tiny_yolo_drive, onnx_metadata
 from drive.engine.onnx_file import write_onnx
 
+OWN_STRIDES = STRIDES[:2]
 THRESHOLD = 0.25  # Darknet's default (examples/darknet.c, -thresh)
 
 
 def load_yolov3_tiny(weights: str | Path) -> Detector:
     """Load yolov3-tiny from the `.npz` of its convolutions."""
-    network = build_tiny_yolo_drive()
-    load_darknet_weights(network, weights)
+    import keras
+
+    network = build_tiny_yolo_drive(widest=FULL_WIDTH)
+    load_darknet_weights(network, weights, centre_gain=1.0)
+    network = keras.Model(network.input, network.outputs[: len(OWN_STRIDES)], name=network.name)
+    metadata = onnx_metadata(dict.fromkeys(CLASSES, THRESHOLD), INPUT_SIZES)
+    metadata |= {"strides": json.dumps(OWN_STRIDES), "centre_gain": "1.0"}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "yolov3-tiny.onnx"
-        write_onnx(network, path, onnx_metadata(dict.fromkeys(CLASSES, THRESHOLD), INPUT_SIZES))
+        write_onnx(network, path, metadata)
         return load_detector(path)

@@ -11,7 +11,7 @@ import numpy as np
 
 MAX_RATIO = 2.5
 """Anchors whose sides differ from the box's by at most this factor learn it too, beside the best
-one (YOLOv5 does so with 4; less here, since only the cell of the box's centre finds it)."""
+one (YOLOv5 does so with 4)."""
 
 CLASS_OFFSET = 5  # a target: x1, y1, x2, y2, positive, then C classes, then C labelled
 
@@ -19,37 +19,49 @@ CLASS_OFFSET = 5  # a target: x1, y1, x2, y2, positive, then C classes, then C l
 def assign(
     boxes: np.ndarray,
     class_ids: np.ndarray,
+    ignored: np.ndarray,
     labelled: np.ndarray,
     anchors: Mapping[int, Sequence[tuple[int, int]]],
 ) -> list[np.ndarray]:
     """Return the targets of one picture for every head.
 
     Args:
-        boxes: (N, 4) float32, x1 y1 x2 y2 in pixels of the input; none of them `ignored`.
+        boxes: (N, 4) float32, x1 y1 x2 y2 in pixels of the input.
         class_ids: (N,) whole numbers below C.
-        labelled: (H/16, W/16, C) bool, the classes that were labelled in each place.
-        anchors: for each stride the widths and heights in pixels, 32 before 16.
+        ignored: (N,) bool; such a box is not to be found, and the cells that it touches are taken
+            as not labelled.
+        labelled: (H/s, W/s, C) bool for the finest stride s, the classes labelled in each place.
+        anchors: for each stride the widths and heights in pixels, the coarsest first.
 
     Returns:
         For each stride (H/stride, W/stride, A, 5 + 2C) float32: the box in pixels, 1 where an
-        anchor has to find one, its class, and the classes labelled in the cell. Of two boxes that
-        want the same anchor in the same cell, the smaller one gets it.
+        anchor has to find one, its class, and the classes labelled in the cell. A box is found by
+        the cell of its centre and by the nearest neighbour in each direction. Of two boxes that
+        want the same anchor in the same cell, the one with its centre there gets it, and of two
+        such the smaller one.
+
+    Source: the neighbours, Jocher et al., YOLOv5 (utils/loss.py, `build_targets`).
     """
     classes = labelled.shape[2]
     least = min(anchors)
+    labelled = _without(labelled, boxes[ignored], least)
+    boxes, class_ids = boxes[~ignored], class_ids[~ignored]
     sizes = boxes[:, 2:] - boxes[:, :2]
     order = np.argsort(-sizes[:, 0] * sizes[:, 1], kind="stable")  # the smallest is written last
     wanted = _wanted_anchors(sizes, anchors)
     targets = []
     for stride, shapes in anchors.items():
-        cells = _labelled_cells(labelled, stride // least)
-        rows, columns = cells.shape[:2]
+        known = _labelled_cells(labelled, stride // least)
+        rows, columns = known.shape[:2]
         target = np.zeros((rows, columns, len(shapes), CLASS_OFFSET + 2 * classes), np.float32)
-        target[..., CLASS_OFFSET + classes :] = cells[:, :, None, :]
-        for index in order:
-            x, y = (boxes[index, :2] + boxes[index, 2:]) / 2
-            row = min(max(int(y // stride), 0), rows - 1)
-            column = min(max(int(x // stride), 0), columns - 1)
+        target[..., CLASS_OFFSET + classes :] = known[:, :, None, :]
+        cells = [
+            _cells_of(boxes[index], stride, rows, columns) if wanted[stride][index].any() else []
+            for index in order
+        ]
+        neighbours = [(i, cell) for i, of in zip(order, cells, strict=True) for cell in of[1:]]
+        own = [(i, cell) for i, of in zip(order, cells, strict=True) for cell in of[:1]]
+        for index, (row, column) in neighbours + own:  # what is written last stays
             found = target[row, column, wanted[stride][index]]
             found[:, :4] = boxes[index]
             found[:, 4] = 1
@@ -57,6 +69,19 @@ def assign(
             target[row, column, wanted[stride][index]] = found
         targets.append(target)
     return targets
+
+
+def _cells_of(box: np.ndarray, stride: int, rows: int, columns: int) -> list[tuple[int, int]]:
+    """Return the (row, column) of the box's centre, then of its nearest neighbours in the grid."""
+    x, y = (box[:2] + box[2:]) / 2 / stride
+    row = min(max(int(y), 0), rows - 1)
+    column = min(max(int(x), 0), columns - 1)
+    beside = column + (1 if x - column > 0.5 else -1)
+    above = row + (1 if y - row > 0.5 else -1)
+    cells = [(row, column)]
+    cells += [(row, beside)] if 0 <= beside < columns else []
+    cells += [(above, column)] if 0 <= above < rows else []
+    return cells
 
 
 def _wanted_anchors(
@@ -72,6 +97,18 @@ def _wanted_anchors(
     wanted = (ratio <= MAX_RATIO) | best
     ends = np.cumsum([len(anchors[stride]) for stride in anchors])[:-1]
     return dict(zip(anchors, np.split(wanted, ends, axis=1), strict=True))
+
+
+def _without(labelled: np.ndarray, boxes: np.ndarray, stride: int) -> np.ndarray:
+    """Return `labelled` with nothing labelled in the cells that the boxes touch."""
+    if not len(boxes):
+        return labelled
+    labelled = labelled.copy()
+    first = np.floor(np.maximum(boxes[:, :2], 0) / stride).astype(int)
+    last = np.ceil(np.maximum(boxes[:, 2:], 0) / stride).astype(int)
+    for (left, top), (right, bottom) in zip(first, last, strict=True):
+        labelled[top:bottom, left:right] = False
+    return labelled
 
 
 def _labelled_cells(labelled: np.ndarray, factor: int) -> np.ndarray:

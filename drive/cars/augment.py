@@ -6,31 +6,37 @@ that the caller passes, so that the same seed gives the same picture.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import cv2
 import numpy as np
 
 from drive.cars.preprocess import GREY, letterbox
 
-CELL = 16  # pixels of the places for which `labelled` is told: the finest stride
+CELL = 8  # pixels of the places for which `labelled` is told: the finest stride
 
-MOSAIC_SHARE = 0.5
-MOSAIC_PARTS = 4
+MOSAICS = {1: 0.4, 4: 0.45, 9: 0.15}
+"""How often a sample is one picture, or a mosaic of four, or of nine (small as far cars)."""
+
 FLIP_SHARE = 0.5
-SHRINK, GROW = 0.5, 1.5  # range of scale around the size that just fills the place
+SHRINK, GROW = 0.55, 1.6  # range of scale around the size that just fills the place
+HALVED_BELOW = 0.6  # scale; far below full size, linear interpolation leaves out pixels
 SQUEEZE = 0.15  # at most so much wider or narrower than it was
-SEAM = (0.3, 0.7)  # where the four pictures of a mosaic meet, as shares of the canvas
+SEAM_SHIFT = 0.4  # the seams of a mosaic move by at most so much of a part's length in all
 KEPT_AREA = 0.4  # a box of which less remains in view is ignored, not learnt
 GONE_AREA = 0.05  # and below this it is forgotten
 LEAST_SIDE = 4.0  # pixels; smaller objects are ignored, no one could find them
 
 HUE, SATURATION, BRIGHTNESS = 0.015, 0.6, 0.4  # ranges of gain, as in YOLOv3 and later
 NIGHT_SHARE, NIGHT_GAIN = 0.06, (0.25, 0.55)
-BLUR_SHARE, NOISE_SHARE, JPEG_SHARE, GREY_SHARE = 0.10, 0.08, 0.20, 0.03
+BLUR_SHARE, NOISE_SHARE, RAIN_SHARE, JPEG_SHARE, GREY_SHARE = 0.10, 0.08, 0.05, 0.25, 0.03
 NOISE_LEVELS = (3.0, 12.0)  # standard deviation, of 255
-JPEG_QUALITY = (25, 80)
+RAIN_DENSITY = (0.0005, 0.003)  # share of pixels that a streak begins in
+RAIN_LENGTH, RAIN_LIGHT = (5, 17), (60.0, 140.0)  # pixels, and levels at the streak's brightest
+JPEG_QUALITY = (12, 80)  # the low end has the blocks and smeared colours of hard-pressed video
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +48,7 @@ class Sample:
         boxes: (N, 4) float32, x1 y1 x2 y2 in pixels.
         class_ids: (N,) int64.
         ignored: (N,) bool.
-        labelled: (C,) bool for the whole picture, or (H/16, W/16, C) place by place.
+        labelled: (C,) bool for the whole picture, or (H/8, W/8, C) place by place.
     """
 
     image: np.ndarray
@@ -65,9 +71,16 @@ def plain(sample: Sample, height: int, width: int) -> Sample:
 
 
 def augment(samples: Sequence[Sample], height: int, width: int, rng: np.random.Generator) -> Sample:
-    """Return a new picture of height x width made of one sample, or of four as a mosaic."""
+    """Return a new picture of height x width made of one sample, or of several as a mosaic.
+
+    Args:
+        samples: 1, 4 or 9 pictures.
+        height: of the result in pixels.
+        width: of the result in pixels.
+        rng: of everything random.
+    """
     parts = [_mirror(s) if rng.random() < FLIP_SHARE else s for s in samples]
-    if len(parts) == MOSAIC_PARTS:
+    if len(parts) > 1:
         joined = mosaic(parts, height, width, rng)
     else:
         joined = _place(parts[0], height, width, rng)
@@ -75,10 +88,17 @@ def augment(samples: Sequence[Sample], height: int, width: int, rng: np.random.G
 
 
 def mosaic(samples: Sequence[Sample], height: int, width: int, rng: np.random.Generator) -> Sample:
-    """Join four pictures at a random seam. Source: Bochkovskiy et al., "YOLOv4", section 3.3."""
-    y = _seam(height, rng)
-    x = _seam(width, rng)
-    corners = ((0, 0, y, x), (0, x, y, width), (y, 0, height, x), (y, x, height, width))
+    """Join 4 or 9 pictures in a square grid with random seams, row by row.
+
+    Source: Bochkovskiy et al., "YOLOv4", 2020, section 3.3.
+    """
+    side = math.isqrt(len(samples))
+    rows, columns = _seams(height, side, rng), _seams(width, side, rng)
+    corners = [
+        (top, left, bottom, right)
+        for top, bottom in pairwise(rows)
+        for left, right in pairwise(columns)
+    ]
     image = np.empty((height, width, 3), np.uint8)
     labelled = np.empty((height // CELL, width // CELL, samples[0].labelled.size), bool)
     placed = []
@@ -122,11 +142,27 @@ def spoil(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < NOISE_SHARE:
         noise = rng.normal(0, rng.uniform(*NOISE_LEVELS), image.shape)
         image = np.clip(image + noise, 0, 255).astype(np.uint8)
+    if rng.random() < RAIN_SHARE:
+        image = _rain(image, rng)
     if rng.random() < JPEG_SHARE:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(*JPEG_QUALITY))]
         coded = cv2.imencode(".jpg", image, quality)[1]
         image = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))  # channels as they went in
     return image
+
+
+def _rain(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the picture with bright slanting streaks."""
+    drops = (rng.random(image.shape[:2], np.float32) < rng.uniform(*RAIN_DENSITY)).astype(
+        np.float32
+    )
+    length, slant = int(rng.integers(*RAIN_LENGTH)), rng.uniform(-0.4, 0.4)
+    kernel = np.zeros((length, length), np.float32)
+    middle = length / 2
+    foot, head = round(middle + slant * middle), round(middle - slant * middle)
+    cv2.line(kernel, (foot, 0), (head, length - 1), 1.0)
+    streaks = cv2.filter2D(drops, -1, kernel) * np.float32(rng.uniform(*RAIN_LIGHT))
+    return np.clip(image + streaks[..., None], 0, 255).astype(np.uint8)
 
 
 def _mirror(sample: Sample) -> Sample:
@@ -147,14 +183,12 @@ def _place(sample: Sample, height: int, width: int, rng: np.random.Generator) ->
     free = np.array([width, height]) - scales * (source_width, source_height)
     shift = rng.uniform(np.minimum(free, 0), np.maximum(free, 0))
     matrix = np.array([[scales[0], 0, shift[0]], [0, scales[1], shift[1]]])
-    shrunk = scale < 0.6  # far below full size, linear interpolation leaves out pixels
     source = sample.image
-    if shrunk:
-        small = (round(source_width * scales[0]), round(source_height * scales[1]))
-        source = cv2.resize(
-            source, (max(small[0], 1), max(small[1], 1)), interpolation=cv2.INTER_AREA
-        )
-        matrix = np.array([[1, 0, shift[0]], [0, 1, shift[1]]], float)
+    while scale < HALVED_BELOW and min(source.shape[:2]) > 1:
+        source = cv2.resize(source, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        scale *= 2
+    matrix[0, 0] = scales[0] * source_width / source.shape[1]
+    matrix[1, 1] = scales[1] * source_height / source.shape[0]
     image = cv2.warpAffine(source, matrix, (width, height), borderValue=(GREY,) * 3)
     boxes = sample.boxes * np.tile(scales, 2) + np.tile(shift, 2)
     return _cut(replace(sample, image=image, boxes=boxes.astype(np.float32)))
@@ -183,6 +217,8 @@ def _places(labelled: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.broadcast_to(labelled, (height // CELL, width // CELL, labelled.size))
 
 
-def _seam(length: int, rng: np.random.Generator) -> int:
-    """Return where the mosaic's parts meet, at the edge of a coarse cell."""
-    return int(rng.uniform(*SEAM) * length / CELL) * CELL
+def _seams(length: int, parts: int, rng: np.random.Generator) -> list[int]:
+    """Return where the parts of a mosaic begin and end along one side, at edges of cells."""
+    shifts = rng.uniform(-SEAM_SHIFT, SEAM_SHIFT, parts - 1) / 2
+    inner = (np.arange(1, parts) + shifts) * length / parts
+    return [0, *(int(seam / CELL) * CELL for seam in inner), length]

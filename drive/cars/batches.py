@@ -10,18 +10,18 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from drive.cars.assign import assign
-from drive.cars.augment import MOSAIC_PARTS, MOSAIC_SHARE, Sample, augment, plain
+from drive.cars.augment import MOSAICS, Sample, augment, plain
 from drive.cars.dataset import LabelledImage, LabelledImages
 from drive.cars.preprocess import closest_aspect
 from drive.errors import InputError
 
 AHEAD = 3  # batches made while the network is busy
-MOST_BOXES = 100  # of one picture; a mosaic of crowds is cut off here, the largest boxes stay
-VALIDATION = -1  # stands for the epoch in the seed where nothing is random
+KEPT_BYTES = 1_500_000_000  # of decoded pictures; those beyond are read from disk each time
 
 Anchors = Mapping[int, Sequence[tuple[int, int]]]
 
@@ -33,12 +33,10 @@ class Batch:
     Attributes:
         images: (N, H, W, 3) uint8 RGB.
         targets: for each stride (N, H/stride, W/stride, A, 5 + 2C), see `assign`.
-        truth: (N, M, 5) boxes with 1 for `ignored`, filled up with zeros.
     """
 
     images: np.ndarray
     targets: list[np.ndarray]
-    truth: np.ndarray
 
 
 class TrainingBatches:
@@ -67,6 +65,8 @@ class TrainingBatches:
             raise InputError("training needs at least one labelled picture; received: none")
         self.dataset, self.anchors, self.sizes = dataset, anchors, sizes
         self.batch, self.seed = min(batch, len(dataset.images)), seed
+        self._kept: dict[Path, np.ndarray] = {}
+        self._free_bytes = KEPT_BYTES
 
     def __len__(self) -> int:
         """Return the batches of an epoch; the last pictures that fill none wait for the next."""
@@ -90,11 +90,21 @@ class TrainingBatches:
         height, width = self.sizes[int(rng.integers(len(self.sizes)))]
         samples = []
         for first in indices:
-            others = rng.integers(len(self.dataset.images), size=MOSAIC_PARTS - 1)
-            members = [first, *others] if rng.random() < MOSAIC_SHARE else [first]
-            parts = [to_sample(self.dataset.images[i]) for i in members]
+            parts_wanted = int(rng.choice(list(MOSAICS), p=list(MOSAICS.values())))
+            others = rng.integers(len(self.dataset.images), size=parts_wanted - 1)
+            parts = [self._sample(self.dataset.images[i]) for i in (first, *others)]
             samples.append(augment(parts, height, width, rng))
         return collate(samples, self.anchors)
+
+    def _sample(self, image: LabelledImage) -> Sample:
+        """Return a picture of the data set, from memory where it is kept there."""
+        pixels = self._kept.get(image.path)
+        if pixels is None:
+            pixels = image.read()
+            if pixels.nbytes <= self._free_bytes:
+                self._kept[image.path] = pixels
+                self._free_bytes -= pixels.nbytes
+        return Sample(pixels, image.boxes, image.class_ids, image.ignored, image.labelled)
 
 
 def plain_batches(
@@ -120,19 +130,11 @@ def to_sample(image: LabelledImage) -> Sample:
 
 def collate(samples: Sequence[Sample], anchors: Anchors) -> Batch:
     """Put samples of one size together and work out their targets."""
-    targets = []
-    truth = np.zeros((len(samples), MOST_BOXES, 5), np.float32)
-    for row, sample in enumerate(samples):
-        learnt = ~sample.ignored
-        targets.append(
-            assign(sample.boxes[learnt], sample.class_ids[learnt], sample.labelled, anchors)
-        )
-        area = (sample.boxes[:, 2:] - sample.boxes[:, :2]).prod(axis=1)
-        largest = np.argsort(-area, kind="stable")[:MOST_BOXES]
-        truth[row, : len(largest), :4] = sample.boxes[largest]
-        truth[row, : len(largest), 4] = sample.ignored[largest]
+    targets = [
+        assign(sample.boxes, sample.class_ids, sample.ignored, sample.labelled, anchors)
+        for sample in samples
+    ]
     return Batch(
         np.stack([sample.image for sample in samples]),
         [np.stack(heads) for heads in zip(*targets, strict=True)],
-        truth,
     )

@@ -96,18 +96,20 @@ def decode_heads(
     strides: Sequence[int],
     anchors: Sequence[np.ndarray],
     thresholds: np.ndarray,
+    centre_gain: float = 1.0,
 ) -> Candidates:
     """Read the raw heads of a detector in the manner of YOLO v3.
 
     Each cell has A anchors, each with x, y, w, h, objectness and C classes: the centre is
-    (sigmoid(xy) + cell) x stride, the size exp(wh) x anchor, and the score sigmoid(objectness) x
-    sigmoid(class). Only rows that can reach a threshold are worked out.
+    (1/2 + gain x (sigmoid(xy) - 1/2) + cell) x stride, the size exp(wh) x anchor, and the score
+    sigmoid(objectness) x sigmoid(class). Only rows that can reach a threshold are worked out.
 
     Args:
         heads: for each stride (rows, columns, A * (5 + C)) float32, one picture.
         strides: pixels of the input per cell, in the order of the heads.
         anchors: for each stride (A, 2) width and height in pixels of the input.
         thresholds: (C,) least score for each class; `inf` leaves a class out.
+        centre_gain: cells that a centre can move by; 1 as in YOLO v3, 2 as in YOLOv5.
 
     Returns:
         For each anchor its best class, where that reaches its threshold; pixels of the input.
@@ -115,7 +117,7 @@ def decode_heads(
     Source: Redmon, Farhadi, "YOLOv3", 2018, sections 2.1 and 2.2.
     """
     parts = [
-        _decode_head(head, stride, np.asarray(sizes), np.asarray(thresholds))
+        _decode_head(head, stride, np.asarray(sizes), np.asarray(thresholds), centre_gain)
         for head, stride, sizes in zip(heads, strides, anchors, strict=True)
     ]
     return Candidates(
@@ -126,7 +128,7 @@ def decode_heads(
 
 
 def _decode_head(
-    head: np.ndarray, stride: int, anchors: np.ndarray, thresholds: np.ndarray
+    head: np.ndarray, stride: int, anchors: np.ndarray, thresholds: np.ndarray, centre_gain: float
 ) -> Candidates:
     rows, columns = head.shape[:2]
     values = head.reshape(rows, columns, len(anchors), 5 + len(thresholds))
@@ -138,7 +140,7 @@ def _decode_head(
     best = np.take_along_axis(scores, class_ids[:, None], axis=1)[:, 0]
     kept = best > thresholds[class_ids]
     cell = np.stack([column, row], axis=1)[kept]
-    centre = (_sigmoid(picked[kept, :2]) + cell) * stride
+    centre = (0.5 + centre_gain * (_sigmoid(picked[kept, :2]) - 0.5) + cell) * stride
     size = np.exp(np.minimum(picked[kept, 2:4], MAX_EXPONENT)) * anchors[anchor[kept]]
     return Candidates(_corners(centre, size), best[kept], class_ids[kept])
 

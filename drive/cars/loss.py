@@ -1,7 +1,7 @@
 """What a prediction of the heads costs: boxes by CIoU, objectness and classes by cross-entropy.
 
 Written with `keras.ops` alone, so that it runs on every backend. Knows targets as `assign` makes
-them and yolov3's parametrisation; no layers and no data.
+them and the parametrisation that `decode` reads; no layers and no data.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ Tensor = Any  # a tensor of whichever backend Keras runs on
 
 BOX_WEIGHT = 3.0  # between YOLOX's 5 and the 2 that makes boxes and objectness equal at the start
 CLASS_WEIGHT = 1.0
-IGNORE_IOU = 0.6  # a spare prediction that fits a box this well is not punished; yolov3-tiny: 0.7
-IGNORED_COVER = 0.5  # nor one of which this share lies in a box marked `ignored`
+CENTRE_GAIN = 2.0  # as in `tiny_yolo_drive`; this module knows no network
 MAX_EXPONENT = 8.0  # as in decoding: e^8 anchors is wider than any picture
 EPSILON = 1e-7
 
@@ -25,29 +24,30 @@ EPSILON = 1e-7
 def detection_loss(
     heads: Sequence[Tensor],
     targets: Sequence[Tensor],
-    truth: Tensor,
     anchors: Mapping[int, Sequence[tuple[int, int]]],
 ) -> Tensor:
     """Return the loss of a batch, a scalar, for each anchor that has a box to find.
 
-    A spare prediction of a class that was not labelled where it lies costs nothing: nobody knows
-    whether it is wrong.
+    The objectness asked for is the overlap that the box has with its object, so that of several
+    boxes on one car the best placed scores highest. A spare prediction of a class that was not
+    labelled where it lies costs nothing: nobody knows whether it is wrong.
 
     Args:
         heads: for each stride (N, rows, columns, A * (5 + C)), raw.
         targets: for each stride (N, rows, columns, A, 5 + 2C), of `assign`.
-        truth: (N, M, 5) all boxes in pixels with 1 for `ignored`, filled up with zeros.
         anchors: for each stride, in the order of the heads, widths and heights in pixels.
+
+    Source: the IoU as objectness, Jocher et al., YOLOv5 (utils/loss.py, `gr` = 1).
     """
     total, positives = 0.0, 0.0
     for head, target, (stride, shapes) in zip(heads, targets, anchors.items(), strict=True):
-        cost, count = _head_loss(head, target, truth, stride, shapes)
+        cost, count = _head_loss(head, target, stride, shapes)
         total, positives = total + cost, positives + count
     return total / ops.maximum(positives, 1.0)
 
 
 def _head_loss(
-    head: Tensor, target: Tensor, truth: Tensor, stride: int, shapes: Sequence[tuple[int, int]]
+    head: Tensor, target: Tensor, stride: int, shapes: Sequence[tuple[int, int]]
 ) -> tuple[Tensor, Tensor]:
     """Return the summed loss of one head, and how many of its anchors have a box to find."""
     classes = (target.shape[-1] - 5) // 2
@@ -57,14 +57,15 @@ def _head_loss(
     positive = target[..., 4]
 
     box_loss = positive * (1 - complete_iou(boxes, target[..., :4]))
+    wanted = positive * ops.stop_gradient(_iou(boxes, target[..., :4]))
     class_loss = positive * ops.sum(
         cross_entropy(values[..., 5:], target[..., 5 : 5 + classes]), axis=-1
     )
     known = ops.take_along_axis(
         target[..., 5 + classes :], ops.argmax(values[..., 5:], axis=-1)[..., None], axis=-1
     )[..., 0]
-    spare = (1 - positive) * known * (1 - _near_truth(boxes, truth))
-    object_loss = (positive + ops.stop_gradient(spare)) * cross_entropy(values[..., 4], positive)
+    counts = ops.maximum(positive, known)
+    object_loss = counts * cross_entropy(values[..., 4], wanted)
 
     cost = ops.sum(BOX_WEIGHT * box_loss + CLASS_WEIGHT * class_loss + object_loss)
     return cost, ops.sum(positive)
@@ -73,13 +74,13 @@ def _head_loss(
 def decode_boxes(values: Tensor, stride: int, shapes: Sequence[tuple[int, int]]) -> Tensor:
     """Return (N, rows, columns, A, 4) boxes x1 y1 x2 y2 in pixels of the raw values.
 
-    Source: Redmon, Farhadi, "YOLOv3", 2018, section 2.1.
+    Source: Redmon, Farhadi, "YOLOv3", 2018, section 2.1; the gain is YOLOv5's.
     """
     rows, columns = ops.shape(values)[1], ops.shape(values)[2]
     row = ops.cast(ops.arange(rows), "float32")[None, :, None, None]
     column = ops.cast(ops.arange(columns), "float32")[None, None, :, None]
-    x = (ops.sigmoid(values[..., 0]) + column) * stride
-    y = (ops.sigmoid(values[..., 1]) + row) * stride
+    x = (0.5 + CENTRE_GAIN * (ops.sigmoid(values[..., 0]) - 0.5) + column) * stride
+    y = (0.5 + CENTRE_GAIN * (ops.sigmoid(values[..., 1]) - 0.5) + row) * stride
     size = ops.exp(ops.minimum(values[..., 2:4], MAX_EXPONENT)) * ops.convert_to_tensor(
         shapes, dtype="float32"
     )
@@ -107,20 +108,6 @@ def complete_iou(a: Tensor, b: Tensor) -> Tensor:
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     """Return the binary cross-entropy of each logit, in the form that does not overflow."""
     return ops.relu(logits) - logits * targets + ops.log1p(ops.exp(-ops.abs(logits)))
-
-
-def _near_truth(boxes: Tensor, truth: Tensor) -> Tensor:
-    """Return 1 where a box fits some box of `truth`, or lies mostly in an ignored one."""
-    shape = ops.shape(boxes)
-    flat = ops.reshape(ops.stop_gradient(boxes), (shape[0], -1, 1, 4))
-    known = truth[:, None, :, :4]
-    shared = _intersection(flat, known)
-    own = _width(flat) * _height(flat)
-    union = own + _width(known) * _height(known) - shared
-    fits = shared / (union + EPSILON) > IGNORE_IOU
-    covered = ops.logical_and(shared / (own + EPSILON) > IGNORED_COVER, truth[:, None, :, 4] > 0)
-    near = ops.any(ops.logical_or(fits, covered), axis=-1)
-    return ops.reshape(ops.cast(near, "float32"), shape[:-1])
 
 
 def _iou(a: Tensor, b: Tensor) -> Tensor:

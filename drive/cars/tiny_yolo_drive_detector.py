@@ -31,7 +31,7 @@ class TinyYoloDriveDetector(NetworkDetector):
 
     Args:
         engine: runs the network; its metadata holds `classes`, `thresholds`, `input_sizes`,
-            `strides`, `anchors` and `nms_iou`, each as JSON.
+            `strides`, `anchors`, `centre_gain` and `nms_iou`, each as JSON.
         conf: least score for all classes; the metadata's when None.
         classes: which classes to report; all of them when None.
         nms_iou: overlap above which the lesser of two boxes of a class goes; the metadata's
@@ -57,6 +57,7 @@ class TinyYoloDriveDetector(NetworkDetector):
         super().__init__(engine, known, thresholds, overlap, classes)
         self.input_sizes = [(int(h), int(w)) for h, w in _entry(engine, "input_sizes")]
         self.strides = [int(stride) for stride in _entry(engine, "strides")]
+        self.centre_gain = float(engine.metadata.get("centre_gain", 1))  # files of before had none
         anchors = _for_each(engine, "anchors", [str(stride) for stride in self.strides])
         self.anchors = [np.array(sizes, np.float32) for sizes in anchors.values()]
 
@@ -72,7 +73,7 @@ class TinyYoloDriveDetector(NetworkDetector):
 
     def decode(self, outputs: list[np.ndarray], thresholds: np.ndarray) -> Candidates:
         """Return the boxes above the thresholds, in pixels of the input."""
-        return decode_heads(outputs, self.strides, self.anchors, thresholds)
+        return decode_heads(outputs, self.strides, self.anchors, thresholds, self.centre_gain)
 
 
 def _entry(engine: Engine, key: str) -> Any:

@@ -60,9 +60,8 @@ class TrainingModel(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """Return the detection loss; `y` is the targets of each head, then the truth."""
-        *targets, truth = y
-        return detection_loss(y_pred, targets, truth, self.anchors)
+        """Return the detection loss; `y` is the targets of each head."""
+        return detection_loss(y_pred, y, self.anchors)
 
 
 def train_detector(
@@ -240,7 +239,7 @@ def _validation_loss(model: TrainingModel, dataset: LabelledImages, batch: int) 
 
 
 def _targets(batch: Batch) -> list[np.ndarray]:
-    return [*batch.targets, batch.truth]
+    return batch.targets
 
 
 def _checkpointed_epochs(folder: Path, settings: Mapping[str, Any]) -> int:

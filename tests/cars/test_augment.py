@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drive.cars.augment import Sample, augment, mosaic, plain, recolour, spoil
+from drive.cars.augment import Sample, _rain, augment, mosaic, plain, recolour, spoil
 from drive.cars.preprocess import GREY
 
 OBJECT = (60, 40, 120, 100)  # a white square on black
+ALL = np.array([True, True])
 SHAPES = [(416, 416), (256, 640)]
 
 
@@ -39,7 +40,7 @@ def rng(seed: int) -> np.random.Generator:
 def test_a_plain_picture_is_letterboxed_with_its_box(height: int, width: int) -> None:
     made = plain(sample(), height, width)
     assert made.image.shape == (height, width, 3)
-    assert made.labelled.shape == (height // 16, width // 16, 2)
+    assert made.labelled.shape == (height // 8, width // 8, 2)
     np.testing.assert_allclose(made.boxes[0], white_box(made.image), atol=2)
 
 
@@ -65,10 +66,11 @@ def _geometry_only(samples: list[Sample], height: int, width: int, seed: int) ->
     return mosaic(parts, height, width, generator)
 
 
-def test_a_mosaic_has_each_object_in_its_part() -> None:
+@pytest.mark.parametrize("pictures", [4, 9])
+def test_a_mosaic_has_each_object_in_its_part(pictures: int) -> None:
     kept = 0
     for seed in range(10):
-        made = _geometry_only([sample() for _ in range(4)], 416, 416, seed)
+        made = _geometry_only([sample() for _ in range(pictures)], 416, 416, seed)
         for x1, y1, x2, y2 in made.boxes.round().astype(int):
             inside = made.image[y1 + 3 : y2 - 3, x1 + 3 : x2 - 3]
             assert inside.size == 0 or inside.min() > 180
@@ -112,6 +114,25 @@ def test_colours_and_spoiling_keep_shape_and_type() -> None:
         assert made[..., 0].mean() >= made[..., 2].mean() - 12  # red stays above blue: no swap
         changed += not np.array_equal(made, picture)
     assert changed > 30
+
+
+def test_rain_only_brightens_and_falls_in_streaks() -> None:
+    picture = np.full((120, 160, 3), 90, np.uint8)
+    made = _rain(picture, rng(1))
+    wet = made[..., 0] > 90
+    assert (made >= picture).all()
+    assert 0.002 < wet.mean() < 0.3
+    runs_down = (wet[:-1] & wet[1:]).sum()
+    assert runs_down > 2 * (wet[:, :-1] & wet[:, 1:]).sum()
+
+
+def test_far_smaller_pictures_keep_thin_lines() -> None:
+    lines = np.zeros((800, 800, 3), np.uint8)
+    lines[:, ::8] = 255  # each eighth column white: a fair reduction is evenly grey
+    thin = Sample(lines, np.zeros((0, 4), np.float32), np.zeros(0, int), np.zeros(0, bool), ALL)
+    made = mosaic([thin] * 9, 288, 288, rng(0))
+    inside = made.image[made.image[..., 0] != GREY]
+    assert np.percentile(inside, 95) < 120
 
 
 def test_empty_places_are_grey() -> None:

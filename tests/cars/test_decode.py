@@ -85,7 +85,11 @@ def sigmoid(value: float) -> float:
 
 
 def slow_heads(
-    heads: list[np.ndarray], strides: list[int], anchors: list[np.ndarray], thresholds: list[float]
+    heads: list[np.ndarray],
+    strides: list[int],
+    anchors: list[np.ndarray],
+    thresholds: list[float],
+    gain: float,
 ) -> list[Row]:
     found: list[Row] = []
     for head, stride, sizes in zip(heads, strides, anchors, strict=True):
@@ -100,23 +104,25 @@ def slow_heads(
                     best = max(range(len(scores)), key=scores.__getitem__)
                     if scores[best] <= thresholds[best]:
                         continue
-                    cx, cy = (column + sigmoid(x)) * stride, (row + sigmoid(y)) * stride
+                    cx = (column + 0.5 + gain * (sigmoid(x) - 0.5)) * stride
+                    cy = (row + 0.5 + gain * (sigmoid(y) - 0.5)) * stride
                     w, h = math.exp(w) * anchor_width, math.exp(h) * anchor_height
                     box = (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)
                     found.append((float(best), scores[best], *box))
     return sorted(found)
 
 
-def test_heads_against_loops() -> None:
+@pytest.mark.parametrize("gain", [1.0, 2.0])
+def test_heads_against_loops(gain: float) -> None:
     rng = np.random.default_rng(4)
     heads = [rng.normal(0, 2, (3, 5, 2 * 8)).astype(np.float32)]
     heads.append(rng.normal(0, 2, (6, 10, 3 * 8)).astype(np.float32))
     anchors = [np.array([[50.0, 40], [90, 80]]), np.array([[10.0, 12], [20, 30], [25, 15]])]
     thresholds = [0.4, 0.3, 0.6]
-    expected = slow_heads(heads, [32, 16], anchors, thresholds)
+    expected = slow_heads(heads, [32, 16], anchors, thresholds, gain)
     assert len(expected) > 20
     assert {row[0] for row in expected} == {0.0, 1.0, 2.0}
-    result = rows_of(decode_heads(heads, [32, 16], anchors, np.array(thresholds)))
+    result = rows_of(decode_heads(heads, [32, 16], anchors, np.array(thresholds), gain))
     np.testing.assert_allclose(result, expected, rtol=1e-4)
 
 

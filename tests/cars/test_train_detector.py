@@ -15,17 +15,15 @@ from drive.cars.dataset import CLASSES, LabelledImages, read_dataset
 from drive.cars.detector import DEFAULT_WEIGHTS
 from drive.cli import main
 from drive.engine.onnx_file import read_metadata, write_onnx
-from drive.errors import InputError, WeightsError
+from drive.errors import InputError
 
 train = pytest.importorskip("drive.cars.train")
 from drive.cars import export, schedule  # noqa: E402
 from drive.cars.batches import TrainingBatches  # noqa: E402
 from drive.cars.tiny_yolo_drive import (  # noqa: E402
     ANCHORS,
-    DARKNET_LAYERS,
     STRIDES,
     build_tiny_yolo_drive,
-    load_darknet_weights,
     onnx_metadata,
 )
 
