@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -114,6 +114,7 @@ def load_detector(
     classes: Sequence[str] | None = None,
     nms_iou: float | None = None,
     exponent: float | None = None,
+    detail: str | None = None,
 ) -> Detector:
     """Load a detector; which one, the weights file says.
 
@@ -126,6 +127,7 @@ def load_detector(
         classes: the classes to report instead of the network's usual ones.
         nms_iou: overlap for suppression instead of the network's own.
         exponent: of tiny YOLO v1's widths and heights, instead of the paper's 2.
+        detail: of tiny-yolo-drive: "fast" (its usual) or "fine", see `TinyYoloDriveDetector`.
 
     Raises:
         MissingFileError: there is no such file.
@@ -139,8 +141,20 @@ def load_detector(
             f"received: {path}"
         )
     running = _load_network(path, engine, threads)
-    settings = {"conf": conf, "classes": classes, "nms_iou": nms_iou, "exponent": exponent}
+    settings: dict[str, Any] = {
+        "conf": conf,
+        "classes": classes,
+        "nms_iou": nms_iou,
+        "exponent": exponent,
+        "detail": detail,
+    }
     return _detector_of(running, path, {k: v for k, v in settings.items() if v is not None})
+
+
+def prefer_detail(detector: Detector, detail: str) -> None:
+    """Choose the detail of a detector that has the choice; leave one that has not as it is."""
+    if hasattr(detector, "detail"):
+        detector.detail = detail
 
 
 def shipped_weights(engine: str = "auto") -> Path:
@@ -169,11 +183,15 @@ def _load_network(path: Path, engine: str, threads: int) -> Engine:
     return load_engine(path, engine, threads, build=_build)
 
 
-def _detector_of(engine: Engine, path: Path, settings: Mapping[str, Any]) -> Detector:
+def _detector_of(engine: Engine, path: Path, settings: dict[str, Any]) -> Detector:
     network = engine.metadata.get("network")
     if network == TINY_YOLO_V1:
         from drive.cars.tiny_yolo_v1_detector import TinyYoloV1Detector
 
+        if settings.pop("detail", "fast") != "fast":
+            raise InputError(
+                f"{TINY_YOLO_V1} has one input size; leave detail out; received: detail=fine"
+            )
         return TinyYoloV1Detector(engine, **settings)
     if network != TINY_YOLO_DRIVE:
         raise WeightsError(

@@ -14,6 +14,10 @@ import numpy as np
 
 GREY = 114  # the padding that YOLO implementations have settled on, near the mean of photographs
 
+GRID = 32  # pixels; the coarsest stride of the networks
+GAIN_STEP = 0.25
+ROUNDING = 1e-6
+
 
 @dataclass(frozen=True, slots=True)
 class Placement:
@@ -63,6 +67,24 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
 def closest_aspect(sizes: Sequence[tuple[int, int]], height: int, width: int) -> tuple[int, int]:
     """Return the (height, width) of `sizes` whose aspect comes nearest to this picture's."""
     return min(sizes, key=lambda size: abs(math.log(size[1] / size[0] * height / width)))
+
+
+def finer(size: tuple[int, int], height: int, width: int, most: float) -> tuple[int, int]:
+    """Return an input size enlarged so that a large picture is shrunk less.
+
+    Args:
+        size: (height, width) of the usual input in pixels, multiples of `GRID`.
+        height: of the picture in pixels.
+        width: of the picture in pixels.
+        most: at most so many times as high and wide; and never past the picture's own size.
+
+    Returns:
+        (height, width), multiples of `GRID`. The factor goes in steps of `GAIN_STEP`, for each new
+        input size costs a runtime the time to compile for it.
+    """
+    gain = min(most, max(height / size[0], width / size[1]))
+    steps = max(1.0, math.floor(gain / GAIN_STEP + ROUNDING) * GAIN_STEP)
+    return round(size[0] * steps / GRID) * GRID, round(size[1] * steps / GRID) * GRID
 
 
 def _placed(image: np.ndarray, scale: float, height: int, width: int) -> Placement:

@@ -58,6 +58,7 @@ def add_detector_options(parser: argparse.ArgumentParser) -> None:
         metavar="auto|full|X1,Y1,X2,Y2",
         help="crop that the detector looks at, in source pixels (default: auto, the road)",
     )
+    add_detail_option(group, "fast for video, fine for pictures")
     add_tiles_option(group)
     group.add_argument("--classes", metavar="car,bus,...", help="what to report (default: all)")
     group.add_argument(
@@ -72,6 +73,16 @@ def add_detector_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="P",
         help="power of tiny YOLO v1's box sizes: 2, the paper's (default), or 1.8, a known port's",
+    )
+
+
+def add_detail_option(group: argparse._ActionsContainer, default: str) -> None:
+    """Add `--detail`."""
+    group.add_argument(
+        "--detail",
+        choices=["fast", "fine"],
+        help="size of the network's input: fine finds far cars in large pictures, for up to three "
+        f"times the work (default: {default})",
     )
 
 
@@ -158,7 +169,8 @@ def analyse_source(
     if detects and reader.info:
         _check_region(args, reader.info)
     with context.record.stage("load"):
-        detector = _load_detector(args, context, detector_weights) if detects else None
+        pictures = reader.source.kind is Kind.IMAGES
+        detector = _load_detector(args, context, detector_weights, pictures) if detects else None
         pilot = _load_pilot(args, context, steering_weights) if steers else None
     _say_region(args, context, reader, detector)
     context.record.add_input(args.source)
@@ -190,16 +202,33 @@ def _check_region(args: argparse.Namespace, info: VideoInfo) -> None:
     Region.parse(args.region, info.width, info.height)
 
 
-def _load_detector(args: argparse.Namespace, context: Context, weights: str | None) -> Detector:
-    from drive.cars.detector import load_detector
+def _load_detector(
+    args: argparse.Namespace, context: Context, weights: str | None, pictures: bool
+) -> Detector:
+    from drive.cars.detector import load_detector, prefer_detail
     from drive.cars.tiles import with_tiles
 
     if weights:
         context.message(f"loading {weights}")
-    detector = load_detector(weights, args.engine, exponent=args.exponent)
-    context.record.extra["detector"] = {"name": detector.name, "engine": detector.engine.name}
-    context.message(f"detector: {detector.name} on {detector.engine.name}")
+    detector = load_detector(weights, args.engine, exponent=args.exponent, detail=args.detail)
+    if pictures and args.detail is None:
+        prefer_detail(detector, "fine")
+    say_detector(context, detector)
     return with_tiles(detector, args.tiles)
+
+
+def say_detector(context: Context, detector: Detector) -> None:
+    """Say and record what finds the cars: network, precision, detail and engine."""
+    said = {
+        "name": detector.name,
+        "precision": detector.engine.metadata.get("precision", "float"),
+        "engine": detector.engine.name,
+    }
+    if hasattr(detector, "detail"):
+        said["detail"] = detector.detail
+    context.record.extra["detector"] = said
+    kind = ", ".join(said[key] for key in ("precision", "detail") if key in said)
+    context.message(f"detector: {detector.name} ({kind}) on {detector.engine.name}")
 
 
 def _load_pilot(args: argparse.Namespace, context: Context, weights: str | None) -> SteeringModel:

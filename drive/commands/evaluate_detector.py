@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from drive.commands._analyse import add_detail_option, add_tiles_option, say_detector
 from drive.commands._common import Context
 
 if TYPE_CHECKING:
@@ -40,19 +41,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--engine", choices=["auto", "openvino", "onnx", "keras"], default="auto", help="runtime"
     )
+    add_detail_option(parser, "fine, as detect does it with pictures")
+    add_tiles_option(parser)
 
 
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Detect on every picture, compare, write metrics.json and the curves, print the table."""
-    from drive.cars.detector import load_detector, shipped_weights
+    from drive.cars.detector import load_detector, prefer_detail, shipped_weights
     from drive.cars.evaluate import as_table, detect_all, evaluate
+    from drive.cars.tiles import with_tiles
     from drive.runs import write_json
 
-    detector = load_detector(args.weights, args.engine)
+    detector = load_detector(args.weights, args.engine, detail=args.detail)
+    if args.detail is None:
+        prefer_detail(detector, "fine")
+    say_detector(context, detector)
+    finder = with_tiles(detector, args.tiles)
     context.record.add_input(args.weights or shipped_weights(args.engine))
     dataset = _dataset(args, detector.classes, context)
     with context.record.stage("detect"):
-        found = detect_all(detector, dataset, context.progress)
+        found = detect_all(finder, dataset, context.progress)
     total = evaluate(dataset, found)
     rows = _by_origin(dataset, found)
     folder = context.run_folder()

@@ -130,6 +130,17 @@ def test_drive_thresholds_of_the_file_and_best_first() -> None:
     assert [found.label for found in detector.detect(image, full, 0.4, ["bus"])] == ["bus"]
 
 
+def test_fine_detail_shows_the_network_more_of_a_large_picture() -> None:
+    image = np.zeros((480, 960, 3), np.uint8)
+    shapes = {}
+    for detail in ("fast", "fine"):
+        detector = TinyYoloDriveDetector(FakeEngine([], METADATA), detail=detail)
+        shapes[detail] = detector.prepare(image)[0].shape
+    assert shapes == {"fast": (48, 96, 3), "fine": (96, 160, 3)}
+    with pytest.raises(InputError, match="fast, fine; received: sharp"):
+        TinyYoloDriveDetector(FakeEngine([], METADATA), detail="sharp")  # type: ignore[arg-type]
+
+
 def test_drive_looks_at_the_road_of_wide_frames_only() -> None:
     detector = TinyYoloDriveDetector(FakeEngine([], METADATA))
     assert detector.default_region(1280, 720) == Region.road(1280, 720)

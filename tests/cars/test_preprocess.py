@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drive.cars.preprocess import closest_aspect, letterbox
+from drive.cars.preprocess import closest_aspect, finer, letterbox
 
 
 def test_closest_aspect() -> None:
@@ -13,6 +13,13 @@ def test_closest_aspect() -> None:
     assert closest_aspect(sizes, 720, 720) == (416, 416)
     assert closest_aspect(sizes, 720, 1280) == (320, 576)
     assert closest_aspect(sizes, 461, 1280) == (256, 768)
+
+
+def test_large_pictures_get_a_larger_input() -> None:
+    assert finer((352, 608), 720, 1280, 1.75) == (608, 1056)  # as large as is allowed
+    assert finer((352, 608), 480, 850, 1.75) == (448, 768)  # not past the picture's own size
+    assert finer((352, 608), 337, 600, 1.75) == (352, 608)
+    assert finer((352, 608), 50, 80, 1.75) == (352, 608)
 
 
 @pytest.mark.parametrize("size", [(100, 30), (30, 100), (33, 33), (1, 500), (700, 900)])
