@@ -27,6 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("dataset")
     parser.add_argument("--split", default="test")
+    parser.add_argument("--detail", choices=["fast", "fine"], default="fine")
     parser.add_argument("--weights", nargs="*", default=[], help="files of tiny-yolo-drive")
     parser.add_argument("--yolov3-tiny")
     parser.add_argument("--teacher")
@@ -46,11 +47,11 @@ def main() -> None:
 
 def detectors(args: argparse.Namespace) -> dict[str, Finder]:
     """Return what to compare, by name."""
-    found: dict[str, Finder] = {path: load_detector(path) for path in args.weights}
+    found: dict[str, Finder] = {path: load_detector(path, detail=args.detail) for path in args.weights}
     if not args.weights:
-        found["tiny-yolo-drive"] = load_detector()
+        found["tiny-yolo-drive"] = load_detector(detail=args.detail)
     if args.yolov3_tiny:
-        found["yolov3-tiny"] = load_yolov3_tiny(args.yolov3_tiny)
+        found["yolov3-tiny"] = load_yolov3_tiny(args.yolov3_tiny, args.detail)
     if args.teacher:
         found["teacher"] = Teacher(args.teacher)
     return found

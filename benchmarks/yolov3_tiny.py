@@ -20,7 +20,7 @@ OWN_STRIDES = STRIDES[:2]
 THRESHOLD = 0.25  # Darknet's default (examples/darknet.c, -thresh)
 
 
-def load_yolov3_tiny(weights: str | Path) -> Detector:
+def load_yolov3_tiny(weights: str | Path, detail: str = "fast") -> Detector:
     """Load yolov3-tiny from the `.npz` of its convolutions."""
     import keras
 
@@ -32,4 +32,4 @@ def load_yolov3_tiny(weights: str | Path) -> Detector:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "yolov3-tiny.onnx"
         write_onnx(network, path, metadata)
-        return load_detector(path)
+        return load_detector(path, detail=detail)

@@ -131,13 +131,14 @@ def as_table(rows: Mapping[str, Evaluation]) -> str:
     classes = list(dict.fromkeys(name for row in rows.values() for name in row.classes))
     width = max(map(len, [*rows, "AP50"]))
     lines = [f"{'AP50':<{width}} {'images':>6} {'boxes':>6} {'mean':>6} {'50:95':>6}"]
-    lines[0] += "".join(f" {name:>10}" for name in classes)
+    widths = [max(10, len(name)) for name in classes]
+    lines[0] += "".join(f" {name:>{w}}" for name, w in zip(classes, widths, strict=True))
     for title, row in rows.items():
         numbers = row.metrics()
         line = f"{title:<{width}} {row.images:>6} {numbers['boxes']:>6} {numbers['map50']:>6.3f}"
         line += f" {numbers['map50_95']:>6.3f}"
         cells = (f"{row.classes[n].ap50:.3f}" if n in row.classes else "-" for n in classes)
-        lines.append(line + "".join(f" {cell:>10}" for cell in cells))
+        lines.append(line + "".join(f" {c:>{w}}" for c, w in zip(cells, widths, strict=True)))
     return "\n".join(lines)
 
 
