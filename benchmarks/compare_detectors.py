@@ -47,7 +47,9 @@ def main() -> None:
 
 def detectors(args: argparse.Namespace) -> dict[str, Finder]:
     """Return what to compare, by name."""
-    found: dict[str, Finder] = {path: load_detector(path, detail=args.detail) for path in args.weights}
+    found: dict[str, Finder] = {
+        path: load_detector(path, detail=args.detail) for path in args.weights
+    }
     if not args.weights:
         found["tiny-yolo-drive"] = load_detector(detail=args.detail)
     if args.yolov3_tiny:

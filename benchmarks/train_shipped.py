@@ -33,7 +33,7 @@ from drive.progress import Item
 
 FRONT_TRAINED = 90  # of 122 pictures in the order of the drive; the rest measure
 ROADSIDE_STEP = 60  # frames; a third of the pictures, which are of one video and loosely drawn
-FRONT_TIMES, CLIP_TIMES = 3, 2  # in an epoch: few pictures of what the detector is for
+FRONT_TIMES, CLIP_TIMES = 1, 1  # in an epoch
 TORCS_EVERY = 150  # frames of the simulator: in small part
 SURE, DOUBTFUL = 0.5, 0.25  # scores of the teacher's boxes that are learnt, and ignored
 SAME_IOU = 0.5  # the teacher's box on a person's box is the same object under another name
@@ -48,6 +48,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--epochs", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=2.5e-4)
+    parser.add_argument("--weights", type=Path, help="go on from a detector.keras")
     parser.add_argument("--resume", action="store_true")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -55,6 +56,8 @@ def main() -> None:
     from drive.engine.quiet import load_keras
 
     load_keras()
+    import keras
+
     from drive.cars.darknet_start import start_from_darknet
     from drive.cars.preprocess import letterbox
     from drive.cars.train import train_detector
@@ -64,7 +67,10 @@ def main() -> None:
     print(len(training.images), "pictures an epoch,", len(validation.images), "choose", flush=True)
     step = max(1, len(training.images) // START_PICTURES)
     pictures = np.stack([letterbox(i.read(), 320, 640)[0] for i in training.images[::step]])
-    network = start_from_darknet(args.shared / "pretrained" / "yolov3-tiny.npz", pictures)
+    if args.weights:
+        network = keras.saving.load_model(args.weights, compile=False)
+    else:
+        network = start_from_darknet(args.shared / "pretrained" / "yolov3-tiny.npz", pictures)
     settings = TrainingSettings(epochs=args.epochs, learning_rate=args.learning_rate)
     train_detector(network, training, validation, args.out, settings, args.resume, progress=printed)
 

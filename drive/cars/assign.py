@@ -13,6 +13,10 @@ MAX_RATIO = 2.5
 """Anchors whose sides differ from the box's by at most this factor learn it too, beside the best
 one (YOLOv5 does so with 4)."""
 
+MIDDLE = 0.5
+"""Share of a box's width and height in which further cells are neither told to find it nor
+punished when they do: in the middle of a large object they see it just as well."""
+
 CLASS_OFFSET = 5  # a target: x1, y1, x2, y2, positive, then C classes, then C labelled
 
 
@@ -36,7 +40,8 @@ def assign(
     Returns:
         For each stride (H/stride, W/stride, A, 5 + 2C) float32: the box in pixels, 1 where an
         anchor has to find one, its class, and the classes labelled in the cell. A box is found by
-        the cell of its centre and by the nearest neighbour in each direction. Of two boxes that
+        the cell of its centre and by the nearest neighbour in each direction; for the other cells
+        in its `MIDDLE` its anchors count as not labelled. Of two boxes that
         want the same anchor in the same cell, the one with its centre there gets it, and of two
         such the smaller one.
 
@@ -59,6 +64,9 @@ def assign(
             _cells_of(boxes[index], stride, rows, columns) if wanted[stride][index].any() else []
             for index in order
         ]
+        for index in order:
+            top, left, bottom, right = _middle_of(boxes[index], stride)
+            target[top:bottom, left:right, wanted[stride][index], CLASS_OFFSET + classes :] = 0
         neighbours = [(i, cell) for i, of in zip(order, cells, strict=True) for cell in of[1:]]
         own = [(i, cell) for i, of in zip(order, cells, strict=True) for cell in of[:1]]
         for index, (row, column) in neighbours + own:  # what is written last stays
@@ -69,6 +77,14 @@ def assign(
             target[row, column, wanted[stride][index]] = found
         targets.append(target)
     return targets
+
+
+def _middle_of(box: np.ndarray, stride: int) -> tuple[int, int, int, int]:
+    """Return top, left, bottom, right of the cells whose centres lie in the middle of the box."""
+    centre, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) * MIDDLE / 2
+    left, top = np.maximum(np.ceil((centre - half) / stride - 0.5), 0).astype(int)
+    right, bottom = np.maximum(np.floor((centre + half) / stride - 0.5) + 1, 0).astype(int)
+    return int(top), int(left), int(bottom), int(right)
 
 
 def _cells_of(box: np.ndarray, stride: int, rows: int, columns: int) -> list[tuple[int, int]]:

@@ -18,7 +18,7 @@ from drive.cars.preprocess import GREY, letterbox
 
 CELL = 8  # pixels of the places for which `labelled` is told: the finest stride
 
-MOSAICS = {1: 0.4, 4: 0.45, 9: 0.15}
+MOSAICS = {1: 0.6, 4: 0.35, 9: 0.05}
 """How often a sample is one picture, or a mosaic of four, or of nine (small as far cars)."""
 
 FLIP_SHARE = 0.5

@@ -27,7 +27,7 @@ from drive.files import atomic
 from drive.history import EpochResult, read_history, write_history
 from drive.progress import Progress, no_progress
 
-TRAINING_SIZES = ((416, 416), (320, 512), (256, 640))
+TRAINING_SIZES = ((416, 416), (320, 512), (288, 640))
 """Height and width of the batches: about the same number of pixels, from pictures to roads."""
 
 CHECKPOINT = "checkpoint.weights.h5"  # everything to go on with: weights, averages, optimiser

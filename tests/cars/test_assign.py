@@ -34,7 +34,7 @@ def test_a_box_goes_to_the_cells_around_its_centre_and_to_the_anchors_of_its_sha
     assert positives(fine) == [[1, 4, 0], [2, 3, 0], [2, 4, 0]]
     fine = targets([[61, 29, 85, 53]], [1])[1]  # a pixel further: the other neighbours
     assert positives(fine) == [[2, 4, 0], [2, 5, 0], [3, 4, 0]]
-    assert fine[2, 4, 0].tolist() == [61, 29, 85, 53, 1, 0, 1, 1, 1]
+    assert fine[2, 4, 0, : CLASS_OFFSET + 2].tolist() == [61, 29, 85, 53, 1, 0, 1]
 
 
 def test_an_anchor_of_both_heads_finds_the_box_in_both() -> None:
@@ -56,6 +56,13 @@ def test_the_smaller_of_two_boxes_wins_a_shared_place() -> None:
     for boxes in ([small, large], [large, small]):
         fine = targets(boxes, [0, 0])[1]
         assert fine[2, 4, 0, :4].tolist() == small
+
+
+def test_cells_in_the_middle_of_a_large_box_are_not_punished_for_finding_it() -> None:
+    fine = targets([[32, 16, 128, 112]], [0])[1]  # 96 x 96: its middle is 56..104 by 40..88
+    quiet = np.argwhere(fine[:, :, 1, CLASS_OFFSET + 2] == 0).tolist()
+    assert quiet == [[y, x] for y in range(2, 6) for x in range(3, 7)]
+    assert fine[:, :, 0, CLASS_OFFSET + 2].all()  # the anchor of another shape is
 
 
 def test_a_centre_wins_against_a_neighbour() -> None:
