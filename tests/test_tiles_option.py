@@ -19,7 +19,7 @@ FAR_CAR = (631, 300, 650, 314)
 def _stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(*_arguments: object, **_settings: object) -> ColourDetector:
         detector = ColourDetector()
-        detector.engine = SimpleNamespace(name="none")
+        detector.engine = SimpleNamespace(name="none", metadata={})
         return detector
 
     monkeypatch.setattr("drive.cars.detector.load_detector", load)
