@@ -32,7 +32,7 @@ CENTRE_GAIN = 2.0
 """A cell's box may lie with its centre half a cell outside (YOLOv5's parametrisation), so that the
 neighbours of a centre's cell can find the object too."""
 
-INPUT_SIZES = ((320, 640), (288, 704), (256, 768), (352, 608), (384, 512), (448, 448), (512, 384))
+INPUT_SIZES = ((288, 640), (256, 768), (352, 608), (384, 512), (448, 448), (512, 384))
 """Height and width of the inputs to choose from, by aspect; all have about 200,000 pixels. The
 first is the road region of a 16:9 frame."""
 
