@@ -39,7 +39,8 @@ SURE, DOUBTFUL = 0.5, 0.25  # scores of the teacher's boxes that are learnt, and
 SAME_IOU = 0.5  # the teacher's box on a person's box is the same object under another name
 START_PICTURES = 48
 CAR_THRESHOLD = 0.40
-"""On validation, mostly large cars, F1 is best at 0.57, where 0.57 of the dashcam's cars are missed.
+"""On validation, mostly large cars, F1 is best at 0.57, where 57 % of the dashcam's cars
+are missed.
 In steps of 0.05 this is the highest whose mean F1 over validation, front hold-out and dashcam is
 within 0.02 of the best (docs/decisions/detector.md)."""
 

@@ -40,3 +40,18 @@ def test_pictures_are_measured_as_they_are_looked_at(tmp_path: Path) -> None:
     measure = ["evaluate-detector", str(tmp_path)]
     assert detail_of(measure, tmp_path / "a") == "fine"
     assert detail_of([*measure, "--detail", "fast"], tmp_path / "b") == "fast"
+
+
+def test_classes_without_a_name_are_refused_and_empty_names_are_skipped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / "road.png"
+    cv2.imwrite(str(picture), np.zeros((90, 160, 3), np.uint8))
+    for number, text in enumerate(["", " , "]):
+        out = ["--out", str(tmp_path / f"refused{number}")]
+        assert cli.main(["detect", str(picture), "--classes", text, *out]) == 2
+        assert "--classes names classes" in capsys.readouterr().err
+    out = tmp_path / "taken"
+    assert cli.main(["detect", str(picture), "--classes", "car,,bus", "--out", str(out)]) == 0
+    thresholds = json.loads((out / "run.json").read_text())["detector"]["thresholds"]
+    assert set(thresholds) >= {"car", "bus"}

@@ -64,7 +64,8 @@ def decode_stage(video: str | Path) -> tuple[Row, Stage, np.ndarray]:
     from drive.frames.reader import read_frames
 
     with read_frames(video) as frames:
-        first = next(iter(frames), None)
+        pictures = frames.info is None
+        first = None if pictures else next(iter(frames), None)
     if first is None:
         raise InputError(f"a video with at least one frame expected; received: {video}")
 

@@ -226,7 +226,7 @@ def say_detector(context: Context, detector: Detector) -> None:
     }
     if hasattr(detector, "detail"):
         said["detail"] = detector.detail
-    context.record.extra["detector"] = said
+    context.record.extra["detector"] = said | {"thresholds": dict(detector.thresholds)}
     kind = ", ".join(said[key] for key in ("precision", "detail") if key in said)
     context.message(f"detector: {detector.name} ({kind}) on {detector.engine.name}")
 
@@ -248,10 +248,20 @@ def _tracker(args: argparse.Namespace, detector: Detector) -> Tracker:
     return Tracker(detector.thresholds if args.conf is None else args.conf)
 
 
+def _wanted_classes(text: str | None) -> list[str] | None:
+    """Read `--classes`; None where it was not given."""
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise InputError(f"--classes names classes, as car,bus. Received: {text!r}")
+    return names
+
+
 def _detection_settings(args: argparse.Namespace) -> Any:
     from drive.pipeline import DetectionSettings
 
-    classes = [name.strip() for name in args.classes.split(",")] if args.classes else None
+    classes = _wanted_classes(args.classes)
     return DetectionSettings(args.region, args.conf, classes, args.every)
 
 
