@@ -241,7 +241,7 @@ def test_new_classes_from_a_list_train_and_are_found_under_their_names(
     said = capsys.readouterr()
     results = json.loads(said.out.splitlines()[-1])
     assert results["classes"] == ["car", "stop sign"]
-    assert results["thresholds"] == {"car": 0.4, "stop sign": 0.3}
+    assert results["thresholds"] == {"car": 0.4, "stop sign": export.USUAL_THRESHOLD}
     assert set(results["validation"]["ap50"]) == {"car", "stop sign"}
     assert set(results["validation_before"]["ap50"]) == {"car"}  # all that the start can be asked
     assert "classes: car, stop sign (new: stop sign)" in said.err
@@ -317,7 +317,7 @@ def test_thresholds_are_chosen_where_boxes_are_enough(
     assert exported.measured is not None
     assert exported.measured.classes["car"].boxes == 4
     assert [found == [] for found in exported.found] == [True] * 4
-    assert thresholds == {**dict.fromkeys(CLASSES, 0.3), "bus": 0.4}
+    assert thresholds == {**dict.fromkeys(CLASSES, export.USUAL_THRESHOLD), "bus": 0.4}
     assert json.loads(read_metadata(path)["thresholds"]) == thresholds
 
     monkeypatch.setattr(export, "FEWEST_BOXES", 4)
