@@ -81,7 +81,7 @@ class Recording:
     @property
     def digest(self) -> str:
         """A key of the contents: the video's size and first megabyte, all angles and the lag."""
-        digest = hashlib.sha256(repr(self.config).encode())
+        digest = hashlib.sha256(repr(self.config.lag_s).encode())
         head = self.images[0] if self.images else self.path
         digest.update(str(head.stat().st_size).encode())
         with head.open("rb") as file:

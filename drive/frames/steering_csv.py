@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 
 from drive.errors import InputError, MissingFileError
+from drive.frames.camera import Camera
+from drive.frames.car import Car
 
 FRAME_COLUMNS = ("frame", "frame_index")
 ANGLE_COLUMNS = ("wheel", "angle", "steering")
@@ -41,12 +43,16 @@ class RecordingConfig:
         full_scale_deg: degrees that a normalised 1.0 stands for.
         lag_s: seconds by which the angles trail the pictures; the angle of a frame at time t is
             the one recorded at t + lag_s.
+        camera: where the camera sits; the table `[camera]`.
+        car: what the angles mean for the car; the table `[car]`.
     """
 
     unit: str = "degrees"
     positive: str = "right"
     full_scale_deg: float = 25.0
     lag_s: float = 0.0
+    camera: Camera = field(default_factory=Camera)
+    car: Car = field(default_factory=Car)
 
     def with_overrides(self, **overrides: Any) -> RecordingConfig:
         """This configuration with the values that are not None put in, checked."""
