@@ -7,12 +7,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drive.commands._common import RESUME_HINT, Context, add_recording_options, recording_overrides
+from drive.commands._common import RESUME_HINT, Context, add_recording_options
+from drive.commands._training_data import add_data_options, add_recordings, asked_data, read_split
 from drive.errors import InputError
 
 if TYPE_CHECKING:
     from drive.runs import RunFolder
-    from drive.steering.cache import CachedDrive
     from drive.steering.split import Split
     from drive.steering.state import TrainingSettings
     from drive.steering.train import TrainingResult
@@ -20,38 +20,17 @@ if TYPE_CHECKING:
 HELP = "Train the steering network on recordings: model.keras, model.onnx, history and plots."
 EXAMPLE = "train-steering data/sample --epochs 10"
 
-SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
 AFTER_INTERRUPT = RESUME_HINT
-VALIDATION = "0.2"
 LOSS_AXIS = "mean squared error [degrees²]"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
-    parser.add_argument(
-        "recordings",
-        nargs="*",
-        metavar="RECORDING",
-        help="folders or videos (default: the sample that ships)",
-    )
+    add_recordings(parser)
     data = parser.add_argument_group("data")
-    data.add_argument(
-        "--validation",
-        default=VALIDATION,
-        metavar="NAME[,NAME]|SHARE",
-        help="drives that choose the best epoch, or a share: the last drives; of a single drive "
-        f"its last part, after a gap (default: {VALIDATION})",
-    )
-    data.add_argument("--exclude", metavar="NAME[,NAME]", help="drives to leave out altogether")
-    data.add_argument("--stride", type=int, default=1, metavar="N", help="use every N-th frame")
-    data.add_argument(
-        "--crop",
-        metavar="TOP,BOTTOM",
-        help="part of the frame that is the road, as shares of its height (default: 0.4,0.875)",
-    )
+    add_data_options(data)
     data.add_argument("--no-balance", action="store_true", help="do not thin straight driving")
     data.add_argument("--no-augment", action="store_true", help="no flips, brightness and shadows")
-    data.add_argument("--cache", metavar="DIR", help="decoded frames (default: ~/.cache/drive)")
     learning = parser.add_argument_group("learning")
     learning.add_argument("--epochs", type=int, metavar="N", help="at most (default: 40)")
     learning.add_argument("--batch", type=int, default=32, metavar="N", help="(default: 32)")
@@ -82,7 +61,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     settings, data, folder = _resumed(args, context) if args.resume else _fresh(args, context)
     context.record.extra |= {"training": asdict(settings), "data": data}
     with context.record.stage("read"):
-        split = _split(data, args.cache, context)
+        split = read_split(data, args.cache, context)
     start = _start(args.weights, settings)
     with context.record.stage("train"):
         result = train_steering(
@@ -101,7 +80,6 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
 def _fresh(
     args: argparse.Namespace, context: Context
 ) -> tuple[TrainingSettings, dict[str, Any], RunFolder]:
-    from drive.steering.preprocess import ROAD, RoadCrop
     from drive.steering.state import HISTORY, TrainingSettings
 
     given = {"epochs": args.epochs, "patience": args.patience}
@@ -115,15 +93,7 @@ def _fresh(
         seed=args.seed,
         **{name: value for name, value in given.items() if value is not None},
     )
-    data = {
-        "recordings": [str(Path(path).resolve()) for path in args.recordings or [SAMPLE]],
-        "exclude": args.exclude,
-        "validation": args.validation,
-        "stride": args.stride,
-        "crop": str(RoadCrop.parse(args.crop) if args.crop else ROAD),
-        "steering": args.steering and str(Path(args.steering).resolve()),
-        "overrides": recording_overrides(args),
-    }
+    data = asked_data(args)
     folder = context.run_folder()
     folder.file(HISTORY)  # refuses a folder in which another training was stopped
     return settings, data, folder
@@ -145,43 +115,6 @@ def _resumed(
     settings = replace(settings, **{k: v for k, v in given.items() if v is not None})
     args.out, args.overwrite = args.resume, True
     return settings, notes["data"], context.run_folder()
-
-
-def _split(data: dict[str, Any], cache: str | None, context: Context) -> Split:
-    from drive.frames.recording import open_recordings
-    from drive.steering.cache import default_cache, open_drive
-    from drive.steering.preprocess import RoadCrop
-    from drive.steering.split import leave_out, split_drives
-
-    if data["stride"] < 1:
-        raise InputError(f"--stride is a whole number from 1. Received: {data['stride']}")
-    recordings = open_recordings(
-        data["recordings"], steering_csv=data["steering"], overrides=data["overrides"]
-    )
-    recordings = leave_out(recordings, data["exclude"])
-    how = {"stride": data["stride"], "crop": RoadCrop.parse(data["crop"])}
-    drives = []
-    for recording in recordings:
-        context.record.add_input(recording.path)
-        context.record.add_input(recording.steering_csv)
-        folder = cache or default_cache()
-        drive = open_drive(recording, folder, progress=context.progress, **how)
-        _report(drive, context)
-        drives.append(drive)
-    split = split_drives(drives, data["validation"])
-    for use, parts in (("training", split.training), ("validation", split.validation)):
-        named = [f"{part.drive.name} ({len(part)} frames)" for part in parts]
-        context.record.counts[use] = {part.drive.name: len(part) for part in parts}
-        context.message(f"{use}: {', '.join(named)}")
-    return split
-
-
-def _report(drive: CachedDrive, context: Context) -> None:
-    counts = context.record.counts
-    counts["frames_read"] = counts.get("frames_read", 0) + len(drive)
-    counts["frames_lost"] = counts.get("frames_lost", 0) + drive.frames_lost
-    if drive.frames_lost:
-        context.warn(f"{drive.frames_lost} damaged frames of {drive.name} were left out")
 
 
 def _start(weights: str | None, settings: TrainingSettings) -> Any:
