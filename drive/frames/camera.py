@@ -1,4 +1,4 @@
-"""Where a recording's camera sits and what it would see from a little further left, right or turned.
+"""Where a recording's camera sits, and what it would see from further left or right, or turned.
 
 The model of the paper (arXiv 1604.07316, section 4): all below the horizon is flat ground, all
 above it is infinitely far away. A shifted camera then shears the ground and leaves the sky alone;

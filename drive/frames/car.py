@@ -18,7 +18,7 @@ SPEED_UNITS = {"m/s": 1.0, "km/h": 1 / 3.6, "mph": 0.44704}
 STANDSTILL_M = 4.0
 RETURN_SHARE = 0.275
 """The aim point of pure pursuit lies 4 m and 0.275 of the way driven in the return time ahead: at
-10 m/s and above, less than 5 % of a shift is left after the return time (docs/decisions/steering.md)."""
+10 m/s and above, less than 5 % of a shift is left after that time (docs/decisions/steering.md)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ import numpy as np
 from drive.errors import InputError, MissingFileError
 from drive.files import PART
 from drive.frames import udacity
+from drive.frames.car import SPEED_UNITS
 from drive.frames.probe import probe
 from drive.frames.reader import read_frames, read_image
 from drive.frames.steering_csv import (
@@ -82,13 +83,33 @@ class Recording:
     def digest(self) -> str:
         """A key of the contents: the video's size and first megabyte, all angles and the lag."""
         digest = hashlib.sha256(repr(self.config.lag_s).encode())
+        self._add_video(digest)
+        digest.update(self.frame_index.tobytes())
+        digest.update(self.angle_deg.tobytes())
+        return digest.hexdigest()
+
+    @property
+    def pixels_digest(self) -> str:
+        """A key of the pictures that have an angle, whatever the angles are."""
+        digest = hashlib.sha256()
+        self._add_video(digest)
+        digest.update(self.frame_index[np.isfinite(self.angle_deg)].tobytes())
+        return digest.hexdigest()
+
+    @property
+    def speed_mps(self) -> np.ndarray:
+        """(N,) float64 metres a second of the rows; the car's usual speed where none is known."""
+        car = self.config.car
+        if self.speed is None:
+            return np.full(len(self.frame_index), car.speed_mps)
+        speed = self.speed * SPEED_UNITS[car.speed_unit]
+        return np.where(np.isfinite(speed), speed, car.speed_mps)
+
+    def _add_video(self, digest: hashlib._Hash) -> None:
         head = self.images[0] if self.images else self.path
         digest.update(str(head.stat().st_size).encode())
         with head.open("rb") as file:
             digest.update(file.read(DIGEST_HEAD))
-        digest.update(self.frame_index.tobytes())
-        digest.update(self.angle_deg.tobytes())
-        return digest.hexdigest()
 
     def angles_by_frame(self) -> dict[int, float]:
         """The finite angles in degrees, by frame number."""

@@ -1,8 +1,10 @@
 """Decoded small frames on disk: a recording is decoded once, every later epoch reads only these.
 
 One folder a recording: `frames.npy`, memory-mapped, and `rows.npz`, whose row i belongs to frame i.
-The folder's name holds a digest of all that shapes the pixels and the rows, so a changed recording,
-crop or preprocessing finds another folder. Knows nothing of training.
+The folder's name holds a digest of all that shapes the pixels and says which frames are there, so a
+changed video, crop or preprocessing finds another folder. Angles and speeds are not kept: they are
+taken from the recording whenever it is opened, so that another unit, sign, lag or smoothing decodes
+nothing again. Knows nothing of training.
 """
 
 from __future__ import annotations
@@ -11,13 +13,15 @@ import hashlib
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from drive.errors import InputError
 from drive.files import cache_folder
+from drive.frames.camera import Camera
+from drive.frames.car import Car
 from drive.frames.recording import Recording
 from drive.progress import Progress, no_progress
 from drive.steering.preprocess import (
@@ -47,6 +51,9 @@ class CachedDrive:
         time_s: (N,) float64 presentation times in seconds.
         frame_index: (N,) int64 frame numbers in the recording.
         frames_lost: damaged frames met while decoding.
+        speed_mps: (N,) float64 metres a second; the car's usual speed where none is given.
+        camera: that recorded it.
+        car: that recorded it.
     """
 
     name: str
@@ -56,6 +63,15 @@ class CachedDrive:
     time_s: np.ndarray
     frame_index: np.ndarray
     frames_lost: int
+    speed_mps: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    camera: Camera = field(default_factory=Camera)
+    car: Car = field(default_factory=Car)
+
+    def __post_init__(self) -> None:
+        """Put the car's usual speed where no speeds are given."""
+        if not len(self.speed_mps):
+            usual = np.full(len(self.angle_deg), self.car.speed_mps)
+            object.__setattr__(self, "speed_mps", usual)
 
     def __len__(self) -> int:
         return len(self.angle_deg)
@@ -86,8 +102,7 @@ def open_drive(
     Raises:
         InputError: no frame of the recording has an angle, or the folder cannot be written.
     """
-    digest = recording.digest
-    what = f"{digest} {PREPROCESS_VERSION} {crop} {stride}"
+    what = f"{recording.pixels_digest} {PREPROCESS_VERSION} {crop} {stride}"
     home = Path(folder) / hashlib.sha256(what.encode()).hexdigest()[:32]
     if not home.is_dir():
         try:
@@ -99,21 +114,25 @@ def open_drive(
                 f"The cache folder {folder} cannot be written ({error.strerror}). "
                 "Name another with --cache"
             ) from error
-    return _open(recording.name, digest, home)
+    return _open(recording, home)
 
 
-def _open(name: str, digest: str, home: Path) -> CachedDrive:
+def _open(recording: Recording, home: Path) -> CachedDrive:
+    """The cached frames with the angles and speeds that the recording now gives them."""
     with np.load(home / ROWS) as rows:
-        count = len(rows["angle_deg"])
-        images = np.load(home / FRAMES, mmap_mode="r")[:count]
+        frame_index = rows["frame_index"]
+        places = np.searchsorted(recording.frame_index, frame_index)
         return CachedDrive(
-            name,
-            digest,
-            images,
-            rows["angle_deg"],
-            rows["time_s"],
-            rows["frame_index"],
-            int(rows["frames_lost"]),
+            name=recording.name,
+            digest=recording.digest,
+            images=np.load(home / FRAMES, mmap_mode="r")[: len(frame_index)],
+            angle_deg=recording.angle_deg[places],
+            time_s=rows["time_s"],
+            frame_index=frame_index,
+            frames_lost=int(rows["frames_lost"]),
+            speed_mps=recording.speed_mps[places],
+            camera=recording.config.camera,
+            car=recording.config.car,
         )
 
 
@@ -141,16 +160,14 @@ def _decode(
     most = int(np.isfinite(recording.angle_deg).sum())
     shape = (max(1, most), INPUT_HEIGHT, INPUT_WIDTH, 3)  # what stays unused takes no disk
     images = np.lib.format.open_memmap(work / FRAMES, mode="w+", dtype=np.uint8, shape=shape)
-    angles: list[float] = []
     times: list[float] = []
     indices: list[int] = []
     samples = recording.samples(stride=stride)
     for sample in progress(samples, -(-most // stride), f"reading {recording.name}"):
-        images[len(angles)] = preprocess(sample.frame.image, crop)
-        angles.append(sample.angle_deg)
+        images[len(times)] = preprocess(sample.frame.image, crop)
         times.append(sample.frame.time_s)
         indices.append(sample.frame.index)
-    if not angles:
+    if not times:
         raise InputError(
             f"{recording.path}: no frame has a steering angle in {recording.steering_csv}. "
             "Look at it with check-data"
@@ -158,7 +175,6 @@ def _decode(
     images.flush()
     np.savez(
         work / ROWS,
-        angle_deg=np.array(angles, np.float32),
         time_s=np.array(times, np.float64),
         frame_index=np.array(indices, np.int64),
         frames_lost=recording.report.frames_lost,

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from drive.errors import InputError
+from drive.frames.camera import Camera
+from drive.frames.car import Car
 from drive.frames.reader import read_frames
 from drive.frames.recording import Recording, open_recordings
 from drive.steering import cache
@@ -41,18 +43,41 @@ def test_the_second_time_nothing_is_decoded(
     assert np.array_equal(first.images, second.images)
 
 
-def test_other_angles_stride_or_crop_make_another_cache(
-    make_recording: Maker, tmp_path: Path
-) -> None:
-    folder = make_recording(angles=np.arange(12))
-    recording, home = the_recording(folder), tmp_path / "cache"
-    mirrored = the_recording(folder, overrides={"positive": "left"})
+def test_another_stride_or_crop_makes_another_cache(make_recording: Maker, tmp_path: Path) -> None:
+    recording, home = the_recording(make_recording(angles=np.arange(12))), tmp_path / "cache"
     assert len(cache.open_drive(recording, home)) == 12
-    assert cache.open_drive(mirrored, home).angle_deg[3] == -3
     assert cache.open_drive(recording, home, stride=3).frame_index.tolist() == [0, 3, 6, 9]
     other = cache.open_drive(recording, home, crop=RoadCrop(0.1, 0.9))
     assert not np.array_equal(other.images, cache.open_drive(recording, home).images)
-    assert len(list(home.iterdir())) == 4
+    assert len(list(home.iterdir())) == 3
+
+
+def test_other_angles_decode_nothing_again(
+    make_recording: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, home = make_recording(angles=np.arange(12)), tmp_path / "cache"
+    plain = cache.open_drive(the_recording(folder), home)
+    monkeypatch.setattr(Recording, "frames", lambda *_, **__: pytest.fail("decoded again"))
+    mirrored = cache.open_drive(the_recording(folder, overrides={"positive": "left"}), home)
+    assert mirrored.angle_deg.tolist() == (-plain.angle_deg).tolist()
+    assert mirrored.digest != plain.digest
+
+
+def test_a_drive_carries_its_speeds_camera_and_car(make_recording: Maker, tmp_path: Path) -> None:
+    folder = make_recording(angles=np.arange(3))
+    rows = "frame,wheel,speed\n0,1,36\n1,nan,72\n2,3,nan\n"
+    (folder / "epoch01_steering.csv").write_text(rows)
+    car, camera = Car(speed_mps=15, speed_unit="km/h"), Camera(height_m=2)
+    recording = the_recording(folder, overrides={"car": car, "camera": camera})
+    drive = cache.open_drive(recording, tmp_path / "cache")
+    assert drive.angle_deg.tolist() == [1, 3]
+    assert drive.speed_mps.tolist() == pytest.approx([10, 15])
+    assert (drive.car, drive.camera) == (car, camera)
+
+
+def test_a_drive_without_speeds_has_the_car_s(make_drive: Callable[..., cache.CachedDrive]) -> None:
+    drive = make_drive(angles=[1, 2, 3])
+    assert drive.speed_mps.tolist() == [20, 20, 20]
 
 
 def test_frames_without_an_angle_are_left_out(make_recording: Maker, tmp_path: Path) -> None:
