@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +62,7 @@ def train_steering(
     resume: bool = False,
     notes: Mapping[str, Any] | None = None,
     progress: Progress = no_progress,
+    on_epoch: Callable[[EpochResult], None] | None = None,
 ) -> TrainingResult:
     """Train a network.
 
@@ -75,6 +76,7 @@ def train_steering(
         resume: go on from the state in `folder`.
         notes: what the caller wants back from `read_state` when it resumes; JSON.
         progress: shows each epoch.
+        on_epoch: called with each finished epoch, its state on disk; what it raises ends all.
 
     Raises:
         InputError: nothing to resume, other settings or other frames than before, no frames.
@@ -106,6 +108,8 @@ def train_steering(
         seconds = time.perf_counter() - began
         history.append(EpochResult(epoch + 1, loss, val_loss, rate, seconds))
         save_state(model, folder, settings, history, about)
+        if on_epoch:
+            on_epoch(history[-1])
     return TrainingResult(load_model(folder / BEST), history, _should_stop(history, settings))
 
 
