@@ -16,6 +16,7 @@ from drive.errors import InputError
 from drive.history import EpochResult, write_history
 from drive.steering.model_file import load_model, read_notes, save_model
 from drive.steering.network import VARIANTS
+from drive.steering.schedule import SCHEDULES
 from drive.steering.split import Split
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ LEARNING_RATES = {"adam": 5e-4, "adadelta": 1.0}
 """Each optimiser with its learning rate: for Adam half the usual one, for Adadelta the published
 one (Keras' own default for Adadelta, 0.001, hardly moves)."""
 
-CHANGEABLE = ("epochs", "patience")
+CHANGEABLE = ("epochs", "patience", "tensorboard")
+
+LEAST = {"epochs": 1, "batch": 1, "patience": 0, "seed": 0, "restart_epochs": 1, "warm_up": 0}
+RANGES = {"dropout": (0.0, 1.0), "l2": (0.0, math.inf), "restart_factor": (1.0, math.inf)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,15 @@ class TrainingSettings:
         balance: thin straight driving.
         augment: flip, brighten, darken and shade training pictures.
         seed: of weights, batches and variations.
+        dropout: share of the values that each step leaves out behind the convolutions and the
+            hidden dense layers but the last; 0: none.
+        batch_norm: normalise over the batch between each convolution and its activation.
+        l2: weight of the sum of squared kernels in the loss that training lowers; 0: none.
+        schedule: of the learning rate, one of `drive.steering.schedule.SCHEDULES`.
+        restart_epochs: length of the first cycle of the schedule `restarts`.
+        restart_factor: how many times longer each further cycle is than the one before.
+        warm_up: steps over which the learning rate rises from nothing at the beginning; 0: none.
+        tensorboard: write event files for TensorBoard.
     """
 
     epochs: int = 40
@@ -56,16 +69,35 @@ class TrainingSettings:
     balance: bool = True
     augment: bool = True
     seed: int = 0
+    dropout: float = 0.0
+    batch_norm: bool = False
+    l2: float = 0.0
+    schedule: str = "constant"
+    restart_epochs: int = 10
+    restart_factor: float = 2.0
+    warm_up: int = 0
+    tensorboard: bool = False
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("batch", 1), ("patience", 0), ("seed", 0)):
+        for name, least in LEAST.items():
             if getattr(self, name) < least:
                 raise InputError(
                     f"{name} is a whole number from {least}. Received: {getattr(self, name)}"
                 )
+        for name, (low, below) in RANGES.items():
+            if not low <= getattr(self, name) < below:
+                raise InputError(
+                    f"{name} is a number from {low:g} to below {below:g}. "
+                    f"Received: {getattr(self, name)}"
+                )
         if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
             raise InputError(f"learning_rate is above 0. Received: {self.learning_rate}")
-        for name, known in (("optimizer", tuple(LEARNING_RATES)), ("variant", VARIANTS)):
+        choices = {
+            "optimizer": tuple(LEARNING_RATES),
+            "variant": VARIANTS,
+            "schedule": SCHEDULES,
+        }
+        for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise InputError(
                     f"{name} is one of {', '.join(known)}. Received: {getattr(self, name)!r}"
@@ -117,7 +149,7 @@ def resume_state(
     if replace(before, **allowed) != settings:
         raise InputError(
             f"{folder}: a training goes on with the settings it began with, except "
-            f"{' and '.join(CHANGEABLE)}. Expected {before}. Received: {settings}"
+            f"{', '.join(CHANGEABLE)}. Expected {before}. Received: {settings}"
         )
     if noted["frames"] != notes["frames"]:
         raise InputError(

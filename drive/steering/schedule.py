@@ -1,0 +1,68 @@
+"""The learning rate of each step: constant, falling on a cosine, or falling and starting again.
+
+A pure function of the step's number, so that a resumed training goes on where it was. Knows
+numbers alone; no optimiser.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+SCHEDULES = ("constant", "cosine", "restarts")
+"""`cosine`: half a cosine from the full rate to nothing over the whole training. `restarts`: the
+same over a cycle of epochs, then again from the full rate, each cycle longer than the one before
+(SGDR, arXiv 1608.03983, equation 5 with its lower rate 0 and its T_i as multiples of the last)."""
+
+
+def learning_rates(
+    schedule: str,
+    rate: float,
+    steps_per_epoch: int,
+    epochs: int,
+    *,
+    restart_epochs: int,
+    restart_factor: float,
+    warm_up: int = 0,
+) -> Callable[[int], float]:
+    """The learning rate as a function of the step.
+
+    Args:
+        schedule: one of `SCHEDULES`.
+        rate: the full learning rate.
+        steps_per_epoch: batches of an epoch.
+        epochs: of the whole training; what `cosine` ends with.
+        restart_epochs: of the first cycle of `restarts`.
+        restart_factor: how many times longer each further cycle is, from 1.
+        warm_up: steps at the beginning over which the rate rises in a straight line to the
+            schedule's; 0: none.
+
+    Returns:
+        From the step's number, counted from 0 over all epochs, to the rate of that step.
+    """
+
+    def at(step: int) -> float:
+        epoch = step / steps_per_epoch
+        share = 0.0
+        if schedule == "cosine":
+            share = min(1.0, epoch / epochs)
+        elif schedule == "restarts":
+            share = share_of_cycle(epoch, restart_epochs, restart_factor)
+        risen = min(1.0, (step + 1) / warm_up) if warm_up else 1.0
+        return risen * rate * (1 + math.cos(math.pi * share)) / 2
+
+    return at
+
+
+def share_of_cycle(epoch: float, first: float, factor: float) -> float:
+    """How far a cycle has come, from 0 to below 1.
+
+    Args:
+        epoch: epochs trained so far, parts of one included.
+        first: epochs of the first cycle.
+        factor: how many times longer each further cycle is, from 1.
+    """
+    begins, length = 0.0, float(first)
+    while epoch >= begins + length:
+        begins, length = begins + length, length * factor
+    return (epoch - begins) / length
