@@ -61,13 +61,19 @@ def leaky_relu(graph: GraphBuilder, call: Call) -> Value:
 
 
 def relu(graph: GraphBuilder, call: Call) -> Value:
-    """Translate a ReLU layer without its extras."""
+    """Translate a ReLU layer, which may end at a largest value, without its other extras."""
     layer = call.layer
-    if layer.max_value is not None or layer.negative_slope or layer.threshold:
-        settings = (layer.max_value, layer.negative_slope, layer.threshold)
-        raise unsupported(layer, "max_value, slope, threshold", settings, "(None, 0, 0)")
+    if layer.negative_slope or layer.threshold:
+        settings = (layer.negative_slope, layer.threshold)
+        raise unsupported(layer, "slope, threshold", settings, "(0, 0)")
     x = call.inputs[0]
-    return call.output(graph.node("Relu", [x.name], layer.name), x.channels_first)
+    if layer.max_value is None:
+        return call.output(graph.node("Relu", [x.name], layer.name), x.channels_first)
+    ends = [
+        graph.floats(f"{layer.name}/{name}", np.asarray(value))
+        for name, value in (("least", 0.0), ("most", layer.max_value))
+    ]
+    return call.output(graph.node("Clip", [x.name, *ends], layer.name), x.channels_first)
 
 
 def elu(graph: GraphBuilder, call: Call) -> Value:

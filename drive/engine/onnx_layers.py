@@ -130,6 +130,14 @@ def _max_pooling(graph: GraphBuilder, call: Call) -> Value:
     return call.output(result, True)
 
 
+def _zero_padding(graph: GraphBuilder, call: Call) -> Value:
+    layer = call.layer
+    x = graph.channels_first(call.inputs[0])
+    (top, bottom), (left, right) = layer.padding
+    pads = graph.integers(f"{layer.name}/pads", [0, 0, top, left, 0, 0, bottom, right])
+    return call.output(graph.node("Pad", [x.name, pads], layer.name, mode="constant"), True)
+
+
 def _upsampling(graph: GraphBuilder, call: Call) -> Value:
     layer = call.layer
     if layer.interpolation != "nearest":
@@ -167,6 +175,12 @@ def _add(graph: GraphBuilder, call: Call) -> Value:
     return call.output(result, first)
 
 
+def _average(graph: GraphBuilder, call: Call) -> Value:
+    total = _add(graph, call)
+    share = graph.floats(f"{call.name}/share", np.asarray(1 / len(call.inputs)))
+    return call.output(graph.node("Mul", [total.name, share], call.name), total.channels_first)
+
+
 def _flatten(graph: GraphBuilder, call: Call) -> Value:
     layer = call.layer
     x = graph.as_keras(call.inputs[0])
@@ -188,6 +202,7 @@ def _permute(graph: GraphBuilder, call: Call) -> Value:
 CONVERTERS: dict[str, Converter] = {
     "Activation": activation,
     "Add": _add,
+    "Average": _average,
     "BatchNormalization": _batch_normalisation,
     "Concatenate": _concatenate,
     "Conv2D": _conv2d,
@@ -203,4 +218,5 @@ CONVERTERS: dict[str, Converter] = {
     "Reshape": _reshape,
     "SpatialDropout2D": as_it_is,
     "UpSampling2D": _upsampling,
+    "ZeroPadding2D": _zero_padding,
 }

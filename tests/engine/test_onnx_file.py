@@ -64,7 +64,23 @@ def channels_first_flattening() -> keras.Model:
     return keras.Model(image, layers.Conv2D(2, 1, name="last")(x))
 
 
-NETWORKS: list[Callable[[], keras.Model]] = [steering_like, two_heads, channels_first_flattening]
+def padded_and_averaged() -> keras.Model:
+    """Zeros around a picture, more on one side; values with a ceiling; a mean of three layers."""
+    image = keras.Input((12, 10, 3), name="image")
+    x = layers.ZeroPadding2D(((3, 1), (0, 2)), name="pad")(image)
+    x = layers.ReLU(max_value=120.0, name="ceiling")(x)
+    x = layers.Rescaling(1 / 127.5, offset=[-1.0, -0.8, 0.3], name="scale")(x)
+    branches = [layers.Conv2D(4, 3, name=f"branch{n}")(x) for n in range(3)]
+    x = layers.Flatten(name="flatten")(layers.Average(name="mean")(branches))
+    return keras.Model(image, layers.Dense(2, name="last")(x))
+
+
+NETWORKS: list[Callable[[], keras.Model]] = [
+    steering_like,
+    two_heads,
+    channels_first_flattening,
+    padded_and_averaged,
+]
 
 
 def randomised(model: keras.Model) -> keras.Model:
@@ -187,7 +203,7 @@ def test_metadata_comes_back(tmp_path: Path) -> None:
         (layers.GaussianNoise(0.1, name="noise"), "noise.*GaussianNoise"),
         (layers.Conv2D(2, 3, activation="gelu", name="conv"), "conv.*activation.*gelu"),
         (layers.UpSampling2D(2, interpolation="bilinear", name="up"), "up.*bilinear"),
-        (layers.ReLU(max_value=6.0, name="relu6"), "relu6.*6.0"),
+        (layers.ReLU(negative_slope=0.3, name="bent"), "bent.*0.3"),
     ],
 )
 def test_what_cannot_be_said_in_onnx_is_named(
