@@ -5,7 +5,9 @@ Knows shapes and layers; nothing of pictures on disk, of training or of degrees 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from drive.engine.quiet import load_keras
 from drive.errors import InputError
@@ -26,38 +28,67 @@ the answer zero (docs/decisions/steering.md)."""
 
 PUBLISHED_PARAMETERS = 252_219
 
+NORM, DROPOUT = "_norm", "_dropout"
+"""What the names of the layers end with that normalise and drop."""
 
-def build_network(variant: str = "published", scale_deg: float = 1.0) -> keras.Model:
+
+def build_network(
+    variant: str = "published",
+    scale_deg: float = 1.0,
+    *,
+    dropout: float = 0.0,
+    batch_norm: bool = False,
+    l2: float = 0.0,
+) -> keras.Model:
     """Build the network with random weights (drawn from Keras' global seed).
 
     Args:
         variant: one of `VARIANTS`.
         scale_deg: degrees that the last dense layer's 1.0 stands for; a `Rescaling` without
             parameters turns it into degrees, so that the layers see targets of about 1.
+        dropout: share of the values that a training step leaves out (arXiv 1207.0580) behind the
+            convolutions and behind each hidden dense layer but the last, whose 10 are too few.
+        batch_norm: normalise over the batch (arXiv 1502.03167) between each convolution, which
+            then has no offsets of its own, and its activation.
+        l2: weight of the sum of the squared kernels in the training loss.
 
     Returns:
         A model from (N, 66, 200, 3) uint8 YUV to (N, 1) float32 degrees, positive right.
 
     Raises:
-        InputError: an unknown variant, or a scale that is not above 0.
+        InputError: an unknown variant, or a scale, dropout or l2 outside its range.
     """
     if variant not in VARIANTS:
         raise InputError(f"variant is one of {', '.join(VARIANTS)}. Received: {variant!r}")
     if not scale_deg > 0:
         raise InputError(f"scale_deg is in degrees, above 0. Received: {scale_deg!r}")
+    if not (0 <= dropout < 1 and 0 <= l2 < math.inf):
+        raise InputError(
+            f"dropout lies from 0 to below 1, l2 from 0. Received: {dropout!r} and {l2!r}"
+        )
     load_keras()
     import keras
-    from keras import layers
+    from keras import layers, regularizers
 
     activation = "elu" if variant == "elu" else "relu"
+    kernels: dict[str, Any] = {
+        "kernel_initializer": INITIAL,
+        "kernel_regularizer": regularizers.L2(l2) if l2 else None,
+    }
 
-    def conv(filters: int, size: int, stride: int, name: str) -> keras.layers.Layer:
-        return layers.Conv2D(
-            filters, size, stride, activation=activation, kernel_initializer=INITIAL, name=name
-        )
+    def conv(filters: int, size: int, stride: int, name: str) -> Callable[[Any], Any]:
+        if not batch_norm:
+            return layers.Conv2D(filters, size, stride, activation=activation, name=name, **kernels)
+        plain = layers.Conv2D(filters, size, stride, use_bias=False, name=name, **kernels)
+        normalise = layers.BatchNormalization(name=f"{name}{NORM}")
+        activate = layers.Activation(activation, name=f"{name}_{activation}")
+        return lambda x: activate(normalise(plain(x)))
 
     def dense(units: int, name: str) -> keras.layers.Layer:
-        return layers.Dense(units, activation=activation, kernel_initializer=INITIAL, name=name)
+        return layers.Dense(units, activation=activation, name=name, **kernels)
+
+    def drop(x: Any, behind: str) -> Any:
+        return layers.Dropout(dropout, name=f"{behind}{DROPOUT}")(x) if dropout else x
 
     image = keras.Input((INPUT_HEIGHT, INPUT_WIDTH, 3), dtype="uint8", name="image_yuv")
     x = layers.Rescaling(1 / 127.5, offset=-1.0, name="normalise")(image)
@@ -66,12 +97,27 @@ def build_network(variant: str = "published", scale_deg: float = 1.0) -> keras.M
     x = conv(48, 5, 2, "conv3")(x)
     x = conv(64, 3, 1, "conv4")(x)
     x = conv(64, 3, 1, "conv5")(x)
-    x = layers.Flatten(name="flatten")(x)
+    x = drop(layers.Flatten(name="flatten")(x), "flatten")
     if variant == "elu":
-        x = dense(1164, "dense1164")(x)
-    x = dense(100, "dense100")(x)
-    x = dense(50, "dense50")(x)
+        x = drop(dense(1164, "dense1164")(x), "dense1164")
+    x = drop(dense(100, "dense100")(x), "dense100")
+    x = drop(dense(50, "dense50")(x), "dense50")
     x = dense(10, "dense10")(x)
-    x = layers.Dense(1, kernel_initializer=INITIAL, name="steering")(x)
+    x = layers.Dense(1, name="steering", **kernels)(x)
     angle_deg = layers.Rescaling(scale_deg, name="degrees")(x)
     return keras.Model(image, angle_deg, name=f"steering_{variant}")
+
+
+def network_options(model: keras.Model) -> dict[str, str]:
+    """What the metadata of a model file says of `dropout` and `batch_norm`, as text by text."""
+    dropout = next((layer.rate for layer in model.layers if layer.name.endswith(DROPOUT)), 0.0)
+    batch_norm = any(layer.name.endswith(NORM) for layer in model.layers)
+    return {"dropout": repr(float(dropout)), "batch_norm": "yes" if batch_norm else "no"}
+
+
+def read_network_options(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Undo `network_options`: arguments of `build_network`; neither where nothing is said."""
+    return {
+        "dropout": float(metadata.get("dropout", "0.0")),
+        "batch_norm": metadata.get("batch_norm", "no") == "yes",
+    }

@@ -1,0 +1,105 @@
+"""Dropout, batch normalisation and L2: what they build, and that model files carry them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from drive.errors import InputError
+from drive.steering.model_file import describe, load_network, save_trained
+from drive.steering.network import PUBLISHED_PARAMETERS, build_network
+from drive.steering.predict import build_from_metadata, load_steering
+from drive.steering.preprocess import ROAD
+from drive.steering.state import TrainingSettings
+
+PICTURES = np.random.default_rng(0).integers(0, 256, (4, 66, 200, 3), np.uint8)
+
+
+def names(model: keras.Model) -> list[str]:
+    return [layer.name for layer in model.layers]
+
+
+def test_batch_normalisation_stands_between_convolution_and_activation() -> None:
+    model = build_network(batch_norm=True)
+    behind = names(model)[names(model).index("conv1") :][:4]
+    assert behind == ["conv1", "conv1_norm", "conv1_relu", "conv2"]
+    assert model.get_layer("conv1").activation.__name__ == "linear"
+    normalised = 24 + 36 + 48 + 64 + 64
+    assert model.count_params() == PUBLISHED_PARAMETERS + 3 * normalised  # 4 instead of 1 each
+
+
+@pytest.mark.parametrize(
+    ("variant", "dropped"),
+    [
+        ("published", ["flatten", "dense100", "dense50"]),
+        ("elu", ["flatten", "dense1164", "dense100", "dense50"]),
+    ],
+)
+def test_dropout_stands_behind_the_convolutions_and_the_larger_dense_layers(
+    variant: str, dropped: list[str]
+) -> None:
+    model = build_network(variant, dropout=0.3)
+    found = [name for name in names(model) if name.endswith("_dropout")]
+    assert found == [f"{name}_dropout" for name in dropped]
+    assert model.get_layer("flatten_dropout").rate == 0.3
+    assert names(build_network(variant)) == [n for n in names(model) if n not in found]
+
+
+def test_l2_is_the_weighted_sum_of_squared_kernels() -> None:
+    model = build_network(l2=0.01)
+    kernels = [layer.kernel for layer in model.layers if hasattr(layer, "kernel")]
+    expected = 0.01 * sum(float(np.sum(np.square(kernel))) for kernel in kernels)
+    assert sum(map(float, model.losses)) == pytest.approx(expected, rel=1e-5)
+    assert not build_network().losses
+
+
+@pytest.mark.parametrize("variant", ["published", "elu"])
+def test_files_of_a_network_with_all_of_it_answer_and_rebuild_alike(
+    variant: str, tmp_path: Path
+) -> None:
+    model = build_network(variant, 3.0, dropout=0.2, batch_norm=True, l2=1e-3)
+    rng = np.random.default_rng(1)
+    for layer in model.layers:
+        if layer.name.endswith("_norm"):  # as after training
+            layer.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
+    metadata = describe(model, variant, ROAD, np.array([1.0]), ["a"])
+    onnx = save_trained(model, tmp_path / "model.keras", metadata)
+    expected = model.predict_on_batch(PICTURES).reshape(-1)
+    for engine in ("openvino", "onnx", "keras"):
+        answers = load_steering(onnx, engine).predict_prepared(PICTURES)
+        np.testing.assert_allclose(answers, expected, rtol=1e-4, atol=1e-3)
+    rebuilt, notes = load_network(onnx)
+    assert names(rebuilt) == names(model)
+    assert (notes["dropout"], notes["batch_norm"]) == ("0.2", "yes")
+    np.testing.assert_allclose(rebuilt.predict_on_batch(PICTURES).reshape(-1), expected, atol=1e-3)
+
+
+def test_metadata_of_before_means_neither() -> None:
+    model = build_from_metadata({"variant": "published", "scale_deg": "2.0"})
+    assert model.count_params() == PUBLISHED_PARAMETERS
+
+
+@pytest.mark.parametrize("wrong", [{"dropout": 1.0}, {"dropout": -0.1}, {"l2": float("nan")}])
+def test_values_out_of_range_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        build_network(**wrong)
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        TrainingSettings(**wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"schedule": "steps"},
+        {"restart_epochs": 0},
+        {"restart_factor": 0.5},
+        {"restart_factor": float("inf")},
+        {"warm_up": -1},
+    ],
+)
+def test_wrong_schedules_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        TrainingSettings(**wrong)
