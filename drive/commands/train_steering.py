@@ -30,7 +30,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
     data = parser.add_argument_group("data")
     add_data_options(data)
     data.add_argument("--no-balance", action="store_true", help="do not thin straight driving")
-    data.add_argument("--no-augment", action="store_true", help="no flips, brightness and shadows")
+    data.add_argument("--no-augment", action="store_true", help="leave the pictures as they are")
+    data.add_argument(
+        "--no-viewpoints",
+        action="store_true",
+        help="do not move the cameras of training pictures (with the angle that leads back)",
+    )
+    data.add_argument(
+        "--no-mirror",
+        action="store_true",
+        help="mirror no pictures: for a car that keeps to one side of the road",
+    )
+    data.add_argument(
+        "--return-s",
+        type=float,
+        default=2.0,
+        metavar="S",
+        help="seconds in which a moved car is led back to its path (default: 2)",
+    )
     learning = parser.add_argument_group("learning")
     learning.add_argument("--epochs", type=int, metavar="N", help="at most (default: 40)")
     learning.add_argument("--batch", type=int, default=32, metavar="N", help="(default: 32)")
@@ -90,6 +107,9 @@ def _fresh(
         variant=args.variant,
         balance=not args.no_balance,
         augment=not args.no_augment,
+        viewpoints=not args.no_viewpoints,
+        mirror=not args.no_mirror,
+        return_s=args.return_s,
         seed=args.seed,
         **{name: value for name, value in given.items() if value is not None},
     )

@@ -1,26 +1,49 @@
-"""Variations of a training picture that keep or mirror its angle: flip, tilt, light, colour.
+"""Variations of a training picture, each with the angle that is right for it.
 
-Works on batches as the network sees them (YUV). Draws everything from the generator it is given, so
-the same generator gives the same pictures. Knows no data sets; validation never comes here.
+Moved cameras with the angle that leads back (arXiv 1604.07316, section 5.2), mirror images, tilts,
+light, colours, patches. Works on batches as the network sees them (YUV). Draws everything from the
+generator it is given, so the same generator gives the same pictures. Knows no data sets;
+validation never comes here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
-from drive.steering.preprocess import NEUTRAL
+from drive.frames.camera import View, moved_rays
+from drive.frames.car import Car, corrected_angle
 
 FLIP_SHARE = 0.5
-BRIGHTNESS = (0.5, 1.8)
+
+RETURN_S = 2.0
+"""Seconds in which the angle of a moved camera leads back to the path (the paper's section 5.2)."""
+
+SHIFT_M, WIDEST_SHIFT_M = 0.6, 1.4
+TURN_DEG, WIDEST_TURN_DEG = 2.5, 7.0
+"""Spread and limit of how far beside its path, and turned from it, the car is put. The paper draws
+from a normal distribution too; off the path by more than a metre is an intervention."""
+
+BRIGHTNESS = (0.4, 2.4)
 """Darkest and brightest factor; drawn evenly on a logarithmic scale."""
+
+GAMMA = (0.75, 1.35)
+"""Exponents of the light, after the factor."""
 
 COLOUR = (0.0, 1.5)
 """Factors of the colours' strength, from grey to garish: another road has other colours."""
 
+HUE_DEG = 30.0
+"""Largest turn of the colours around the grey axis."""
+
 SHADOW_SHARE = 0.3
 SHADOW = (0.4, 0.8)
 """Darkest and lightest factor inside a shadow."""
+
+BLUR_SHARE = 0.15
 
 ROLL_DEG = 2.0
 NOD_PIXELS = 4.0
@@ -28,13 +51,11 @@ ZOOM = 0.06
 """Largest tilt of the camera to the side, nod up or down, and change of the scale: what springs,
 slopes and other mountings do to a picture. None of them changes where the road leads."""
 
-SHEAR = 0.5
-"""Largest sideways shift of the road, in pixels for each row below the horizon, as from a camera
-up to 0.6 camera heights further left or right. The angle is kept: at 20 m/s, half a metre in two
-seconds asks for 0.1 degrees. (A turned camera would ask for more, so pictures are not turned.)"""
-
-HORIZON = 0.2
-"""Share of the crop's height at which the horizon usually lies."""
+EDGE_SHARE = 0.5
+WIDEST_EDGE = 0.2
+"""What a moved camera sees beyond the recorded picture repeats its edge, and a network could read
+the angle off that alone. So half the pictures lose an edge of up to a fifth of the width anyway,
+wider at the bottom, on a side that says nothing about the angle."""
 
 PATCH_SHARE = 0.3
 PATCH_SIDE = (0.1, 0.35)
@@ -42,8 +63,36 @@ PATCH_SIDE = (0.1, 0.35)
 must not decide."""
 
 
+@dataclass(frozen=True, slots=True)
+class Viewpoint:
+    """What is known of the camera and the car behind one picture.
+
+    Attributes:
+        view: geometry of the picture as the network sees it.
+        car: what its angles mean.
+        speed_mps: metres a second.
+    """
+
+    view: View
+    car: Car
+    speed_mps: float
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Where a camera is put: metres and degrees to the right of the recorded one."""
+
+    shift_m: float = 0.0
+    yaw_deg: float = 0.0
+
+
 def augment(
-    images: np.ndarray, angle_deg: np.ndarray, rng: np.random.Generator
+    images: np.ndarray,
+    angle_deg: np.ndarray,
+    rng: np.random.Generator,
+    viewpoints: Sequence[Viewpoint] | None = None,
+    return_s: float = RETURN_S,
+    flip_share: float = FLIP_SHARE,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Vary a batch.
 
@@ -51,18 +100,39 @@ def augment(
         images: (N, H, W, 3) uint8 YUV; left as they are.
         angle_deg: (N,) float32 degrees, positive right.
         rng: where chance comes from.
+        viewpoints: of each picture, to move its camera; None leaves the cameras where they are.
+        return_s: seconds in which the angle of a moved camera leads back to the path.
+        flip_share: share of the pictures that are mirrored.
 
     Returns:
-        New images of the same shape and type, and their angles: negated where flipped.
+        New images of the same shape and type, and the angles that belong to them.
     """
-    flipped = rng.random(len(images)) < FLIP_SHARE
-    images, angle_deg = flip(images, angle_deg, flipped)
+    images, angle_deg = images.copy(), angle_deg.copy()
     for index, image in enumerate(images):
-        varied = relight(tilt(image, rng), rng)
+        move, viewpoint = Move(), viewpoints[index] if viewpoints else None
+        if viewpoint:
+            move = random_move(rng)
+            angle_deg[index] = angle_after(move, float(angle_deg[index]), viewpoint, return_s)
+        varied = relight(redraw(image, viewpoint.view if viewpoint else None, move, rng), rng)
         if rng.random() < PATCH_SHARE:
             paint_patch(varied, rng)
         images[index] = varied
-    return images, angle_deg
+    flipped = rng.random(len(images)) < flip_share
+    return flip(images, angle_deg, flipped)
+
+
+def random_move(rng: np.random.Generator) -> Move:
+    """A camera beside the path and turned from it."""
+    shift_m = float(np.clip(rng.normal(0, SHIFT_M), -WIDEST_SHIFT_M, WIDEST_SHIFT_M))
+    yaw_deg = float(np.clip(rng.normal(0, TURN_DEG), -WIDEST_TURN_DEG, WIDEST_TURN_DEG))
+    return Move(shift_m, yaw_deg)
+
+
+def angle_after(move: Move, angle_deg: float, viewpoint: Viewpoint, return_s: float) -> float:
+    """The angle in degrees that leads a moved car back to the recorded path in `return_s`."""
+    return corrected_angle(
+        angle_deg, move.shift_m, move.yaw_deg, viewpoint.speed_mps, viewpoint.car, return_s
+    )
 
 
 def flip(
@@ -81,40 +151,95 @@ def flip(
     return images, angle_deg
 
 
-def tilt(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Roll, nod, zoom and shift the camera a little; what comes into view repeats the edge."""
+def redraw(
+    image: np.ndarray, view: View | None, move: Move, rng: np.random.Generator
+) -> np.ndarray:
+    """Move the camera, and roll, nod and zoom it a little, in one pass over the pixels.
+
+    Args:
+        image: (H, W, 3) uint8.
+        view: its geometry; None where no move is asked for.
+        move: where to.
+        rng: of the tilt and of the lost edges.
+    """
     height, width = image.shape[:2]
-    centre = (width / 2, height / 2)
-    matrix = cv2.getRotationMatrix2D(
-        centre, rng.uniform(-ROLL_DEG, ROLL_DEG), 1 + rng.uniform(-ZOOM, ZOOM)
-    )
-    matrix[1, 2] += rng.uniform(-NOD_PIXELS, NOD_PIXELS)
-    shear = rng.uniform(-SHEAR, SHEAR)
-    matrix[0] += [0, shear, -shear * HORIZON * height]
-    return cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    x, y = _tilted(height, width, rng)
+    if view is not None:
+        right = (x + (0.5 - view.centre_x)) / view.focal_x
+        below = (y + (0.5 - view.horizon_y)) / view.focal_y
+        rays = moved_rays(right, below, view.camera_m, move.shift_m, move.yaw_deg)
+        x, y = view.pixels(*rays)
+    if rng.random() < EDGE_SHARE:
+        x = _without_edges(x, rng)
+    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _tilted(height: int, width: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Where each pixel of a rolled, nodded and zoomed picture comes from: x and y, float32."""
+    angle = np.radians(rng.uniform(-ROLL_DEG, ROLL_DEG))
+    scale = 1 / (1 + rng.uniform(-ZOOM, ZOOM))
+    nod = rng.uniform(-NOD_PIXELS, NOD_PIXELS)
+    across = np.arange(width, dtype=np.float32)[None] - width / 2
+    down = np.arange(height, dtype=np.float32)[:, None] - height / 2
+    cosine, sine = np.float32(scale * np.cos(angle)), np.float32(scale * np.sin(angle))
+    x = across * cosine - down * sine + np.float32(width / 2)
+    y = across * sine + down * cosine + np.float32(height / 2 + nod)
+    return x, y
+
+
+def _without_edges(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Let the picture end earlier on both sides, by random widths that grow downwards."""
+    height, width = x.shape
+    left, right = rng.uniform(0, WIDEST_EDGE * width, 2) * rng.integers(0, 2, 2)
+    grow = np.linspace(rng.uniform(0, 1), 1, height, dtype=np.float32)[:, None]
+    return np.clip(x, np.float32(left) * grow, np.float32(width - 1) - np.float32(right) * grow)
 
 
 def relight(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Change the brightness and the strength of the colours; sometimes lay a shadow over it."""
-    height, width = image.shape[:2]
-    brightness = np.exp(rng.uniform(np.log(BRIGHTNESS[0]), np.log(BRIGHTNESS[1])))
-    light = np.full((height, width), brightness, np.float32)
-    if rng.random() < SHADOW_SHARE:
-        light[shadow_mask(height, width, rng)] *= rng.uniform(*SHADOW)
-    return scale_light(image, light, rng.uniform(*COLOUR))
+    """Change light and colours; sometimes lay a shadow over the picture, or blur it.
 
-
-def scale_light(image: np.ndarray, light: np.ndarray, colour: float = 1.0) -> np.ndarray:
-    """Multiply the light that falls on each pixel, and the strength of the colours.
+    Light falls on red, green and blue, each of which saturates; so it is changed there.
 
     Args:
         image: (H, W, 3) uint8 YUV.
-        light: (H, W) factors.
-        colour: 0 gives grey, 1 leaves the hue and strength as they are.
+        rng: where chance comes from.
     """
-    factors = np.array([1, colour, colour], np.float32)
-    lit = (image - NEUTRAL) * light[..., None] * factors + NEUTRAL
-    return np.clip(np.rint(lit), 0, 255).astype(np.uint8)
+    height, width = image.shape[:2]
+    brightness = np.exp(rng.uniform(np.log(BRIGHTNESS[0]), np.log(BRIGHTNESS[1])))
+    curve = light_curve(brightness, rng.uniform(*GAMMA))
+    rgb = cv2.cvtColor(image, cv2.COLOR_YUV2RGB)
+    lit = cv2.LUT(rgb, curve)
+    if rng.random() < SHADOW_SHARE:
+        shadow = shadow_mask(height, width, rng)
+        lit[shadow] = cv2.LUT(lit, light_curve(rng.uniform(*SHADOW)))[shadow]
+    yuv = cv2.cvtColor(lit, cv2.COLOR_RGB2YUV)
+    if rng.random() < BLUR_SHARE:
+        yuv = cv2.blur(yuv, (3, 3))
+    return turn_colours(yuv, rng.uniform(*COLOUR), rng.uniform(-HUE_DEG, HUE_DEG))
+
+
+def light_curve(factor: float, gamma: float = 1.0) -> np.ndarray:
+    """(256,) uint8: what each level becomes under `factor` times the light and an exponent."""
+    levels = np.arange(256) / 255
+    return np.rint(np.clip(levels * factor, 0, 1) ** gamma * 255).astype(np.uint8)
+
+
+def turn_colours(image: np.ndarray, strength: float, hue_deg: float = 0.0) -> np.ndarray:
+    """Strengthen the colours, and turn their hue.
+
+    Args:
+        image: (H, W, 3) uint8 YUV.
+        strength: 0 gives grey, 1 leaves the colours as strong as they are.
+        hue_deg: turn in the plane of U and V.
+    """
+    cosine = strength * np.cos(np.radians(hue_deg))
+    sine = strength * np.sin(np.radians(hue_deg))
+    turn = [
+        [1, 0, 0, 0],
+        [0, cosine, -sine, 128 * (1 - cosine + sine)],
+        [0, sine, cosine, 128 * (1 - sine - cosine)],
+    ]
+    return cv2.transform(image, np.array(turn, np.float32))
 
 
 def shadow_mask(height: int, width: int, rng: np.random.Generator) -> np.ndarray:

@@ -20,7 +20,7 @@ import numpy as np
 
 from drive.errors import InputError
 from drive.files import cache_folder
-from drive.frames.camera import Camera
+from drive.frames.camera import Camera, View
 from drive.frames.car import Car
 from drive.frames.recording import Recording
 from drive.progress import Progress, no_progress
@@ -54,6 +54,7 @@ class CachedDrive:
         speed_mps: (N,) float64 metres a second; the car's usual speed where none is given.
         camera: that recorded it.
         car: that recorded it.
+        view: geometry of `images`; None where it is not known.
     """
 
     name: str
@@ -66,6 +67,7 @@ class CachedDrive:
     speed_mps: np.ndarray = field(default_factory=lambda: np.zeros(0))
     camera: Camera = field(default_factory=Camera)
     car: Car = field(default_factory=Car)
+    view: View | None = None
 
     def __post_init__(self) -> None:
         """Put the car's usual speed where no speeds are given."""
@@ -114,14 +116,16 @@ def open_drive(
                 f"The cache folder {folder} cannot be written ({error.strerror}). "
                 "Name another with --cache"
             ) from error
-    return _open(recording, home)
+    return _open(recording, home, crop)
 
 
-def _open(recording: Recording, home: Path) -> CachedDrive:
+def _open(recording: Recording, home: Path, crop: RoadCrop) -> CachedDrive:
     """The cached frames with the angles and speeds that the recording now gives them."""
     with np.load(home / ROWS) as rows:
         frame_index = rows["frame_index"]
         places = np.searchsorted(recording.frame_index, frame_index)
+        width, height = (int(pixels) for pixels in rows["frame_size"])
+        view = recording.config.camera.view(width, height)
         return CachedDrive(
             name=recording.name,
             digest=recording.digest,
@@ -133,6 +137,7 @@ def _open(recording: Recording, home: Path) -> CachedDrive:
             speed_mps=recording.speed_mps[places],
             camera=recording.config.camera,
             car=recording.config.car,
+            view=view.cropped(crop.region(width, height), INPUT_WIDTH, INPUT_HEIGHT),
         )
 
 
@@ -162,11 +167,13 @@ def _decode(
     images = np.lib.format.open_memmap(work / FRAMES, mode="w+", dtype=np.uint8, shape=shape)
     times: list[float] = []
     indices: list[int] = []
+    size = (0, 0)
     samples = recording.samples(stride=stride)
     for sample in progress(samples, -(-most // stride), f"reading {recording.name}"):
         images[len(times)] = preprocess(sample.frame.image, crop)
         times.append(sample.frame.time_s)
         indices.append(sample.frame.index)
+        size = sample.frame.image.shape[1::-1]
     if not times:
         raise InputError(
             f"{recording.path}: no frame has a steering angle in {recording.steering_csv}. "
@@ -178,6 +185,7 @@ def _decode(
         time_s=np.array(times, np.float64),
         frame_index=np.array(indices, np.int64),
         frames_lost=recording.report.frames_lost,
+        frame_size=np.array(size, np.int64),
     )
 
 

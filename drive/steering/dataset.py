@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from drive.errors import InputError
-from drive.steering.augment import augment
+from drive.steering.augment import FLIP_SHARE, RETURN_S, Viewpoint, augment
 from drive.steering.sampling import balanced_epoch
 from drive.steering.split import Part
 
@@ -51,6 +51,16 @@ class Samples:
         images = [self.parts[self._part[p]].drive.images[self._row[p]] for p in positions]
         return Batch(np.stack(images), self.angle_deg[positions])
 
+    def viewpoints(self, positions: np.ndarray) -> list[Viewpoint] | None:
+        """Camera, car and speed behind each frame; None where a drive does not know its view."""
+        found = []
+        for position in positions:
+            drive, row = self.parts[self._part[position]].drive, self._row[position]
+            if drive.view is None:
+                return None
+            found.append(Viewpoint(drive.view, drive.car, float(drive.speed_mps[row])))
+        return found
+
     def plain_batches(self, batch: int = PLAIN_BATCH) -> Iterator[Batch]:
         """Every frame once, in order, as prediction sees it: nothing is varied."""
         for start in range(0, len(self), batch):
@@ -65,7 +75,10 @@ class TrainingBatches:
         batch: frames in a batch; the last one of an epoch may be smaller.
         seed: of everything random.
         balance: thin straight driving; else each frame comes once an epoch.
-        vary: flip, brighten, darken and shade the pictures.
+        vary: the variations of `drive.steering.augment`.
+        move: move the cameras too, with the angle that leads back.
+        mirror: mirror half the pictures.
+        return_s: seconds in which those angles lead back to the path.
 
     Raises:
         InputError: there are no samples.
@@ -79,11 +92,15 @@ class TrainingBatches:
         *,
         balance: bool = True,
         vary: bool = True,
+        move: bool = True,
+        mirror: bool = True,
+        return_s: float = RETURN_S,
     ) -> None:
         if not len(samples):
             raise InputError("Training needs at least one frame with an angle. Received: none")
         self.samples, self.batch, self.seed = samples, batch, seed
-        self.balance, self.vary = balance, vary
+        self.balance, self.vary, self.move = balance, vary, move
+        self.mirror, self.return_s = mirror, return_s
 
     def chosen(self, epoch: int) -> np.ndarray:
         """(M,) positions of the frames that this epoch uses, in their order, each at most once."""
@@ -114,4 +131,7 @@ class TrainingBatches:
         if not self.vary:
             return batch
         rng = np.random.default_rng([self.seed, epoch, index])
-        return Batch(*augment(batch.images, batch.angle_deg, rng))
+        viewpoints = self.samples.viewpoints(positions) if self.move else None
+        share = FLIP_SHARE if self.mirror else 0.0
+        varied = augment(batch.images, batch.angle_deg, rng, viewpoints, self.return_s, share)
+        return Batch(*varied)

@@ -20,10 +20,7 @@ INPUT_HEIGHT, INPUT_WIDTH = 66, 200
 COLOURS = "YUV"
 """OpenCV's full-range 8-bit YUV of BT.601, grey at U = V = 128."""
 
-NEUTRAL = np.array([0, 128, 128], np.float32)
-"""Black in YUV: scaling the distance to it dims a picture without changing its hue."""
-
-PREPROCESS_VERSION = 1
+PREPROCESS_VERSION = 2
 """Raise it whenever the same frame gives other pixels: caches are made anew then."""
 
 

@@ -32,7 +32,12 @@ one (Keras' own default for Adadelta, 0.001, hardly moves)."""
 CHANGEABLE = ("epochs", "patience", "tensorboard")
 
 LEAST = {"epochs": 1, "batch": 1, "patience": 0, "seed": 0, "restart_epochs": 1, "warm_up": 0}
-RANGES = {"dropout": (0.0, 1.0), "l2": (0.0, math.inf), "restart_factor": (1.0, math.inf)}
+RANGES = {
+    "dropout": (0.0, 1.0),
+    "l2": (0.0, math.inf),
+    "restart_factor": (1.0, math.inf),
+    "return_s": (0.1, 60.0),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,9 @@ class TrainingSettings:
         restart_factor: how many times longer each further cycle is than the one before.
         warm_up: steps over which the learning rate rises from nothing at the beginning; 0: none.
         tensorboard: write event files for TensorBoard.
+        viewpoints: move the cameras of training pictures, with the angle that leads back.
+        mirror: mirror half the training pictures; not for a car that keeps to one side of the road.
+        return_s: seconds in which the angle of a moved camera leads back to the path.
     """
 
     epochs: int = 40
@@ -77,6 +85,9 @@ class TrainingSettings:
     restart_factor: float = 2.0
     warm_up: int = 0
     tensorboard: bool = False
+    viewpoints: bool = True
+    mirror: bool = True
+    return_s: float = 2.0
 
     def __post_init__(self) -> None:
         for name, least in LEAST.items():

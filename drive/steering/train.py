@@ -85,7 +85,14 @@ def train_steering(
     keras.utils.set_random_seed(settings.seed)
     training, validation = Samples(split.training), Samples(split.validation)
     batches = TrainingBatches(
-        training, settings.batch, settings.seed, balance=settings.balance, vary=settings.augment
+        training,
+        settings.batch,
+        settings.seed,
+        balance=settings.balance,
+        vary=settings.augment,
+        move=settings.viewpoints,
+        mirror=settings.mirror,
+        return_s=settings.return_s,
     )
     about = {**(notes or {}), "frames": fingerprint(split)}
     if resume:

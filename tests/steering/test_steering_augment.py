@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from drive.frames.camera import Camera
+from drive.frames.car import Car
 from drive.steering import augment as a
 
 
@@ -42,16 +45,16 @@ def test_the_same_chance_gives_the_same_pictures() -> None:
     assert not np.array_equal(first[0], other[0])
 
 
-def test_half_the_light_halves_brightness_and_keeps_grey_grey() -> None:
-    image = np.full((66, 200, 3), (100, 128, 128), np.uint8)
-    dark = a.scale_light(image, np.full((66, 200), 0.5, np.float32))
-    assert (dark == [50, 128, 128]).all()
+def test_half_the_light_halves_brightness_and_twice_the_light_never_wraps_round() -> None:
+    assert a.light_curve(0.5)[[0, 100, 200]].tolist() == [0, 50, 100]
+    assert a.light_curve(2.0)[[0, 100, 127, 128, 255]].tolist() == [0, 200, 254, 255, 255]
 
 
-def test_light_never_wraps_round() -> None:
-    image = np.full((66, 200, 3), (250, 250, 5), np.uint8)
-    bright = a.scale_light(image, np.full((66, 200), 1.8, np.float32))
-    assert (bright == [255, 255, 0]).all()
+def test_colours_fade_to_grey_and_turn_around_it() -> None:
+    image = np.full((66, 200, 3), (90, 148, 118), np.uint8)
+    assert (a.turn_colours(image, 0.0) == [90, 128, 128]).all()
+    assert (a.turn_colours(image, 1.0) == image).all()
+    assert (a.turn_colours(image, 1.0, 90.0) == [90, 138, 148]).all()
 
 
 def test_a_shadow_covers_one_side_of_a_line() -> None:
@@ -64,20 +67,52 @@ def test_the_tilt_is_small() -> None:
     image = np.zeros((66, 200, 3), np.uint8)
     image[30:36, 95:105] = 255
     for seed in range(20):
-        rows, columns = np.nonzero(a.tilt(image, np.random.default_rng(seed))[..., 0] > 100)
+        redrawn = a.redraw(image, None, a.Move(), np.random.default_rng(seed))
+        rows, columns = np.nonzero(redrawn[..., 0] > 100)
         assert abs(rows.mean() - 32.5) <= a.NOD_PIXELS + 1
-        assert abs(columns.mean() - 99.5) <= a.SHEAR * 32.5 + 1
+        assert abs(columns.mean() - 99.5) <= 2
 
 
-def test_a_shift_of_the_camera_moves_near_road_and_not_the_horizon() -> None:
+def test_a_camera_further_right_sees_the_near_road_further_left_and_the_horizon_in_place() -> None:
     image = np.zeros((66, 200, 3), np.uint8)
     image[:, 98:102] = 255
-    near, far = [], []
+    view = Camera(height_m=1.0, fov_deg=90, horizon=0.25).view(200, 66)
+    places = []
     for seed in range(20):
-        moved = a.tilt(image, np.random.default_rng(seed))[..., 0] > 100
-        near.append(np.flatnonzero(moved[-1]).mean())
-        far.append(np.flatnonzero(moved[round(a.HORIZON * 66)]).mean())
-    assert np.std(near) > 4 * np.std(far)
+        moved = a.redraw(image, view, a.Move(shift_m=0.5), np.random.default_rng(seed))
+        bright = moved[..., 0] > 100
+        places.append([np.flatnonzero(bright[row]).mean() - 99.5 for row in (16, 60)])
+    far, near = np.mean(places, axis=0)
+    assert abs(far) < 3
+    assert -28 < near < -16
+
+
+def test_a_moved_camera_gets_the_angle_that_leads_back() -> None:
+    view = Camera().view(200, 66)
+    viewpoint = a.Viewpoint(view, Car(), 20.0)
+    assert a.angle_after(a.Move(0.5, 0.0), 0.0, viewpoint, 2.0) < -0.3
+    assert a.angle_after(a.Move(0.0, 2.0), 0.0, viewpoint, 2.0) < -0.3
+    assert a.angle_after(a.Move(), 3.0, viewpoint, 2.0) == pytest.approx(3.0)
+    angles = np.zeros(200, np.float32)
+    _, varied = a.augment(pictures(200), angles, np.random.default_rng(0), [viewpoint] * 200)
+    assert 0.5 < varied.std() < 1.5
+    _, slower = a.augment(pictures(200), angles, np.random.default_rng(0), [viewpoint] * 200, 4.0)
+    assert slower.std() < 0.6 * varied.std()
+
+
+def test_lost_edges_do_not_tell_the_shift() -> None:
+    """Pictures whose camera stayed in place repeat their edges as well."""
+    image = np.random.default_rng(0).integers(0, 256, (66, 200, 3), np.uint8)
+    view = Camera().view(200, 66)
+    lost = [a.redraw(image, view, a.Move(), np.random.default_rng(s)) for s in range(40)]
+    streaks = [(np.diff(picture[-1, :5].astype(int), axis=0) == 0).all() for picture in lost]
+    assert 0.1 < np.mean(streaks) < 0.6
+
+
+def test_without_mirror_images_the_signs_stay() -> None:
+    angles = np.ones(50, np.float32)
+    _, varied = a.augment(pictures(50), angles, np.random.default_rng(0), flip_share=0.0)
+    assert (varied == 1).all()
 
 
 def test_a_patch_changes_a_part_only() -> None:
