@@ -42,6 +42,11 @@ class KerasEngine:
         self.metadata = dict(metadata or {})
         self.fallback_reason: str | None = None
 
+    @property
+    def model(self) -> keras.Model:
+        """The Keras model itself."""
+        return self._model
+
     @classmethod
     def load(cls, path: str | Path, build: Builder | None = None) -> KerasEngine:
         """Load a `.keras` file, or an `.onnx` file of ours into the network that `build` makes.

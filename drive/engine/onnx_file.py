@@ -105,7 +105,7 @@ def read_weights(path: str | Path) -> dict[str, np.ndarray]:
     """
     return {
         tensor.name: kernel_from_onnx(numpy_helper.to_array(tensor))
-        for tensor in _read(path).graph.initializer
+        for tensor in read_model(path).graph.initializer
     }
 
 
@@ -116,10 +116,16 @@ def read_metadata(path: str | Path) -> dict[str, str]:
         MissingFileError: there is no such file.
         WeightsError: the file is no ONNX file.
     """
-    return {entry.key: entry.value for entry in _read(path).metadata_props}
+    return {entry.key: entry.value for entry in read_model(path).metadata_props}
 
 
-def _read(path: str | Path) -> onnx.ModelProto:
+def read_model(path: str | Path) -> onnx.ModelProto:
+    """Return a file's graph.
+
+    Raises:
+        MissingFileError: there is no such file.
+        WeightsError: it is no ONNX file.
+    """
     if not Path(path).is_file():
         raise MissingFileError(f"no such model file; received: {path}")
     try:
