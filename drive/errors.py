@@ -25,6 +25,10 @@ class WeightsError(InputError):
     """A weights or model file is damaged, of the wrong size or for another network."""
 
 
+class DivergedError(DriveError):
+    """The loss of a training is no longer a number."""
+
+
 class EncodeError(DriveError, OSError):
     """A result (video, picture, table) could not be written."""
 

@@ -18,7 +18,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from drive.errors import DriveError
+from drive.errors import DivergedError
 from drive.history import EpochResult
 from drive.progress import Progress, no_progress
 from drive.steering.dataset import Samples, TrainingBatches
@@ -80,7 +80,7 @@ def train_steering(
 
     Raises:
         InputError: nothing to resume, other settings or other frames than before, no frames.
-        DriveError: the loss is no longer a number.
+        DivergedError: the loss is no longer a number.
     """
     keras.utils.set_random_seed(settings.seed)
     training, validation = Samples(split.training), Samples(split.validation)
@@ -173,7 +173,7 @@ def _train_epoch(model: keras.Model, batches: Any) -> float:
         losses.append(float(model.train_on_batch(batch.images, batch.angle_deg[:, None])))
         counts.append(len(batch.images))
         if not math.isfinite(losses[-1]):
-            raise DriveError(
+            raise DivergedError(
                 f"The loss is no longer a number at step {len(losses)} of the epoch. "
                 "Train with a smaller --learning-rate"
             )
