@@ -44,14 +44,19 @@ def new_figure(
     )
     panels = [axes for row in grid for axes in row]
     for axes in panels:
-        axes.grid(color=GRID, linewidth=0.8)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.spines[["left", "bottom"]].set_color(SOFT)
-        axes.tick_params(colors=INK, labelsize=9)
-        axes.xaxis.label.set_color(INK)
-        axes.yaxis.label.set_color(INK)
+        style_axes(axes)
     return figure, panels
+
+
+def style_axes(axes: Axes) -> None:
+    """Give a panel the look that all have."""
+    axes.grid(color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(SOFT)
+    axes.tick_params(colors=INK, labelsize=9)
+    axes.xaxis.label.set_color(INK)
+    axes.yaxis.label.set_color(INK)
 
 
 def series_colour(name: str, number: int) -> str:

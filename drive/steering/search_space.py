@@ -1,0 +1,102 @@
+"""Which settings of a training `tune-steering` searches, and between which values.
+
+Knows settings and numbers; neither Optuna nor how a value is chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from drive.errors import InputError
+from drive.steering.state import LEARNING_RATES, TrainingSettings
+
+RATE_FACTOR = 10.0
+"""The learning rate is searched from the optimiser's usual one divided by this to it times this."""
+
+CHOICES: dict[str, tuple[Any, ...]] = {
+    "batch": (16, 32, 64, 128),
+    "l2": (0.0, 1e-6, 1e-5, 1e-4, 1e-3),
+    "batch_norm": (False, True),
+    "variant": ("published", "elu"),
+    "schedule": ("constant", "cosine"),
+}
+"""Decades of L2 stand for a logarithmic scale that has a zero. `restarts` is left out: within the
+few epochs of a trial its first cycle is a piece of `cosine`."""
+
+RANGES = {"dropout": (0.0, 0.5, 0.05)}
+"""Lowest, highest, step."""
+
+SEARCHED = ("learning_rate", *RANGES, *CHOICES)
+"""What is searched by default. Not `viewpoints`, `balance` and `augment`: an error on recorded
+frames says nothing of what they are for, driving back to the middle of the road."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A setting that is searched: a choice of values, or a range.
+
+    Attributes:
+        name: a field of `TrainingSettings`.
+        values: those to choose from; empty for a range.
+        low, high: ends of the range, both included.
+        step: between the values of a range; None for any.
+        log: whether the range is searched by its logarithm.
+    """
+
+    name: str
+    values: tuple[Any, ...] = ()
+    low: float = 0.0
+    high: float = 0.0
+    step: float | None = None
+    log: bool = False
+
+    def holds(self, value: Any) -> bool:
+        """Whether the search could propose this value."""
+        return value in self.values if self.values else self.low <= value <= self.high
+
+
+def search_space(settings: TrainingSettings, names: Sequence[str] = SEARCHED) -> list[Parameter]:
+    """The parameters of a search.
+
+    Args:
+        settings: of every trial, but for what is searched; its optimiser sets the learning rates.
+        names: of the settings to search, some of `SEARCHED`.
+
+    Raises:
+        InputError: none, or one that cannot be searched.
+    """
+    unknown = [name for name in names if name not in SEARCHED]
+    if unknown or not names:
+        raise InputError(
+            f"What can be searched: {', '.join(SEARCHED)}. Received: {', '.join(unknown) or 'none'}"
+        )
+    return [_parameter(name, settings) for name in SEARCHED if name in names]
+
+
+def usual(settings: TrainingSettings, space: Iterable[Parameter]) -> dict[str, Any]:
+    """The values that `settings` itself has for what is searched: where a search begins."""
+    rate = settings.learning_rate or LEARNING_RATES[settings.optimizer]
+    known = {**asdict(settings), "learning_rate": rate}
+    return {parameter.name: known[parameter.name] for parameter in space}
+
+
+def with_values(settings: TrainingSettings, values: Mapping[str, Any]) -> TrainingSettings:
+    """The settings of a trial."""
+    return replace(settings, **values)
+
+
+def read_space(rows: Iterable[Mapping[str, Any]]) -> list[Parameter]:
+    """Parameters out of the JSON of their `asdict`."""
+    return [Parameter(**{**row, "values": tuple(row["values"])}) for row in rows]
+
+
+def _parameter(name: str, settings: TrainingSettings) -> Parameter:
+    if name == "learning_rate":
+        rate = LEARNING_RATES[settings.optimizer]
+        return Parameter(name, low=rate / RATE_FACTOR, high=rate * RATE_FACTOR, log=True)
+    if name in RANGES:
+        low, high, step = RANGES[name]
+        return Parameter(name, low=low, high=high, step=step)
+    return Parameter(name, values=CHOICES[name])
