@@ -25,6 +25,7 @@ from drive.steering.dataset import Samples, TrainingBatches
 from drive.steering.evaluate import Answers
 from drive.steering.model_file import load_model, save_model
 from drive.steering.network import build_network
+from drive.steering.schedule import learning_rates
 from drive.steering.split import Split
 from drive.steering.state import (
     LEARNING_RATES,
@@ -98,22 +99,23 @@ def train_steering(
     if resume:
         model, history = resume_state(folder, settings, about)
     else:
-        model = start or build_network(settings.variant, target_scale_deg(training.angle_deg))
+        model = start or new_network(settings, training.angle_deg)
         _compile(model, settings, len(batches))
         history = []
         save_state(model, folder, settings, history, about)
+    rate_at = scheduled_rates(settings, len(batches))
     while len(history) < settings.epochs and not _should_stop(history, settings):
         began = time.perf_counter()
         epoch = len(history)
         label = f"epoch {epoch + 1}/{settings.epochs}"
-        loss = _train_epoch(model, progress(batches.epoch(epoch), len(batches), label))
+        rates = [rate_at(epoch * len(batches) + i) for i in range(len(batches))]
+        loss = _train_epoch(model, progress(batches.epoch(epoch), len(batches), label), rates)
         with averaged_weights(model):
             val_loss = mean_squared_error(model, validation)
             if val_loss < min((row.val_loss for row in history), default=math.inf):
                 save_model(model, folder / BEST, {})
-        rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
         seconds = time.perf_counter() - began
-        history.append(EpochResult(epoch + 1, loss, val_loss, rate, seconds))
+        history.append(EpochResult(epoch + 1, loss, val_loss, math.fsum(rates) / len(rates), seconds))
         save_state(model, folder, settings, history, about)
         if on_epoch:
             on_epoch(history[-1])
@@ -133,6 +135,30 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
         yield
     finally:
         model.set_weights(current)
+
+
+def new_network(settings: TrainingSettings, angle_deg: np.ndarray) -> keras.Model:
+    """Build the network that `settings` ask for, for training frames with these angles."""
+    return build_network(
+        settings.variant,
+        target_scale_deg(angle_deg),
+        dropout=settings.dropout,
+        batch_norm=settings.batch_norm,
+        l2=settings.l2,
+    )
+
+
+def scheduled_rates(settings: TrainingSettings, steps_per_epoch: int) -> Callable[[int], float]:
+    """The learning rate of each step, counted from 0 over all epochs."""
+    return learning_rates(
+        settings.schedule,
+        settings.learning_rate or LEARNING_RATES[settings.optimizer],
+        steps_per_epoch,
+        settings.epochs,
+        restart_epochs=settings.restart_epochs,
+        restart_factor=settings.restart_factor,
+        warm_up=settings.warm_up,
+    )
 
 
 def target_scale_deg(angle_deg: np.ndarray) -> float:
@@ -166,10 +192,12 @@ def validation_answers(model: keras.Model, split: Split) -> list[Answers]:
     ]
 
 
-def _train_epoch(model: keras.Model, batches: Any) -> float:
-    """Take one step a batch; return the mean loss over the epoch's frames."""
-    losses, counts = [], []
-    for batch in batches:
+def _train_epoch(model: keras.Model, batches: Any, rates: Sequence[float]) -> float:
+    """Take one step a batch, each at its rate; return the mean loss over the epoch's frames."""
+    losses, counts, rate = [], [], math.nan
+    for batch, wanted in zip(batches, rates, strict=True):
+        if wanted != rate:
+            model.optimizer.learning_rate = rate = wanted
         losses.append(float(model.train_on_batch(batch.images, batch.angle_deg[:, None])))
         counts.append(len(batch.images))
         if not math.isfinite(losses[-1]):
