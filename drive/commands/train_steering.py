@@ -9,6 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from drive.commands._common import RESUME_HINT, Context, add_recording_options
 from drive.commands._training_data import add_data_options, add_recordings, asked_data, read_split
+from drive.commands._training_settings import (
+    add_learning_options,
+    add_variation_options,
+    asked_settings,
+)
 from drive.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,39 +34,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_recordings(parser)
     data = parser.add_argument_group("data")
     add_data_options(data)
-    data.add_argument("--no-balance", action="store_true", help="do not thin straight driving")
-    data.add_argument("--no-augment", action="store_true", help="leave the pictures as they are")
-    data.add_argument(
-        "--no-viewpoints",
-        action="store_true",
-        help="do not move the cameras of training pictures (with the angle that leads back)",
-    )
-    data.add_argument(
-        "--no-mirror",
-        action="store_true",
-        help="mirror no pictures: for a car that keeps to one side of the road",
-    )
-    data.add_argument(
-        "--return-s",
-        type=float,
-        default=2.0,
-        metavar="S",
-        help="seconds in which a moved car is led back to its path (default: 2)",
-    )
+    add_variation_options(data)
     learning = parser.add_argument_group("learning")
     learning.add_argument("--epochs", type=int, metavar="N", help="at most (default: 40)")
-    learning.add_argument("--batch", type=int, default=32, metavar="N", help="(default: 32)")
-    learning.add_argument("--optimizer", choices=["adam", "adadelta"], default="adam")
-    learning.add_argument(
-        "--learning-rate", type=float, metavar="R", help="(default: adam 0.0005, adadelta 1.0)"
-    )
+    add_learning_options(learning)
     learning.add_argument(
         "--patience",
         type=int,
         metavar="N",
         help="stop after N epochs without a better validation loss; 0: never (default: 12)",
     )
-    learning.add_argument("--variant", choices=["published", "elu"], default="published")
     learning.add_argument(
         "--resume", metavar="DIR", help="go on with a training that was stopped, in its folder"
     )
@@ -97,22 +79,9 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
 def _fresh(
     args: argparse.Namespace, context: Context
 ) -> tuple[TrainingSettings, dict[str, Any], RunFolder]:
-    from drive.steering.state import HISTORY, TrainingSettings
+    from drive.steering.state import HISTORY
 
-    given = {"epochs": args.epochs, "patience": args.patience}
-    settings = TrainingSettings(
-        batch=args.batch,
-        optimizer=args.optimizer,
-        learning_rate=args.learning_rate,
-        variant=args.variant,
-        balance=not args.no_balance,
-        augment=not args.no_augment,
-        viewpoints=not args.no_viewpoints,
-        mirror=not args.no_mirror,
-        return_s=args.return_s,
-        seed=args.seed,
-        **{name: value for name, value in given.items() if value is not None},
-    )
+    settings = asked_settings(args)
     data = asked_data(args)
     folder = context.run_folder()
     folder.file(HISTORY)  # refuses a folder in which another training was stopped
@@ -166,15 +135,19 @@ def _write(
     from drive.steering.evaluate import evaluate
     from drive.steering.model_file import KERAS_FILE, describe, save_trained
     from drive.steering.state import HISTORY
-    from drive.steering.train import validation_answers
+    from drive.steering.train import answers_for
 
     training = Samples(split.training)
     names = [part.drive.name for part in split.training]
     metadata = describe(result.model, settings.variant, crop, training.angle_deg, names)
     model = folder.file(KERAS_FILE)
     onnx = save_trained(result.model, model, metadata)
-    answers = validation_answers(result.model, split)
-    metrics = evaluate(answers, float(metadata["training_mean_deg"]))
+    answers = answers_for(result.model, split.validation)
+    tested = answers_for(result.model, split.test)
+    mean_deg = float(metadata["training_mean_deg"])
+    metrics = {"validation": evaluate(answers, mean_deg)}
+    if tested:
+        metrics["test"] = evaluate(tested, mean_deg)
     batches = TrainingBatches(training, settings.batch, settings.seed, balance=settings.balance)
     series = {
         "training data": training.angle_deg,
@@ -182,14 +155,14 @@ def _write(
         "validation data": np.concatenate([drive.truth_deg for drive in answers]),
         "predictions on it": np.concatenate([drive.angle_deg for drive in answers]),
     }
-    plots = _plots(folder, result, series, answers)
+    plots = _plots(folder, result, series, tested or answers)
     _say(result, metrics, folder, context)
     return {
         "epochs": len(result.history),
         "stopped_early": result.stopped_early,
         "best_epoch": result.best.epoch,
         "val_loss": result.best.val_loss,
-        "validation": metrics,
+        **metrics,
         "model": model,
         "onnx": onnx,
         "history": folder.path / HISTORY,
@@ -224,7 +197,7 @@ def _say(
         f"best epoch {result.best.epoch} of {len(result.history)}"
         + (" (stopped early)" if result.stopped_early else "")
     )
-    context.message(as_table({"validation": metrics}))
-    if hardly_varies(metrics):
+    context.message(as_table(metrics))
+    if hardly_varies(metrics["validation"]):
         context.warn("the predictions hardly vary: this network has not learnt to steer yet")
     context.message(f"model, history and plots -> {folder.path}")
