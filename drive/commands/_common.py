@@ -72,6 +72,42 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--lag", type=float, metavar="S", help="seconds by which the angles trail the pictures"
     )
+    group.add_argument(
+        "--camera-height", type=float, metavar="M", help="metres above the road (default: 1.2)"
+    )
+    group.add_argument(
+        "--fov", type=float, metavar="DEG", help="horizontal field of view (default: 70)"
+    )
+    group.add_argument(
+        "--horizon",
+        type=float,
+        metavar="SHARE",
+        help="where the horizon lies, as a share of the height from the top "
+        "(default: estimated from the video, else the middle)",
+    )
+    group.add_argument(
+        "--camera-side",
+        type=float,
+        metavar="M",
+        help="metres from the front camera to the left and right ones (default: 0.5)",
+    )
+    group.add_argument(
+        "--wheelbase", type=float, metavar="M", help="metres between the axles (default: 2.6)"
+    )
+    group.add_argument(
+        "--steering-ratio",
+        type=float,
+        metavar="R",
+        help="recorded degrees for one of the front wheels; 12 to 18 where the steering wheel's "
+        "angle was recorded (default: 1)",
+    )
+    group.add_argument(
+        "--speed-mps",
+        type=float,
+        metavar="V",
+        help="metres a second where the recording has no speed (default: 20)",
+    )
+    group.add_argument("--speed-unit", choices=["m/s", "km/h", "mph"], help="of a recorded speed")
 
 
 def recording_overrides(args: argparse.Namespace) -> dict[str, Any]:
@@ -81,6 +117,14 @@ def recording_overrides(args: argparse.Namespace) -> dict[str, Any]:
         "positive": args.positive,
         "full_scale_deg": args.full_scale_deg,
         "lag_s": args.lag,
+        "height_m": args.camera_height,
+        "fov_deg": args.fov,
+        "horizon": args.horizon,
+        "side_m": args.camera_side,
+        "wheelbase_m": args.wheelbase,
+        "steering_ratio": args.steering_ratio,
+        "speed_mps": args.speed_mps,
+        "speed_unit": args.speed_unit,
     }
 
 

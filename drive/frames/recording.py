@@ -22,12 +22,8 @@ from drive.frames import udacity
 from drive.frames.car import SPEED_UNITS
 from drive.frames.probe import probe
 from drive.frames.reader import read_frames, read_image
-from drive.frames.steering_csv import (
-    RecordingConfig,
-    SteeringRows,
-    read_config,
-    read_steering_csv,
-)
+from drive.frames.recording_config import RecordingConfig, read_config
+from drive.frames.steering_csv import SteeringRows, read_steering_csv
 from drive.types import Frame, SteeringSample
 
 FRONT = "_front"

@@ -14,13 +14,16 @@ import numpy as np
 import pandas as pd
 
 from drive.errors import InputError
-from drive.frames.steering_csv import RecordingConfig
+from drive.frames.car import Car
+from drive.frames.recording_config import RecordingConfig
 
 LOG = "driving_log.csv"
 IMAGES = "IMG"
 COLUMNS = ("center", "left", "right", "steering", "throttle", "brake", "speed")
-CONFIG = RecordingConfig(unit="normalised", positive="right", full_scale_deg=25.0)
-"""How the simulator records: normalised to its full lock of 25 degrees."""
+CONFIG = RecordingConfig(
+    unit="normalised", positive="right", full_scale_deg=25.0, car=Car(speed_unit="mph")
+)
+"""How the simulator records: normalised to its full lock of 25 degrees, speed in miles an hour."""
 
 STAMP = re.compile(r"(\d{4}_\d{2}_\d{2}_\d{2}_\d{2}_\d{2}_)(\d{1,6})$")
 MICROSECOND_DIGITS = 6

@@ -144,6 +144,7 @@ def test_udacity_folders(tmp_path: Path) -> None:
     assert [sample.angle_deg for sample in samples] == [0, 12.5, -25]
     assert [read_mark(sample.frame.image) for sample in samples] == [0, 1, 2]
     assert [sample.frame.time_s for sample in samples] == pytest.approx([0, 0.1, 0.2])
+    assert recording.speed_mps.tolist() == pytest.approx([22.1 * 0.44704] * 3)
 
 
 def test_the_digest_follows_the_angles(make_recording: MakeRecording) -> None:

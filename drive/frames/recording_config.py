@@ -1,0 +1,145 @@
+"""`recording.toml`: what the numbers of a recording mean, and which camera and car made it.
+
+Everything that the file says is checked here, key by key; options of the command line stand in for
+it. Knows no CSV and no video.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from drive.errors import InputError
+from drive.frames.camera import Camera
+from drive.frames.car import SPEED_UNITS, Car
+
+CONFIG_FILE = "recording.toml"
+UNITS = ("degrees", "radians", "normalised")
+DIRECTIONS = ("right", "left")
+WIDEST_LAG_S = 10.0
+
+CHOICES = {"unit": UNITS, "positive": DIRECTIONS, "speed_unit": tuple(SPEED_UNITS)}
+RANGES = {
+    "full_scale_deg": (0.001, math.inf),
+    "lag_s": (-WIDEST_LAG_S, WIDEST_LAG_S),
+    "height_m": (0.05, 5.0),
+    "fov_deg": (10.0, 170.0),
+    "horizon": (0.0, 1.0),
+    "side_m": (0.01, 5.0),
+    "wheelbase_m": (0.1, 10.0),
+    "steering_ratio": (0.1, 50.0),
+    "speed_mps": (0.1, 100.0),
+}
+"""The least and the most of each number: from a model car's to a lorry's, with room to spare."""
+
+TABLES = {"camera": Camera, "car": Car}
+Checked = TypeVar("Checked", "RecordingConfig", Camera, Car)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingConfig:
+    """What `recording.toml` says about a recording.
+
+    Attributes:
+        unit: `degrees`, `radians` or `normalised` (-1..1 of `full_scale_deg`).
+        positive: the side, `right` or `left`, to which a positive angle turns.
+        full_scale_deg: degrees that a normalised 1.0 stands for.
+        lag_s: seconds by which the angles trail the pictures; the angle of a frame at time t is
+            the one recorded at t + lag_s.
+        camera: where the camera sits; the table `[camera]`.
+        car: what the angles mean for the car; the table `[car]`.
+    """
+
+    unit: str = "degrees"
+    positive: str = "right"
+    full_scale_deg: float = 25.0
+    lag_s: float = 0.0
+    camera: Camera = field(default_factory=Camera)
+    car: Car = field(default_factory=Car)
+
+    def with_overrides(self, **overrides: Any) -> RecordingConfig:
+        """This configuration with the values that are not None put in, checked.
+
+        Args:
+            overrides: by the name of a field of this class, of `Camera` or of `Car`.
+        """
+        given = {key: value for key, value in overrides.items() if value is not None}
+        for name, kind in TABLES.items():
+            table = {key: given.pop(key) for key in _keys(kind) if key in given}
+            given[name] = _put(given.get(name, getattr(self, name)), table, "The options")
+        return _put(self, given, "The options")
+
+    def to_degrees(self, angles: np.ndarray) -> np.ndarray:
+        """Turn angles as recorded into float32 degrees, positive to the right."""
+        scale = {
+            "degrees": 1.0,
+            "radians": math.degrees(1.0),
+            "normalised": self.full_scale_deg,
+        }[self.unit]
+        sign = 1.0 if self.positive == "right" else -1.0
+        return (np.asarray(angles, dtype=np.float64) * scale * sign).astype(np.float32)
+
+
+def read_config(folder: str | Path, default: RecordingConfig | None = None) -> RecordingConfig:
+    """Read `recording.toml` in `folder`; the default (degrees, positive right) without one.
+
+    Tables other than `[camera]` and `[car]` (such as marked stretches) belong to others and are
+    left alone.
+
+    Raises:
+        InputError: it is no TOML, or holds an unknown key or a value out of range; names the file
+            and the key.
+    """
+    path = Path(folder) / CONFIG_FILE
+    config = default or RecordingConfig()
+    if not path.exists():
+        return config
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is no readable TOML: {error}") from None
+    of_others = [
+        key
+        for key, value in content.items()
+        if isinstance(value, (dict, list)) and key not in _keys(RecordingConfig)
+    ]
+    values = {key: value for key, value in content.items() if key not in of_others}
+    for name in TABLES:
+        table = values.get(name, {})
+        if not isinstance(table, dict):
+            raise InputError(f"{path}: {name} is one table [{name}]. Received: {table!r}")
+        values[name] = _put(getattr(config, name), table, f"{path}, table [{name}]")
+    return _put(config, values, str(path))
+
+
+def _keys(kind: type) -> list[str]:
+    return [entry.name for entry in fields(kind)]
+
+
+def _put(target: Checked, values: Mapping[str, Any], where: str) -> Checked:
+    """`target` with `values` in it, each checked; `where` begins the complaint."""
+    known = [key for key in _keys(type(target)) if key not in TABLES]
+    for key, value in values.items():
+        if key not in _keys(type(target)):
+            raise InputError(f"{where}: unknown key {key!r}. Expected one of: {', '.join(known)}")
+        if key in CHOICES and value not in CHOICES[key]:
+            expected = " or ".join(CHOICES[key])
+            raise InputError(f"{where}: {key} is {expected}. Received: {value!r}")
+        if key in RANGES:
+            _check_number(key, value, where)
+    return replace(target, **values)
+
+
+def _check_number(key: str, value: object, where: str) -> None:
+    low, high = RANGES[key]
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if number and math.isfinite(value) and low <= value <= high:  # type: ignore[operator, arg-type]
+        return
+    bounds = f"from {low:g} to {high:g}" if math.isfinite(high) else "greater than 0"
+    raise InputError(f"{where}: {key} is a number {bounds}. Received: {value!r}")

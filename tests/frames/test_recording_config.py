@@ -1,0 +1,140 @@
+"""recording.toml: camera and car of a recording, options in their place, errors that point."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from drive.commands._common import add_recording_options, recording_overrides
+from drive.errors import InputError
+from drive.frames.camera import Camera
+from drive.frames.car import Car
+from drive.frames.recording import Recording, open_recordings
+from drive.frames.recording_config import RecordingConfig, read_config
+
+MakeRecording = Callable[..., Path]
+
+TOML = """
+unit = "radians"
+
+[camera]
+height_m = 1.4
+fov_deg = 100
+horizon = 0.45
+side_m = 0.8
+
+[car]
+wheelbase_m = 2.47
+steering_ratio = 15
+speed_mps = 12.5
+speed_unit = "mph"
+
+[[bad]]
+start_s = 1.0
+"""
+CAMERA = Camera(height_m=1.4, fov_deg=100, horizon=0.45, side_m=0.8)
+CAR = Car(wheelbase_m=2.47, steering_ratio=15, speed_mps=12.5, speed_unit="mph")
+
+
+def config_of(folder: Path, content: str) -> RecordingConfig:
+    (folder / "recording.toml").write_text(content)
+    return read_config(folder)
+
+
+def test_the_tables_say_camera_and_car(tmp_path: Path) -> None:
+    assert config_of(tmp_path, TOML) == RecordingConfig(unit="radians", camera=CAMERA, car=CAR)
+
+
+def test_what_a_table_leaves_out_keeps_its_default(tmp_path: Path) -> None:
+    config = config_of(tmp_path, "[camera]\nheight_m = 2\n")
+    assert config == RecordingConfig(camera=Camera(height_m=2))
+    assert config.camera.horizon is None
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("[camera]\nhight_m = 1.2", ["[camera]", "'hight_m'", "height_m"]),
+        ("[camera]\nheight_m = 0", ["[camera]", "height_m", "0"]),
+        ("[camera]\nheight_m = 'high'", ["height_m", "'high'"]),
+        ("[camera]\nfov_deg = 180", ["fov_deg", "180"]),
+        ("[camera]\nfov_deg = true", ["fov_deg", "True"]),
+        ("[camera]\nhorizon = 180", ["horizon", "0 to 1"]),
+        ("[camera]\nhorizon = nan", ["horizon", "nan"]),
+        ("[camera]\nside_m = [1]", ["side_m", "[1]"]),
+        ("camera = 3", ["camera", "table"]),
+        ("[[camera]]\nheight_m = 1", ["camera", "one table"]),
+        ("[car]\nwheelbase_m = -1", ["[car]", "wheelbase_m", "-1"]),
+        ("[car]\nsteering_ratio = 0", ["steering_ratio", "0.1"]),
+        ("[car]\nspeed_mps = inf", ["speed_mps", "inf"]),
+        ("[car]\nspeed_unit = 'knots'", ["speed_unit", "km/h", "'knots'"]),
+        ("[car]\ncolour = 'red'", ["[car]", "colour", "wheelbase_m"]),
+        ("unit = ['degrees']", ["unit", "['degrees']"]),
+    ],
+)
+def test_what_is_wrong_is_named_on_one_line(tmp_path: Path, content: str, words: list[str]) -> None:
+    with pytest.raises(InputError) as error:
+        config_of(tmp_path, content)
+    text = str(error.value)
+    assert all(word in text for word in ["recording.toml", *words])
+    assert "\n" not in text
+
+
+def options(*arguments: str) -> dict[str, object]:
+    parser = argparse.ArgumentParser()
+    add_recording_options(parser)
+    return recording_overrides(parser.parse_args(arguments))
+
+
+def test_options_stand_in_for_the_tables(tmp_path: Path) -> None:
+    given = options(
+        *("--camera-height", "1.4", "--fov", "100", "--horizon", "0.45", "--camera-side", "0.8"),
+        *("--wheelbase", "2.47", "--steering-ratio", "15", "--speed-mps", "12.5"),
+        *("--speed-unit", "mph", "--unit", "radians"),
+    )
+    written = config_of(tmp_path, "[camera]\nheight_m = 3\nhorizon = 0.6\n")
+    assert written.with_overrides(**given).camera == CAMERA
+    assert written.with_overrides(**given).car == CAR
+    assert written.with_overrides(**given).unit == "radians"
+    assert written.with_overrides(**options()) == written
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"), [(["--fov", "0"], "fov_deg"), (["--horizon", "3"], "horizon")]
+)
+def test_options_are_checked_too(arguments: list[str], word: str) -> None:
+    with pytest.raises(InputError, match=word):
+        RecordingConfig().with_overrides(**options(*arguments))
+
+
+def the_recording(folder: Path) -> Recording:
+    (recording,) = open_recordings([folder])
+    return recording
+
+
+def test_speeds_come_in_metres_a_second(make_recording: MakeRecording) -> None:
+    folder = make_recording("speeds", frames=4)
+    rows = "frame,wheel,speed\n0,1,36\n2,1,\n1,1,72\n3,1,inf\n"
+    (folder / "epoch01_steering.csv").write_text(rows)
+    (folder / "recording.toml").write_text('[car]\nspeed_unit = "km/h"\nspeed_mps = 7\n')
+    speed_mps = the_recording(folder).speed_mps
+    assert speed_mps.tolist() == pytest.approx([10, 20, 7, 7])
+    assert speed_mps.dtype == np.float64
+
+
+def test_without_speeds_the_car_s_usual_one_counts(make_recording: MakeRecording) -> None:
+    folder = make_recording("still", frames=3, angles=[1, 2, 3])
+    assert the_recording(folder).speed_mps.tolist() == [20, 20, 20]
+
+
+def test_camera_and_car_leave_the_digest_alone(make_recording: MakeRecording) -> None:
+    folder = make_recording("digest")
+    before = the_recording(folder)
+    (folder / "recording.toml").write_text("[camera]\nhorizon = 0.4\n[car]\nspeed_mps = 9\n")
+    after = the_recording(folder)
+    assert (after.digest, after.pixels_digest) == (before.digest, before.pixels_digest)
+    assert after.config != before.config
