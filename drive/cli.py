@@ -38,6 +38,7 @@ COMMANDS = {
     "train-steering": "train the steering network on recordings",
     "predict-steering": "steering angle for each frame, and an annotated video",
     "evaluate-steering": "errors against the human driver, beside the baselines",
+    "simulate": "the steering network drives along recordings; interventions and autonomy",
     "annotate": "both models in one pass over the video, one annotated MP4",
     "train-detector": "train or fine-tune the car detector on labelled images",
     "evaluate-detector": "average precision of the detector on labelled images",

@@ -1,0 +1,361 @@
+"""Closed loop on a recorded drive: the simulator of arXiv 1604.07316, sections 6 and 7.
+
+The recorded path is the truth. A simulated car drives abreast of the recorded one; each recorded
+frame is redrawn as seen from where the simulated car is and handed to whoever steers, and the
+angle moves the car: a bicycle model, integrated over the true time to the next frame. More than
+1 m beside the path is an intervention: the car is put back on the path, and 6 s are counted.
+
+What it cannot show: what the recorded camera did not see, slip of the tyres, other speeds than
+the recorded ones. Knows paths, angles and pictures; nothing of how they are drawn for people.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from drive.errors import InputError
+from drive.frames.camera import Camera, View, move_camera
+from drive.frames.car import Car
+from drive.frames.recording import Recording
+from drive.progress import Progress, no_progress
+from drive.steering.car_beside import ON_THE_PATH, Place, moved
+from drive.steering.recorded_path import (
+    Moment,
+    PathReport,
+    camera_of,
+    frame_size,
+    read_path,
+    working_size,
+)
+
+LIMIT_M = 1.0
+INTERVENTION_S = 6.0
+"""arXiv 1604.07316, section 7.1: an intervention at one metre, and what it costs."""
+
+LONGEST_GAP_S = 1.0
+"""Frames further apart than this (a pause, lost frames) are a cut: nobody could steer meanwhile, so
+the car starts anew on the path, and neither time nor an intervention is counted."""
+
+BASELINES = ("zero", "recorded")
+
+
+class Pilot(Protocol):
+    """Whatever steers by pictures; `drive.load_steering()` gives one."""
+
+    def predict(self, image: np.ndarray) -> float:
+        """Degrees, positive right, for a (H, W, 3) uint8 RGB picture."""
+        ...
+
+
+Policy = Callable[[np.ndarray], float]
+"""Degrees, positive right, for a (H, W, 3) uint8 RGB picture."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One frame of a simulation, for those who watch.
+
+    Attributes:
+        moment: of the recorded drive.
+        image: (H, W, 3) uint8 RGB, what the pilot saw.
+        reached: where the car was when the frame came.
+        place: where it was put: `reached`, or the path after an intervention.
+        angle_deg: the pilot's answer.
+        intervention: whether this frame is one.
+        interventions: so far, this one included.
+    """
+
+    moment: Moment
+    image: np.ndarray
+    reached: Place
+    place: Place
+    angle_deg: float
+    intervention: bool
+    interventions: int
+
+
+@dataclass(frozen=True, eq=False)
+class SimulationResult:
+    """A simulated drive along one recording, frame by frame.
+
+    Attributes:
+        name: of the recording.
+        frame_index: (N,) int64 frame numbers.
+        time_s: (N,) seconds, presentation timestamps.
+        offset_m: (N,) metres right of the path when the frame came, before it was put back.
+        heading_deg: (N,) degrees right of the path, likewise.
+        angle_deg: (N,) who steers, positive right.
+        truth_deg: (N,) the human.
+        speed_mps: (N,) metres a second.
+        intervention: (N,) bool.
+        cut: (N,) bool, frames at which the drive starts anew behind a gap.
+        camera: that the frames were redrawn for; None where nobody looked.
+        horizon: where its horizon comes from: "given", "estimated" or "assumed"; "" without.
+        path: what reading the recording left out.
+    """
+
+    name: str
+    frame_index: np.ndarray
+    time_s: np.ndarray
+    offset_m: np.ndarray
+    heading_deg: np.ndarray
+    angle_deg: np.ndarray
+    truth_deg: np.ndarray
+    speed_mps: np.ndarray
+    intervention: np.ndarray
+    cut: np.ndarray
+    camera: Camera | None = None
+    horizon: str = ""
+    path: PathReport = field(default_factory=PathReport)
+
+    @property
+    def seconds(self) -> float:
+        """Simulated time, gaps left out."""
+        return float(np.sum(self._steps_s))
+
+    @property
+    def metres(self) -> float:
+        """Length of the recorded path, gaps left out."""
+        return float(np.sum(self._steps_s * self.speed_mps[:-1]))
+
+    @property
+    def interventions(self) -> int:
+        """How often the car was put back."""
+        return int(self.intervention.sum())
+
+    @property
+    def autonomy_percent(self) -> float:
+        """Share of the time that no human would have steered."""
+        return autonomy_percent(self.interventions, self.seconds)
+
+    @property
+    def _steps_s(self) -> np.ndarray:
+        """(N - 1,) seconds to each frame from the one before it; 0 across a gap."""
+        return np.where(self.cut[1:], 0.0, np.diff(self.time_s))
+
+    def changes_deg(self) -> np.ndarray:
+        """Absolute changes of the angle between frames that no hand and no gap lies between."""
+        undisturbed = ~(self.cut | self.intervention)[1:]
+        return np.abs(np.diff(self.angle_deg))[undisturbed]
+
+
+def autonomy_percent(interventions: int, seconds: float) -> float:
+    """arXiv 1604.07316, section 7.1; 0 at least, and 0 where no time passed."""
+    if seconds <= 0:
+        return 0.0
+    return max(0.0, 1 - interventions * INTERVENTION_S / seconds) * 100
+
+
+def simulate(
+    recording: Recording,
+    pilot: Pilot | Policy,
+    *,
+    limit_m: float = LIMIT_M,
+    delay_s: float = 0.0,
+    start_s: float = 0.0,
+    end_s: float | None = None,
+    size: tuple[int, int] | None = None,
+    watch: Callable[[Step], None] | None = None,
+    progress: Progress = no_progress,
+) -> SimulationResult:
+    """Let a pilot drive along a recording, seeing what a camera in its place would see.
+
+    Args:
+        recording: the drive; its `config` says where the camera sits and what car it was.
+        pilot: something with `predict`, or a function; a (H, W, 3) uint8 RGB picture to degrees,
+            positive right.
+        limit_m: metres beside the path from which on the human would intervene.
+        delay_s: seconds from a picture to the moment at which its angle acts.
+        start_s, end_s: the part of the drive to simulate.
+        size: (width, height) of the redrawn frames; None: `working_size` of the recording's.
+        watch: is told of each frame.
+        progress: shows how far it is.
+
+    Raises:
+        InputError: an option is out of range, the part holds fewer than two frames with an angle,
+            or the pilot answered something that is no number.
+    """
+    camera, horizon = camera_of(recording)
+    size = size or working_size(*frame_size(recording))
+    view = camera.view(*size)
+    steers: Policy = pilot.predict if hasattr(pilot, "predict") else pilot
+    loop = _Loop(recording.config.car, limit_m, delay_s)
+    path = PathReport()
+    moments = read_path(recording, path, start_s=start_s, end_s=end_s, size=size)
+    total = int(np.isfinite(recording.angle_deg).sum()) if end_s is None and not start_s else None
+    for moment in progress(moments, total, f"simulating {recording.name}"):
+        loop.arrive(moment.frame.index, moment.frame.time_s, moment.truth_deg, moment.speed_mps)
+        image = redraw(moment.frame.image, view, loop.place)
+        angle_deg = float(steers(image))
+        if not math.isfinite(angle_deg):
+            raise InputError(
+                f"{recording.name}, frame {moment.frame.index}: a pilot answers a number of "
+                f"degrees. Received: {angle_deg}"
+            )
+        loop.steer(angle_deg)
+        if watch is not None:
+            watch(loop.step(moment, image))
+    return loop.result(recording.name, camera=camera, horizon=horizon, path=path)
+
+
+def follow(
+    drive: SimulationResult,
+    angle_deg: np.ndarray,
+    car: Car,
+    *,
+    limit_m: float = LIMIT_M,
+    delay_s: float = 0.0,
+) -> SimulationResult:
+    """Drive angles that are known beforehand, blind, along the path of an earlier simulation.
+
+    Args:
+        drive: whose frames, times, speeds and human angles are taken.
+        angle_deg: (N,) degrees, positive right, for each of its frames.
+        car: as `simulate` has it from the recording.
+        limit_m, delay_s: as in `simulate`.
+    """
+    loop = _Loop(car, limit_m, delay_s)
+    columns = (drive.frame_index, drive.time_s, drive.truth_deg, drive.speed_mps, angle_deg)
+    for frame, time_s, truth, speed, angle in zip(*(c.tolist() for c in columns), strict=True):
+        loop.arrive(frame, time_s, truth, speed)
+        loop.steer(angle)
+    return loop.result(drive.name, path=drive.path)
+
+
+def follow_baselines(
+    drive: SimulationResult, car: Car, *, limit_m: float = LIMIT_M, delay_s: float = 0.0
+) -> dict[str, SimulationResult]:
+    """What always straight, and the human's own angles, do on the path of a simulation.
+
+    `recorded` stays on the path by construction, but for the delay: a check of the integration.
+    """
+    angles = {"zero": np.zeros_like(drive.truth_deg), "recorded": drive.truth_deg}
+    return {
+        name: follow(drive, angles[name], car, limit_m=limit_m, delay_s=delay_s)
+        for name in BASELINES
+    }
+
+
+def redraw(image: np.ndarray, view: View, place: Place) -> np.ndarray:
+    """The frame as the simulated car sees it; on the path, the frame itself."""
+    if place == ON_THE_PATH:
+        return image
+    return move_camera(image, view, place.offset_m, place.heading_deg)
+
+
+class _Loop:
+    """The state of one simulated drive: place, the angle that acts, and what is on its way."""
+
+    def __init__(self, car: Car, limit_m: float, delay_s: float) -> None:
+        if not limit_m > 0 or not math.isfinite(limit_m):
+            raise InputError(f"The limit is in metres, above 0. Received: {limit_m:g}")
+        if not 0 <= delay_s < LONGEST_GAP_S:
+            raise InputError(
+                f"The delay is in seconds, from 0 to below {LONGEST_GAP_S:g}. Received: {delay_s:g}"
+            )
+        self._car = car
+        self._limit_m = limit_m
+        self._delay_s = delay_s
+        self._rows: list[tuple[float, ...]] = []
+        self._coming: list[tuple[float, float]] = []
+        self._acting: float | None = None
+        self.place = ON_THE_PATH
+        self._reached = ON_THE_PATH
+        self._intervention = False
+        self._cut = False
+        self._now: tuple[int, float, float, float] | None = None
+        self._interventions = 0
+
+    def arrive(self, frame: int, time_s: float, truth_deg: float, speed_mps: float) -> None:
+        """Drive to the moment of the next frame; put the car back where it is too far off."""
+        self._cut = self._intervention = False
+        if self._now is not None:
+            self._drive_to(time_s)
+        self._now = (frame, time_s, truth_deg, speed_mps)
+        self._reached = self.place
+        if abs(self.place.offset_m) > self._limit_m:
+            self._intervention = True
+            self._interventions += 1
+            self._put_back()
+
+    def steer(self, angle_deg: float) -> None:
+        """Take the answer to the frame that arrived last."""
+        assert self._now is not None
+        frame, time_s, truth_deg, speed_mps = self._now
+        self._coming.append((time_s + self._delay_s, angle_deg))
+        self._rows.append(
+            (
+                frame,
+                time_s,
+                self._reached.offset_m,
+                self._reached.heading_deg,
+                angle_deg,
+                truth_deg,
+                speed_mps,
+                self._intervention,
+                self._cut,
+            )
+        )
+
+    def step(self, moment: Moment, image: np.ndarray) -> Step:
+        """The last frame for those who watch."""
+        angle_deg = self._rows[-1][4]
+        return Step(
+            moment,
+            image,
+            self._reached,
+            self.place,
+            angle_deg,
+            self._intervention,
+            self._interventions,
+        )
+
+    def result(self, name: str, **known: Any) -> SimulationResult:
+        """Everything so far."""
+        if len(self._rows) < 2:
+            raise InputError(
+                f"{name}: a simulation needs two frames with an angle at least. "
+                f"Received: {len(self._rows)} in the part that was asked for"
+            )
+        frame, time_s, offset, heading, angle, truth, speed, intervention, cut = np.array(
+            self._rows, np.float64
+        ).T
+        return SimulationResult(
+            name,
+            frame.astype(np.int64),
+            time_s,
+            offset,
+            heading,
+            angle,
+            truth,
+            speed,
+            intervention.astype(bool),
+            cut.astype(bool),
+            **known,
+        )
+
+    def _drive_to(self, time_s: float) -> None:
+        assert self._now is not None
+        _, now_s, truth_deg, speed_mps = self._now
+        if not 0 <= time_s - now_s <= LONGEST_GAP_S:
+            self._cut = True
+            self._put_back()
+            return
+        while now_s < time_s:
+            while self._coming and self._coming[0][0] <= now_s:
+                self._acting = self._coming.pop(0)[1]
+            until_s = min(time_s, self._coming[0][0]) if self._coming else time_s
+            angle = truth_deg if self._acting is None else self._acting
+            self.place = moved(self.place, angle, truth_deg, speed_mps, until_s - now_s, self._car)
+            now_s = until_s
+
+    def _put_back(self) -> None:
+        """The human takes over, and steers until the next answer acts."""
+        self.place = ON_THE_PATH
+        self._acting = None
+        self._coming.clear()

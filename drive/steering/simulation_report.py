@@ -1,0 +1,111 @@
+"""The numbers of simulated drives, as metrics, as table and as CSV.
+
+Knows simulated drives; not how they came about.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drive.files import atomic
+from drive.frames.car import Car
+from drive.steering.car_beside import LOCK_DEG
+from drive.steering.simulate import BASELINES, SimulationResult, autonomy_percent
+
+STRONGEST_MPS2 = 10.0
+"""Sideways acceleration that tyres on a road do not hold: about 1 g."""
+IMPLAUSIBLE_SHARE = 0.02
+"""Of the frames, from which on speed, angles and wheelbase cannot belong together."""
+
+SIMULATION_COLUMNS = (
+    "recording",
+    "frame",
+    "time_s",
+    "offset_m",
+    "heading_deg",
+    "angle_deg",
+    "truth_deg",
+    "intervention",
+)
+
+
+def measure(drives: Sequence[SimulationResult]) -> dict[str, Any]:
+    """The numbers of one or several simulated drives together.
+
+    Returns:
+        `seconds`, `interventions`, `autonomy_percent`, `mean_abs_offset_m`, `max_abs_offset_m`,
+        `jitter_deg` (mean absolute change of the angle from frame to frame while nobody
+        intervened, None where not defined), `metres`.
+    """
+    offset = np.abs(np.concatenate([drive.offset_m for drive in drives]))
+    changes = np.concatenate([drive.changes_deg() for drive in drives])
+    seconds = sum(drive.seconds for drive in drives)
+    interventions = sum(drive.interventions for drive in drives)
+    return {
+        "seconds": seconds,
+        "interventions": interventions,
+        "autonomy_percent": autonomy_percent(interventions, seconds),
+        "mean_abs_offset_m": float(offset.mean()),
+        "max_abs_offset_m": float(offset.max()),
+        "jitter_deg": float(changes.mean()) if len(changes) else None,
+        "metres": sum(drive.metres for drive in drives),
+    }
+
+
+def implausible_share(drive: SimulationResult, car: Car) -> float:
+    """Share of the frames at which the recorded car would have cornered harder than tyres hold."""
+    lock = LOCK_DEG * car.steering_ratio
+    curvature = car.curvature(np.clip(drive.truth_deg, -lock, lock), drive.speed_mps)
+    return float(np.mean(np.abs(curvature) * drive.speed_mps**2 > STRONGEST_MPS2))
+
+
+def write_simulation_csv(path: Path, drives: Iterable[SimulationResult]) -> None:
+    """Write `simulation.csv`: a row a frame, `SIMULATION_COLUMNS`; `intervention` is 0 or 1."""
+    with atomic(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(SIMULATION_COLUMNS)
+        for drive in drives:
+            columns = (
+                drive.frame_index,
+                drive.time_s,
+                drive.offset_m,
+                drive.heading_deg,
+                drive.angle_deg,
+                drive.truth_deg,
+                drive.intervention,
+            )
+            for frame, time_s, *numbers, intervention in zip(*columns, strict=True):
+                texts = [f"{number:.4f}" for number in numbers]
+                rows.writerow([drive.name, int(frame), f"{time_s:.6f}", *texts, int(intervention)])
+
+
+def as_table(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """A line for each recording: the pilot, and beside it what the baselines do.
+
+    Args:
+        results: what `measure` says by recording, each with `baselines` of the same form.
+    """
+    width = max(len(name) for name in results)
+    lines = [
+        f"{'':<{width}}  {'seconds':>8}  {'metres':>8}  {'interv.':>7}  {'autonomy':>8}  "
+        f"{'offset m: mean':>14}  {'max':>5}  {'jitter':>6}  "
+        + "  ".join(f"{name + ': interv.':>17}  {'autonomy':>8}" for name in BASELINES)
+    ]
+    for name, m in results.items():
+        jitter = "-" if m["jitter_deg"] is None else f"{m['jitter_deg']:.3f}"
+        beside = "  ".join(
+            f"{m['baselines'][key]['interventions']:>17}  "
+            f"{m['baselines'][key]['autonomy_percent']:>7.1f}%"
+            for key in BASELINES
+        )
+        lines.append(
+            f"{name:<{width}}  {m['seconds']:>8.1f}  {m['metres']:>8.0f}  "
+            f"{m['interventions']:>7}  {m['autonomy_percent']:>7.1f}%  "
+            f"{m['mean_abs_offset_m']:>14.3f}  {m['max_abs_offset_m']:>5.2f}  {jitter:>6}  {beside}"
+        )
+    return "\n".join(lines)
