@@ -1,7 +1,8 @@
 """The car that made a recording: how its steering angle, its speed and its path belong together.
 
-The bicycle model without slip: front wheels at an angle a, a wheelbase L apart from the rear ones,
-drive a circle of curvature tan(a) / L. Knows angles and metres; no pictures.
+The bicycle model: front wheels at an angle a, a wheelbase L apart from the rear ones, drive a
+circle of curvature tan(a) / (L (1 + K v^2)) at a speed v; K is 0 where the tyres do not slip. Knows
+angles and metres; no pictures.
 """
 
 from __future__ import annotations
@@ -31,29 +32,45 @@ class Car:
             wheels' angle is recorded, 12 to 18 where it is that of a steering wheel.
         speed_mps: speed in metres a second where the recording has none.
         speed_unit: unit of the recorded speed, one of `SPEED_UNITS`.
+        understeer: how much wider the circle gets with the square of the speed, in s^2/m^2: the K
+            above (Gillespie, Fundamentals of Vehicle Dynamics, chapter 6); of cars about 0.002.
     """
 
     wheelbase_m: float = 2.6
     steering_ratio: float = 1.0
     speed_mps: float = 20.0
     speed_unit: str = "m/s"
+    understeer: float = 0.0
 
     @overload
-    def curvature(self, angle_deg: float) -> float: ...
+    def curvature(self, angle_deg: float, speed_mps: float = 0.0) -> float: ...
     @overload
-    def curvature(self, angle_deg: np.ndarray) -> np.ndarray: ...
-    def curvature(self, angle_deg: float | np.ndarray) -> float | np.ndarray:
-        """1/m of the circle driven at a recorded angle; positive to the right."""
-        return np.tan(np.radians(angle_deg) / self.steering_ratio) / self.wheelbase_m
+    def curvature(
+        self, angle_deg: np.ndarray, speed_mps: float | np.ndarray = 0.0
+    ) -> np.ndarray: ...
+    def curvature(
+        self, angle_deg: float | np.ndarray, speed_mps: float | np.ndarray = 0.0
+    ) -> float | np.ndarray:
+        """1/m of the circle driven at a recorded angle and a speed in m/s; positive right."""
+        wheel = np.radians(angle_deg) / self.steering_ratio
+        return np.tan(wheel) / (self.wheelbase_m * self._widening(speed_mps))
 
     @overload
-    def angle_deg(self, curvature: float) -> float: ...
+    def angle_deg(self, curvature: float, speed_mps: float = 0.0) -> float: ...
     @overload
-    def angle_deg(self, curvature: np.ndarray) -> np.ndarray: ...
-    def angle_deg(self, curvature: float | np.ndarray) -> float | np.ndarray:
+    def angle_deg(
+        self, curvature: np.ndarray, speed_mps: float | np.ndarray = 0.0
+    ) -> np.ndarray: ...
+    def angle_deg(
+        self, curvature: float | np.ndarray, speed_mps: float | np.ndarray = 0.0
+    ) -> float | np.ndarray:
         """The angle, as it would be recorded, that drives a circle of a curvature in 1/m."""
-        wheel = np.arctan(np.asarray(curvature) * self.wheelbase_m)
+        wheel = np.arctan(np.asarray(curvature) * (self.wheelbase_m * self._widening(speed_mps)))
         return np.degrees(wheel) * self.steering_ratio
+
+    def _widening(self, speed_mps: float | np.ndarray) -> float | np.ndarray:
+        """How many times wider a circle is at a speed than at a walk; exactly 1 without slip."""
+        return 1.0 + self.understeer * (speed_mps * speed_mps)
 
 
 def aim_distance_m(speed_mps: float, return_s: float) -> float:
@@ -81,8 +98,9 @@ def corrected_angle(
         Degrees as recorded, positive right.
     """
     aim_m = aim_distance_m(speed_mps, return_s)
-    sine = min(1.0, max(-1.0, aim_m * float(car.curvature(angle_deg)) / 2))
+    sine = min(1.0, max(-1.0, aim_m * float(car.curvature(angle_deg, speed_mps)) / 2))
     ahead = aim_m * math.sqrt(1 - sine * sine)
     right = aim_m * sine - shift_m
     bearing = math.atan2(right, ahead) - math.radians(yaw_deg)
-    return float(car.angle_deg(2 * math.sin(bearing) / math.hypot(ahead, right)))
+    way = 2 * math.sin(bearing) / math.hypot(ahead, right)
+    return float(car.angle_deg(way, speed_mps))

@@ -46,3 +46,13 @@ def test_recorded_angles_of_a_steering_wheel_are_corrected_in_their_own_scale() 
     front = corrected_angle(0, 0.5, 0, 20, Car(), 2.0)
     wheel = corrected_angle(0, 0.5, 0, 20, Car(steering_ratio=15.0), 2.0)
     assert wheel == pytest.approx(15 * front)
+
+
+def test_understeer_widens_the_circle_with_the_speed_and_asks_for_more_angle() -> None:
+    plain, slips = Car(), Car(understeer=0.002)
+    assert slips.curvature(5.0) == plain.curvature(5.0)
+    assert slips.curvature(5.0, 20.0) == pytest.approx(plain.curvature(5.0) / 1.8)
+    assert slips.angle_deg(slips.curvature(5.0, 20.0), 20.0) == pytest.approx(5.0)
+    assert corrected_angle(2.0, 0, 0, 20.0, slips, 2.0) == pytest.approx(2.0)
+    back, more = (corrected_angle(0, 0.5, 0, 20.0, car, 2.0) for car in (plain, slips))
+    assert more < 1.5 * back < 0
