@@ -40,6 +40,12 @@ def add_data_options(data: argparse._ArgumentGroup) -> None:
         help="drives that choose the best epoch, or a share: the last drives; of a single drive "
         f"its last part, after a gap (default: {VALIDATION})",
     )
+    data.add_argument(
+        "--test",
+        metavar="NAME[,NAME]|SHARE",
+        help="drives (or the last share) that neither teach nor choose: what the network is then "
+        "measured on (default: none)",
+    )
     data.add_argument("--exclude", metavar="NAME[,NAME]", help="drives to leave out altogether")
     data.add_argument("--stride", type=int, default=1, metavar="N", help="use every N-th frame")
     data.add_argument(
@@ -58,6 +64,7 @@ def asked_data(args: argparse.Namespace) -> dict[str, Any]:
         "recordings": [str(Path(path).resolve()) for path in args.recordings or [SAMPLE]],
         "exclude": args.exclude,
         "validation": args.validation,
+        "test": args.test,
         "stride": args.stride,
         "crop": str(RoadCrop.parse(args.crop) if args.crop else ROAD),
         "steering": args.steering and str(Path(args.steering).resolve()),
@@ -96,8 +103,11 @@ def read_split(data: dict[str, Any], cache: str | None, context: Context) -> Spl
         drive = open_drive(recording, folder, progress=context.progress, **how)
         _report(drive, context)
         drives.append(drive)
-    split = split_drives(drives, data["validation"])
-    for use, parts in (("training", split.training), ("validation", split.validation)):
+    split = split_drives(drives, data["validation"], data.get("test"))
+    uses = {"training": split.training, "validation": split.validation, "test": split.test}
+    for use, parts in uses.items():
+        if not parts:
+            continue
         named = [f"{part.drive.name} ({len(part)} frames)" for part in parts]
         context.record.counts[use] = {part.drive.name: len(part) for part in parts}
         context.message(f"{use}: {', '.join(named)}")

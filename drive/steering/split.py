@@ -1,4 +1,4 @@
-"""Which frames train and which validate: whole drives apart, or blocks of time with a gap.
+"""Which frames train, validate and test: whole drives apart, or blocks of time with a gap.
 
 Neighbouring frames are nearly alike, so a random split would measure memory, not driving.
 Knows drives and times; no pictures, no network.
@@ -7,7 +7,7 @@ Knows drives and times; no pictures, no network.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from drive.frames.recording import Recording
 from drive.steering.cache import CachedDrive
 
 GAP_S = 5.0
-"""Seconds left out between training and validation where both come from one drive."""
+"""Seconds left out between the parts where they come from one drive."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,57 +37,81 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Frames to learn from and frames that choose the best epoch; they share no moment."""
+    """Frames to learn from, frames that choose the best epoch, and frames that do neither.
+
+    They share no moment. `test` is empty unless it was asked for.
+    """
 
     training: list[Part]
     validation: list[Part]
+    test: list[Part] = field(default_factory=list)
 
 
-def split_drives(drives: Sequence[CachedDrive], validation: str) -> Split:
-    """Divide drives into training and validation.
+def split_drives(drives: Sequence[CachedDrive], validation: str, test: str | None = None) -> Split:
+    """Divide drives into training, validation and, where asked for, test.
 
     Args:
         drives: all of them.
         validation: names of drives, or of their folders, with commas between; or a share from 0
             to 1. Of several drives the last ones are taken whole until they make up the share (at
             least one); of a single drive the last part, `GAP_S` after the training part.
+        test: the same for the test, taken before the rest is divided; None for no test.
 
     Raises:
         InputError: an unknown name, a share out of range, or nothing left on one side.
     """
-    share = _as_share(validation)
-    if share is None:
-        held_out = _named(drives, validation)
-    elif len(drives) == 1:
-        return split_by_time(drives[0], share)
+    test_share = None if test is None else _as_share(test, "--test")
+    share = _as_share(validation, "--validation")
+    if len(drives) == 1 and share is not None and (test is None or test_share is not None):
+        return split_by_time(drives[0], share, test_share or 0.0)
+    tested = [] if test is None else _chosen(drives, test, test_share, "--test")
+    rest = [drive for drive in drives if drive.name not in tested]
+    if len(rest) == 1 and share is not None:
+        split = split_by_time(rest[0], share)
     else:
-        count = min(len(drives) - 1, max(1, round(share * len(drives))))
-        held_out = [drive.name for drive in drives[-count:]]
-    training = [_whole(drive) for drive in drives if drive.name not in held_out]
-    if not training:
-        raise InputError(
-            f"--validation {validation} leaves no drive to train on. "
-            f"Received {len(drives)} drives: {', '.join(drive.name for drive in drives)}"
-        )
-    return Split(training, [_whole(drive) for drive in drives if drive.name in held_out])
+        held_out = _chosen(rest, validation, share, "--validation")
+        training = [_whole(drive) for drive in rest if drive.name not in held_out]
+        if not training:
+            raise InputError(
+                f"--validation {validation} leaves no drive to train on. "
+                f"Received {len(drives)} drives: {', '.join(drive.name for drive in drives)}"
+            )
+        split = Split(training, [_whole(drive) for drive in rest if drive.name in held_out])
+    return Split(
+        split.training,
+        split.validation,
+        [_whole(drive) for drive in drives if drive.name in tested],
+    )
 
 
-def split_by_time(drive: CachedDrive, share: float, gap_s: float = GAP_S) -> Split:
-    """Divide one drive: the last `share` of its time validates, `gap_s` before it is left out.
+def split_by_time(
+    drive: CachedDrive, share: float, test_share: float = 0.0, gap_s: float = GAP_S
+) -> Split:
+    """Divide one drive in time: training, then validation, then test, `gap_s` between them.
+
+    Args:
+        drive: to divide.
+        share: of its time that validates.
+        test_share: of its time, at the end, that tests; 0 for no test.
+        gap_s: seconds left out before each of the two.
 
     Raises:
         InputError: the drive is too short for that.
     """
     first, last = drive.time_s.min(), drive.time_s.max()
-    border = last - share * (last - first)
+    end = last - test_share * (last - first) - (gap_s if test_share else 0.0)
+    border = last - (share + test_share) * (last - first)
     training = np.flatnonzero(drive.time_s < border - gap_s)
-    validation = np.flatnonzero(drive.time_s >= border)
-    if not len(training) or not len(validation):
+    validation = np.flatnonzero((drive.time_s >= border) & (drive.time_s <= end))
+    test = np.flatnonzero(drive.time_s > end + gap_s) if test_share else np.zeros(0, np.int64)
+    if not len(training) or not len(validation) or (test_share and not len(test)):
         raise InputError(
-            f"{drive.name} lasts {last - first:.1f} s: too short to validate on {share:g} of it "
-            f"with a gap of {gap_s:g} s. Give it more drives, or another --validation"
+            f"{drive.name} lasts {last - first:.1f} s: too short to validate on {share:g} of it"
+            + (f" and to test on {test_share:g}" if test_share else "")
+            + f" with a gap of {gap_s:g} s. Give it more drives, or other shares"
         )
-    return Split([Part(drive, training)], [Part(drive, validation)])
+    parts = [Part(drive, test)] if test_share else []
+    return Split([Part(drive, training)], [Part(drive, validation)], parts)
 
 
 def leave_out(recordings: Sequence[Recording], names: str | None) -> list[Recording]:
@@ -112,27 +136,31 @@ def names_match(drive_name: str, wanted: str) -> bool:
     return wanted in (drive_name, *drive_name.split("/"))
 
 
-def _as_share(text: str) -> float | None:
+def _as_share(text: str, option: str) -> float | None:
     try:
         share = float(text)
     except ValueError:
         return None
     if not 0 < share < 1:
         raise InputError(
-            f"--validation is a share between 0 and 1, or names of drives. Received: {text}"
+            f"{option} is a share between 0 and 1, or names of drives. Received: {text}"
         )
     return share
 
 
-def _named(drives: Sequence[CachedDrive], text: str) -> list[str]:
+def _chosen(
+    drives: Sequence[CachedDrive], text: str, share: float | None, option: str
+) -> list[str]:
+    """Names of the drives that an option asks for, by name or by share."""
+    if share is not None:
+        count = min(len(drives) - 1, max(1, round(share * len(drives))))
+        return [drive.name for drive in drives[-count:]] if count else []
     names: list[str] = []
     for wanted in (part.strip() for part in text.split(",")):
         found = [drive.name for drive in drives if names_match(drive.name, wanted)]
         if not found:
             known = ", ".join(drive.name for drive in drives)
-            raise InputError(
-                f"--validation: no drive is called {wanted!r}. Expected some of: {known}"
-            )
+            raise InputError(f"{option}: no drive is called {wanted!r}. Expected some of: {known}")
         names += found
     return names
 

@@ -26,7 +26,7 @@ from drive.steering.evaluate import Answers
 from drive.steering.model_file import load_model, save_model
 from drive.steering.network import build_network
 from drive.steering.schedule import learning_rates
-from drive.steering.split import Split
+from drive.steering.split import Part, Split
 from drive.steering.state import (
     LEARNING_RATES,
     TrainingSettings,
@@ -178,8 +178,8 @@ def mean_squared_error(model: keras.Model, samples: Samples) -> float:
     return float(np.mean(error**2))
 
 
-def validation_answers(model: keras.Model, split: Split) -> list[Answers]:
-    """The model's angles for the validation part of each drive, beside the truth."""
+def answers_for(model: keras.Model, parts: Sequence[Part]) -> list[Answers]:
+    """The model's angles for some parts of drives, beside the truth."""
     return [
         Answers(
             part.drive.name,
@@ -188,7 +188,7 @@ def validation_answers(model: keras.Model, split: Split) -> list[Answers]:
             predict_samples(model, Samples([part])),
             part.angle_deg,
         )
-        for part in split.validation
+        for part in parts
     ]
 
 

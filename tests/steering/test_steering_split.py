@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -62,3 +63,27 @@ def test_a_drive_too_short_for_the_gap_is_refused(make_drive: Maker) -> None:
 def test_a_wrong_choice_is_refused(drives: list[CachedDrive], validation: str) -> None:
     with pytest.raises(InputError, match="validation"):
         split_drives(drives, validation)
+
+
+def test_a_test_drive_neither_teaches_nor_chooses(make_drive: Callable[..., CachedDrive]) -> None:
+    drives = [make_drive(f"track{i}/epoch01") for i in range(5)]
+    split = split_drives(drives, "0.25", "track1")
+    assert names(split.test) == ["track1/epoch01"]
+    assert names(split.validation) == ["track4/epoch01"]
+    assert len(split.training) == 3
+    assert names(split_drives(drives, "track0", "0.4").test) == ["track3/epoch01", "track4/epoch01"]
+    with pytest.raises(InputError, match="--test: no drive is called"):
+        split_drives(drives, "0.25", "moon")
+
+
+def test_the_end_of_a_single_drive_tests_after_a_gap(
+    make_drive: Callable[..., CachedDrive],
+) -> None:
+    drive = make_drive(angles=np.zeros(1000), fps=10)
+    split = split_drives([drive], "0.2", "0.2")
+    rows = [part.rows for part in (*split.training, *split.validation, *split.test)]
+    assert rows[2][-1] == 999
+    assert len(rows[2]) == pytest.approx(200, abs=2)
+    for before, after in itertools.pairwise(rows):
+        assert drive.time_s[after[0]] - drive.time_s[before[-1]] >= GAP_S
+    assert len(rows[1]) >= 140

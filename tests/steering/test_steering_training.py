@@ -26,9 +26,9 @@ from drive.steering.split import Split, split_drives
 from drive.steering.state import HISTORY, STATE, TrainingSettings, read_state
 from drive.steering.train import (
     TrainingResult,
+    answers_for,
     predict_samples,
     train_steering,
-    validation_answers,
 )
 
 
@@ -81,7 +81,7 @@ def learnt(split: Split, tmp_path_factory: pytest.TempPathFactory) -> Learnt:
 
 
 def test_it_learns_where_a_line_leans(split: Split, learnt: Learnt) -> None:
-    metrics = evaluate(validation_answers(learnt.result.model, split))
+    metrics = evaluate(answers_for(learnt.result.model, split.validation))
     assert metrics["rmse_deg"] < 0.5 * metrics["baselines"]["mean"]
     assert not hardly_varies(metrics)
 
