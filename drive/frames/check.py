@@ -11,7 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from drive.frames.motion import LagEstimate, TurnMeter, estimate_lag
+from drive.frames.labels import (
+    NATURAL_LAG_S,
+    Turning,
+    find_lag,
+    measure_turning,
+    wide_steps,
+)
+from drive.frames.motion import LagEstimate
 from drive.frames.recording import Recording
 from drive.frames.steering_csv import HEADER_ROWS, SteeringRows, read_steering_csv
 from drive.frames.udacity import LOG
@@ -26,13 +33,7 @@ STUCK_S = 5.0
 ZEROS_SHARE = 0.5
 """From this share of exact zeros on, a network that always says zero looks good: say so."""
 
-GAP_STEPS = 5.0
-MINIMUM_GAP_S = 0.5
 DRIFT_S = 0.1
-NATURAL_LAG_S = (-0.6, 0.06)
-"""A car answers the wheel with a delay (the simulators' recordings here: 0.02 to 0.52 s), so that a
-wheel that leads the picture by so much is as it should be; one that trails it is recorded late."""
-
 FULL_SCALE_TOLERANCE = 1.0001
 EXAMPLES = 5
 
@@ -60,15 +61,21 @@ class _Reading:
 
     recording: Recording
     rows: SteeringRows
-    frame_index: np.ndarray
-    time_s: np.ndarray
-    turn_px: np.ndarray
+    turning: Turning
+
+    @property
+    def frame_index(self) -> np.ndarray:
+        return self.turning.frame_index
+
+    @property
+    def time_s(self) -> np.ndarray:
+        return self.turning.time_s
 
 
 def check_recording(recording: Recording, progress: Progress = no_progress) -> CheckReport:
     """Read every frame and every row of `recording` and report what is wrong."""
-    reading = _read(recording, progress)
-    lag = _lag(reading)
+    reading = _Reading(recording, _raw_rows(recording), measure_turning(recording, progress))
+    lag = find_lag(recording, reading.turning)
     checks = (
         _pairing(reading),
         _duplicates(reading),
@@ -76,25 +83,12 @@ def check_recording(recording: Recording, progress: Progress = no_progress) -> C
         _angles(reading),
         _drift(reading),
         _stuck(reading),
-        _lag_findings(lag),
+        _lag_findings(recording, lag),
     )
     return CheckReport(
         name=recording.name,
         numbers=_numbers(reading, lag),
         findings=[finding for check in checks for finding in check],
-    )
-
-
-def _read(recording: Recording, progress: Progress) -> _Reading:
-    meter = TurnMeter()
-    index, time_s, turn_px = [], [], []
-    frames = progress(recording.frames(), len(recording.frame_index), recording.name)
-    for frame in frames:
-        index.append(frame.index)
-        time_s.append(frame.time_s)
-        turn_px.append(meter.step(frame.image))
-    return _Reading(
-        recording, _raw_rows(recording), np.array(index), np.array(time_s), np.array(turn_px)
     )
 
 
@@ -168,7 +162,7 @@ def _time_gaps(reading: _Reading) -> Iterator[Finding]:
             continue
         steps_s = np.diff(times)
         usual_s = float(np.median(steps_s))
-        wide = np.flatnonzero(steps_s > max(GAP_STEPS * usual_s, MINIMUM_GAP_S))
+        wide = wide_steps(times)
         if len(wide):
             widest = float(steps_s[wide].max())
             yield Finding(
@@ -255,24 +249,7 @@ def _stuck(reading: _Reading) -> Iterator[Finding]:
             )
 
 
-def _lag(reading: _Reading) -> LagEstimate | None:
-    """The lag of the wheel; where the speed is known, yaw is taken as angle times speed."""
-    recording = reading.recording
-    frames, in_rows, in_video = np.intersect1d(
-        recording.frame_index, reading.frame_index, return_indices=True
-    )
-    turning = recording.angle_deg[in_rows].astype(np.float64)
-    if recording.speed is not None:
-        turning = turning * recording.speed[in_rows]
-    known = np.isfinite(turning)
-    if known.sum() < len(frames) / 2:
-        return None
-    return estimate_lag(
-        reading.time_s, reading.turn_px, reading.time_s[in_video][known], turning[known]
-    )
-
-
-def _lag_findings(lag: LagEstimate | None) -> Iterator[Finding]:
+def _lag_findings(recording: Recording, lag: LagEstimate | None) -> Iterator[Finding]:
     if lag is None or not lag.trusted:
         return
     if lag.correlation < 0:
@@ -284,10 +261,11 @@ def _lag_findings(lag: LagEstimate | None) -> Iterator[Finding]:
         )
     if not NATURAL_LAG_S[0] <= lag.lag_s <= NATURAL_LAG_S[1]:
         way = "trails" if lag.lag_s > 0 else "leads"
+        total_s = round(recording.lag_s + lag.lag_s, 3)
         yield Finding(
             "lag",
             f"the wheel {way} the picture by about {abs(lag.lag_s):.2f} s "
-            f"(correlation {lag.correlation:+.2f}); lag_s = {lag.lag_s:g} in recording.toml "
+            f"(correlation {lag.correlation:+.2f}); lag_s = {total_s:g} in recording.toml "
             "takes it out",
         )
 

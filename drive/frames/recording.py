@@ -20,6 +20,7 @@ from drive.errors import InputError, MissingFileError
 from drive.files import PART
 from drive.frames import udacity
 from drive.frames.car import SPEED_UNITS
+from drive.frames.labels import without_lag
 from drive.frames.probe import probe
 from drive.frames.reader import read_frames, read_image
 from drive.frames.recording_config import RecordingConfig, read_config
@@ -100,6 +101,16 @@ class Recording:
             return np.full(len(self.frame_index), car.speed_mps)
         speed = self.speed * SPEED_UNITS[car.speed_unit]
         return np.where(np.isfinite(speed), speed, car.speed_mps)
+
+    def row_times_s(self) -> np.ndarray:
+        """(N,) float64 seconds of the rows, by the video's rate where the CSV has no time.
+
+        Raises:
+            InputError: there is neither.
+        """
+        return (
+            self.time_s if self.time_s is not None else _times_by_rate(self.path, self.frame_index)
+        )
 
     def _add_video(self, digest: hashlib._Hash) -> None:
         head = self.images[0] if self.images else self.path
@@ -252,7 +263,7 @@ def _from_video(video: Path, csv: Path, overrides: dict[str, Any]) -> Recording:
     frame_index = rows.frame_index[order]
     if config.lag_s:
         times_s = time_s if time_s is not None else _times_by_rate(video, frame_index)
-        angle_deg = _without_lag(angle_deg, times_s, config.lag_s)
+        angle_deg = without_lag(angle_deg, times_s, config.lag_s)
     return Recording(
         name=name,
         path=video,
@@ -279,7 +290,7 @@ def _from_udacity(folder: Path, overrides: dict[str, Any]) -> Recording:
         path=folder,
         steering_csv=folder / udacity.LOG,
         frame_index=np.arange(len(log), dtype=np.int64),
-        angle_deg=_without_lag(angle_deg, time_s, config.lag_s) if config.lag_s else angle_deg,
+        angle_deg=without_lag(angle_deg, time_s, config.lag_s) if config.lag_s else angle_deg,
         time_s=time_s,
         speed=log["speed"].to_numpy(),
         config=config,
@@ -293,20 +304,11 @@ def _first_of_each(frame_index: np.ndarray) -> np.ndarray:
 
 
 def _times_by_rate(video: Path, frame_index: np.ndarray) -> np.ndarray:
-    """Seconds of frames whose CSV has no time column; needed only to take out a lag."""
+    """Seconds of frames whose CSV has no time column; needed only to move or smooth angles."""
     fps = probe(video).average_fps
     if not fps:
-        raise InputError(f"{video}: lag_s needs times. Give the CSV a column time_s")
+        raise InputError(f"{video} has no rate: moving angles needs times. Give the CSV a time_s")
     return frame_index / fps
-
-
-def _without_lag(angle_deg: np.ndarray, time_s: np.ndarray, lag_s: float) -> np.ndarray:
-    """The angle of each moment, read `lag_s` later where it was recorded."""
-    known = np.isfinite(angle_deg) & np.isfinite(time_s)
-    if not known.any():
-        return angle_deg
-    moved = np.interp(time_s + lag_s, time_s[known], angle_deg[known])
-    return np.where(known, moved, np.nan).astype(np.float32)
 
 
 def _with_unique_names(recordings: list[Recording]) -> list[Recording]:
