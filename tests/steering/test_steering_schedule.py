@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from drive.history import read_history
+from drive.steering.model_file import load_model
+from drive.steering.schedule import SCHEDULES, learning_rates
+from drive.steering.split import Split, split_drives
+from drive.steering.state import HISTORY, STATE, TrainingSettings
+from drive.steering.train import train_steering
+
+STEPS = 10  # of an epoch
+
+
+def rates(schedule: str, epochs: int, **changes: float) -> np.ndarray:
+    how = {"restart_epochs": 2, "restart_factor": 2, **changes}
+    at = learning_rates(schedule, 0.1, STEPS, epochs, **how)
+    return np.array([at(step) for step in range(STEPS * epochs)])
+
+
+def test_a_constant_rate_stays() -> None:
+    assert set(rates("constant", 3)) == {0.1}
+
+
+def test_the_cosine_falls_from_the_full_rate_to_nothing_over_the_training() -> None:
+    found = rates("cosine", 4)
+    assert found[0] == pytest.approx(0.1)
+    assert found[len(found) // 2] == pytest.approx(0.05)
+    assert 0 < found[-1] < 0.001
+    assert (np.diff(found) < 0).all()
+
+
+def test_restarts_come_where_the_paper_has_them() -> None:
+    found = rates("restarts", 14)
+    begins = np.flatnonzero(np.diff(found) > 0) + 1
+    assert list(begins) == [2 * STEPS, 6 * STEPS]  # cycles of 2, 4 and 8 epochs
+    assert found[begins] == pytest.approx(0.1)
+    assert found[[STEPS, 4 * STEPS, 10 * STEPS]] == pytest.approx(0.05)  # the middle of each
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_the_warm_up_rises_to_the_schedule(schedule: str) -> None:
+    plain, warm = rates(schedule, 4), rates(schedule, 4, warm_up=5)
+    np.testing.assert_allclose(warm[:5] / plain[:5], [0.2, 0.4, 0.6, 0.8, 1.0])
+    np.testing.assert_array_equal(warm[5:], plain[5:])
+
+
+@pytest.fixture(scope="module")
+def split(make_drive: Callable[..., object]) -> Split:
+    rng = np.random.default_rng(0)
+    drives = [make_drive(f"t{n}/epoch01", rng.uniform(-5, 5, 48)) for n in range(2)]
+    return split_drives(drives, "0.5")
+
+
+def test_the_history_tells_the_rates_and_a_resumed_training_goes_on_with_them(
+    split: Split, tmp_path: Path
+) -> None:
+    def settings(epochs: int) -> TrainingSettings:
+        return TrainingSettings(
+            epochs=epochs,
+            batch=16,
+            balance=False,
+            learning_rate=0.01,
+            schedule="restarts",
+            restart_epochs=1,
+            warm_up=2,
+            dropout=0.1,
+            batch_norm=True,
+            l2=1e-3,
+        )
+
+    train_steering(split, tmp_path, settings(1))
+    train_steering(split, tmp_path, settings(2), resume=True)
+    steps = 3  # 48 frames in batches of 16
+    at = learning_rates("restarts", 0.01, steps, 2, restart_epochs=1, restart_factor=2, warm_up=2)
+    expected = [np.mean([at(steps * epoch + i) for i in range(steps)]) for epoch in range(2)]
+    history = read_history(tmp_path / HISTORY)
+    assert [row.learning_rate for row in history] == pytest.approx(expected)
+    used = load_model(tmp_path / STATE, compiled=True).optimizer.learning_rate
+    assert float(used) == pytest.approx(at(2 * steps - 1))
