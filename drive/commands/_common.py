@@ -108,6 +108,12 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
         help="metres a second where the recording has no speed (default: 20)",
     )
     group.add_argument("--speed-unit", choices=["m/s", "km/h", "mph"], help="of a recorded speed")
+    group.add_argument(
+        "--understeer",
+        type=float,
+        metavar="K",
+        help="s²/m²: at V m/s the car drives a circle 1 + K V² times as wide (default: 0)",
+    )
 
 
 def recording_overrides(args: argparse.Namespace) -> dict[str, Any]:
@@ -125,6 +131,7 @@ def recording_overrides(args: argparse.Namespace) -> dict[str, Any]:
         "steering_ratio": args.steering_ratio,
         "speed_mps": args.speed_mps,
         "speed_unit": args.speed_unit,
+        "understeer": args.understeer,
     }
 
 

@@ -35,10 +35,17 @@ RANGES = {
     "wheelbase_m": (0.1, 10.0),
     "steering_ratio": (0.1, 50.0),
     "speed_mps": (0.1, 100.0),
+    "understeer": (0.0, 0.1),
 }
 """The least and the most of each number: from a model car's to a lorry's, with room to spare."""
 
 TABLES = {"camera": Camera, "car": Car}
+CAR_SHAPE = ("wheelbase_m", "steering_ratio", "understeer")
+"""What of a car decides which circle an angle drives."""
+
+FOUND_OUT = ("states_car",)
+"""Fields that nobody gives: they follow from what is given."""
+
 Checked = TypeVar("Checked", "RecordingConfig", Camera, Car)
 
 
@@ -54,6 +61,7 @@ class RecordingConfig:
             the one recorded at t + lag_s.
         camera: where the camera sits; the table `[camera]`.
         car: what the angles mean for the car; the table `[car]`.
+        states_car: whether anything of `CAR_SHAPE` was given; else the car is only the usual one.
     """
 
     unit: str = "degrees"
@@ -62,6 +70,7 @@ class RecordingConfig:
     lag_s: float = 0.0
     camera: Camera = field(default_factory=Camera)
     car: Car = field(default_factory=Car)
+    states_car: bool = field(default=False, compare=False)
 
     def with_overrides(self, **overrides: Any) -> RecordingConfig:
         """This configuration with the values that are not None put in, checked.
@@ -70,10 +79,11 @@ class RecordingConfig:
             overrides: by the name of a field of this class, of `Camera` or of `Car`.
         """
         given = {key: value for key, value in overrides.items() if value is not None}
+        stated = self.states_car or any(key in given for key in ("car", *CAR_SHAPE))
         for name, kind in TABLES.items():
             table = {key: given.pop(key) for key in _keys(kind) if key in given}
             given[name] = _put(given.get(name, getattr(self, name)), table, "The options")
-        return _put(self, given, "The options")
+        return replace(_put(self, given, "The options"), states_car=stated)
 
     def to_degrees(self, angles: np.ndarray) -> np.ndarray:
         """Turn angles as recorded into float32 degrees, positive to the right."""
@@ -115,11 +125,12 @@ def read_config(folder: str | Path, default: RecordingConfig | None = None) -> R
         if not isinstance(table, dict):
             raise InputError(f"{path}: {name} is one table [{name}]. Received: {table!r}")
         values[name] = _put(getattr(config, name), table, f"{path}, table [{name}]")
-    return _put(config, values, str(path))
+    stated = config.states_car or any(key in content.get("car", {}) for key in CAR_SHAPE)
+    return replace(_put(config, values, str(path)), states_car=stated)
 
 
 def _keys(kind: type) -> list[str]:
-    return [entry.name for entry in fields(kind)]
+    return [entry.name for entry in fields(kind) if entry.name not in FOUND_OUT]
 
 
 def _put(target: Checked, values: Mapping[str, Any], where: str) -> Checked:

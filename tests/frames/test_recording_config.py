@@ -138,3 +138,14 @@ def test_camera_and_car_leave_the_digest_alone(make_recording: MakeRecording) ->
     after = the_recording(folder)
     assert (after.digest, after.pixels_digest) == (before.digest, before.pixels_digest)
     assert after.config != before.config
+
+
+def test_it_is_known_whether_the_car_was_stated(tmp_path: Path) -> None:
+    silent = config_of(tmp_path, "[car]\nspeed_mps = 9\nspeed_unit = 'mph'\n")
+    assert not silent.states_car
+    assert not silent.with_overrides(speed_mps=8.0, fov_deg=90.0).states_car
+    assert silent.with_overrides(**options("--understeer", "0.002")).states_car
+    assert silent.with_overrides(**options("--understeer", "0.002")).car.understeer == 0.002
+    assert config_of(tmp_path, "[car]\nwheelbase_m = 2.6\n").with_overrides().states_car
+    with pytest.raises(InputError, match="states_car"):
+        config_of(tmp_path, "states_car = true")
