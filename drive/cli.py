@@ -36,6 +36,7 @@ COMMANDS = {
     "demo": "the main job on the sample that ships: train, predict, detect, render",
     "detect": "find cars in a video, an image, a folder of images or a camera",
     "train-steering": "train the steering network on recordings",
+    "tune-steering": "search for the settings with which the steering network learns best",
     "predict-steering": "steering angle for each frame, and an annotated video",
     "evaluate-steering": "errors against the human driver, beside the baselines",
     "simulate": "the steering network drives along recordings; interventions and autonomy",

@@ -20,7 +20,6 @@ from drive.render.charts import (
     INK,
     SERIES,
     SOFT,
-    add_legend,
     save_figure,
     say_empty,
     set_title,
@@ -79,22 +78,22 @@ def plot_search(
     Raises:
         EncodeError: the picture cannot be written.
     """
-    rows = -(-len(parameters) // COLUMNS)
-    figure = Figure(figsize=(WIDTH_IN, TOP_IN + rows * SLICES_IN), dpi=DPI, layout="constrained")
-    grid = figure.add_gridspec(
-        1 + rows, COLUMNS, height_ratios=[TOP_IN, *[SLICES_IN] * rows], hspace=0.06
-    )
-    way, shares = figure.add_subplot(grid[0, :3]), figure.add_subplot(grid[0, 3])
+    columns = min(COLUMNS, max(1, len(parameters)))
+    rows = -(-len(parameters) // columns)
+    height_in = TOP_IN + rows * SLICES_IN
+    figure = Figure(figsize=(WIDTH_IN, height_in), dpi=DPI, layout="constrained")
+    top, below = figure.subfigures(2, 1, height_ratios=[TOP_IN, max(rows * SLICES_IN, 0.01)])
+    way, shares = top.subplots(1, 2, width_ratios=[3, 1])
     for axes in (way, shares):
         style_axes(axes)
     _draw_way(way, trials, loss_axis)
     _draw_importance(shares, importance)
     for place, parameter in enumerate(parameters):
-        axes = figure.add_subplot(grid[1 + place // COLUMNS, place % COLUMNS], sharey=way)
+        axes = below.add_subplot(rows, columns, place + 1, sharey=way)
         style_axes(axes)
         _draw_slice(axes, trials, parameter)
-        axes.set_ylabel(loss_axis.split(" [")[0] if place % COLUMNS == 0 else "", fontsize=9)
-        axes.tick_params(labelleft=place % COLUMNS == 0)
+        axes.set_ylabel(loss_axis.split(" [")[0] if place % columns == 0 else "", fontsize=9)
+        axes.tick_params(labelleft=place % columns == 0)
     save_figure(figure, path)
 
 
@@ -120,7 +119,8 @@ def _draw_way(axes: Axes, trials: Sequence[Trial], loss_axis: str) -> None:
     if min(losses) > 0 and max(losses) > WIDE_RATIO * min(losses):
         axes.set_yscale("log")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    add_legend(axes, loc="upper right")
+    place: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1.01), "ncols": 3}
+    axes.legend(fontsize=9, frameon=False, columnspacing=1.2, handletextpad=0.4, **place)
 
 
 def _draw_trials(axes: Axes, trials: Sequence[Trial], places: Sequence[float]) -> None:
@@ -163,7 +163,7 @@ def _draw_importance(axes: Axes, importance: Mapping[str, float] | str) -> None:
     ordered = sorted(importance.items(), key=lambda item: item[1])
     percent = [100 * share for _, share in ordered]
     axes.barh([_spoken(name) for name, _ in ordered], percent, color=SERIES[0], height=0.6)
-    axes.set_xlabel("share of what sets the best apart [%]")
+    axes.set_xlabel("share [%]")
     axes.grid(visible=False, axis="y")
     axes.set_xlim(0, max(*percent, 1) * 1.18)
     for row, value in enumerate(percent):

@@ -1,0 +1,343 @@
+"""Search for the settings of a training: trials of a few epochs, proposed and cut off by Optuna.
+
+Everything about a search is in one SQLite file, `study.db`, written by transactions, so that a
+search killed at any moment goes on from its last finished trial. Knows trainings and Optuna; not
+where the data comes from, nor plots.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import optuna
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.exceptions import OptunaError
+from optuna.trial import TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
+from drive.errors import DivergedError, InputError
+from drive.history import EpochResult
+from drive.progress import Progress, no_progress
+from drive.steering.search_space import Parameter, read_space, usual, with_values
+from drive.steering.state import TrainingSettings, fingerprint
+from drive.steering.train import train_steering
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import Trial
+
+    from drive.steering.split import Split
+
+STUDY = "study.db"
+STUDY_NAME = "tune-steering"
+TRIALS = "trials"
+CHECKPOINT = "checkpoint"
+
+RANDOM_TRIALS = 8
+"""Trials drawn at random, the usual settings first among them, before earlier ones guide."""
+
+UNPRUNED_TRIALS = 5
+UNPRUNED_EPOCHS = 1
+"""No trial is cut off before as many others, and as many of its own epochs, have ended."""
+
+BEST_SHARE = 0.25
+FEWEST_FOR_IMPORTANCE = 10
+"""What sets the best quarter apart from all; of fewer trials than this, two and a half, chance."""
+
+COMPLETE, PRUNED, DIVERGED = "complete", "pruned", "diverged"
+OUTCOMES = (COMPLETE, PRUNED, DIVERGED)
+_FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a search was asked.
+
+    Attributes:
+        settings: of every trial, but for what is searched; its `seed` also seeds the proposals.
+        space: what is searched.
+        trials: finished trials that are wanted in all.
+        notes: what the caller wants back when it resumes; JSON.
+    """
+
+    settings: TrainingSettings
+    space: list[Parameter]
+    trials: int
+    notes: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        if self.trials < 1:
+            raise InputError(f"trials is a whole number from 1. Received: {self.trials}")
+
+
+@dataclass(frozen=True, slots=True)
+class TrialResult:
+    """A finished trial.
+
+    Attributes:
+        number: counted from 0 over all trials, those that were broken off included.
+        outcome: one of `OUTCOMES`; a pruned trial was cut off, since at the same epoch most others
+            had been better.
+        val_loss: least mean squared error of its epochs, degrees squared; NaN if it diverged
+            before the first one ended.
+        best_epoch: that had it; 0 for none.
+        epochs: that it trained.
+        seconds: that it took.
+        values: of what is searched, by name.
+    """
+
+    number: int
+    outcome: str
+    val_loss: float
+    best_epoch: int
+    epochs: int
+    seconds: float
+    values: dict[str, Any]
+
+
+class _OutOfTime(Exception):  # noqa: N818 - no error: the time that was given is over
+    """Ends a trial at the end of an epoch."""
+
+
+class Study:
+    """A search on disk: what was asked, and its trials."""
+
+    def __init__(self, folder: Path, search: Search, study: optuna.Study) -> None:
+        self.folder = folder
+        self.search = search
+        self._study = study
+
+    @classmethod
+    def begin(cls, folder: Path, search: Search) -> Study:
+        """Begin a search in `folder`; another one in it is removed."""
+        (folder / STUDY).unlink(missing_ok=True)
+        shutil.rmtree(folder / TRIALS, ignore_errors=True)
+        study = _open(folder)
+        asked = {
+            "settings": asdict(search.settings),
+            "space": [asdict(parameter) for parameter in search.space],
+            "notes": search.notes,
+        }
+        study.set_user_attr("trials", search.trials)
+        study.set_user_attr("asked", asked)
+        return cls(folder, search, study)
+
+    @classmethod
+    def resume(cls, folder: str | Path, trials: int | None = None) -> Study:
+        """Open the search in `folder`; a trial that was broken off no longer counts.
+
+        Args:
+            folder: of the search.
+            trials: finished trials that are now wanted in all; None for as many as before.
+
+        Raises:
+            InputError: there is no search.
+        """
+        folder = Path(folder)
+        if not (folder / STUDY).is_file():
+            raise InputError(f"There is no search to resume in {folder}: {STUDY} is missing")
+        try:
+            study = _open(folder)
+            asked = study.user_attrs["asked"]
+        except (SQLAlchemyError, OptunaError, KeyError, RuntimeError) as error:
+            raise InputError(
+                f"{folder / STUDY} is not the file of a search of tune-steering"
+            ) from error
+        search = Search(
+            TrainingSettings(**asked["settings"]),
+            read_space(asked["space"]),
+            study.user_attrs["trials"] if trials is None else trials,
+            asked["notes"],
+        )
+        study.set_user_attr("trials", search.trials)
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            study.tell(trial.number, state=TrialState.FAIL)
+        return cls(folder, search, study)
+
+    def results(self) -> list[TrialResult]:
+        """The finished trials in order."""
+        return [
+            TrialResult(number=trial.number, values=dict(trial.params), **trial.user_attrs)
+            for trial in self._study.get_trials(deepcopy=False, states=_FINISHED)
+        ]
+
+    def run(
+        self,
+        split: Split,
+        *,
+        minutes: float | None = None,
+        progress: Progress = no_progress,
+        on_trial: Callable[[TrialResult], None] | None = None,
+    ) -> list[TrialResult]:
+        """Train until as many trials have finished as are wanted, or the time is over.
+
+        A trial under way when the time is over is broken off at the end of its epoch and does not
+        count, unless it is the first of all: something always comes out.
+
+        Args:
+            split: frames that every trial learns from, and those that judge it.
+            minutes: wall-clock time for this call; None for no limit.
+            progress: shows each epoch.
+            on_trial: called with each trial that has finished.
+
+        Returns:
+            All finished trials, those of earlier calls among them.
+
+        Raises:
+            InputError: other frames than before, or minutes below 0.
+        """
+        if minutes is not None and not minutes >= 0:
+            raise InputError(f"minutes is a number from 0. Received: {minutes}")
+        self._check_frames(split)
+        end = math.inf if minutes is None else time.monotonic() + 60 * minutes
+        results = self.results()
+        while len(results) < self.search.trials:
+            if results and time.monotonic() >= end:
+                break
+            trial = self._propose(len(results))
+            try:
+                self._train(trial, split, end if results else math.inf, progress)
+            except _OutOfTime:
+                break
+            results = self.results()
+            if on_trial:
+                on_trial(results[-1])
+        return results
+
+    def importance(self) -> dict[str, float] | None:
+        """What share of telling good from bad trials each parameter has; None of too few trials.
+
+        PED-ANOVA (arXiv 2304.10255): how differently a parameter is spread among the best
+        `BEST_SHARE` of the completed trials than among all. Shares of 1.
+        """
+        complete = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        if len(complete) < FEWEST_FOR_IMPORTANCE:
+            return None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # experimental, and parameters that never varied
+            shares = optuna.importance.get_param_importances(
+                self._study,
+                evaluator=optuna.importance.PedAnovaImportanceEvaluator(target_quantile=BEST_SHARE),
+            )
+        return {name: float(share) for name, share in shares.items()}
+
+    def _check_frames(self, split: Split) -> None:
+        frames = fingerprint(split)
+        before = self._study.user_attrs.get("frames", frames)
+        if before != frames:
+            raise InputError(
+                f"{self.folder}: the recordings or their split have changed since this search "
+                "began. Begin a new one"
+            )
+        self._study.set_user_attr("frames", frames)
+
+    def _propose(self, finished: int) -> Trial:
+        """A trial with its values: the usual ones first, then what the sampler says.
+
+        The sampler is seeded by the number of finished trials, so a search that was broken off goes
+        on as it would have gone on.
+        """
+        seed = np.random.SeedSequence([self.search.settings.seed, finished]).generate_state(1)
+        self._study.sampler = optuna.samplers.TPESampler(
+            n_startup_trials=RANDOM_TRIALS, seed=int(seed[0])
+        )
+        if not finished and not self._study.get_trials(
+            deepcopy=False, states=(TrialState.WAITING,)
+        ):
+            values = usual(self.search.settings, self.search.space)
+            held = {p.name: values[p.name] for p in self.search.space if p.holds(values[p.name])}
+            self._study.enqueue_trial(held)
+        return self._study.ask({p.name: _distribution(p) for p in self.search.space})
+
+    def _train(self, trial: Trial, split: Split, end: float, progress: Progress) -> None:
+        """Train a trial and tell the study what came of it; what breaks it off is raised."""
+        folder = self.folder / TRIALS / f"{trial.number:03d}"
+        began = time.perf_counter()
+        history: list[EpochResult] = []
+
+        def on_epoch(row: EpochResult) -> None:
+            if not math.isfinite(row.val_loss):
+                raise DivergedError("The validation loss is no longer a number")
+            history.append(row)
+            trial.report(row.val_loss, row.epoch)
+            if row.epoch >= self.search.settings.epochs:
+                return
+            if trial.should_prune():
+                raise optuna.TrialPruned
+            if time.monotonic() >= end:
+                raise _OutOfTime
+
+        outcome = COMPLETE
+        try:
+            settings = with_values(self.search.settings, trial.params)
+            train_steering(split, folder, settings, progress=progress, on_epoch=on_epoch)
+        except optuna.TrialPruned:
+            outcome = PRUNED
+        except DivergedError:
+            outcome = DIVERGED
+        except BaseException:
+            self._study.tell(trial, state=TrialState.FAIL)
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        finally:
+            keras.utils.clear_session()
+            shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
+        self._tell(trial, outcome, history, time.perf_counter() - began)
+
+    def _tell(
+        self, trial: Trial, outcome: str, history: Sequence[EpochResult], seconds: float
+    ) -> None:
+        best = min(history, key=lambda row: row.val_loss, default=None)
+        noted = {
+            "outcome": outcome,
+            "val_loss": best.val_loss if best else math.nan,
+            "best_epoch": best.epoch if best else 0,
+            "epochs": len(history),
+            "seconds": seconds,
+        }
+        for name, value in noted.items():
+            trial.set_user_attr(name, value)
+        if outcome == COMPLETE and best:
+            self._study.tell(trial, best.val_loss)
+        else:
+            self._study.tell(trial, state=TrialState.PRUNED)
+
+
+def best_of(results: Sequence[TrialResult]) -> TrialResult | None:
+    """The completed trial with the least validation loss; None if none completed."""
+    complete = [result for result in results if result.outcome == COMPLETE]
+    return min(complete, key=lambda result: result.val_loss, default=None)
+
+
+def short(settings: TrainingSettings, epochs: int) -> TrainingSettings:
+    """The settings of a trial of a few epochs, which no patience ends."""
+    return replace(settings, epochs=epochs, patience=0)
+
+
+def _open(folder: Path) -> optuna.Study:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    folder.mkdir(parents=True, exist_ok=True)
+    return optuna.create_study(
+        storage=f"sqlite:///{(folder / STUDY).resolve()}",
+        study_name=STUDY_NAME,
+        load_if_exists=True,
+        direction="minimize",
+        pruner=optuna.pruners.MedianPruner(
+            n_startup_trials=UNPRUNED_TRIALS, n_warmup_steps=UNPRUNED_EPOCHS
+        ),
+    )
+
+
+def _distribution(parameter: Parameter) -> BaseDistribution:
+    if parameter.values:
+        return CategoricalDistribution(parameter.values)
+    return FloatDistribution(parameter.low, parameter.high, log=parameter.log, step=parameter.step)
