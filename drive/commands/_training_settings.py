@@ -44,6 +44,56 @@ def add_learning_options(learning: argparse._ArgumentGroup) -> None:
         "--learning-rate", type=float, metavar="R", help="(default: adam 0.0005, adadelta 1.0)"
     )
     learning.add_argument("--variant", choices=["published", "elu"], default="published")
+    learning.add_argument(
+        "--dropout",
+        type=float,
+        default=0.0,
+        metavar="P",
+        help="share of the values left out in each step, behind the convolutions and the larger "
+        "dense layers (default: 0)",
+    )
+    learning.add_argument(
+        "--batch-norm",
+        action="store_true",
+        help="normalise over the batch between each convolution and its activation",
+    )
+    learning.add_argument(
+        "--l2",
+        type=float,
+        default=0.0,
+        metavar="W",
+        help="add W times the sum of squared kernels to the loss; not to val_loss, which stays the "
+        "mean squared error (default: 0)",
+    )
+    learning.add_argument(
+        "--schedule",
+        choices=["constant", "cosine", "restarts"],
+        default="constant",
+        help="learning rate: constant, falling to 0 over all --epochs, or falling to 0 and starting "
+        "again (default: constant)",
+    )
+    learning.add_argument(
+        "--restart-epochs",
+        type=int,
+        default=10,
+        metavar="N",
+        help="of --schedule restarts: epochs up to the first restart; let --patience be longer "
+        "than a cycle (default: 10)",
+    )
+    learning.add_argument(
+        "--restart-factor",
+        type=float,
+        default=2.0,
+        metavar="F",
+        help="each cycle is F times longer than the one before (default: 2)",
+    )
+    learning.add_argument(
+        "--warm-up",
+        type=int,
+        default=0,
+        metavar="STEPS",
+        help="steps over which the learning rate rises at the beginning (default: 0)",
+    )
 
 
 def asked_settings(args: argparse.Namespace) -> TrainingSettings:
@@ -56,6 +106,13 @@ def asked_settings(args: argparse.Namespace) -> TrainingSettings:
         optimizer=args.optimizer,
         learning_rate=args.learning_rate,
         variant=args.variant,
+        dropout=args.dropout,
+        batch_norm=args.batch_norm,
+        l2=args.l2,
+        schedule=args.schedule,
+        restart_epochs=args.restart_epochs,
+        restart_factor=args.restart_factor,
+        warm_up=args.warm_up,
         balance=not args.no_balance,
         augment=not args.no_augment,
         viewpoints=not args.no_viewpoints,
