@@ -19,6 +19,7 @@ from drive.engine.onnx_file import load_onnx_weights, read_metadata, write_onnx
 from drive.engine.quiet import load_keras
 from drive.errors import MissingFileError, WeightsError
 from drive.files import atomic
+from drive.steering.backbone import backbone_option
 from drive.steering.network import network_options
 from drive.steering.predict import NETWORK, build_from_metadata
 from drive.steering.preprocess import COLOURS, INPUT_HEIGHT, INPUT_WIDTH, RoadCrop
@@ -46,6 +47,7 @@ def describe(
         "network": NETWORK,
         "variant": variant,
         **network_options(model),
+        **backbone_option(model),
         "colours": COLOURS,
         "crop": str(crop),
         "input": f"{INPUT_WIDTH}x{INPUT_HEIGHT}",

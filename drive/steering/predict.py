@@ -110,10 +110,10 @@ def load_steering(model: str | Path | None = None, engine: str = "auto") -> Stee
 
 def build_from_metadata(metadata: dict[str, str]) -> keras.Model:
     """Make the Keras network that the metadata of a model file describes, without its weights."""
+    from drive.steering.backbone import build_transfer
     from drive.steering.network import build_network, read_network_options
 
-    return build_network(
-        metadata.get("variant", "published"),
-        float(metadata.get("scale_deg", "1.0")),
-        **read_network_options(metadata),
-    )
+    scale_deg, options = float(metadata.get("scale_deg", "1.0")), read_network_options(metadata)
+    if "backbone" in metadata:
+        return build_transfer(metadata["backbone"], scale_deg, dropout=options["dropout"])
+    return build_network(metadata.get("variant", "published"), scale_deg, **options)

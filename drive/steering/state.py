@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from drive.errors import InputError
 from drive.history import EpochResult, write_history
+from drive.steering.backbone import BACKBONES, IMAGENET
 from drive.steering.model_file import load_model, read_notes, save_model
 from drive.steering.network import VARIANTS
 from drive.steering.schedule import SCHEDULES
@@ -31,7 +32,15 @@ one (Keras' own default for Adadelta, 0.001, hardly moves)."""
 
 CHANGEABLE = ("epochs", "patience", "tensorboard")
 
-LEAST = {"epochs": 1, "batch": 1, "patience": 0, "seed": 0, "restart_epochs": 1, "warm_up": 0}
+LEAST = {
+    "epochs": 1,
+    "batch": 1,
+    "patience": 0,
+    "seed": 0,
+    "restart_epochs": 1,
+    "warm_up": 0,
+    "freeze_epochs": 0,
+}
 RANGES = {
     "dropout": (0.0, 1.0),
     "l2": (0.0, math.inf),
@@ -66,6 +75,12 @@ class TrainingSettings:
         viewpoints: move the cameras of training pictures, with the angle that leads back.
         mirror: mirror half the training pictures; not for a car that keeps to one side of the road.
         return_s: seconds in which the angle of a moved camera leads back to the path.
+        backbone: pretrained network under a steering head, one of `drive.steering.backbone`'s;
+            None: the network that `variant` names.
+        backbone_weights: of it: a path, `imagenet` or `none`.
+        freeze_epochs: epochs at the beginning in which the head alone learns.
+        depth_rate: rate of the backbone's last block as a share of the head's, and of each earlier
+            block as a share of the next one's.
     """
 
     epochs: int = 40
@@ -88,6 +103,10 @@ class TrainingSettings:
     viewpoints: bool = True
     mirror: bool = True
     return_s: float = 2.0
+    backbone: str | None = None
+    backbone_weights: str = IMAGENET
+    freeze_epochs: int = 5
+    depth_rate: float = 0.3
 
     def __post_init__(self) -> None:
         for name, least in LEAST.items():
@@ -103,16 +122,19 @@ class TrainingSettings:
                 )
         if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
             raise InputError(f"learning_rate is above 0. Received: {self.learning_rate}")
+        if not 0 < self.depth_rate <= 1:
+            raise InputError(f"depth_rate is above 0, up to 1. Received: {self.depth_rate}")
         choices = {
             "optimizer": tuple(LEARNING_RATES),
             "variant": VARIANTS,
             "schedule": SCHEDULES,
+            "backbone": (None, *BACKBONES),
         }
         for name, known in choices.items():
-            if getattr(self, name) not in known:
-                raise InputError(
-                    f"{name} is one of {', '.join(known)}. Received: {getattr(self, name)!r}"
-                )
+            value = getattr(self, name)
+            if value not in known:
+                names = ", ".join(map(str, known))
+                raise InputError(f"{name} is one of {names}. Received: {value!r}")
 
 
 def read_state(folder: str | Path) -> tuple[TrainingSettings, dict[str, Any]]:
@@ -177,6 +199,7 @@ def fingerprint(split: Split) -> list[list[Any]]:
     """Which frames of which drives train (true) and validate, for comparison."""
     return [
         [part.drive.digest, trains, len(part), int(part.rows[0]), int(part.rows[-1])]
+        + [side.drive.digest for side in part.drive.sides]
         for trains, parts in ((True, split.training), (False, split.validation))
         for part in parts
     ]

@@ -21,7 +21,18 @@ import numpy as np
 from drive.errors import DivergedError
 from drive.history import EpochResult
 from drive.progress import Progress, no_progress
+from drive.steering.backbone import (
+    RANDOM,
+    build_transfer,
+    find_weights,
+    freeze,
+    is_frozen,
+    load_backbone,
+    rate_factors,
+    thaw,
+)
 from drive.steering.dataset import Samples, TrainingBatches
+from drive.steering.depth_rate import DepthAdadelta, DepthAdam
 from drive.steering.evaluate import Answers
 from drive.steering.model_file import load_model, save_model
 from drive.steering.network import build_network
@@ -100,6 +111,8 @@ def train_steering(
         model, history = resume_state(folder, settings, about)
     else:
         model = start or new_network(settings, training.angle_deg)
+        if settings.backbone:
+            freeze(model, settings.backbone)
         _compile(model, settings, len(batches))
         history = []
         save_state(model, folder, settings, history, about)
@@ -107,6 +120,8 @@ def train_steering(
     while len(history) < settings.epochs and not _should_stop(history, settings):
         began = time.perf_counter()
         epoch = len(history)
+        if _thaws(model, epoch, settings):
+            _compile(model, settings, len(batches))
         label = f"epoch {epoch + 1}/{settings.epochs}"
         rates = [rate_at(epoch * len(batches) + i) for i in range(len(batches))]
         loss = _train_epoch(model, progress(batches.epoch(epoch), len(batches), label), rates)
@@ -139,6 +154,17 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
 
 def new_network(settings: TrainingSettings, angle_deg: np.ndarray) -> keras.Model:
     """Build the network that `settings` ask for, for training frames with these angles."""
+    if settings.backbone:
+        model = build_transfer(
+            settings.backbone,
+            target_scale_deg(angle_deg),
+            dropout=settings.dropout,
+            l2=settings.l2,
+        )
+        path = find_weights(settings.backbone, settings.backbone_weights)
+        if path:
+            load_backbone(model, settings.backbone, path)
+        return model
     return build_network(
         settings.variant,
         target_scale_deg(angle_deg),
@@ -209,18 +235,33 @@ def _train_epoch(model: keras.Model, batches: Any, rates: Sequence[float]) -> fl
 
 
 def _should_stop(history: Sequence[EpochResult], settings: TrainingSettings) -> bool:
-    """Whether `patience` epochs have passed since the best one."""
+    """Whether `patience` epochs have passed since the best one, or since the backbone's thaw."""
     if not history or not settings.patience:
         return False
-    best = int(np.argmin([row.val_loss for row in history]))
-    return len(history) - 1 - best >= settings.patience
+    since = int(np.argmin([row.val_loss for row in history]))
+    if settings.backbone:
+        since = max(since, settings.freeze_epochs)
+    return len(history) - 1 - since >= settings.patience
+
+
+def _thaws(model: keras.Model, epoch: int, settings: TrainingSettings) -> bool:
+    """Let the backbone learn from the epoch on in which it shall; say if that changed anything."""
+    name = settings.backbone
+    if name is None or epoch < settings.freeze_epochs or not is_frozen(model, name):
+        return False
+    thaw(model, name, pretrained=settings.backbone_weights != RANDOM)
+    return True
 
 
 def _compile(model: keras.Model, settings: TrainingSettings, steps_per_epoch: int) -> None:
     """Give the model an optimiser that also averages the weights over about one epoch of steps."""
     kinds = {"adam": keras.optimizers.Adam, "adadelta": keras.optimizers.Adadelta}
+    more: dict[str, Any] = {}
+    if settings.backbone:
+        kinds = {"adam": DepthAdam, "adadelta": DepthAdadelta}
+        more["rate_factors"] = rate_factors(model, settings.backbone, settings.depth_rate)
     rate = settings.learning_rate or LEARNING_RATES[settings.optimizer]
     momentum = 1 - 1 / max(FEWEST_AVERAGED_STEPS, steps_per_epoch)
-    optimizer = kinds[settings.optimizer](rate, use_ema=True, ema_momentum=momentum)
+    optimizer = kinds[settings.optimizer](rate, use_ema=True, ema_momentum=momentum, **more)
     model.compile(optimizer, loss="mse", jit_compile=False)  # XLA is slower here on a processor
     optimizer.build(model.trainable_variables)

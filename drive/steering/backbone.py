@@ -1,0 +1,308 @@
+"""Transfer learning: VGG16 or ResNet50, trained on ImageNet, under a small steering head.
+
+The network takes what every steering network here takes, (66, 200, 3) uint8 YUV, and turns it
+inside into what its backbone was trained on, so that caches, prediction and simulation need not
+know of it. Knows layers, weights files and which layers learn; takes no step of training.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drive.engine.quiet import load_keras
+from drive.errors import InputError, MissingFileError, WeightsError
+from drive.steering.network import DROPOUT, INITIAL
+from drive.steering.preprocess import INPUT_HEIGHT, INPUT_WIDTH
+
+if TYPE_CHECKING:
+    import keras
+
+IMAGENET, RANDOM = "imagenet", "none"
+"""What stands for Keras' own ImageNet weights, and for a random start, in place of a file."""
+
+KERAS_MODELS = Path.home() / ".keras" / "models"
+WEIGHTS_SUFFIXES = (".h5", ".keras")
+BASE_URL = "https://storage.googleapis.com/tensorflow/keras-applications"
+
+YUV_TO_BGR = (
+    (1.0, 2.032, 0.0),
+    (1.0, -0.395, -0.581),
+    (1.0, 0.0, 1.140),
+)
+"""Blue, green and red from Y, U - 128 and V - 128: OpenCV's full-range BT.601 (the constants
+U2BF, U2GF, V2GF and V2RF of its color_yuv)."""
+
+BLACK_YUV = (0.0, 128.0, 128.0)
+
+IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
+"""What the "caffe" preprocessing takes off, without scaling: both VGG16 and ResNet50 (not V2) were
+trained on that (`preprocess_input` of each in keras.applications)."""
+
+LARGEST_PIXEL = 255.0
+DENSE_UNITS = (100, 50, 10)
+"""Of the head: what the published network has behind its convolutions. The features are
+flattened, not averaged over the picture, since where in the picture the road goes is the answer."""
+
+PREFIX = "steering_"
+"""How the name of a network begins, before its backbone's."""
+
+BLOCKS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Backbone:
+    """A network of keras.applications.
+
+    Attributes:
+        application: its name there.
+        file: name of the weights without the classifier, under which Keras caches them.
+        folder: where Keras' server has the file.
+        md5: of the file (`WEIGHTS_HASHES` of keras.applications).
+        block: how the names of its convolutions and normalisations begin, with the block's number
+            from 1, at the picture, to `BLOCKS`.
+    """
+
+    application: str
+    file: str
+    folder: str
+    md5: str
+    block: str
+
+    @property
+    def url(self) -> str:
+        """Where the weights can be fetched."""
+        return f"{BASE_URL}/{self.folder}/{self.file}"
+
+
+BACKBONES = {
+    "vgg16": Backbone(
+        "VGG16",
+        "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        "vgg16",
+        "6d6bbae143d832006294945121d1f1fc",
+        "block{}_",
+    ),
+    "resnet50": Backbone(
+        "ResNet50",
+        "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        "resnet",
+        "4d473c1dd8becc155b73f8504c6f6626",
+        "conv{}_",
+    ),
+}
+
+
+def build_transfer(
+    backbone: str, scale_deg: float = 1.0, *, dropout: float = 0.0, l2: float = 0.0
+) -> keras.Model:
+    """Build a steering network on a backbone, with random weights.
+
+    Args:
+        backbone: one of `BACKBONES`.
+        scale_deg: degrees that the last dense layer's 1.0 stands for.
+        dropout: share of the values that a training step leaves out before each hidden dense
+            layer, as `build_network` does; 0: no such layers.
+        l2: penalty on the squares of the head's kernels. The backbone has none: it would be drawn
+            to zero rather than to what it was trained to.
+
+    Returns:
+        A model from (N, 66, 200, 3) uint8 YUV to (N, 1) float32 degrees, positive right. Its
+        layers are not nested, so that it can be written as ONNX and learn at several rates.
+
+    Raises:
+        InputError: an unknown backbone, or a scale that is not above 0.
+    """
+    kind = find_backbone(backbone)
+    if not scale_deg > 0:
+        raise InputError(f"scale_deg is in degrees, above 0. Received: {scale_deg!r}")
+    load_keras()
+    import keras
+    import numpy as np
+    from keras import layers
+
+    image = keras.Input((INPUT_HEIGHT, INPUT_WIDTH, 3), dtype="uint8", name="image_yuv")
+    x = layers.Rescaling(1.0, offset=[-v for v in BLACK_YUV], name="centre")(image)
+    colours = layers.Conv2D(3, 1, use_bias=False, trainable=False, name="bgr")
+    x = colours(x)
+    colours.set_weights([np.array(YUV_TO_BGR, np.float32).T[None, None]])
+    x = layers.ReLU(max_value=LARGEST_PIXEL, name="in_range")(x)
+    x = layers.Rescaling(1.0, offset=[-v for v in IMAGENET_MEAN_BGR], name="minus_mean")(x)
+    application = getattr(keras.applications, kind.application)
+    x = application(include_top=False, weights=None, input_tensor=x).output
+    x = layers.Flatten(name="flatten")(x)
+    kernels: dict[str, Any] = {
+        "kernel_initializer": INITIAL,
+        "kernel_regularizer": keras.regularizers.L2(l2) if l2 else None,
+    }
+    behind = "flatten"
+    for units in DENSE_UNITS:
+        if dropout:
+            x = layers.Dropout(dropout, name=f"{behind}{DROPOUT}")(x)
+        behind = f"dense{units}"
+        x = layers.Dense(units, activation="relu", name=behind, **kernels)(x)
+    x = layers.Dense(1, name="steering", **kernels)(x)
+    angle_deg = layers.Rescaling(scale_deg, name="degrees")(x)
+    return keras.Model(image, angle_deg, name=f"{PREFIX}{backbone}")
+
+
+def find_backbone(name: str) -> Backbone:
+    """The backbone of that name.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name not in BACKBONES:
+        raise InputError(f"backbone is one of {', '.join(BACKBONES)}. Received: {name!r}")
+    return BACKBONES[name]
+
+
+def find_weights(backbone: str, given: str) -> Path | None:
+    """The file of a backbone's weights, fetched from Keras' server where it has to be.
+
+    Args:
+        backbone: one of `BACKBONES`.
+        given: a path, `imagenet` or `none`.
+
+    Returns:
+        The path; None for random weights.
+
+    Raises:
+        MissingFileError: there is no such file.
+        InputError: it is no weights file, or it cannot be fetched; says where to put it.
+    """
+    kind = find_backbone(backbone)
+    if given == RANDOM:
+        return None
+    if given == IMAGENET:
+        return _fetch(kind, backbone)
+    path = Path(given)
+    if not path.is_file():
+        raise MissingFileError(
+            f"--backbone-weights: there is no file {given}. Expected the path of {kind.file} or of "
+            f"weights saved without the classifier, {IMAGENET} or {RANDOM}"
+        )
+    if path.suffix.lower() not in WEIGHTS_SUFFIXES:
+        raise InputError(
+            f"--backbone-weights: Keras' weights files end in {', '.join(WEIGHTS_SUFFIXES)}. "
+            f"Received: {given}"
+        )
+    return path
+
+
+def _fetch(kind: Backbone, backbone: str) -> Path:
+    load_keras()
+    import keras
+
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # Keras tells of its download there
+            found = keras.utils.get_file(
+                kind.file, kind.url, cache_subdir="models", file_hash=kind.md5
+            )
+    except Exception as error:  # Keras raises a bare Exception, and sockets their own kinds
+        reason = str(error).strip().splitlines()[-1:]
+        raise InputError(
+            f"The ImageNet weights of {backbone} cannot be fetched ({''.join(reason)}). Put "
+            f"{kind.file} into {KERAS_MODELS}, or name the file with --backbone-weights FILE"
+        ) from None
+    return Path(found)
+
+
+def load_backbone(model: keras.Model, backbone: str, path: Path) -> None:
+    """Put pretrained weights into a network that `build_transfer` made.
+
+    Args:
+        model: the network.
+        backbone: the one that it was built on.
+        path: weights without the classifier: Keras' own `..._notop.h5`, or what `save_weights`
+            of the application wrote (`.weights.h5`, `.h5`) or `save` (`.keras`).
+
+    Raises:
+        WeightsError: the file does not hold these layers.
+    """
+    kind = find_backbone(backbone)
+    import keras
+
+    application = getattr(keras.applications, kind.application)
+    trained = application(include_top=False, weights=None, input_shape=_input_shape())
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # how Keras tells of layers left as drawn
+            trained.load_weights(str(path))
+    except Exception as error:  # h5py, Keras and zipfile each raise their own kinds
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise WeightsError(
+            f"{path}: these are no weights of {kind.application} without its classifier, such as "
+            f"{kind.file} ({reason})"
+        ) from error
+    for layer in trained.layers:
+        if layer.weights:
+            model.get_layer(layer.name).set_weights(layer.get_weights())
+
+
+def _input_shape() -> tuple[int, int, int]:
+    return (INPUT_HEIGHT, INPUT_WIDTH, 3)
+
+
+def freeze(model: keras.Model, backbone: str) -> None:
+    """Let the head alone learn. The model has to be compiled after it."""
+    for layer in backbone_layers(model, backbone):
+        layer.trainable = False
+
+
+def thaw(model: keras.Model, backbone: str, pretrained: bool = True) -> None:
+    """Let the backbone learn as well. The model has to be compiled after it.
+
+    Args:
+        model: the network.
+        backbone: the one that it was built on.
+        pretrained: leave its batch normalisations frozen, which in Keras also means that they go
+            on using the averages of their first training, as Keras' guide to fine-tuning advises
+            (keras.io/guides/transfer_learning): a few drives' averages would undo what the layers
+            above them have learnt.
+    """
+    for layer in backbone_layers(model, backbone):
+        layer.trainable = not (pretrained and type(layer).__name__ == "BatchNormalization")
+
+
+def is_frozen(model: keras.Model, backbone: str) -> bool:
+    """Whether none of the backbone's layers learns."""
+    return not any(layer.trainable for layer in backbone_layers(model, backbone))
+
+
+def backbone_layers(model: keras.Model, backbone: str) -> Sequence[keras.layers.Layer]:
+    """The layers of the backbone that have weights, from the picture on."""
+    return [layer for layer in model.layers if layer.weights and block_of(layer.name, backbone)]
+
+
+def block_of(layer_name: str, backbone: str) -> int:
+    """The number of the backbone's block that a layer is in, from 1; 0 outside the backbone."""
+    pattern = find_backbone(backbone).block
+    return next(
+        (n for n in range(1, BLOCKS + 1) if layer_name.startswith(pattern.format(n))),
+        0,
+    )
+
+
+def rate_factors(model: keras.Model, backbone: str, depth_rate: float) -> dict[str, float]:
+    """What each backbone layer's learning rate is multiplied with, by the layer's name.
+
+    The head learns at the full rate (1), the last block at `depth_rate` times it, and each earlier
+    block at `depth_rate` times the next one's (Howard and Ruder's discriminative fine-tuning,
+    arXiv 1801.06146, section 3.2, by block).
+    """
+    return {
+        layer.name: depth_rate ** (BLOCKS + 1 - block_of(layer.name, backbone))
+        for layer in backbone_layers(model, backbone)
+    }
+
+
+def backbone_option(model: keras.Model) -> dict[str, str]:
+    """What the metadata of a model file says of the backbone; nothing where there is none."""
+    names = [name for name in BACKBONES if model.name == f"{PREFIX}{name}"]
+    return {"backbone": names[0]} if names else {}

@@ -1,0 +1,70 @@
+"""Optimisers whose learning rate differs from layer to layer.
+
+Keras has one rate for all variables. Here a step is taken group by group, each group with the
+optimiser's rate times its own factor, so that whatever sets the rate (a schedule, a restart, the
+rate finder) keeps the proportions. Knows variables and rates; not what the layers are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+
+
+class _ByDepth:
+    """Mixed into an optimiser of Keras, before it.
+
+    Args:
+        rate_factors: factor of each layer's rate by the layer's name; others have 1.
+        settings: of the optimiser.
+    """
+
+    def __init__(
+        self, *args: Any, rate_factors: Mapping[str, float] | None = None, **settings: Any
+    ):
+        super().__init__(*args, **settings)
+        self.rate_factors = dict(rate_factors or {})
+        self._factors: list[float] = []
+
+    def build(self, variables: Sequence[Any]) -> None:
+        """Note each variable's factor; its path begins with the layer's name."""
+        if not self.built:  # type: ignore[attr-defined]
+            self._factors = [self._factor(variable) for variable in variables]
+        super().build(variables)  # type: ignore[misc]
+
+    def _factor(self, variable: Any) -> float:
+        return self.rate_factors.get(variable.path.split("/")[0], 1.0)
+
+    def _backend_update_step(
+        self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Any
+    ) -> None:
+        """Take the step, once for each factor.
+
+        The one place that every backend of Keras (3.8 to 3.15) goes through: the TensorFlow and
+        JAX backends update variable by variable, PyTorch's all at once.
+        """
+        groups: dict[float, list[tuple[Any, Any]]] = {}
+        for grad, variable in zip(grads, trainable_variables, strict=True):
+            factor = self._factors[self._get_variable_index(variable)]  # type: ignore[attr-defined]
+            groups.setdefault(factor, []).append((grad, variable))
+        for factor, pairs in groups.items():
+            some_grads, some_variables = (list(column) for column in zip(*pairs, strict=True))
+            super()._backend_update_step(  # type: ignore[misc]
+                some_grads, some_variables, learning_rate * factor
+            )
+
+    def get_config(self) -> dict[str, Any]:
+        """What makes the optimiser anew."""
+        return {**super().get_config(), "rate_factors": self.rate_factors}  # type: ignore[misc]
+
+
+@keras.saving.register_keras_serializable(package="drive")
+class DepthAdam(_ByDepth, keras.optimizers.Adam):
+    """Adam with a learning rate for each depth."""
+
+
+@keras.saving.register_keras_serializable(package="drive")
+class DepthAdadelta(_ByDepth, keras.optimizers.Adadelta):
+    """Adadelta with a learning rate for each depth."""
