@@ -69,8 +69,8 @@ def add_learning_options(learning: argparse._ArgumentGroup) -> None:
         "--schedule",
         choices=["constant", "cosine", "restarts"],
         default="constant",
-        help="learning rate: constant, falling to 0 over all --epochs, or falling to 0 and starting "
-        "again (default: constant)",
+        help="learning rate: constant, falling to 0 over all --epochs, or falling to 0 and "
+        "starting again (default: constant)",
     )
     learning.add_argument(
         "--restart-epochs",

@@ -45,6 +45,7 @@ from drive.steering.state import (
     resume_state,
     save_state,
 )
+from drive.steering.tensorboard import EventLog, fixed_batch, load_tensorflow
 
 BEST = "checkpoint/best.keras"
 FEWEST_AVERAGED_STEPS = 10
@@ -96,27 +97,18 @@ def train_steering(
     """
     keras.utils.set_random_seed(settings.seed)
     training, validation = Samples(split.training), Samples(split.validation)
-    batches = TrainingBatches(
-        training,
-        settings.batch,
-        settings.seed,
-        balance=settings.balance,
-        vary=settings.augment,
-        move=settings.viewpoints,
-        mirror=settings.mirror,
-        return_s=settings.return_s,
-    )
+    batches = training_batches(training, settings)
+    if settings.tensorboard:
+        load_tensorflow()
     about = {**(notes or {}), "frames": fingerprint(split)}
     if resume:
         model, history = resume_state(folder, settings, about)
     else:
-        model = start or new_network(settings, training.angle_deg)
-        if settings.backbone:
-            freeze(model, settings.backbone)
-        _compile(model, settings, len(batches))
+        model = ready_network(settings, training.angle_deg, len(batches), start)
         history = []
         save_state(model, folder, settings, history, about)
     rate_at = scheduled_rates(settings, len(batches))
+    log = EventLog(folder, len(history) + 1, fixed_batch(training)) if settings.tensorboard else None
     while len(history) < settings.epochs and not _should_stop(history, settings):
         began = time.perf_counter()
         epoch = len(history)
@@ -130,10 +122,15 @@ def train_steering(
             if val_loss < min((row.val_loss for row in history), default=math.inf):
                 save_model(model, folder / BEST, {})
         seconds = time.perf_counter() - began
-        history.append(EpochResult(epoch + 1, loss, val_loss, math.fsum(rates) / len(rates), seconds))
+        rate = math.fsum(rates) / len(rates)
+        history.append(EpochResult(epoch + 1, loss, val_loss, rate, seconds))
+        if log:
+            log.write_epoch(model, history[-1])
         save_state(model, folder, settings, history, about)
         if on_epoch:
             on_epoch(history[-1])
+    if log:
+        log.close()
     return TrainingResult(load_model(folder / BEST), history, _should_stop(history, settings))
 
 
@@ -150,6 +147,34 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
         yield
     finally:
         model.set_weights(current)
+
+
+def training_batches(samples: Samples, settings: TrainingSettings) -> TrainingBatches:
+    """The batches that `settings` ask for."""
+    return TrainingBatches(
+        samples,
+        settings.batch,
+        settings.seed,
+        balance=settings.balance,
+        vary=settings.augment,
+        move=settings.viewpoints,
+        mirror=settings.mirror,
+        return_s=settings.return_s,
+    )
+
+
+def ready_network(
+    settings: TrainingSettings,
+    angle_deg: np.ndarray,
+    steps_per_epoch: int,
+    start: keras.Model | None = None,
+) -> keras.Model:
+    """The network as it begins to train, with its optimiser: `start`, or a new one."""
+    model = start or new_network(settings, angle_deg)
+    if settings.backbone:
+        freeze(model, settings.backbone)
+    _compile(model, settings, steps_per_epoch)
+    return model
 
 
 def new_network(settings: TrainingSettings, angle_deg: np.ndarray) -> keras.Model:

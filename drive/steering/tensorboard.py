@@ -1,0 +1,184 @@
+"""Event files for TensorBoard: scalars and histograms of weights and gradients, each epoch.
+
+Written with TensorFlow's record writer and message types, which come with TensorFlow itself: the
+package `tensorboard` is needed to look at the files, not to write them. The only module of drive
+that uses TensorFlow beneath Keras. Knows a model and a batch; nothing of recordings.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from drive.errors import InputError
+from drive.history import EpochResult
+from drive.steering.dataset import Batch, Samples
+
+FOLDER = "tensorboard"
+BUCKETS = 30  # of a histogram, as TensorBoard's own writer has them
+FILE_VERSION = "brain.Event:2"  # what TensorBoard wants to read first
+BATCH = 128
+"""Frames of the fixed batch whose gradients are shown."""
+
+SCALARS = ("loss", "val_loss", "learning_rate", "seconds")
+
+
+def fixed_batch(samples: Samples) -> Batch:
+    """Frames from everywhere in the drives, at equal distances, as they are."""
+    return samples.batch(np.unique(np.linspace(0, len(samples) - 1, BATCH).astype(np.int64)))
+
+
+def load_tensorflow() -> Any:
+    """TensorFlow's module.
+
+    Raises:
+        InputError: it is not installed, as Keras with another backend allows.
+    """
+    try:
+        import tensorflow
+    except ImportError as error:
+        raise InputError(
+            "--tensorboard writes with TensorFlow, which is not installed here. "
+            "Install tensorflow-cpu or leave --tensorboard out"
+        ) from error
+    return tensorflow
+
+
+class EventLog:
+    """Writes one event file; events of a later epoch replace those of an earlier file.
+
+    Args:
+        folder: of the run; the file comes into its `FOLDER`.
+        first_epoch: number of the next epoch, counted from 1. TensorBoard forgets what older
+            files in the folder say from there on, so a resumed training leaves no double.
+        batch: what gradients are taken on, every epoch.
+
+    Raises:
+        InputError: TensorFlow, whose writer this is, is not installed.
+    """
+
+    def __init__(self, folder: Path, first_epoch: int, batch: Batch) -> None:
+        tf = load_tensorflow()
+        self._types = tf.compat.v1
+        self._gradients = GradientProbe(batch)
+        path = folder / FOLDER / f"events.out.tfevents.{_stamp()}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._file = tf.io.TFRecordWriter(str(path))
+        self._write(file_version=FILE_VERSION)
+        start = self._types.SessionLog(status=self._types.SessionLog.START)
+        self._write(step=first_epoch, session_log=start)
+
+    def write_epoch(self, model: keras.Model, row: EpochResult) -> None:
+        """Write the scalars of an epoch, and histograms of the weights and gradients after it."""
+        gradients = self._gradients.of(model)
+        squares = sum(float(np.sum(np.square(g, dtype=np.float64))) for g in gradients.values())
+        weights = {v.path: keras.ops.convert_to_numpy(v) for v in model.trainable_variables}
+        values = [
+            *(self._scalar(name, getattr(row, name)) for name in SCALARS),
+            self._scalar("gradient_norm", squares**0.5),
+            *(self._histogram(f"weights/{path}", array) for path, array in weights.items()),
+            *(self._histogram(f"gradients/{path}", array) for path, array in gradients.items()),
+        ]
+        self._write(step=row.epoch, summary=self._types.Summary(value=values))
+        self._file.flush()
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._file.close()
+
+    def _write(self, **content: Any) -> None:
+        event = self._types.Event(wall_time=time.time(), **content)
+        self._file.write(event.SerializeToString())
+
+    def _scalar(self, tag: str, value: float) -> Any:
+        return self._types.Summary.Value(tag=tag, simple_value=value)
+
+    def _histogram(self, tag: str, array: np.ndarray) -> Any:
+        histogram = self._types.HistogramProto(**histogram_of(array))
+        return self._types.Summary.Value(tag=tag, histo=histogram)
+
+
+class GradientProbe:
+    """Gradients of a model's loss on one batch, through Keras alone, whatever its backend.
+
+    A copy of the model takes a training step with an optimiser that puts each gradient in the
+    place of its variable. Nothing is dropped out in the copy, so that epochs compare.
+    """
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        self._copy: keras.Model | None = None
+        self._made_for: list[str] = []
+
+    def of(self, model: keras.Model) -> Mapping[str, np.ndarray]:
+        """The gradient of each trainable variable by its path, such as `conv1/kernel`.
+
+        Args:
+            model: compiled; left as it is.
+        """
+        paths = [variable.path for variable in model.trainable_variables]
+        if self._copy is None or paths != self._made_for:
+            self._copy, self._made_for = _copy_that_keeps_gradients(model), paths
+        self._copy.set_weights(model.get_weights())
+        self._copy.train_on_batch(self._batch.images, self._batch.angle_deg[:, None])
+        kept = [keras.ops.convert_to_numpy(v) for v in self._copy.trainable_variables]
+        return dict(zip(paths, kept, strict=True))
+
+
+def histogram_of(array: np.ndarray) -> dict[str, Any]:
+    """What TensorBoard's message for a histogram holds; of numbers that are finite.
+
+    Args:
+        array: any shape.
+    """
+    values = np.asarray(array, np.float64).ravel()
+    values = values[np.isfinite(values)]
+    if not values.size:
+        values = np.zeros(1)
+    counts, edges = np.histogram(values, BUCKETS)
+    return {
+        "min": values.min(),
+        "max": values.max(),
+        "num": values.size,
+        "sum": values.sum(),
+        "sum_squares": np.square(values).sum(),
+        "bucket_limit": edges[1:].tolist(),
+        "bucket": counts.astype(np.float64).tolist(),
+    }
+
+
+class _KeepGradients(keras.optimizers.Optimizer):
+    """Puts each gradient where its variable was."""
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        self.assign(variable, gradient)
+
+
+def _copy_that_keeps_gradients(model: keras.Model) -> keras.Model:
+    copy = keras.models.clone_model(model)
+    for layer in _layers(copy):
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0
+    copy.compile(_KeepGradients(learning_rate=1.0), loss=model.loss, jit_compile=False)
+    return copy
+
+
+def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _layers(layer)
+        else:
+            yield layer
+
+
+def _stamp() -> str:
+    """What makes the name of an event file its own: time, machine, process."""
+    return f"{time.time_ns() // 1000}.{platform.node() or 'host'}.{os.getpid()}"
