@@ -7,6 +7,7 @@ of training.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,10 @@ from drive.commands._common import Context, recording_overrides
 from drive.errors import InputError
 
 if TYPE_CHECKING:
+    from drive.frames.recording import Recording
     from drive.steering.cache import CachedDrive
-    from drive.steering.split import Split
+    from drive.steering.side_cameras import SideCamera
+    from drive.steering.split import Part, Split
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
 VALIDATION = "0.2"
@@ -53,6 +56,27 @@ def add_data_options(data: argparse._ArgumentGroup) -> None:
         metavar="TOP,BOTTOM",
         help="part of the frame that is the road, as shares of its height (default: 0.4,0.875)",
     )
+    data.add_argument(
+        "--auto-lag",
+        action="store_true",
+        help="take out a lag of the labels where picture and wheel agree on one; see check-data",
+    )
+    data.add_argument(
+        "--smooth-labels",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="average the angles to learn over S seconds around each moment, without delay; 0.5 "
+        "takes the steps out of keyboard steering in simulators (default: 0, as recorded)",
+    )
+    sides = data.add_mutually_exclusive_group()
+    sides.add_argument(
+        "--side-cameras",
+        action="store_true",
+        help="insist on side cameras: an error where no recording to train on has them (default: "
+        "train with those there are, as shifts that were really seen)",
+    )
+    sides.add_argument("--no-side-cameras", action="store_true", help="leave them unused")
     data.add_argument("--cache", metavar="DIR", help="decoded frames (default: ~/.cache/drive)")
 
 
@@ -69,6 +93,11 @@ def asked_data(args: argparse.Namespace) -> dict[str, Any]:
         "crop": str(RoadCrop.parse(args.crop) if args.crop else ROAD),
         "steering": args.steering and str(Path(args.steering).resolve()),
         "overrides": recording_overrides(args),
+        "auto_lag": args.auto_lag,
+        "smooth_labels_s": args.smooth_labels,
+        "side_cameras": (
+            "no" if args.no_side_cameras else "yes" if args.side_cameras else "where there are any"
+        ),
     }
 
 
@@ -83,6 +112,7 @@ def read_split(data: dict[str, Any], cache: str | None, context: Context) -> Spl
     Raises:
         InputError: no such recording or drive, or none is left to train or validate on.
     """
+    from drive.frames.labels import smooth_labels
     from drive.frames.recording import open_recordings
     from drive.steering.cache import default_cache, open_drive
     from drive.steering.preprocess import RoadCrop
@@ -95,15 +125,30 @@ def read_split(data: dict[str, Any], cache: str | None, context: Context) -> Spl
     )
     recordings = leave_out(recordings, data["exclude"])
     how = {"stride": data["stride"], "crop": RoadCrop.parse(data["crop"])}
-    drives = []
+    opened: dict[str, Recording] = {}
+    drives: list[CachedDrive] = []
+    as_recorded: list[CachedDrive] = []
     for recording in recordings:
         context.record.add_input(recording.path)
         context.record.add_input(recording.steering_csv)
         folder = cache or default_cache()
+        recording = _with_lag_taken_out(recording, data, folder, context)
+        opened[recording.name] = recording
         drive = open_drive(recording, folder, progress=context.progress, **how)
         _report(drive, context)
         drives.append(drive)
+        if smooth_s := data.get("smooth_labels_s"):
+            as_recorded.append(drive)
+            drives[-1] = open_drive(smooth_labels(recording, smooth_s), folder, **how)
     split = split_drives(drives, data["validation"], data.get("test"))
+    split = _tested_as_recorded(split, as_recorded)
+    if data.get("side_cameras", "no") != "no":
+        split = _with_side_cameras(split, opened, cache or default_cache(), how, context)
+        if data["side_cameras"] == "yes" and not any(p.drive.sides for p in split.training):
+            raise InputError(
+                "--side-cameras: no recording to train on has them. Expected NAME_left.mp4 and "
+                "NAME_right.mp4 beside NAME_front.mp4, or left and right pictures in IMG/"
+            )
     uses = {"training": split.training, "validation": split.validation, "test": split.test}
     for use, parts in uses.items():
         if not parts:
@@ -112,6 +157,69 @@ def read_split(data: dict[str, Any], cache: str | None, context: Context) -> Spl
         context.record.counts[use] = {part.drive.name: len(part) for part in parts}
         context.message(f"{use}: {', '.join(named)}")
     return split
+
+
+def _with_lag_taken_out(
+    recording: Recording, data: dict[str, Any], folder: str | Path, context: Context
+) -> Recording:
+    """With `--auto-lag`, the recording without its lag; says what was found."""
+    from drive.frames.labels import correct_lag, stored_turning
+
+    if not data.get("auto_lag"):
+        return recording
+    recording, verdict = correct_lag(recording, stored_turning(recording, folder, context.progress))
+    context.record.extra.setdefault("lag_taken_out_s", {})[recording.name] = verdict.applied_s
+    context.message(verdict.text)
+    return recording
+
+
+def _tested_as_recorded(split: Split, as_recorded: list[CachedDrive]) -> Split:
+    """The split with the test drives' angles unsmoothed: a test is against the human's own."""
+    drives = {drive.name: drive for drive in as_recorded}
+    parts = [replace(part, drive=drives.get(part.drive.name, part.drive)) for part in split.test]
+    return replace(split, test=parts)
+
+
+def _with_side_cameras(
+    split: Split,
+    recordings: dict[str, Recording],
+    folder: str | Path,
+    how: dict[str, Any],
+    context: Context,
+) -> Split:
+    """The split with the side cameras of its training drives; says and counts what they give."""
+    from drive.steering.side_cameras import open_sides
+
+    parts = []
+    for part in split.training:
+        recording = recordings[part.drive.name]
+        drive = open_sides(
+            recording,
+            part.drive,
+            folder,
+            progress=context.progress,
+            on_error=lambda name, error: context.warn(f"{name} is not used: {error}"),
+            **how,
+        )
+        parts.append(replace(part, drive=drive))
+        for side in drive.sides:
+            _report_side(side, part, context)
+    return replace(split, training=parts)
+
+
+def _report_side(side: SideCamera, part: Part, context: Context) -> None:
+    name, there = side.drive.name, int((side.rows[part.rows] >= 0).sum())
+    missing, lost = len(part) - there, side.drive.frames_lost
+    context.record.add_input(side.path)
+    counts = context.record.counts
+    counts.setdefault("side_cameras", {})[name] = there
+    counts["side_frames_lost"] = counts.get("side_frames_lost", 0) + lost
+    counts["side_frames_missing"] = counts.get("side_frames_missing", 0) + missing
+    context.message(f"side camera: {name}, {side.offset_m:+g} m ({there} frames)")
+    if missing or lost:
+        context.warn(
+            f"{name}: {lost} damaged frames were left out; {missing} frames to train on lack theirs"
+        )
 
 
 def _report(drive: CachedDrive, context: Context) -> None:

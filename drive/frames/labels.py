@@ -132,7 +132,7 @@ def smoothed(angle_deg: np.ndarray, time_s: np.ndarray, width_s: float) -> np.nd
     """
     if not 0 <= width_s <= WIDEST_SMOOTHING_S:
         raise InputError(
-            f"The width of the smoothing is from 0 to {WIDEST_SMOOTHING_S:g} seconds. "
+            f"Labels are smoothed over 0 to {WIDEST_SMOOTHING_S:g} seconds (--smooth-labels). "
             f"Received: {width_s:g}"
         )
     result = np.asarray(angle_deg, np.float32).copy()

@@ -1,0 +1,96 @@
+"""Labels of a training: smoothed and moved where asked for, tested as recorded, and noted."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from drive.commands import _training_data
+from drive.commands._common import Context, add_common_options, add_recording_options
+from drive.errors import InputError
+from drive.frames import labels
+from drive.frames.motion import LagEstimate
+from drive.frames.recording import Recording
+from drive.steering.split import Split
+
+KEYS = np.where(np.arange(700) // 20 % 2, 8.0, 0.0)
+
+
+@pytest.fixture
+def read(
+    make_recording: Callable[..., Path], tmp_path: Path
+) -> Callable[..., tuple[Split, Context]]:
+    folder = make_recording("town", KEYS, fps=20)
+
+    def read(*options: str) -> tuple[Split, Context]:
+        parser = argparse.ArgumentParser()
+        _training_data.add_recordings(parser)
+        _training_data.add_data_options(parser.add_argument_group("data"))
+        add_recording_options(parser)
+        add_common_options(parser)
+        args = parser.parse_args([str(folder), "--quiet", *options])
+        context = Context("train-steering", args, [])
+        data = _training_data.asked_data(args)
+        return _training_data.read_split(data, str(tmp_path / "cache"), context), context
+
+    return read
+
+
+def angles(split: Split, use: str = "training") -> np.ndarray:
+    (part,) = getattr(split, use)
+    return part.angle_deg
+
+
+def recorded(split: Split, use: str) -> np.ndarray:
+    (part,) = getattr(split, use)
+    return KEYS[part.drive.frame_index[part.rows]]
+
+
+def test_by_default_labels_are_as_recorded(read: Callable[..., Any]) -> None:
+    split, context = read()
+    assert angles(split).tolist() == recorded(split, "training").tolist()
+    assert "lag_taken_out_s" not in context.record.extra
+
+
+def test_smooth_labels_teach_and_choose_but_do_not_test(
+    read: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, _ = read("--test", "0.2")
+    monkeypatch.setattr(Recording, "frames", lambda *_, **__: pytest.fail("decoded again"))
+    split, _ = read("--test", "0.2", "--smooth-labels", "0.4")
+    for use in ("training", "validation"):
+        assert np.abs(np.diff(angles(split, use))).max() < 4
+        assert np.abs(np.diff(angles(plain, use))).max() == 8
+    assert angles(split, "test").tolist() == recorded(split, "test").tolist()
+    assert split.test[0].rows.tolist() == plain.test[0].rows.tolist()
+
+
+def test_odd_widths_are_refused(read: Callable[..., Any]) -> None:
+    with pytest.raises(InputError, match="--smooth-labels"):
+        read("--smooth-labels", "-1")
+
+
+def test_auto_lag_moves_the_labels_and_says_so(
+    read: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labels, "find_lag", lambda *_: LagEstimate(0.2, 0.9))
+    split, context = read("--auto-lag")
+    rows = split.training[0].rows
+    assert angles(split).tolist() == pytest.approx(KEYS[rows + 4].tolist(), abs=1e-4)
+    assert context.record.extra["lag_taken_out_s"] == {"town/epoch01": 0.2}
+    monkeypatch.setattr(labels, "find_lag", lambda *_: LagEstimate(-0.2, 0.9))
+    split, context = read("--auto-lag")
+    assert angles(split).tolist() == recorded(split, "training").tolist()
+    assert context.record.extra["lag_taken_out_s"] == {"town/epoch01": 0.0}
+
+
+def test_what_an_older_training_asked_can_still_be_read(read: Callable[..., Any]) -> None:
+    _, context = read()
+    data = _training_data.asked_data(context.args)
+    del data["auto_lag"], data["smooth_labels_s"]
+    _training_data.read_split(data, str(Path(context.args.recordings[0]) / "cache"), context)
