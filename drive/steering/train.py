@@ -108,7 +108,9 @@ def train_steering(
         history = []
         save_state(model, folder, settings, history, about)
     rate_at = scheduled_rates(settings, len(batches))
-    log = EventLog(folder, len(history) + 1, fixed_batch(training)) if settings.tensorboard else None
+    log = None
+    if settings.tensorboard:
+        log = EventLog(folder, len(history) + 1, fixed_batch(training))
     while len(history) < settings.epochs and not _should_stop(history, settings):
         began = time.perf_counter()
         epoch = len(history)
