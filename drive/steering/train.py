@@ -115,10 +115,10 @@ def train_steering(
         began = time.perf_counter()
         epoch = len(history)
         if _thaws(model, epoch, settings):
-            _compile(model, settings, len(batches))
+            compile_network(model, settings, len(batches))
         label = f"epoch {epoch + 1}/{settings.epochs}"
         rates = [rate_at(epoch * len(batches) + i) for i in range(len(batches))]
-        loss = _train_epoch(model, progress(batches.epoch(epoch), len(batches), label), rates)
+        loss = train_epoch(model, progress(batches.epoch(epoch), len(batches), label), rates)
         with averaged_weights(model):
             val_loss = mean_squared_error(model, validation)
             if val_loss < min((row.val_loss for row in history), default=math.inf):
@@ -175,7 +175,7 @@ def ready_network(
     model = start or new_network(settings, angle_deg)
     if settings.backbone:
         freeze(model, settings.backbone)
-    _compile(model, settings, steps_per_epoch)
+    compile_network(model, settings, steps_per_epoch)
     return model
 
 
@@ -245,7 +245,7 @@ def answers_for(model: keras.Model, parts: Sequence[Part]) -> list[Answers]:
     ]
 
 
-def _train_epoch(model: keras.Model, batches: Any, rates: Sequence[float]) -> float:
+def train_epoch(model: keras.Model, batches: Any, rates: Sequence[float]) -> float:
     """Take one step a batch, each at its rate; return the mean loss over the epoch's frames."""
     losses, counts, rate = [], [], math.nan
     for batch, wanted in zip(batches, rates, strict=True):
@@ -280,7 +280,7 @@ def _thaws(model: keras.Model, epoch: int, settings: TrainingSettings) -> bool:
     return True
 
 
-def _compile(model: keras.Model, settings: TrainingSettings, steps_per_epoch: int) -> None:
+def compile_network(model: keras.Model, settings: TrainingSettings, steps_per_epoch: int) -> None:
     """Give the model an optimiser that also averages the weights over about one epoch of steps."""
     kinds = {"adam": keras.optimizers.Adam, "adadelta": keras.optimizers.Adadelta}
     more: dict[str, Any] = {}
