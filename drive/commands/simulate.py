@@ -18,10 +18,7 @@ if TYPE_CHECKING:
     from drive.steering.predict import SteeringModel
     from drive.steering.simulate import SimulationResult, Step
 
-HELP = (
-    "Let the steering network drive along recordings: every frame is redrawn as seen from where "
-    "the simulated car is."
-)
+HELP = "Let the steering network drive along recordings: frames are redrawn from where its car is."
 EXAMPLE = "simulate data/sample/epoch03_front.mp4"
 
 METRICS, TABLE, PLOT = "metrics.json", "simulation.csv", "simulation.png"
@@ -133,12 +130,13 @@ def _drive(
     video: Path | None,
 ) -> tuple[SimulationResult, dict[str, SimulationResult]]:
     """Simulate one recording, with the baselines beside it and, where wanted, the video."""
-    from drive.steering.recorded_path import frame_size, working_size
+    from drive.steering.recorded_path import frame_size, shrink_of, shrunk_size
     from drive.steering.simulate import follow_baselines, simulate
 
     context.record.add_input(recording.path)
     context.record.add_input(recording.steering_csv)
-    size = working_size(*frame_size(recording))
+    full = frame_size(recording)
+    size = shrunk_size(full, shrink_of(full[0]))
     rules: dict[str, float] = {"limit_m": args.limit, "delay_s": args.delay}
     with context.record.stage("simulate"), ExitStack() as stack:
         film = None
@@ -150,7 +148,6 @@ def _drive(
             **rules,
             start_s=args.start,
             end_s=args.end,
-            size=size,
             watch=film,
             progress=context.progress,
         )

@@ -1,6 +1,6 @@
 """A simulated car beside a recorded one: how angles move it off the path and back.
 
-The bicycle model without slip, as in `drive.frames.car`. Knows angles and metres; no pictures.
+The bicycle model of `drive.frames.car`. Knows angles and metres; no pictures.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
 from drive.errors import InputError
@@ -21,9 +22,9 @@ from drive.frames.reader import read_frames, read_image
 from drive.frames.recording import Recording
 from drive.types import Frame
 
-WIDEST_PX = 640
-"""Wider frames are decoded at this width: a network input 200 pixels wide loses nothing by it
-(docs/decisions/steering.md), and a frame of 1280x720 costs a quarter to redraw."""
+WORKING_PX = 640
+"""Frames this many times as wide, or more, are shrunk by that whole number: each new pixel is the
+mean of whole old ones, so the network's input, 200 pixels wide, stays the same but for rounding."""
 
 HORIZON_MODULE = "drive.frames.horizon"
 
@@ -33,7 +34,7 @@ class Moment:
     """One frame of the recorded drive.
 
     Attributes:
-        frame: its picture, at the size that was asked for.
+        frame: its picture, shrunk as it was asked for.
         truth_deg: the human's angle as recorded, degrees, positive right.
         speed_mps: metres a second until the next frame.
     """
@@ -66,7 +67,7 @@ def read_path(
     *,
     start_s: float = 0.0,
     end_s: float | None = None,
-    size: tuple[int, int] | None = None,
+    shrink: int = 1,
 ) -> Iterator[Moment]:
     """The moments of a drive in order, one picture in memory at a time.
 
@@ -75,7 +76,7 @@ def read_path(
         report: is filled while the moments are read.
         start_s, end_s: the part to read, seconds of the video's timestamps, or of the log's of a
             folder of pictures.
-        size: (width, height) in pixels to resize to while decoding; None keeps the size.
+        shrink: whole number by which the pictures are made smaller; see `shrink_of`.
 
     Raises:
         InputError: the times are out of range, or the speed's unit is unknown.
@@ -83,12 +84,13 @@ def read_path(
     angles = recording.angles_by_frame()
     speeds_mps, known = _speeds_mps(recording, report)
     rows = recording.frame_index
-    for frame in _frames(recording, report, start_s, end_s, size):
+    for frame in _frames(recording, report, start_s, end_s):
         if frame.index not in angles:
             report.frames_without_angle += 1
             continue
         row = int(np.searchsorted(rows, frame.index))
         report.frames_without_speed += not known[row]
+        frame = replace(frame, image=shrunk(frame.image, shrink))
         yield Moment(frame, angles[frame.index], float(speeds_mps[row]))
 
 
@@ -108,11 +110,22 @@ def frame_size(recording: Recording) -> tuple[int, int]:
     raise InputError(f"{recording.path}: none of its {len(recording.images)} pictures can be read")
 
 
-def working_size(width: int, height: int) -> tuple[int, int]:
-    """The size at which frames are decoded and redrawn: at most `WIDEST_PX` wide, same aspect."""
-    if width <= WIDEST_PX:
-        return width, height
-    return WIDEST_PX, max(1, round(height * WIDEST_PX / width))
+def shrink_of(width: int) -> int:
+    """The whole number by which frames of a width in pixels are made smaller for the simulator."""
+    return max(1, width // WORKING_PX)
+
+
+def shrunk(image: np.ndarray, shrink: int) -> np.ndarray:
+    """A (H, W, 3) picture, each side divided by a whole number (what is left over is squeezed)."""
+    if shrink == 1:
+        return image
+    size = shrunk_size((image.shape[1], image.shape[0]), shrink)
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def shrunk_size(size: tuple[int, int], shrink: int) -> tuple[int, int]:
+    """(width, height) after `shrunk`."""
+    return max(1, size[0] // shrink), max(1, size[1] // shrink)
 
 
 def camera_of(recording: Recording) -> tuple[Camera, str]:
@@ -138,15 +151,14 @@ def _frames(
     report: PathReport,
     start_s: float,
     end_s: float | None,
-    size: tuple[int, int] | None,
 ) -> Iterator[Frame]:
     if recording.images:
-        for frame in recording.frames(size=size):
+        for frame in recording.frames():
             if frame.time_s >= start_s and (end_s is None or frame.time_s < end_s):
                 yield frame
         report.frames_lost = recording.report.frames_lost
         return
-    with closing(read_frames(recording.path, start_s=start_s, end_s=end_s, size=size)) as reader:
+    with closing(read_frames(recording.path, start_s=start_s, end_s=end_s)) as reader:
         yield from reader
         report.frames_lost = reader.frames_lost
 

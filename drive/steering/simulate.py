@@ -30,7 +30,8 @@ from drive.steering.recorded_path import (
     camera_of,
     frame_size,
     read_path,
-    working_size,
+    shrink_of,
+    shrunk_size,
 )
 
 LIMIT_M = 1.0
@@ -159,7 +160,6 @@ def simulate(
     delay_s: float = 0.0,
     start_s: float = 0.0,
     end_s: float | None = None,
-    size: tuple[int, int] | None = None,
     watch: Callable[[Step], None] | None = None,
     progress: Progress = no_progress,
 ) -> SimulationResult:
@@ -172,7 +172,6 @@ def simulate(
         limit_m: metres beside the path from which on the human would intervene.
         delay_s: seconds from a picture to the moment at which its angle acts.
         start_s, end_s: the part of the drive to simulate.
-        size: (width, height) of the redrawn frames; None: `working_size` of the recording's.
         watch: is told of each frame.
         progress: shows how far it is.
 
@@ -181,12 +180,13 @@ def simulate(
             or the pilot answered something that is no number.
     """
     camera, horizon = camera_of(recording)
-    size = size or working_size(*frame_size(recording))
-    view = camera.view(*size)
+    size = frame_size(recording)
+    shrink = shrink_of(size[0])
+    view = camera.view(*shrunk_size(size, shrink))
     steers: Policy = pilot.predict if hasattr(pilot, "predict") else pilot
     loop = _Loop(recording.config.car, limit_m, delay_s)
     path = PathReport()
-    moments = read_path(recording, path, start_s=start_s, end_s=end_s, size=size)
+    moments = read_path(recording, path, start_s=start_s, end_s=end_s, shrink=shrink)
     total = int(np.isfinite(recording.angle_deg).sum()) if end_s is None and not start_s else None
     for moment in progress(moments, total, f"simulating {recording.name}"):
         loop.arrive(moment.frame.index, moment.frame.time_s, moment.truth_deg, moment.speed_mps)

@@ -21,7 +21,15 @@ from drive.frames.region import Region
 from drive.render.simulation_overlay import SimulationOverlay
 from drive.render.simulation_plot import MOST_PANELS, DriveLine, plot_simulation
 from drive.steering.car_beside import LOCK_DEG, Place, moved
-from drive.steering.recorded_path import PathReport, camera_of, read_path, working_size
+from drive.steering.preprocess import preprocess
+from drive.steering.recorded_path import (
+    PathReport,
+    camera_of,
+    read_path,
+    shrink_of,
+    shrunk,
+    shrunk_size,
+)
 from drive.steering.simulate import (
     SimulationResult,
     Step,
@@ -280,11 +288,22 @@ def test_part_of_a_drive(recording: Callable[..., Recording]) -> None:
         simulate(recording([0.0] * 4, "short"), lambda image: 0.0, start_s=50)
 
 
-def test_wide_frames_are_decoded_small() -> None:
-    assert working_size(1280, 720) == (640, 360)
-    assert working_size(640, 360) == (640, 360)
-    assert working_size(320, 160) == (320, 160)
-    assert working_size(3840, 1634) == (640, 272)
+def test_wide_frames_are_shrunk_and_the_network_sees_the_same() -> None:
+    assert [shrink_of(width) for width in (320, 640, 960, 1280, 1920, 3840)] == [1, 1, 1, 2, 3, 6]
+    assert shrunk_size((1920, 817), 3) == (640, 272)
+    noise = np.random.default_rng(0).integers(0, 256, (72, 128, 3), np.uint8)
+    frame = cv2.resize(noise, (1280, 720), interpolation=cv2.INTER_LINEAR)
+    small = shrunk(frame, 2)
+    assert small.shape == (360, 640, 3)
+    difference = preprocess(frame).astype(int) - preprocess(small)
+    assert np.abs(difference).max() <= 6
+    assert np.abs(difference).mean() < 0.6
+
+
+def test_understeer_widens_both_circles() -> None:
+    slips = replace(CAR, understeer=0.01)
+    grips, drifts = (moved(Place(), 1.0, 0.0, 10.0, 1.0, car) for car in (CAR, slips))
+    assert drifts.offset_m == pytest.approx(grips.offset_m / 2, rel=0.01)
 
 
 @pytest.mark.parametrize(
