@@ -113,6 +113,7 @@ def asked_settings(args: argparse.Namespace) -> TrainingSettings:
         restart_epochs=args.restart_epochs,
         restart_factor=args.restart_factor,
         warm_up=args.warm_up,
+        tensorboard=getattr(args, "tensorboard", False),
         balance=not args.no_balance,
         augment=not args.no_augment,
         viewpoints=not args.no_viewpoints,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drive.commands._common import RESUME_HINT, Context, add_recording_options
+from drive.commands._rate_search import search_rate
 from drive.commands._training_data import add_data_options, add_recordings, asked_data, read_split
 from drive.commands._training_settings import (
     add_learning_options,
@@ -45,6 +46,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="stop after N epochs without a better validation loss; 0: never (default: 12)",
     )
     learning.add_argument(
+        "--find-lr",
+        action="store_true",
+        help="train nothing: let the learning rate grow over one epoch (or --epochs) until the "
+        "loss climbs, suggest the rate at which it falls most steeply",
+    )
+    learning.add_argument(
+        "--tensorboard",
+        action="store_true",
+        help="write losses and histograms of weights and gradients for TensorBoard, each epoch",
+    )
+    learning.add_argument(
         "--resume", metavar="DIR", help="go on with a training that was stopped, in its folder"
     )
     add_recording_options(parser)
@@ -62,6 +74,9 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     with context.record.stage("read"):
         split = read_split(data, args.cache, context)
     start = _start(args.weights, settings)
+    if args.find_lr:
+        epochs = args.epochs or 1
+        return search_rate(split, settings, start, epochs, folder, context, LOSS_AXIS)
     with context.record.stage("train"):
         result = train_steering(
             split,
@@ -91,16 +106,22 @@ def _fresh(
 def _resumed(
     args: argparse.Namespace, context: Context
 ) -> tuple[TrainingSettings, dict[str, Any], RunFolder]:
-    """What the stopped training was asked; `--epochs` and `--patience` may be given anew."""
+    """What the stopped training was asked; what does not change the learning may be given anew."""
     from drive.steering.state import read_state
 
     settings, notes = read_state(args.resume)
+    if args.find_lr:
+        raise InputError("--find-lr looks for a rate to begin with. Leave --resume out")
     if args.recordings or args.weights:
         raise InputError(
             "--resume goes on with the recordings and weights of the stopped training. "
             "Leave RECORDING and --weights out"
         )
-    given = {"epochs": args.epochs, "patience": args.patience}
+    given = {
+        "epochs": args.epochs,
+        "patience": args.patience,
+        "tensorboard": args.tensorboard or None,
+    }
     settings = replace(settings, **{k: v for k, v in given.items() if v is not None})
     args.out, args.overwrite = args.resume, True
     return settings, notes["data"], context.run_folder()
@@ -111,6 +132,7 @@ def _start(weights: str | None, settings: TrainingSettings) -> Any:
     if weights is None:
         return None
     from drive.steering.model_file import load_network
+    from drive.steering.network import read_network_options, rebuild_network
 
     model, metadata = load_network(weights)
     if metadata.get("variant") != settings.variant:
@@ -118,7 +140,19 @@ def _start(weights: str | None, settings: TrainingSettings) -> Any:
             f"{weights} holds the variant {metadata.get('variant')}. "
             f"Received: --variant {settings.variant}"
         )
-    return model
+    batch_norm = read_network_options(metadata)["batch_norm"]
+    if batch_norm != settings.batch_norm:
+        raise InputError(
+            f"{weights} holds a network {'with' if batch_norm else 'without'} batch normalisation. "
+            f"{'Add' if batch_norm else 'Leave out'} --batch-norm"
+        )
+    return rebuild_network(
+        model,
+        settings.variant,
+        dropout=settings.dropout,
+        batch_norm=settings.batch_norm,
+        l2=settings.l2,
+    )
 
 
 def _write(

@@ -155,7 +155,7 @@ def histogram_of(array: np.ndarray) -> dict[str, Any]:
     }
 
 
-class _KeepGradients(keras.optimizers.Optimizer):
+class KeepGradients(keras.optimizers.Optimizer):
     """Puts each gradient where its variable was."""
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
@@ -167,7 +167,7 @@ def _copy_that_keeps_gradients(model: keras.Model) -> keras.Model:
     for layer in _layers(copy):
         if isinstance(layer, keras.layers.Dropout):
             layer.rate = 0.0
-    copy.compile(_KeepGradients(learning_rate=1.0), loss=model.loss, jit_compile=False)
+    copy.compile(KeepGradients(learning_rate=1.0), loss=model.loss, jit_compile=False)
     return copy
 
 

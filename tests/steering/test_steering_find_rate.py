@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from drive.cli import main
+from drive.errors import InputError
+from drive.render.rate_plot import plot_rate_search
+from drive.steering.dataset import Batch
+from drive.steering.find_rate import FEWEST_STEPS, find_rate, judge
+
+LOW, HIGH = 1e-6, 1.0
+
+
+class ThreeBatches:
+    """An epoch of three batches."""
+
+    def __len__(self) -> int:
+        return 3
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        yield from [Batch(np.zeros((1, 66, 200, 3), np.uint8), np.zeros(1, np.float32))] * 3
+
+
+class Network:
+    """Stands in for a network: its loss is a function of the rate of the step."""
+
+    def __init__(self, loss: Callable[[float], float]) -> None:
+        self.loss = loss
+        self.optimizer = SimpleNamespace(learning_rate=0.0)
+
+    def train_on_batch(self, *_: Any) -> float:
+        return self.loss(self.optimizer.learning_rate)
+
+
+def falls_around(middle: float, climbs: float = math.inf) -> Callable[[float], float]:
+    """A loss that falls from 10 to 2, most steeply at `middle`, and explodes from `climbs` on."""
+
+    def loss(rate: float) -> float:
+        if rate > climbs:
+            return 10 * rate / climbs
+        return 6 - 4 * math.tanh(2 * math.log10(rate / middle))
+
+    return loss
+
+
+def search(loss: Callable[[float], float], epochs: int = 1) -> Any:
+    return find_rate(Network(loss), ThreeBatches(), LOW, HIGH, epochs=epochs)  # type: ignore[arg-type]
+
+
+def test_the_rate_grows_by_a_constant_factor_over_enough_steps() -> None:
+    found = search(falls_around(1e-3))
+    assert len(found.rate) == FEWEST_STEPS  # one epoch has but three
+    assert (found.rate[0], found.rate[-1]) == pytest.approx((LOW, HIGH))
+    assert np.diff(np.log(found.rate)) == pytest.approx(math.log(HIGH / LOW) / (FEWEST_STEPS - 1))
+    assert not found.diverged
+    assert len(search(falls_around(1e-3), epochs=50).rate) == 150
+
+
+def test_it_suggests_where_the_loss_falls_most_steeply() -> None:
+    for middle in (1e-4, 1e-2):
+        suggested = search(falls_around(middle)).suggested
+        assert abs(math.log10(suggested / middle)) < 0.1
+
+
+def test_it_ends_where_the_loss_climbs_and_suggests_from_before() -> None:
+    found = search(falls_around(1e-4, climbs=1e-2))
+    assert found.diverged
+    assert 1e-2 < found.rate[-1] < HIGH
+    assert abs(math.log10(found.suggested / 1e-4)) < 0.1
+
+
+def test_it_ends_where_the_loss_is_no_number() -> None:
+    found = search(lambda rate: falls_around(1e-4)(rate) if rate < 1e-2 else math.nan)
+    assert found.diverged
+    assert np.isfinite(found.loss).all()
+    with pytest.raises(InputError, match="no number"):
+        search(lambda _: math.nan)
+
+
+def test_noise_does_not_move_the_suggestion_by_a_decade() -> None:
+    rng = np.random.default_rng(0)
+    rate = np.geomspace(LOW, HIGH, 300)
+    loss = [falls_around(1e-3)(r) * rng.uniform(0.6, 1.4) for r in rate]
+    assert abs(math.log10(judge(rate, loss, False).suggested / 1e-3)) < 0.5
+
+
+def test_a_loss_that_only_climbs_gives_no_suggestion() -> None:
+    rate = np.geomspace(LOW, HIGH, 100)
+    assert judge(rate, list(np.linspace(1, 2, 100)), True).suggested is None
+
+
+def test_the_plot_is_drawn_with_and_without_a_suggestion(tmp_path: Path) -> None:
+    found = search(falls_around(1e-3))
+    for name, suggested in (("with", found.suggested), ("without", None)):
+        path = tmp_path / f"{name}.png"
+        plot_rate_search(path, found.rate, found.loss, found.smoothed, suggested)
+        assert path.stat().st_size > 5_000
+    with pytest.raises(InputError, match="belong to every rate"):
+        plot_rate_search(tmp_path / "x.png", [1.0], [1.0, 2.0], [1.0], None)
+
+
+def test_the_command_searches_and_trains_nothing_that_is_kept(
+    make_recording: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    recording = make_recording("town", np.sin(np.arange(120) / 9) * 5, fps=20)
+    out = tmp_path / "out"
+    options = ["--find-lr", "--batch", "4", "--validation", "0.3", "--quiet", "--json"]
+    assert main(["train-steering", str(recording), *options, "--out", str(out)]) == 0
+    results = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert {path.name for path in out.iterdir()} == {
+        "learning_rate_finder.csv",
+        "learning_rate_finder.png",
+        "run.json",
+    }
+    with (out / "learning_rate_finder.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == results["steps"]
+    assert list(rows[0]) == ["step", "learning_rate", "loss", "smoothed_loss"]
+    suggested = results["suggested_learning_rate"]
+    assert suggested is None or LOW <= suggested <= HIGH
+
+
+def test_searching_and_resuming_exclude_each_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    state = {"settings": {}, "notes": {}, "history": []}
+    monkey = pytest.MonkeyPatch()
+    monkey.setattr("drive.steering.state.read_notes", lambda _: state)
+    (tmp_path / "checkpoint").mkdir()
+    (tmp_path / "checkpoint" / "state.keras").touch()
+    with monkey.context():
+        assert main(["train-steering", "--find-lr", "--resume", str(tmp_path)]) == 2
+    monkey.undo()
+    assert "--find-lr" in capsys.readouterr().err

@@ -1,0 +1,114 @@
+"""The event files, read back as TensorBoard does: records of TensorFlow's Event message."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from drive.errors import InputError
+from drive.history import read_history
+from drive.steering.dataset import Batch
+from drive.steering.split import Split, split_drives
+from drive.steering.state import HISTORY, TrainingSettings
+from drive.steering.tensorboard import GradientProbe, fixed_batch, histogram_of
+from drive.steering.train import train_steering
+
+
+@pytest.fixture(scope="module")
+def split(make_drive: Callable[..., Any]) -> Split:
+    rng = np.random.default_rng(0)
+    drives = [make_drive(f"t{n}/epoch01", rng.uniform(-5, 5, 32)) for n in range(2)]
+    return split_drives(drives, "0.5")
+
+
+def settings(epochs: int, tensorboard: bool = True) -> TrainingSettings:
+    return TrainingSettings(
+        epochs=epochs,
+        batch=32,
+        balance=False,
+        augment=False,
+        dropout=0.2,
+        batch_norm=True,
+        tensorboard=tensorboard,
+    )
+
+
+def events(path: Path) -> list[Any]:
+    import tensorflow as tf
+
+    records = tf.compat.v1.io.tf_record_iterator(str(path))
+    return [tf.compat.v1.Event.FromString(record) for record in records]
+
+
+def test_a_training_and_its_resumption_write_what_tensorboard_reads(
+    split: Split, tmp_path: Path
+) -> None:
+    train_steering(split, tmp_path, settings(1))
+    train_steering(split, tmp_path, settings(2), resume=True)
+    first, second = (events(path) for path in sorted((tmp_path / "tensorboard").iterdir()))
+    assert first[0].file_version == second[0].file_version == "brain.Event:2"
+    start = second[1]
+    assert (start.step, start.session_log.status) == (2, start.session_log.START)
+    assert [event.step for event in (first[2], second[2])] == [1, 2]
+    values = {value.tag: value for value in second[2].summary.value}
+    row = read_history(tmp_path / HISTORY)[1]
+    for name in ("loss", "val_loss", "learning_rate", "seconds"):
+        assert values[name].simple_value == pytest.approx(getattr(row, name), rel=1e-6)
+    for kind in ("weights", "gradients"):
+        histogram = values[f"{kind}/conv1/kernel"].histo
+        assert histogram.num == sum(histogram.bucket) == 5 * 5 * 3 * 24
+        assert f"{kind}/conv1_norm/gamma" in values
+    assert values["gradient_norm"].simple_value > 0
+
+
+def test_gradients_are_those_of_the_loss_and_leave_the_model_alone() -> None:
+    image = keras.Input((3,))
+    hidden = keras.layers.Dropout(0.5)(keras.layers.Dense(2, name="one")(image))
+    model = keras.Model(image, keras.layers.Dense(1, name="two")(hidden))
+    model.compile("sgd", loss="mse")
+    before = [array.copy() for array in model.get_weights()]
+    x = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)
+    y = np.arange(8, dtype=np.float32)
+    probe = GradientProbe(Batch(x, y))
+    for _ in range(2):
+        found = probe.of(model)
+        w1, b1, w2, b2 = before
+        behind = x @ w1 + b1
+        error = 2 * (behind @ w2 + b2 - y[:, None]) / len(y)
+        np.testing.assert_allclose(found["two/kernel"], behind.T @ error, rtol=1e-4)
+        np.testing.assert_allclose(found["one/kernel"], x.T @ (error @ w2.T), rtol=1e-4)
+    for array, old in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(array, old)
+
+
+def test_the_fixed_batch_comes_from_all_over(make_drive: Callable[..., Any]) -> None:
+    from drive.steering.dataset import Samples
+
+    parts = split_drives([make_drive("a/1"), make_drive("b/1")], "0.5").training
+    samples = Samples(parts)
+    batch = fixed_batch(samples)
+    assert len(batch.images) == len(samples)  # fewer than a batch: all
+    np.testing.assert_array_equal(batch.angle_deg, samples.angle_deg)
+
+
+def test_a_histogram_counts_what_is_finite() -> None:
+    found = histogram_of(np.array([[0.0, 1.0], [np.nan, 2.0]]))
+    assert (found["num"], found["min"], found["max"], found["sum"]) == (3, 0, 2, 3)
+    assert sum(found["bucket"]) == 3
+    assert found["bucket_limit"][-1] == 2
+    assert histogram_of(np.array([np.nan]))["num"] == 1
+
+
+def test_without_tensorflow_it_is_refused_before_anything_is_written(
+    split: Split, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    with pytest.raises(InputError, match="TensorFlow, which is not installed"):
+        train_steering(split, out, settings(1))
+    assert not list(out.iterdir())
