@@ -17,6 +17,7 @@ from drive.frames.reader import FrameReader
 from drive.frames.region import Region
 from drive.frames.sources import Kind
 from drive.progress import Progress, no_progress
+from drive.render.heat import HeatMap
 from drive.runs import RunRecord
 from drive.sinks import Result, Sink
 from drive.types import Box, Detection, Frame
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from drive.cars.detector import Detector
     from drive.cars.flicker import FlickerReport
     from drive.cars.track import Tracker
+    from drive.steering.explain import Explainer
     from drive.steering.predict import SteeringModel
+    from drive.steering.shift_check import EvenSample
+    from drive.steering.smooth import Smoother
 
 SPEED_MEMORY = 0.95
 """How much of the speed shown comes from the frames before: steady enough to be read."""
@@ -67,6 +71,9 @@ class Analyser:
         tracker: Tracker | None = None,
         settings: DetectionSettings | None = None,
         pilot: SteeringModel | None = None,
+        smoother: Smoother | None = None,
+        explainer: Explainer | None = None,
+        sample: EvenSample | None = None,
         truth: Mapping[int, float] | None = None,
         record: RunRecord | None = None,
     ) -> None:
@@ -74,6 +81,9 @@ class Analyser:
         self._tracker = tracker
         self._settings = settings or DetectionSettings()
         self._pilot = pilot
+        self._smoother = smoother
+        self._explainer = explainer
+        self._sample = sample
         self._truth = truth or {}
         self._record = record or RunRecord([], {})
         self._regions: dict[tuple[int, int], Region] = {}
@@ -88,6 +98,11 @@ class Analyser:
             detections = self._detect(frame, region)
         with self._record.stage("steer"):
             angle_deg = self._pilot.predict(frame.image) if self._pilot else None
+        smoothed_deg = None
+        if self._smoother and angle_deg is not None:
+            smoothed_deg = self._smoother.add(frame.time_s, angle_deg)
+        with self._record.stage("explain"):
+            heat = self._heat(frame)
         return Result(
             frame=frame,
             detections=detections,
@@ -95,7 +110,20 @@ class Analyser:
             truth_deg=self._truth.get(frame.index),
             region=region,
             header=self._header(frame) if shows_time else None,
+            smoothed_deg=smoothed_deg,
+            heat=heat,
         )
+
+    def _heat(self, frame: Frame) -> HeatMap | None:
+        """Where the steering network looks; some of the pictures are kept for the shift check."""
+        if self._explainer is None:
+            return None
+        prepared = self._explainer.prepare(frame.image)
+        if self._sample is not None:
+            self._sample.add(prepared)
+        height, width = frame.image.shape[:2]
+        region = self._explainer.crop.region(width, height)
+        return HeatMap(self._explainer.masks(prepared[None])[0], region)
 
     def _detect(self, frame: Frame, region: Region | None) -> list[Detection] | None:
         if self._detector is None:

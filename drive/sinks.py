@@ -21,6 +21,7 @@ import numpy as np
 from drive.errors import EncodeError
 from drive.files import atomic, atomic_folder
 from drive.frames.region import Region
+from drive.render.heat import HeatMap, draw_heat
 from drive.render.overlay import Overlay
 from drive.render.writer import VideoWriter
 from drive.types import Detection, Frame
@@ -30,6 +31,7 @@ DETECTION_COLUMNS = (
     *("x1", "y1", "x2", "y2"),
 )
 STEERING_COLUMNS = ("frame", "time_s", "angle_deg", "truth_deg")
+SMOOTHED_COLUMN = "smoothed_deg"
 
 TIME_DIGITS = 6
 SCORE_DIGITS = 4
@@ -53,6 +55,8 @@ class Result:
         truth_deg: the human's angle, None where unknown.
         region: where the detector looked.
         header: the line at the top of the picture.
+        smoothed_deg: the model's angle behind the filter over time; None without one.
+        heat: how much each part of the picture counts for the angle; None where nobody asks.
     """
 
     frame: Frame
@@ -61,6 +65,13 @@ class Result:
     truth_deg: float | None = None
     region: Region | None = None
     header: str | None = None
+    smoothed_deg: float | None = None
+    heat: HeatMap | None = None
+
+    @property
+    def shown_deg(self) -> float | None:
+        """The model's angle as the picture shows it: smoothed where it is."""
+        return self.angle_deg if self.smoothed_deg is None else self.smoothed_deg
 
 
 class Sink(ABC):
@@ -156,39 +167,47 @@ class DetectionTable(_Table):
 
 
 class SteeringTable(_Table):
-    """`steering.csv`: a row a frame; keeps the numbers for the plots as well."""
+    """`steering.csv`: a row a frame; keeps the numbers for the plots as well.
+
+    Args:
+        path: of the file.
+        smooths: whether a column with the smoothed angle stands at the end.
+    """
 
     columns = STEERING_COLUMNS
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, smooths: bool = False) -> None:
         super().__init__(path)
-        self._series: list[tuple[float, float, float]] = []
+        self._smooths = smooths
+        if smooths:
+            self.columns = (*STEERING_COLUMNS, SMOOTHED_COLUMN)
+        self._series: list[tuple[float, float, float, float]] = []
 
     def write(self, result: Result) -> None:
         """Write the frame's angles."""
-        frame, angle, truth = result.frame, result.angle_deg, result.truth_deg
-        self._rows.writerow(
-            [
-                frame.index,
-                round(frame.time_s, TIME_DIGITS),
-                "" if angle is None else round(angle, ANGLE_DIGITS) + POSITIVE_ZERO,
-                "" if truth is None else round(truth, ANGLE_DIGITS) + POSITIVE_ZERO,
-            ]
-        )
-        missing = float("nan")
-        self._series.append(
-            (
-                frame.time_s,
-                missing if angle is None else angle,
-                missing if truth is None else truth,
-            )
-        )
+        frame, missing = result.frame, float("nan")
+        angles = (result.angle_deg, result.truth_deg, result.smoothed_deg)
+        angle, truth, smoothed = (missing if each is None else each for each in angles)
+        self._series.append((frame.time_s, angle, truth, smoothed))
+        cells = [
+            "" if each is None else round(each, ANGLE_DIGITS) + POSITIVE_ZERO
+            for each in (angles if self._smooths else angles[:2])
+        ]
+        self._rows.writerow([frame.index, round(frame.time_s, TIME_DIGITS), *cells])
 
     @property
     def series(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Times in seconds, the model's and the human's angles in degrees (NaN where unknown)."""
-        values = np.array(self._series, dtype=np.float64).reshape(-1, 3)
+        values = self._values()
         return values[:, 0], values[:, 1], values[:, 2]
+
+    @property
+    def smoothed_deg(self) -> np.ndarray | None:
+        """The smoothed angles in degrees; None where nothing is smoothed."""
+        return self._values()[:, 3] if self._smooths else None
+
+    def _values(self) -> np.ndarray:
+        return np.array(self._series, dtype=np.float64).reshape(-1, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,11 +296,14 @@ class AnnotatedImages(Sink):
 
 
 def draw(overlay: Overlay, result: Result) -> np.ndarray:
-    """The frame with its boxes, gauges and header, (H, W, 3) uint8 RGB."""
+    """The frame with its heat, boxes, gauges and header, (H, W, 3) uint8 RGB."""
+    image = result.frame.image
+    if result.heat is not None:
+        image = draw_heat(image, result.heat, overlay.font_px)
     return overlay.draw(
-        result.frame.image,
+        image,
         detections=result.detections or (),
-        angle_deg=result.angle_deg,
+        angle_deg=result.shown_deg,
         truth_deg=result.truth_deg,
         header=result.header,
         region=result.region,

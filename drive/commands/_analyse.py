@@ -20,12 +20,19 @@ if TYPE_CHECKING:
     from drive.frames.reader import FrameReader
     from drive.frames.region import Region
     from drive.sinks import AnnotatedImages, AnnotatedVideo, DetectionTable, Sink, SteeringTable
+    from drive.steering.explain import Explainer
     from drive.steering.predict import SteeringModel
+    from drive.steering.shift_check import EvenSample
+    from drive.steering.smooth import Smoother
     from drive.types import VideoInfo
 
 ENGINES = ("auto", "openvino", "onnx", "keras")
 DETECTIONS = "detections.csv"
 STEERING = "steering.csv"
+EXPLANATION, EXPLANATION_CHART = "explain.json", "explain_check.png"
+EXPLAIN_FRAMES = 40
+"""Frames of the shift check: seconds of work, and errors of the mean of a few per cent."""
+
 IMAGES = "images"
 FALLBACK_RATE = 30.0
 SIMULATOR_NOTE = (
@@ -46,6 +53,31 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--end", type=float, metavar="S", help="second to stop at")
     group.add_argument("--no-video", action="store_true", help="tables only, no annotated video")
     group.add_argument("--engine", choices=ENGINES, default="auto", help="what runs the network")
+
+
+def add_steering_options(parser: argparse.ArgumentParser) -> None:
+    """Add what is done with the steering angle besides predicting it."""
+    group = parser.add_argument_group("steering options")
+    group.add_argument(
+        "--smooth",
+        type=float,
+        metavar="S",
+        help="steady the angle with a filter over time; slow turns come S seconds later "
+        "(try 0.2; default: off)",
+    )
+    group.add_argument(
+        "--explain",
+        action="store_true",
+        help="tint what the steering network looks at (VisualBackProp), and check it: "
+        "shifting those pixels should move the angle, shifting the rest hardly",
+    )
+    group.add_argument(
+        "--explain-frames",
+        type=int,
+        default=EXPLAIN_FRAMES,
+        metavar="N",
+        help=f"evenly spread frames that are checked (default: {EXPLAIN_FRAMES})",
+    )
 
 
 def add_detector_options(parser: argparse.ArgumentParser) -> None:
@@ -165,27 +197,41 @@ def analyse_source(
     from drive.pipeline import Analyser, run_pipeline
 
     _check_numbers(args, detects)
+    if steers:
+        _check_steering_numbers(args)
     reader = read_frames(args.source, start_s=args.start, end_s=args.end)
+    if steers and args.smooth is not None and reader.source.kind is Kind.IMAGES:
+        raise InputError(
+            "--smooth works over time; pictures have none. Leave it out, or use a video"
+        )
     if detects and reader.info:
         _check_region(args, reader.info)
     with context.record.stage("load"):
         pictures = reader.source.kind is Kind.IMAGES
         detector = _load_detector(args, context, detector_weights, pictures) if detects else None
         pilot = _load_pilot(args, context, steering_weights) if steers else None
+        explainer = _load_explainer(args, steering_weights) if steers else None
     _say_region(args, context, reader, detector)
     context.record.add_input(args.source)
     sinks = _open_sinks(args, context, reader, detector is not None, pilot is not None)
     moving = reader.source.kind is not Kind.IMAGES
+    sample = _sample(args) if explainer else None
     analyser = Analyser(
         detector=detector,
         tracker=_tracker(args, detector) if detector and moving else None,
         settings=_detection_settings(args) if detects else None,
         pilot=pilot,
+        smoother=_smoother(args, context) if steers else None,
+        explainer=explainer,
+        sample=sample,
         truth=_truth(args, reader) if steers else None,
         record=context.record,
     )
     run_pipeline(reader, analyser, sinks.all(), context.record, context.progress)
-    return _summary(context, reader, sinks, analyser.flicker)
+    results = _summary(context, reader, sinks, analyser.flicker)
+    if pilot and explainer and sample:
+        results |= _check_explanation(context, pilot, explainer, sample)
+    return results
 
 
 def _check_numbers(args: argparse.Namespace, detects: bool) -> None:
@@ -193,6 +239,15 @@ def _check_numbers(args: argparse.Namespace, detects: bool) -> None:
         raise InputError(f"--every is a whole number from 1. Received: {args.every}")
     if detects and args.conf is not None and not 0 <= args.conf <= 1:
         raise InputError(f"--conf is a score from 0 to 1. Received: {args.conf:g}")
+
+
+def _check_steering_numbers(args: argparse.Namespace) -> None:
+    if args.smooth is not None and not 0 < args.smooth < float("inf"):
+        raise InputError(f"--smooth is a delay in seconds, above 0. Received: {args.smooth:g}")
+    if args.explain_frames < 1:
+        raise InputError(
+            f"--explain-frames is a whole number from 1. Received: {args.explain_frames}"
+        )
 
 
 def _check_region(args: argparse.Namespace, info: VideoInfo) -> None:
@@ -240,6 +295,62 @@ def _load_pilot(args: argparse.Namespace, context: Context, weights: str | None)
     if weights is None:
         context.message(SIMULATOR_NOTE)
     return pilot
+
+
+def _load_explainer(args: argparse.Namespace, weights: str | None) -> Explainer | None:
+    """What shows where the network looks, if `--explain` asks for it."""
+    if not args.explain:
+        return None
+    from drive.steering.explain import load_explainer
+
+    return load_explainer(weights, args.engine)
+
+
+def _sample(args: argparse.Namespace) -> EvenSample:
+    from drive.steering.shift_check import EvenSample
+
+    return EvenSample(args.explain_frames)
+
+
+def _smoother(args: argparse.Namespace, context: Context) -> Smoother | None:
+    if args.smooth is None:
+        return None
+    from drive.steering.smooth import Smoother
+
+    context.message(f"smoothing: delay {args.smooth:g} s")
+    return Smoother(args.smooth)
+
+
+def _check_explanation(
+    context: Context, pilot: SteeringModel, explainer: Explainer, sample: EvenSample
+) -> dict[str, Any]:
+    """Write and say whether what the network looks at is what steers it."""
+    from drive.render.shift_chart import plot_shift_check
+    from drive.runs import write_json
+    from drive.steering.shift_check import in_words, shift_check
+
+    folder = context.run_folder()
+    numbers, chart = folder.file(EXPLANATION), folder.file(EXPLANATION_CHART)
+    pictures = sample.pictures()
+    with context.record.stage("check_explanation"):
+        report = shift_check(
+            pilot.predict_prepared,
+            pictures,
+            explainer.masks(pictures),
+            context.args.seed,
+            context.progress,
+        )
+    write_json(numbers, report)
+    plot_shift_check(chart, report["shifts_px"], report["change_deg"], report["area_share"])
+    context.record.extra["explanation"] = report
+    for line in in_words(report):
+        context.message(line)
+    if (report["salient_over_rest"] or 0) <= 1:
+        context.warn(
+            "shifting the pixels that the explanation marks moves the angle no further than "
+            "shifting the rest: do not trust the explanation of this network here"
+        )
+    return {"explanation": numbers, "explanation_chart": chart, "explained": report}
 
 
 def _tracker(args: argparse.Namespace, detector: Detector) -> Tracker:
@@ -304,7 +415,7 @@ def _open_sinks(
     folder = context.run_folder()
     sinks = _Sinks(
         DetectionTable(folder.file(DETECTIONS)) if detects else None,
-        SteeringTable(folder.file(STEERING)) if steers else None,
+        SteeringTable(folder.file(STEERING), args.smooth is not None) if steers else None,
     )
     if args.no_video:
         return sinks
@@ -398,7 +509,29 @@ def _plot_steering(context: Context, table: SteeringTable) -> dict[str, Any]:
     known = truth_deg == truth_deg
     over_time = folder.file("steering_over_time.png")
     distribution = folder.file("steering_distribution.png")
-    plot_steering_over_time(over_time, time_s, angle_deg, truth_deg if known.any() else None)
+    truth = truth_deg if known.any() else None
+    plot_steering_over_time(over_time, time_s, angle_deg, truth, table.smoothed_deg)
     series = {"model": angle_deg} | ({"human": truth_deg[known]} if known.any() else {})
     plot_steering_distribution(distribution, series)
-    return {"steering_over_time": over_time, "steering_distribution": distribution}
+    results = {"steering_over_time": over_time, "steering_distribution": distribution}
+    return results | _say_smoothing(context, table)
+
+
+def _say_smoothing(context: Context, table: SteeringTable) -> dict[str, Any]:
+    """Say and record the filter's delay, and how much calmer the angle is for it."""
+    from drive.steering.smooth import jitter_deg
+
+    _, angle_deg, _ = table.series
+    smoothed_deg = table.smoothed_deg
+    before = jitter_deg(angle_deg)
+    if smoothed_deg is None or before is None:
+        return {}
+    after = jitter_deg(smoothed_deg)
+    delay_s = context.args.smooth
+    said = {"delay_s": delay_s, "jitter_deg": before, "smoothed_jitter_deg": after}
+    context.record.extra["smoothing"] = said
+    context.message(
+        f"smoothing: delay {delay_s:g} s; jitter {before:.3f} -> {after:.3f} degrees from frame "
+        "to frame"
+    )
+    return {"smoothing": said}

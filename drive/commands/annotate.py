@@ -5,7 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from drive.commands._analyse import add_detector_options, add_source_options, analyse_source
+from drive.commands._analyse import (
+    add_detector_options,
+    add_source_options,
+    add_steering_options,
+    analyse_source,
+)
 from drive.commands._common import Context, add_recording_options
 
 HELP = "Find cars and predict steering in one pass over the video; one annotated MP4."
@@ -22,6 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--steering-weights", metavar="FILE", help="of the steering network (default: what ships)"
     )
+    add_steering_options(parser)
     add_recording_options(parser)
 
 

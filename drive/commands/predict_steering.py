@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from drive.commands._analyse import add_source_options, analyse_source
+from drive.commands._analyse import add_source_options, add_steering_options, analyse_source
 from drive.commands._common import Context, add_recording_options
 
 HELP = "Predict the steering angle of each frame: steering.csv, plots and an annotated MP4."
@@ -15,6 +15,7 @@ EXAMPLE = "predict-steering data/sample/epoch03_front.mp4"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     add_source_options(parser)
+    add_steering_options(parser)
     add_recording_options(parser)
 
 

@@ -137,6 +137,7 @@ def plot_steering_over_time(
     time_s: ArrayLike,
     angle_deg: ArrayLike,
     truth_deg: ArrayLike | None = None,
+    smoothed_deg: ArrayLike | None = None,
 ) -> None:
     """The model's steering angle over time; beside the human's, with the error below, where known.
 
@@ -145,6 +146,7 @@ def plot_steering_over_time(
         time_s: (N,) seconds, ascending.
         angle_deg: (N,) degrees, positive right; NaN leaves a gap.
         truth_deg: (N,) degrees, or None.
+        smoothed_deg: (N,) the model's degrees behind a filter over time, or None.
 
     Raises:
         InputError: the arrays differ in length.
@@ -153,10 +155,12 @@ def plot_steering_over_time(
     time = floats(time_s)
     angle = floats(angle_deg)
     truth = np.full_like(angle, np.nan) if truth_deg is None else floats(truth_deg)
-    if not time.size == angle.size == truth.size:
+    smoothed = np.full_like(angle, np.nan) if smoothed_deg is None else floats(smoothed_deg)
+    if not time.size == angle.size == truth.size == smoothed.size:
         raise InputError(
             "A time belongs to every angle. "
-            f"Received: {time.size} times, {angle.size} angles, {truth.size} of the human"
+            f"Received: {time.size} times, {angle.size} angles, {truth.size} of the human, "
+            f"{smoothed.size} smoothed"
         )
     error = angle - truth
     compared = bool(np.isfinite(error).any())
@@ -173,6 +177,9 @@ def plot_steering_over_time(
         if np.isfinite(truth).any():
             axes.plot(*thin(time, truth), color=HUMAN, linewidth=2.2, label="human")
         axes.plot(*thin(time, angle), color=MODEL, linewidth=1.3, label="model")
+        if np.isfinite(smoothed).any():
+            line: dict[str, Any] = {"color": INK, "linewidth": 1.2, "linestyle": "--"}
+            axes.plot(*thin(time, smoothed), label="model, smoothed", **line)
         add_legend(axes)
     if compared:
         _draw_error(panels[1], time, error)

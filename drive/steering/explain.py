@@ -1,8 +1,8 @@
-"""Where a steering network looks: VisualBackProp, and the test that it is true.
+"""Where a steering network looks: VisualBackProp. `shift_check` tests whether it is true.
 
 VisualBackProp (Bojarski et al., arXiv 1611.05418) follows what every convolution answered back to
-the picture; applied to this very network in arXiv 1704.07911. Knows masks and angles; not how they
-are drawn, and no videos.
+the picture; applied to this very network in arXiv 1704.07911. Knows masks; not how they are
+drawn, and no videos.
 """
 
 from __future__ import annotations
@@ -42,7 +42,11 @@ class Explainer:
         Returns:
             (66, 200) float32, 0 to 1, over the crop of the frame.
         """
-        return self.masks(preprocess(image, self.crop)[None])[0]
+        return self.masks(self.prepare(image)[None])[0]
+
+    def prepare(self, image: np.ndarray) -> np.ndarray:
+        """The (66, 200, 3) uint8 YUV picture that `masks` takes of a frame."""
+        return preprocess(image, self.crop)
 
     def masks(self, prepared: np.ndarray) -> np.ndarray:
         """(N, 66, 200) float32, 0 to 1, for (N, 66, 200, 3) uint8 YUV from `preprocess`."""

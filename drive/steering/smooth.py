@@ -1,0 +1,72 @@
+"""A filter over time that steadies the angle, at the price of a delay that is known.
+
+Backward Euler's one-pole low-pass on the frames' own times. Of an angle that grows steadily its
+answer is exactly the angle of `delay_s` ago, whatever the distances between the frames: with
+`y = (delay * y_before + dt * x) / (delay + dt)`, an answer of `x(t - delay)` at one frame gives
+`x(t - delay)` at the next. Slow turns are so late by the delay, quick jitter is taken out.
+Knows times and angles; not who predicted them.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from drive.errors import InputError
+
+
+class Smoother:
+    """Smooths angles as they come.
+
+    Attributes:
+        delay_s: seconds by which slow changes come later.
+    """
+
+    def __init__(self, delay_s: float) -> None:
+        """Start without a past; the first angle passes as it is.
+
+        Raises:
+            InputError: the delay is not above 0.
+        """
+        if not (math.isfinite(delay_s) and delay_s > 0):
+            raise InputError(f"A delay is in seconds, above 0. Received: {delay_s!r}")
+        self.delay_s = delay_s
+        self._last: tuple[float, float] | None = None
+
+    def add(self, time_s: float, angle_deg: float) -> float:
+        """Take the next angle; return the smoothed one.
+
+        Args:
+            time_s: presentation timestamp in seconds; where it jumps back, the past is forgotten.
+            angle_deg: degrees, positive right.
+        """
+        smoothed = angle_deg
+        if self._last is not None and time_s >= self._last[0]:
+            last_s, before = self._last
+            step_s = time_s - last_s
+            smoothed = (self.delay_s * before + step_s * angle_deg) / (self.delay_s + step_s)
+        self._last = (time_s, smoothed)
+        return smoothed
+
+
+def smooth(time_s: np.ndarray, angle_deg: np.ndarray, delay_s: float) -> np.ndarray:
+    """Smooth a drive.
+
+    Args:
+        time_s: (N,) seconds.
+        angle_deg: (N,) degrees.
+        delay_s: seconds by which slow changes come later.
+
+    Returns:
+        (N,) float64 degrees.
+    """
+    smoother = Smoother(delay_s)
+    pairs = zip(time_s.tolist(), angle_deg.tolist(), strict=True)
+    return np.array([smoother.add(time, angle) for time, angle in pairs], np.float64)
+
+
+def jitter_deg(angle_deg: np.ndarray) -> float | None:
+    """Mean absolute change in degrees from one frame to the next; None of fewer than two."""
+    changes = np.abs(np.diff(np.asarray(angle_deg, np.float64)))
+    return float(np.mean(changes)) if len(changes) else None
