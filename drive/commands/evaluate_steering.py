@@ -23,6 +23,10 @@ LEGEND = (
     "that sees\nonly the picture is judged against zero and mean. jitter: mean change from frame "
     "to frame, degrees."
 )
+ENSEMBLE_LEGEND = (
+    "spread: standard deviation over the members. An honest one goes with the error (correlation "
+    "towards 1)\nand is as large (error / spread near 1; above it, the members err together)."
+)
 TOGETHER = "together"
 
 
@@ -63,9 +67,19 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     table = as_table(each if len(each) == 1 else {**each, TOGETHER: metrics})
     stream = sys.stderr if args.json else sys.stdout
     stream.write(f"{table}\n{LEGEND.format(mean_of=mean_of)}\n")
+    if pilot.members > 1:
+        stream.write(f"{_of_members(each, metrics)}\n{ENSEMBLE_LEGEND}\n")
     _warn(each, context)
     _warn_of_training_drives(list(each), pilot, context)
     return {**metrics, "metrics": metrics_path}
+
+
+def _of_members(each: dict[str, dict[str, Any]], together: dict[str, Any]) -> str:
+    """A line for each recording, and one for all, on the members of an ensemble."""
+    from drive.steering.ensemble import as_lines
+
+    named = each if len(each) == 1 else {**each, TOGETHER: together}
+    return "\n".join(f"{name}: {as_lines(metrics)}" for name, metrics in named.items())
 
 
 def _answers(recording: Any, pilot: SteeringModel, context: Context) -> Answers:

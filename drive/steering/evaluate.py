@@ -18,6 +18,7 @@ from drive.errors import InputError
 from drive.files import atomic
 from drive.frames.recording import Recording
 from drive.progress import Progress, no_progress
+from drive.steering.ensemble import measure_members, spread_deg
 from drive.steering.predict import SteeringModel
 from drive.steering.preprocess import preprocess
 
@@ -31,6 +32,7 @@ FLAT_SHARE = 0.1
 
 BASELINES = ("zero", "mean", f"persistence_{PERSISTENCE_S:.0f}s")
 STEERING_COLUMNS = ("frame", "time_s", "angle_deg", "truth_deg")
+SPREAD_COLUMN = "spread_deg"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +45,7 @@ class Answers:
         time_s: (N,) seconds, presentation timestamps.
         angle_deg: (N,) the model's degrees, positive right.
         truth_deg: (N,) the human's.
+        members_deg: (N, M) what each member of an ensemble answers; None for a single network.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Answers:
     time_s: np.ndarray
     angle_deg: np.ndarray
     truth_deg: np.ndarray
+    members_deg: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         sizes = {len(self.time_s), len(self.angle_deg), len(self.truth_deg), len(self.frame_index)}
@@ -72,7 +76,8 @@ def evaluate(drives: Sequence[Answers], training_mean_deg: float | None = None) 
         `jitter_deg`, the mean absolute change of the prediction from one frame to the next;
         `truth_jitter_deg`, the same of the human; `prediction_spread_deg` and `truth_spread_deg`,
         standard deviations; `baselines`, the RMSE in degrees of always `zero`, always the `mean`,
-        and `persistence_1s`, the human's angle one second ago. None where not defined.
+        and `persistence_1s`, the human's angle one second ago. None where not defined. For an
+        ensemble also what `measure_members` says.
     """
     angle = np.concatenate([drive.angle_deg for drive in drives]).astype(np.float64)
     truth = np.concatenate([drive.truth_deg for drive in drives]).astype(np.float64)
@@ -81,6 +86,8 @@ def evaluate(drives: Sequence[Answers], training_mean_deg: float | None = None) 
         np.full(len(d.truth_deg), _mean(d.truth_deg, training_mean_deg), float) for d in drives
     ]
     behind = np.concatenate([_persistence_errors(drive) for drive in drives])
+    members = [drive.members_deg for drive in drives if drive.members_deg is not None]
+    of_members = measure_members(np.concatenate(members), truth) if members else {}
     return {
         "n": len(truth),
         "rmse_deg": _rms(angle - truth),
@@ -95,6 +102,7 @@ def evaluate(drives: Sequence[Answers], training_mean_deg: float | None = None) 
             "mean": _rms(truth - np.concatenate(means)),
             "persistence_1s": _rms(behind) if len(behind) else None,
         },
+        **of_members,
     }
 
 
@@ -109,18 +117,23 @@ def predict_recording(
     found: list[tuple[int, float, float]] = []
     prepared: list[np.ndarray] = []
     answers: list[np.ndarray] = []
+    ask = pilot.predict_members if pilot.members > 1 else pilot.predict_prepared
     total = int(np.isfinite(recording.angle_deg).sum())
     for sample in progress(recording.samples(), total, f"predicting {recording.name}"):
         found.append((sample.frame.index, sample.frame.time_s, sample.angle_deg))
         prepared.append(preprocess(sample.frame.image, pilot.crop))
         if len(prepared) == BATCH:
-            answers.append(pilot.predict_prepared(np.stack(prepared)))
+            answers.append(ask(np.stack(prepared)))
             prepared.clear()
     if prepared:
-        answers.append(pilot.predict_prepared(np.stack(prepared)))
+        answers.append(ask(np.stack(prepared)))
     columns = np.array(found, np.float64).reshape(-1, 3).T
-    angles = np.concatenate([*answers, np.zeros(0, np.float32)])
-    return Answers(recording.name, columns[0].astype(np.int64), columns[1], angles, columns[2])
+    angles = np.concatenate(answers) if answers else np.zeros(0, np.float32)
+    members = angles if angles.ndim > 1 else None
+    if members is not None:
+        angles = members.mean(axis=1, dtype=np.float64).astype(np.float32)
+    frames = columns[0].astype(np.int64)
+    return Answers(recording.name, frames, columns[1], angles, columns[2], members)
 
 
 def in_one_row(drives: Sequence[Answers]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -141,13 +154,19 @@ def hardly_varies(metrics: Mapping[str, Any]) -> bool:
 
 
 def write_steering_csv(path: Path, answers: Answers) -> None:
-    """Write `steering.csv`: frame, time_s, angle_deg, truth_deg."""
+    """Write `steering.csv`: frame, time_s, angle_deg, truth_deg; an ensemble's with spread_deg."""
     with atomic(path) as part, part.open("w", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(STEERING_COLUMNS)
-        columns = (answers.frame_index, answers.time_s, answers.angle_deg, answers.truth_deg)
-        for frame, time_s, angle, truth in zip(*columns, strict=True):
-            rows.writerow([int(frame), f"{time_s:.6f}", f"{angle:.4f}", f"{truth:.4f}"])
+        columns = [answers.angle_deg, answers.truth_deg]
+        names = STEERING_COLUMNS
+        if answers.members_deg is not None:
+            columns.append(spread_deg(answers.members_deg))
+            names = (*names, SPREAD_COLUMN)
+        rows.writerow(names)
+        for frame, time_s, *angles in zip(
+            answers.frame_index, answers.time_s, *columns, strict=True
+        ):
+            rows.writerow([int(frame), f"{time_s:.6f}", *(f"{angle:.4f}" for angle in angles)])
 
 
 def as_table(results: Mapping[str, Mapping[str, Any]]) -> str:

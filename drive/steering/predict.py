@@ -13,6 +13,7 @@ import numpy as np
 
 from drive.engine import Engine, load_engine
 from drive.errors import MissingFileError, WeightsError
+from drive.steering.ensemble import ENTRY, count_members, merge, spread_deg
 from drive.steering.preprocess import INPUT_HEIGHT, INPUT_WIDTH, ROAD, RoadCrop, preprocess
 
 if TYPE_CHECKING:
@@ -27,13 +28,15 @@ class SteeringModel:
     """A trained steering network.
 
     Args:
-        engine: runs the network, (N, 66, 200, 3) uint8 YUV to (N, 1) degrees.
+        engine: runs the network, (N, 66, 200, 3) uint8 YUV to (N, 1) degrees; an ensemble's
+            second output is (N, M), the degrees of each member.
         metadata: what the model file says; see `drive.steering.model_file.describe`.
 
     Attributes:
         engine: what runs it; `engine.name` says which runtime.
         crop: the part of a frame that it looks at.
         training_mean_deg: mean angle of its training data, None where the file does not say.
+        members: how many networks answer, and the mean of them is taken; 1 if no ensemble.
 
     Raises:
         WeightsError: the network is for something else.
@@ -51,6 +54,7 @@ class SteeringModel:
         self.crop = RoadCrop.parse(self.metadata.get("crop", str(ROAD)))
         mean = self.metadata.get("training_mean_deg")
         self.training_mean_deg = None if mean is None else float(mean)
+        self.members = count_members(self.metadata)
 
     def predict(self, image: np.ndarray) -> float:
         """The steering angle for one frame.
@@ -78,8 +82,32 @@ class SteeringModel:
 
     def predict_prepared(self, images: np.ndarray) -> np.ndarray:
         """The steering angles for (N, 66, 200, 3) uint8 YUV pictures from `preprocess`."""
-        (angles,) = self.engine.predict(images.astype(self.engine.input_dtype, copy=False))
+        angles, *_ = self.engine.predict(images.astype(self.engine.input_dtype, copy=False))
         return angles.reshape(-1).astype(np.float32)
+
+    def predict_members(self, images: np.ndarray) -> np.ndarray:
+        """(N, M) degrees of each member for pictures from `preprocess`; M is 1 if no ensemble."""
+        outputs = self.engine.predict(images.astype(self.engine.input_dtype, copy=False))
+        return outputs[-1].reshape(len(images), -1).astype(np.float32)
+
+    def predict_with_spread(
+        self, images: Sequence[np.ndarray] | np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The steering angles for several frames, and how far an ensemble's members lie apart.
+
+        Args:
+            images: each (H, W, 3) uint8 RGB.
+
+        Returns:
+            (N,) float32 degrees, positive right, and (N,) float32, the standard deviation over
+            the members in degrees; NaN from a single network, which cannot say.
+        """
+        if not len(images):
+            return np.zeros(0, np.float32), np.zeros(0, np.float32)
+        prepared = np.stack([preprocess(image, self.crop) for image in images])
+        members = self.predict_members(prepared)
+        mean = members.mean(axis=1, dtype=np.float64).astype(np.float32)
+        return mean, spread_deg(members)
 
 
 def load_steering(model: str | Path | None = None, engine: str = "auto") -> SteeringModel:
@@ -113,6 +141,10 @@ def build_from_metadata(metadata: dict[str, str]) -> keras.Model:
     from drive.steering.backbone import build_transfer
     from drive.steering.network import build_network, read_network_options
 
+    members = count_members(metadata)
+    if members > 1:
+        member = {name: text for name, text in metadata.items() if name != ENTRY}
+        return merge([build_from_metadata(member) for _ in range(members)])
     scale_deg, options = float(metadata.get("scale_deg", "1.0")), read_network_options(metadata)
     if "backbone" in metadata:
         return build_transfer(metadata["backbone"], scale_deg, dropout=options["dropout"])
