@@ -114,6 +114,7 @@ class Recording:
 
     def _add_video(self, digest: hashlib._Hash) -> None:
         head = self.images[0] if self.images else self.path
+        head = next((image for image in self.images if image.is_file()), head)
         digest.update(str(head.stat().st_size).encode())
         with head.open("rb") as file:
             digest.update(file.read(DIGEST_HEAD))

@@ -27,6 +27,7 @@ CONFIG = RecordingConfig(
 
 STAMP = re.compile(r"(\d{4}_\d{2}_\d{2}_\d{2}_\d{2}_\d{2}_)(\d{1,6})$")
 MICROSECOND_DIGITS = 6
+NO_PICTURE = "no picture"
 
 
 def is_udacity_folder(path: Path) -> bool:
@@ -44,7 +45,30 @@ def read_log(folder: Path) -> pd.DataFrame:
     Raises:
         InputError: the log has other columns or a cell that is no number.
     """
-    file = folder / LOG
+    file, table = folder / LOG, _read_table(folder / LOG)
+    images = _images(folder, table["center"])
+    return pd.DataFrame(
+        {
+            "image": images,
+            "angle": _numbers(file, table["steering"]),
+            "time_s": _times(file, images),
+            "speed": _numbers(file, table["speed"]),
+        }
+    )
+
+
+def side_images(folder: Path) -> dict[str, tuple[Path, ...]]:
+    """The pictures of the left and right cameras, row by row of the log; some may not exist.
+
+    Raises:
+        InputError: the log has other columns.
+    """
+    table = _read_table(folder / LOG)
+    return {side: tuple(_images(folder, table[side])) for side in ("left", "right")}
+
+
+def _read_table(file: Path) -> pd.DataFrame:
+    """The log as text, with the names of its columns."""
     try:
         table = pd.read_csv(file, header=None, dtype=str, skipinitialspace=True)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
@@ -56,15 +80,13 @@ def read_log(folder: Path) -> pd.DataFrame:
     table.columns = list(COLUMNS)
     if table["steering"].iloc[0] == "steering":
         table = table.iloc[1:].reset_index(drop=True)
-    images = [folder / IMAGES / PureWindowsPath(name).name for name in table["center"]]
-    return pd.DataFrame(
-        {
-            "image": images,
-            "angle": _numbers(file, table["steering"]),
-            "time_s": _times(file, images),
-            "speed": _numbers(file, table["speed"]),
-        }
-    )
+    return table
+
+
+def _images(folder: Path, cells: pd.Series) -> list[Path]:
+    """Pictures by the names in the log, which have the paths of the machine that recorded them."""
+    names = cells.fillna(NO_PICTURE)
+    return [folder / IMAGES / PureWindowsPath(name).name for name in names]
 
 
 def _numbers(file: Path, cells: pd.Series) -> np.ndarray:

@@ -71,16 +71,18 @@ class Viewpoint:
         view: geometry of the picture as the network sees it.
         car: what its angles mean.
         speed_mps: metres a second.
+        offset_m: metres right of the recorded path at which the picture was taken: a side camera's.
     """
 
     view: View
     car: Car
     speed_mps: float
+    offset_m: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Where a camera is put: metres and degrees to the right of the recorded one."""
+    """Where a camera is put: metres and degrees to the right of the recorded path."""
 
     shift_m: float = 0.0
     yaw_deg: float = 0.0
@@ -93,6 +95,7 @@ def augment(
     viewpoints: Sequence[Viewpoint] | None = None,
     return_s: float = RETURN_S,
     flip_share: float = FLIP_SHARE,
+    moves: Sequence[Move] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Vary a batch.
 
@@ -103,6 +106,7 @@ def augment(
         viewpoints: of each picture, to move its camera; None leaves the cameras where they are.
         return_s: seconds in which the angle of a moved camera leads back to the path.
         flip_share: share of the pictures that are mirrored.
+        moves: where each camera is put; None for anywhere, with `viewpoints`.
 
     Returns:
         New images of the same shape and type, and the angles that belong to them.
@@ -111,8 +115,9 @@ def augment(
     for index, image in enumerate(images):
         move, viewpoint = Move(), viewpoints[index] if viewpoints else None
         if viewpoint:
-            move = random_move(rng)
+            move = moves[index] if moves else random_move(rng)
             angle_deg[index] = angle_after(move, float(angle_deg[index]), viewpoint, return_s)
+            move = Move(move.shift_m - viewpoint.offset_m, move.yaw_deg)
         varied = relight(redraw(image, viewpoint.view if viewpoint else None, move, rng), rng)
         if rng.random() < PATCH_SHARE:
             paint_patch(varied, rng)

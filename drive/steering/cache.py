@@ -15,6 +15,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,6 +33,9 @@ from drive.steering.preprocess import (
     RoadCrop,
     preprocess,
 )
+
+if TYPE_CHECKING:
+    from drive.steering.side_cameras import SideCamera
 
 FRAMES, ROWS = "frames.npy", "rows.npz"
 UNFINISHED = ".unfinished-"
@@ -55,6 +59,7 @@ class CachedDrive:
         camera: that recorded it.
         car: that recorded it.
         view: geometry of `images`; None where it is not known.
+        sides: cameras beside this one, for training only; see `drive.steering.side_cameras`.
     """
 
     name: str
@@ -68,6 +73,7 @@ class CachedDrive:
     camera: Camera = field(default_factory=Camera)
     car: Car = field(default_factory=Car)
     view: View | None = None
+    sides: tuple[SideCamera, ...] = ()
 
     def __post_init__(self) -> None:
         """Put the car's usual speed where no speeds are given."""
@@ -90,6 +96,7 @@ def open_drive(
     *,
     stride: int = 1,
     crop: RoadCrop = ROAD,
+    camera: str = "",
     progress: Progress = no_progress,
 ) -> CachedDrive:
     """Open a recording's small frames, decoding them first where they are not yet there.
@@ -99,12 +106,13 @@ def open_drive(
         folder: of all caches.
         stride: keep every `stride`-th frame.
         crop: which part of a frame is the road.
+        camera: which of the recording's cameras, where it is not the front one.
         progress: shows the decoding.
 
     Raises:
         InputError: no frame of the recording has an angle, or the folder cannot be written.
     """
-    what = f"{recording.pixels_digest} {PREPROCESS_VERSION} {crop} {stride}"
+    what = f"{recording.pixels_digest} {PREPROCESS_VERSION} {crop} {stride}" + camera
     home = Path(folder) / hashlib.sha256(what.encode()).hexdigest()[:32]
     if not home.is_dir():
         try:

@@ -14,12 +14,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from drive.errors import InputError
-from drive.steering.augment import FLIP_SHARE, RETURN_S, Viewpoint, augment
+from drive.steering.augment import (
+    FLIP_SHARE,
+    RETURN_S,
+    Move,
+    Viewpoint,
+    angle_after,
+    augment,
+    random_move,
+)
+from drive.steering.cache import CachedDrive
 from drive.steering.sampling import balanced_epoch
 from drive.steering.split import Part
 
 AHEAD = 3  # batches made while the network is busy
 PLAIN_BATCH = 256
+OWN_CHANCE = 1
+"""Sets the generator that puts cameras beside the path apart from the one that varies pictures."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,30 +46,65 @@ class Samples:
 
     Attributes:
         angle_deg: (N,) float32 degrees, positive right.
+        has_sides: whether side cameras recorded some of them too, and each camera's view is known.
     """
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self.parts = list(parts)
         self.angle_deg = np.concatenate([part.angle_deg for part in parts] or [np.zeros(0, "f")])
+        known = all(part.drive.view is not None for part in parts)
+        self.has_sides = known and any(part.drive.sides for part in parts)
         self._part = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
         self._row = np.concatenate([part.rows for part in parts] or [np.zeros(0, np.int64)])
 
     def __len__(self) -> int:
         return len(self.angle_deg)
 
-    def batch(self, positions: np.ndarray) -> Batch:
-        """Read the frames at these positions from disk."""
-        images = [self.parts[self._part[p]].drive.images[self._row[p]] for p in positions]
-        return Batch(np.stack(images), self.angle_deg[positions])
+    def batch(self, positions: np.ndarray, moves: Sequence[Move] | None = None) -> Batch:
+        """Read the frames at these positions from disk, as the front camera sees them.
 
-    def viewpoints(self, positions: np.ndarray) -> list[Viewpoint] | None:
+        With `moves`, each as the camera sees it that is nearest to where it is to be put; the
+        angles stay those of the path.
+        """
+        seen = self._seen(positions, moves)
+        return Batch(
+            np.stack([drive.images[row] for drive, row, _ in seen]), self.angle_deg[positions]
+        )
+
+    def viewpoints(
+        self, positions: np.ndarray, moves: Sequence[Move] | None = None
+    ) -> list[Viewpoint] | None:
         """Camera, car and speed behind each frame; None where a drive does not know its view."""
         found = []
-        for position in positions:
+        for position, (seen, _, offset_m) in zip(
+            positions, self._seen(positions, moves), strict=True
+        ):
             drive, row = self.parts[self._part[position]].drive, self._row[position]
-            if drive.view is None:
+            if seen.view is None:
                 return None
-            found.append(Viewpoint(drive.view, drive.car, float(drive.speed_mps[row])))
+            speed_mps = float(drive.speed_mps[row])
+            found.append(Viewpoint(seen.view, drive.car, speed_mps, offset_m))
+        return found
+
+    def offsets_m(self, position: int) -> list[float]:
+        """Metres right of the front camera, 0 first, of all cameras that have this frame."""
+        drive, row = self.parts[self._part[position]].drive, self._row[position]
+        return [0.0, *(side.offset_m for side in drive.sides if side.rows[row] >= 0)]
+
+    def _seen(
+        self, positions: np.ndarray, moves: Sequence[Move] | None
+    ) -> list[tuple[CachedDrive, int, float]]:
+        """For each frame the drive, the row in it and the offset of the camera to take."""
+        found = []
+        for index, position in enumerate(positions):
+            drive, row = self.parts[self._part[position]].drive, int(self._row[position])
+            best = drive, row, 0.0
+            for side in drive.sides if moves else ():
+                wanted_m = moves[index].shift_m if moves else 0.0
+                nearer = abs(wanted_m - side.offset_m) < abs(wanted_m - best[2])
+                if nearer and side.rows[row] >= 0:
+                    best = side.drive, int(side.rows[row]), side.offset_m
+            found.append(best)
         return found
 
     def plain_batches(self, batch: int = PLAIN_BATCH) -> Iterator[Batch]:
@@ -127,11 +173,34 @@ class TrainingBatches:
                 yield waiting.popleft().result()
 
     def _make(self, epoch: int, index: int, positions: np.ndarray) -> Batch:
-        batch = self.samples.batch(positions)
+        moves = self._moves(epoch, index, positions) if self.samples.has_sides else None
+        batch = self.samples.batch(positions, moves)
+        moved = bool(moves) or (self.vary and self.move)
+        viewpoints = self.samples.viewpoints(positions, moves) if moved else None
         if not self.vary:
-            return batch
+            return self._with_corrected_angles(batch, viewpoints, moves)
         rng = np.random.default_rng([self.seed, epoch, index])
-        viewpoints = self.samples.viewpoints(positions) if self.move else None
         share = FLIP_SHARE if self.mirror else 0.0
-        varied = augment(batch.images, batch.angle_deg, rng, viewpoints, self.return_s, share)
-        return Batch(*varied)
+        return Batch(
+            *augment(batch.images, batch.angle_deg, rng, viewpoints, self.return_s, share, moves)
+        )
+
+    def _moves(self, epoch: int, index: int, positions: np.ndarray) -> list[Move]:
+        """Where to put each camera of a batch that has side cameras.
+
+        Without moves that are redrawn, to one of the places at which there is a camera.
+        """
+        rng = np.random.default_rng([self.seed, epoch, index, OWN_CHANCE])
+        if self.vary and self.move:
+            return [random_move(rng) for _ in positions]
+        return [Move(float(rng.choice(self.samples.offsets_m(p)))) for p in positions]
+
+    def _with_corrected_angles(
+        self, batch: Batch, viewpoints: list[Viewpoint] | None, moves: list[Move] | None
+    ) -> Batch:
+        """The pictures as they are, those of side cameras with the angle that leads back."""
+        if not viewpoints or not moves:
+            return batch
+        behind = zip(moves, batch.angle_deg, viewpoints, strict=True)
+        angles = [angle_after(m, float(a), viewpoint, self.return_s) for m, a, viewpoint in behind]
+        return Batch(batch.images, np.array(angles, np.float32))

@@ -1,0 +1,118 @@
+"""Side cameras of a recording: pictures that really were taken further left and right.
+
+A camera beside the front one shows what the car would see from there, better than any redrawing,
+so it is taken for training wherever it is the nearest to where the car is to be put (arXiv
+1604.07316, section 2). Its frames belong to the front's rows by their number. Finds them and opens
+them from the cache; knows no angles and no batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from drive.errors import InputError
+from drive.frames import udacity
+from drive.frames.recording import FRONT, VIDEO_SUFFIXES, PairingReport, Recording
+from drive.progress import Progress, no_progress
+from drive.steering.cache import CachedDrive, open_drive
+from drive.steering.preprocess import ROAD, RoadCrop
+
+DIRECTIONS = {"left": -1.0, "right": 1.0}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SideCamera:
+    """The frames of one side camera, beside the drive of its front camera.
+
+    Attributes:
+        side: `left` or `right`.
+        offset_m: metres right of the front camera; negative left.
+        path: its video, or the folder of its pictures.
+        drive: its frames; their angles are those of the recorded path, not corrected.
+        rows: (N,) int64, the row in `drive` for each row of the front's; -1 where it has none.
+    """
+
+    side: str
+    offset_m: float
+    path: Path
+    drive: CachedDrive
+    rows: np.ndarray
+
+    @property
+    def missing(self) -> int:
+        """Rows of the front that have no frame here."""
+        return int((self.rows < 0).sum())
+
+
+def side_recordings(recording: Recording) -> dict[str, Recording]:
+    """The side cameras that a recording has, as recordings with its angles, by side."""
+    found: dict[str, Recording] = {}
+    images = udacity.side_images(recording.path) if recording.images else {}
+    for side in DIRECTIONS:
+        name = f"{recording.name} ({side})"
+        if recording.images:
+            if any(image.is_file() for image in images[side]):
+                found[side] = replace(
+                    recording, name=name, images=images[side], report=PairingReport()
+                )
+        elif video := _video_beside(recording.path, side):
+            found[side] = replace(recording, name=name, path=video, report=PairingReport())
+    return found
+
+
+def open_sides(
+    recording: Recording,
+    front: CachedDrive,
+    folder: str | Path,
+    *,
+    stride: int = 1,
+    crop: RoadCrop = ROAD,
+    progress: Progress = no_progress,
+    on_error: Callable[[str, InputError], None] | None = None,
+) -> CachedDrive:
+    """The drive with the side cameras that its recording has, each from its own cache entry.
+
+    Args:
+        recording: that `front` was opened from.
+        front: its cached frames.
+        folder, stride, crop, progress: as in `open_drive`, the same as for `front`.
+        on_error: is told of a camera that cannot be read, by its name, instead of an error being
+            raised; the drive then goes without it.
+
+    Raises:
+        InputError: a side camera cannot be read.
+    """
+    sides: list[SideCamera] = []
+    for side, beside in side_recordings(recording).items():
+        try:
+            drive = open_drive(
+                beside, folder, stride=stride, crop=crop, camera=side, progress=progress
+            )
+        except InputError as error:
+            if on_error is None:
+                raise
+            on_error(beside.name, error)
+            continue
+        offset_m = DIRECTIONS[side] * recording.config.camera.side_m
+        sides.append(SideCamera(side, offset_m, beside.path, drive, _rows_of(drive, front)))
+    return replace(front, sides=tuple(sides))
+
+
+def _rows_of(drive: CachedDrive, front: CachedDrive) -> np.ndarray:
+    """(N,) the row of `drive` with the same frame number as each row of `front`; -1 for none."""
+    rows = np.searchsorted(drive.frame_index, front.frame_index)
+    rows = np.minimum(rows, len(drive) - 1)
+    return np.where(drive.frame_index[rows] == front.frame_index, rows, -1)
+
+
+def _video_beside(front: Path, side: str) -> Path | None:
+    """`NAME_left.mp4` beside `NAME_front.mp4`, with any ending that videos have."""
+    if not front.stem.endswith(FRONT):
+        return None
+    stem = front.stem.removesuffix(FRONT)
+    paths = [front.with_name(f"{stem}_{side}{suffix}") for suffix in VIDEO_SUFFIXES]
+    return next((path for path in paths if path.is_file()), None)
