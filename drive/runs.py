@@ -32,6 +32,7 @@ PACKAGES = (
     "onnxruntime",
     "opencv-python-headless",
     "openvino",
+    "optuna",
     "pandas",
     "tensorflow-cpu",
     "tensorflow",

@@ -46,7 +46,7 @@ RANDOM_TRIALS = 8
 """Trials drawn at random, the usual settings first among them, before earlier ones guide."""
 
 UNPRUNED_TRIALS = 5
-UNPRUNED_EPOCHS = 1
+UNPRUNED_EPOCHS = 2
 """No trial is cut off before as many others, and as many of its own epochs, have ended."""
 
 BEST_SHARE = 0.25
