@@ -97,7 +97,7 @@ class Analyser:
         with self._record.stage("detect"):
             detections = self._detect(frame, region)
         with self._record.stage("steer"):
-            angle_deg = self._pilot.predict(frame.image) if self._pilot else None
+            angle_deg, spread_deg = self._steer(frame)
         smoothed_deg = None
         if self._smoother and angle_deg is not None:
             smoothed_deg = self._smoother.add(frame.time_s, angle_deg)
@@ -112,7 +112,17 @@ class Analyser:
             header=self._header(frame) if shows_time else None,
             smoothed_deg=smoothed_deg,
             heat=heat,
+            spread_deg=spread_deg,
         )
+
+    def _steer(self, frame: Frame) -> tuple[float | None, float | None]:
+        """The angle, and how far an ensemble's members lie apart, in degrees."""
+        if self._pilot is None:
+            return None, None
+        if self._pilot.members == 1:
+            return self._pilot.predict(frame.image), None
+        angles, spreads = self._pilot.predict_with_spread([frame.image])
+        return float(angles[0]), float(spreads[0])
 
     def _heat(self, frame: Frame) -> HeatMap | None:
         """Where the steering network looks; some of the pictures are kept for the shift check."""

@@ -31,7 +31,7 @@ DETECTION_COLUMNS = (
     *("x1", "y1", "x2", "y2"),
 )
 STEERING_COLUMNS = ("frame", "time_s", "angle_deg", "truth_deg")
-SMOOTHED_COLUMN = "smoothed_deg"
+SMOOTHED_COLUMN, SPREAD_COLUMN = "smoothed_deg", "spread_deg"
 
 TIME_DIGITS = 6
 SCORE_DIGITS = 4
@@ -57,6 +57,7 @@ class Result:
         header: the line at the top of the picture.
         smoothed_deg: the model's angle behind the filter over time; None without one.
         heat: how much each part of the picture counts for the angle; None where nobody asks.
+        spread_deg: how far the members of an ensemble lie apart; None for a single network.
     """
 
     frame: Frame
@@ -67,6 +68,7 @@ class Result:
     header: str | None = None
     smoothed_deg: float | None = None
     heat: HeatMap | None = None
+    spread_deg: float | None = None
 
     @property
     def shown_deg(self) -> float | None:
@@ -172,15 +174,17 @@ class SteeringTable(_Table):
     Args:
         path: of the file.
         smooths: whether a column with the smoothed angle stands at the end.
+        spreads: whether one with the spread of an ensemble's members stands behind that.
     """
 
     columns = STEERING_COLUMNS
 
-    def __init__(self, path: Path, smooths: bool = False) -> None:
+    def __init__(self, path: Path, smooths: bool = False, spreads: bool = False) -> None:
         super().__init__(path)
         self._smooths = smooths
-        if smooths:
-            self.columns = (*STEERING_COLUMNS, SMOOTHED_COLUMN)
+        self._spreads = spreads
+        more = {SMOOTHED_COLUMN: smooths, SPREAD_COLUMN: spreads}
+        self.columns = (*STEERING_COLUMNS, *(name for name, asked in more.items() if asked))
         self._series: list[tuple[float, float, float, float]] = []
 
     def write(self, result: Result) -> None:
@@ -189,9 +193,11 @@ class SteeringTable(_Table):
         angles = (result.angle_deg, result.truth_deg, result.smoothed_deg)
         angle, truth, smoothed = (missing if each is None else each for each in angles)
         self._series.append((frame.time_s, angle, truth, smoothed))
+        shown = [*(angles if self._smooths else angles[:2])]
+        if self._spreads:
+            shown.append(result.spread_deg)
         cells = [
-            "" if each is None else round(each, ANGLE_DIGITS) + POSITIVE_ZERO
-            for each in (angles if self._smooths else angles[:2])
+            "" if each is None else round(each, ANGLE_DIGITS) + POSITIVE_ZERO for each in shown
         ]
         self._rows.writerow([frame.index, round(frame.time_s, TIME_DIGITS), *cells])
 

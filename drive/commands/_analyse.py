@@ -213,7 +213,8 @@ def analyse_source(
         explainer = _load_explainer(args, steering_weights) if steers else None
     _say_region(args, context, reader, detector)
     context.record.add_input(args.source)
-    sinks = _open_sinks(args, context, reader, detector is not None, pilot is not None)
+    members = pilot.members if pilot else 0
+    sinks = _open_sinks(args, context, reader, detector is not None, members)
     moving = reader.source.kind is not Kind.IMAGES
     sample = _sample(args) if explainer else None
     analyser = Analyser(
@@ -407,15 +408,18 @@ def _open_sinks(
     context: Context,
     reader: FrameReader,
     detects: bool,
-    steers: bool,
+    members: int,
 ) -> _Sinks:
+    """Open what results go to; `members` of the steering network, 0 where none steers."""
     from drive.frames.sources import Kind
     from drive.sinks import AnnotatedImages, AnnotatedVideo, DetectionTable, SteeringTable
 
     folder = context.run_folder()
     sinks = _Sinks(
         DetectionTable(folder.file(DETECTIONS)) if detects else None,
-        SteeringTable(folder.file(STEERING), args.smooth is not None) if steers else None,
+        SteeringTable(folder.file(STEERING), args.smooth is not None, members > 1)
+        if members
+        else None,
     )
     if args.no_video:
         return sinks

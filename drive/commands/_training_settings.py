@@ -7,7 +7,10 @@ given here as fixed. Knows options; takes no step of training.
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drive.errors import InputError
 
 if TYPE_CHECKING:
     from drive.steering.state import TrainingSettings
@@ -96,6 +99,70 @@ def add_learning_options(learning: argparse._ArgumentGroup) -> None:
     )
 
 
+def add_transfer_options(parser: argparse.ArgumentParser) -> None:
+    """Add the pretrained backbone and how it is taken along."""
+    transfer = parser.add_argument_group("transfer learning")
+    transfer.add_argument(
+        "--backbone",
+        choices=["vgg16", "resnet50"],
+        help="put the angle on top of a pretrained network, in place of --variant",
+    )
+    transfer.add_argument(
+        "--backbone-weights",
+        metavar="FILE|imagenet|none",
+        help="its weights without the classifier; imagenet: Keras' own, fetched where they are not "
+        "in ~/.keras/models; none: a random start (default: imagenet)",
+    )
+    transfer.add_argument(
+        "--freeze-epochs",
+        type=int,
+        metavar="N",
+        help="epochs at the beginning in which only the layers on top learn (default: 5; of a "
+        "random start 0)",
+    )
+    transfer.add_argument(
+        "--depth-rate",
+        type=float,
+        metavar="F",
+        help="then the backbone's last block learns at F times --learning-rate, and each earlier "
+        "block at F times the next one's (default: 0.3)",
+    )
+
+
+def _asked_transfer(args: argparse.Namespace) -> dict[str, Any]:
+    """The settings of the backbone that are given.
+
+    Raises:
+        InputError: options that have no meaning without a backbone, or none with one.
+    """
+    from drive.steering.backbone import IMAGENET, RANDOM, find_weights
+
+    names = ("backbone_weights", "freeze_epochs", "depth_rate")
+    given = {name: getattr(args, name, None) for name in ("backbone", *names)}
+    given = {name: value for name, value in given.items() if value is not None}
+    if "backbone" not in given:
+        for name in given:
+            option = name.replace("_", "-")
+            raise InputError(f"--{option} is of a backbone. Name one with --backbone")
+        return {}
+    if args.variant != "published" or args.batch_norm:
+        raise InputError(
+            "--variant and --batch-norm are of the network without a backbone. Leave them out "
+            "with --backbone"
+        )
+    weights = given.get("backbone_weights", IMAGENET)
+    if args.weights:
+        if "backbone_weights" in given:
+            raise InputError("--weights has the backbone's too. Leave --backbone-weights out")
+        return given
+    if weights == RANDOM:
+        given.setdefault("freeze_epochs", 0)
+    elif weights != IMAGENET:
+        given["backbone_weights"] = str(Path(weights).resolve())
+    find_weights(args.backbone, given.get("backbone_weights", IMAGENET))  # before hours of work
+    return given
+
+
 def asked_settings(args: argparse.Namespace) -> TrainingSettings:
     """The settings that the options ask for."""
     from drive.steering.state import TrainingSettings
@@ -121,4 +188,5 @@ def asked_settings(args: argparse.Namespace) -> TrainingSettings:
         return_s=args.return_s,
         seed=args.seed,
         **{name: value for name, value in given.items() if value is not None},
+        **_asked_transfer(args),
     )

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drive.commands._common import RESUME_HINT, Context, add_recording_options
+from drive.commands._ensemble import state_home, train_members
 from drive.commands._rate_search import search_rate
 from drive.commands._training_data import add_data_options, add_recordings, asked_data, read_split
 from drive.commands._training_settings import (
     add_learning_options,
+    add_transfer_options,
     add_variation_options,
     asked_settings,
 )
@@ -57,8 +59,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="write losses and histograms of weights and gradients for TensorBoard, each epoch",
     )
     learning.add_argument(
+        "--ensemble",
+        type=int,
+        metavar="N",
+        help="train N networks from different seeds, each in its own folder; the model is their "
+        "mean, and says how far they lie apart",
+    )
+    learning.add_argument(
         "--resume", metavar="DIR", help="go on with a training that was stopped, in its folder"
     )
+    add_transfer_options(parser)
     add_recording_options(parser)
 
 
@@ -73,33 +83,47 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     context.record.extra |= {"training": asdict(settings), "data": data}
     with context.record.stage("read"):
         split = read_split(data, args.cache, context)
-    start = _start(args.weights, settings)
     if args.find_lr:
-        epochs = args.epochs or 1
+        epochs, start = args.epochs or 1, _start(args.weights, settings)
         return search_rate(split, settings, start, epochs, folder, context, LOSS_AXIS)
-    with context.record.stage("train"):
-        result = train_steering(
+
+    def train(home: RunFolder, own: TrainingSettings, resume: bool) -> TrainingResult:
+        start = None if resume else _start(args.weights, own)
+        return train_steering(
             split,
-            folder.path,
-            settings,
+            home.path,
+            own,
             start=start,
-            resume=bool(args.resume),
+            resume=resume,
             notes={"data": data},
             progress=context.progress,
         )
+
+    def write(result: TrainingResult, own: TrainingSettings, home: RunFolder) -> dict[str, Any]:
+        return _write(split, result, own, data["crop"], home, context)
+
+    members = data.get("ensemble")
+    if members:
+        return train_members(split, settings, members, folder, context, train, write)
+    with context.record.stage("train"):
+        result = train(folder, settings, bool(args.resume))
     with context.record.stage("write"):
-        return _write(split, result, settings, data["crop"], folder, context)
+        return write(result, settings, folder)
 
 
 def _fresh(
     args: argparse.Namespace, context: Context
 ) -> tuple[TrainingSettings, dict[str, Any], RunFolder]:
+    from drive.steering.ensemble import check_members, member_folder
     from drive.steering.state import HISTORY
 
     settings = asked_settings(args)
     data = asked_data(args)
+    if args.ensemble is not None:
+        data["ensemble"] = check_members(args.ensemble)
     folder = context.run_folder()
-    folder.file(HISTORY)  # refuses a folder in which another training was stopped
+    for home in (folder.path, member_folder(folder.path, 1)):  # was another training stopped here?
+        folder.file(str(home.relative_to(folder.path) / HISTORY))
     return settings, data, folder
 
 
@@ -107,9 +131,12 @@ def _resumed(
     args: argparse.Namespace, context: Context
 ) -> tuple[TrainingSettings, dict[str, Any], RunFolder]:
     """What the stopped training was asked; what does not change the learning may be given anew."""
+    from drive.steering.ensemble import shared_settings
     from drive.steering.state import read_state
 
-    settings, notes = read_state(args.resume)
+    settings, notes = read_state(state_home(args.resume))
+    if notes["data"].get("ensemble"):
+        settings = shared_settings(settings, notes["data"]["ensemble"])
     if args.find_lr:
         raise InputError("--find-lr looks for a rate to begin with. Leave --resume out")
     if args.recordings or args.weights:
@@ -131,10 +158,21 @@ def _start(weights: str | None, settings: TrainingSettings) -> Any:
     """The network to go on from, or None for a new one."""
     if weights is None:
         return None
+    from drive.steering.ensemble import count_members
     from drive.steering.model_file import load_network
     from drive.steering.network import read_network_options, rebuild_network
 
     model, metadata = load_network(weights)
+    if count_members(metadata) > 1:
+        raise InputError(
+            f"{weights} holds an ensemble, which does not learn as a whole. Name one of its "
+            "members, such as member1/model.onnx beside it"
+        )
+    if metadata.get("backbone") != settings.backbone:
+        raise InputError(
+            f"{weights} holds a network on the backbone {metadata.get('backbone', 'none')}. "
+            f"Received: --backbone {settings.backbone or 'none'}"
+        )
     if metadata.get("variant") != settings.variant:
         raise InputError(
             f"{weights} holds the variant {metadata.get('variant')}. "

@@ -175,6 +175,7 @@ def ready_network(
     model = start or new_network(settings, angle_deg)
     if settings.backbone:
         freeze(model, settings.backbone)
+        _thaws(model, 0, settings)
     compile_network(model, settings, steps_per_epoch)
     return model
 

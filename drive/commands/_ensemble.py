@@ -1,0 +1,117 @@
+"""`train-steering --ensemble N`: one training after the other, then their networks in one file.
+
+Knows folders and files of an ensemble; how one member is trained and written, `train_steering`
+hands in. A stopped ensemble goes on with the member in which it was stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drive.commands._common import Context
+
+if TYPE_CHECKING:
+    from drive.runs import RunFolder
+    from drive.steering.evaluate import Answers
+    from drive.steering.split import Part, Split
+    from drive.steering.state import TrainingSettings
+    from drive.steering.train import TrainingResult
+
+Train = Callable[["RunFolder", "TrainingSettings", bool], "TrainingResult"]
+Write = Callable[["TrainingResult", "TrainingSettings", "RunFolder"], dict[str, Any]]
+
+
+def state_home(folder: str) -> Path:
+    """Where the state lies that says how a training was begun: a member's folder of an ensemble."""
+    from drive.steering.ensemble import member_folder
+    from drive.steering.state import STATE
+
+    home = Path(folder)
+    first = member_folder(home, 1)
+    return first if (first / STATE).is_file() and not (home / STATE).is_file() else home
+
+
+def train_members(
+    split: Split,
+    settings: TrainingSettings,
+    members: int,
+    folder: RunFolder,
+    context: Context,
+    train: Train,
+    write: Write,
+) -> dict[str, Any]:
+    """Train and write each member in its own folder, then the ensemble.
+
+    Args:
+        split: the frames, the same for all.
+        settings: of the training; each member has its own seed.
+        members: how many.
+        folder: of the run.
+        context: of the command.
+        train: trains one in a folder, going on with what is there if told so.
+        write: writes what a training gives into its folder.
+    """
+    from drive.runs import RunFolder
+    from drive.steering.ensemble import member_folder, member_settings
+    from drive.steering.state import STATE
+
+    results, written = [], []
+    for number, own in enumerate(member_settings(settings, members), start=1):
+        home = RunFolder(member_folder(folder.path, number), folder.overwrite)
+        context.message(f"member {number} of {members}, seed {own.seed}")
+        begun = bool(context.args.resume) and (home.path / STATE).is_file()
+        with context.record.stage("train"):
+            results.append(train(home, own, begun))
+        with context.record.stage("write"):
+            written.append(write(results[-1], own, home))
+    with context.record.stage("write"):
+        return _write_ensemble(split, results, written, folder, context)
+
+
+def _write_ensemble(
+    split: Split,
+    results: Sequence[TrainingResult],
+    written: Sequence[dict[str, Any]],
+    folder: RunFolder,
+    context: Context,
+) -> dict[str, Any]:
+    from drive.render.plots import plot_steering_distribution, plot_steering_over_time
+    from drive.steering.ensemble import as_lines, describe_ensemble, merge
+    from drive.steering.evaluate import as_table, evaluate, in_one_row
+    from drive.steering.model_file import KERAS_FILE, read_notes, save_trained
+
+    metadata = describe_ensemble(read_notes(written[0]["model"]), len(results))
+    model = folder.file(KERAS_FILE)
+    onnx = save_trained(merge([result.model for result in results]), model, metadata)
+    mean_deg = float(metadata["training_mean_deg"])
+    answers = _together(results, split.validation)
+    tested = _together(results, split.test)
+    metrics = {"validation": evaluate(answers, mean_deg)}
+    if tested:
+        metrics["test"] = evaluate(tested, mean_deg)
+    over_time = folder.file("steering_over_time.png")
+    distribution = folder.file("steering_distribution.png")
+    times, angles, truths = in_one_row(tested or answers)
+    plot_steering_over_time(over_time, times, angles, truths)
+    plot_steering_distribution(distribution, {"human": truths, "ensemble": angles})
+    context.message(as_table(metrics))
+    for name, each in metrics.items():
+        context.message(f"{name}: {as_lines(each)}")
+    context.message(f"ensemble and its members -> {folder.path}")
+    return {
+        "members": list(written),
+        **metrics,
+        "model": model,
+        "onnx": onnx,
+        "steering_over_time": over_time,
+        "steering_distribution": distribution,
+    }
+
+
+def _together(results: Sequence[TrainingResult], parts: list[Part]) -> list[Answers]:
+    from drive.steering.ensemble import combine
+    from drive.steering.train import answers_for
+
+    return combine([answers_for(result.model, parts) for result in results])
