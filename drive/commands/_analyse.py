@@ -328,7 +328,7 @@ def _check_explanation(
     """Write and say whether what the network looks at is what steers it."""
     from drive.render.shift_chart import plot_shift_check
     from drive.runs import write_json
-    from drive.steering.shift_check import in_words, shift_check
+    from drive.steering.shift_check import in_one_line, in_words, shift_check
 
     folder = context.run_folder()
     numbers, chart = folder.file(EXPLANATION), folder.file(EXPLANATION_CHART)
@@ -342,7 +342,8 @@ def _check_explanation(
             context.progress,
         )
     write_json(numbers, report)
-    plot_shift_check(chart, report["shifts_px"], report["change_deg"], report["area_share"])
+    curves = (report["shifts_px"], report["change_deg"], report["area_share"])
+    plot_shift_check(chart, *curves, title=in_one_line(report))
     context.record.extra["explanation"] = report
     for line in in_words(report):
         context.message(line)

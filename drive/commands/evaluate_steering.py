@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from drive.commands._analyse import ENGINES
 from drive.commands._common import Context, add_recording_options, recording_overrides
+from drive.errors import InputError
 
 if TYPE_CHECKING:
     from drive.steering.evaluate import Answers
@@ -36,11 +37,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--engine", choices=ENGINES, default="auto", help="what runs the network (default: auto)"
     )
+    parser.add_argument(
+        "--smooth",
+        type=float,
+        metavar="S",
+        help="measure the angles behind a filter over time as well, which is S seconds late",
+    )
     add_recording_options(parser)
 
 
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Predict every frame that has an angle; write and print what came out."""
+    if args.smooth is not None and not 0 < args.smooth < float("inf"):
+        raise InputError(f"--smooth is a delay in seconds, above 0. Received: {args.smooth:g}")
     from drive.frames.recording import open_recordings
     from drive.runs import write_json
     from drive.steering.evaluate import as_table, evaluate
@@ -62,6 +71,8 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     mean = pilot.training_mean_deg
     metrics = evaluate(drives, mean)
     each = {drive.name: evaluate([drive], mean) for drive in drives}
+    if args.smooth is not None:
+        metrics["smoothing"] = _smoothing(drives, metrics, context)
     mean_of = "the recording itself" if mean is None else "the training data"
     write_json(metrics_path, {**metrics, "mean_of": mean_of, "recordings": each})
     table = as_table(each if len(each) == 1 else {**each, TOGETHER: metrics})
@@ -72,6 +83,21 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     _warn(each, context)
     _warn_of_training_drives(list(each), pilot, context)
     return {**metrics, "metrics": metrics_path}
+
+
+def _smoothing(drives: list[Answers], metrics: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Measure and say what the filter over time gains, and what its delay costs."""
+    from drive.steering.smooth import measure_smoothing
+
+    found = measure_smoothing(drives, context.args.smooth)
+    context.record.extra["smoothing"] = found
+    context.message(
+        f"smoothing: delay {found['delay_s']:g} s; jitter {metrics['jitter_deg'] or 0:.3f} -> "
+        f"{found['jitter_deg'] or 0:.3f} degrees from frame to frame; RMSE "
+        f"{metrics['rmse_deg']:.3f} -> {found['rmse_deg']:.3f}; the delay alone would cost a "
+        f"perfect driver {found['delay_costs_deg']:.3f}"
+    )
+    return found
 
 
 def _of_members(each: dict[str, dict[str, Any]], together: dict[str, Any]) -> str:

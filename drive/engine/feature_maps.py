@@ -35,6 +35,9 @@ IN_PLACE = (
 """Operators and layers that leave each value at its place in the picture, and may stand between
 two convolutions. What comes behind the last convolution does not matter."""
 
+BRANCH, DILATED = "a branch", "a dilated convolution"
+"""What is refused wherever it stands: convolutions beside the walk would go unseen."""
+
 FIRST_INPUT_COUNTS = ("Conv", "BatchNormalization", "MatMul", "Gemm", "Reshape")
 """Operators whose further inputs are parameters, whatever they come from."""
 
@@ -89,7 +92,8 @@ def load_with_maps(
 
     Raises:
         MissingFileError: there is no such file.
-        InputError: the network's convolutions do not stand one behind the other.
+        InputError: the network's convolutions do not stand one behind the other, as those of
+            residual networks and of ensembles.
         WeightsError: the file is damaged.
     """
     model_path = Path(path)
@@ -153,10 +157,12 @@ def _convolutions(steps: list[_Step], path: Path) -> tuple[tuple[Window, ...], l
             windows.append(step.window)
             tensors.append(step.output)
             activated = step.activates
+        elif step.kind in (BRANCH, DILATED):
+            raise _refusal(path, f"{step.kind} at '{step.name}'")
         elif number < last and step.kind not in (*IN_PLACE, *ACTIVATIONS):
-            raise _refusal(path, f"{step.kind} '{step.name}' stands between them")
+            raise _refusal(path, f"{step.kind} '{step.name}' between them")
         elif number > last and step.kind not in (*IN_PLACE, *ACTIVATIONS):
-            break
+            activated = True  # what comes behind here is no part of the picture any more
         elif windows and step.activates and not activated:
             tensors[-1], activated = step.output, True
     if not windows:
@@ -183,7 +189,7 @@ def _onnx_steps(graph: onnx.GraphProto) -> list[_Step]:
         steps.append(_onnx_step(node))
         sources = [source for source in node.input if source and source not in constants]
         if len(sources) > 1 and node.op_type not in FIRST_INPUT_COUNTS:
-            steps[-1] = _Step("a branch", node.name or name, name)
+            steps[-1] = _Step(BRANCH, node.name or name, name)
         name = node.input[0] if node.input[0] in sources else sources[0]
     return steps[::-1]
 
@@ -196,7 +202,7 @@ def _onnx_step(node: onnx.NodeProto) -> _Step:
         return _Step(node.op_type, name, output, activates=node.op_type in ACTIVATIONS)
     settings = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
     if "kernel_shape" not in settings or any(size != 1 for size in settings.get("dilations", [])):
-        return _Step("a dilated convolution", name, output)
+        return _Step(DILATED, name, output)
     kernel, stride = settings["kernel_shape"], settings.get("strides", [1, 1])
     return _Step("Conv", name, output, Window(name, _pair(kernel), _pair(stride)))
 
@@ -211,7 +217,7 @@ def _keras_steps(model: keras.Model) -> list[_Step]:
         sources = layer._inbound_nodes[history.node_index].input_tensors
         steps.append(_keras_step(layer, tensor))
         if len(sources) > 1:
-            steps[-1] = _Step("a branch", layer.name, tensor)
+            steps[-1] = _Step(BRANCH, layer.name, tensor)
         if not sources:
             return steps[::-1]
         tensor = sources[0]
@@ -222,7 +228,7 @@ def _keras_step(layer: Any, tensor: Any) -> _Step:
     if kind != "Conv2D":
         return _Step(kind, layer.name, tensor, activates=kind in ACTIVATIONS)
     if tuple(layer.dilation_rate) != (1, 1):
-        return _Step("a dilated convolution", layer.name, tensor)
+        return _Step(DILATED, layer.name, tensor)
     window = Window(layer.name, _pair(layer.kernel_size), _pair(layer.strides))
     activates = getattr(layer.activation, "__name__", "") != "linear"
     return _Step(kind, layer.name, tensor, window, activates)

@@ -210,6 +210,14 @@ def _ratio(a: float, b: float) -> float | None:
     return a / b if b > 0 else None
 
 
+def in_one_line(report: dict[str, Any]) -> str:
+    """What the check found, as a chart's title."""
+    ratio = report["salient_over_rest"]
+    if ratio is None:
+        return "Nothing that was shifted moves the angle"
+    return f"Shifting what is marked moves the angle {ratio:.2g} times as far as shifting the rest"
+
+
 def in_words(report: dict[str, Any]) -> Sequence[str]:
     """The report for people, line by line."""
     deg, share = report["at_named_shift_deg"], report["area_share"]

@@ -10,10 +10,16 @@ Knows times and angles; not who predicted them.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from drive.errors import InputError
+
+if TYPE_CHECKING:
+    from drive.steering.evaluate import Answers
 
 
 class Smoother:
@@ -70,3 +76,32 @@ def jitter_deg(angle_deg: np.ndarray) -> float | None:
     """Mean absolute change in degrees from one frame to the next; None of fewer than two."""
     changes = np.abs(np.diff(np.asarray(angle_deg, np.float64)))
     return float(np.mean(changes)) if len(changes) else None
+
+
+def measure_smoothing(drives: Sequence[Answers], delay_s: float) -> dict[str, Any]:
+    """What smoothing makes of predictions: calmer, and late.
+
+    Args:
+        drives: predictions and truth, drive by drive.
+        delay_s: seconds by which slow changes come later.
+
+    Returns:
+        `delay_s`; `rmse_deg`, `mae_deg`, `explained_variance` and `jitter_deg` of the smoothed
+        angles, as `evaluate` has them of the plain ones; `rmse_change_deg`, the smoothed RMSE less
+        the plain one; `delay_costs_deg`, the RMSE of the human's own angle behind the same filter:
+        what the delay costs a perfect driver.
+    """
+    from drive.steering.evaluate import evaluate
+
+    plain = evaluate(drives)
+    after = evaluate([replace(d, angle_deg=smooth(d.time_s, d.angle_deg, delay_s)) for d in drives])
+    perfect = evaluate(
+        [replace(d, angle_deg=smooth(d.time_s, d.truth_deg, delay_s)) for d in drives]
+    )
+    kept = ("rmse_deg", "mae_deg", "explained_variance", "jitter_deg")
+    return {
+        "delay_s": delay_s,
+        **{name: after[name] for name in kept},
+        "rmse_change_deg": after["rmse_deg"] - plain["rmse_deg"],
+        "delay_costs_deg": perfect["rmse_deg"],
+    }

@@ -1,0 +1,139 @@
+"""The filter over time: its delay is what it says, at any frame rate; jitter falls."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from drive import cli
+from drive.errors import InputError
+from drive.steering.evaluate import Answers
+from drive.steering.smooth import Smoother, jitter_deg, measure_smoothing, smooth
+from tests.conftest import VideoMaker
+
+
+def uneven_times(count: int) -> np.ndarray:
+    """Seconds of frames that come 5 to 120 ms after each other."""
+    return np.cumsum(np.random.default_rng(1).uniform(0.005, 0.12, count))
+
+
+@pytest.mark.parametrize("delay_s", [0.05, 0.3, 1.0])
+def test_a_steady_turn_comes_exactly_the_delay_later_at_any_frame_rate(delay_s: float) -> None:
+    time_s = uneven_times(600)
+    smoothed = smooth(time_s, 4 * time_s, delay_s)
+    late_s = time_s - smoothed / 4
+    settled = time_s > time_s[0] + 12 * delay_s
+    assert settled.sum() > 100
+    np.testing.assert_allclose(late_s[settled], delay_s, rtol=0.01)
+
+
+def test_an_angle_that_stays_is_left_alone_and_jitter_falls() -> None:
+    time_s = uneven_times(300)
+    np.testing.assert_allclose(smooth(time_s, np.full(300, -2.5), 0.3), -2.5)
+    noise = np.random.default_rng(2).normal(0, 1, 300)
+    smoothed = smooth(time_s, noise, 0.3)
+    before, after = jitter_deg(noise), jitter_deg(smoothed)
+    assert before is not None and after is not None
+    assert after < 0.3 * before
+    assert jitter_deg(np.array([1.0])) is None
+
+
+def test_no_frame_before_its_time() -> None:
+    """An angle tells nothing of later ones."""
+    time_s, angle_deg = uneven_times(50), np.random.default_rng(3).normal(0, 1, 50)
+    changed = angle_deg.copy()
+    changed[30:] += 9
+    first, second = (smooth(time_s, angles, 0.2) for angles in (angle_deg, changed))
+    np.testing.assert_array_equal(first[:30], second[:30])
+    assert second[30] > first[30]
+
+
+def test_a_source_that_begins_anew_has_no_past() -> None:
+    smoother = Smoother(0.5)
+    assert smoother.add(3.0, 8.0) == 8.0
+    assert 0 < smoother.add(3.1, 0.0) < 8.0
+    assert smoother.add(0.0, -1.0) == -1.0
+
+
+@pytest.mark.parametrize("delay_s", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_delay_is_above_zero(delay_s: float) -> None:
+    with pytest.raises(InputError, match="above 0"):
+        Smoother(delay_s)
+
+
+def test_what_the_delay_costs_is_measured_beside_what_the_filter_gains() -> None:
+    time_s = np.arange(400) * 0.05
+    truth = 5 * np.sin(time_s)
+    noise = np.random.default_rng(4).normal(0, 1.5, 400)
+    drive = Answers("town", np.arange(400), time_s, (truth + noise).astype(np.float32), truth)
+    found = measure_smoothing([drive], 0.2)
+    assert found["delay_s"] == 0.2
+    assert found["rmse_change_deg"] < -0.5
+    assert found["jitter_deg"] < 0.5
+    expected = 5 / np.sqrt(2) * 2 * np.sin(0.2 / 2)  # a sine against itself 0.2 s ago
+    assert found["delay_costs_deg"] == pytest.approx(expected, rel=0.05)
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_predict_steering_states_the_delay_and_keeps_the_raw_angle(
+    tmp_path: Path, make_video: VideoMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    times_ms = [0, 40, 95, 140, 260, 300]
+    video = str(make_video(times_ms=times_ms, size=(320, 192)))
+    raw, smoothed = tmp_path / "raw", tmp_path / "smoothed"
+    assert cli.main(["predict-steering", video, "--out", str(raw), "--no-video", "--quiet"]) == 0
+    capsys.readouterr()
+    command = ["predict-steering", video, "--smooth", "0.25", "--out", str(smoothed), "--json"]
+    assert cli.main(command) == 0
+    done = capsys.readouterr()
+    before, after = rows_of(raw / "steering.csv"), rows_of(smoothed / "steering.csv")
+    assert list(before[0]) == ["frame", "time_s", "angle_deg", "truth_deg"]
+    assert list(after[0]) == [*before[0], "smoothed_deg"]
+    angles = np.array([float(row["angle_deg"]) for row in after])
+    assert [row["angle_deg"] for row in after] == [row["angle_deg"] for row in before]
+    written = [float(row["smoothed_deg"]) for row in after]
+    expected = smooth(np.array(times_ms) / 1000, angles, 0.25)
+    np.testing.assert_allclose(written, expected, atol=1e-3)
+    assert "delay 0.25 s" in done.err and "jitter" in done.err
+    said = json.loads((smoothed / "run.json").read_text())["smoothing"]
+    assert said["delay_s"] == 0.25
+    assert said["smoothed_jitter_deg"] < said["jitter_deg"]
+    assert json.loads(done.out.splitlines()[-1])["smoothing"] == said
+
+
+def test_pictures_are_not_smoothed_and_a_delay_is_checked(
+    tmp_path: Path, make_video: VideoMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cv2.imwrite(str(tmp_path / "p.png"), np.zeros((96, 160, 3), np.uint8))
+    for source, delay, reason in (
+        (tmp_path / "p.png", "0.2", "pictures"),
+        (make_video(frames=2), "0", "above 0"),
+    ):
+        command = ["predict-steering", str(source), f"--smooth={delay}", "--quiet"]
+        assert cli.main([*command, "--out", str(tmp_path / "out")]) == 2
+        error = capsys.readouterr().err
+        assert reason in error and len(error.splitlines()) == 1
+
+
+def test_evaluate_steering_measures_the_smoothed_angles_as_well(
+    make_recording: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_recording("town", [float(index % 5) for index in range(24)])
+    command = ["evaluate-steering", str(folder), "--smooth", "0.2", "--out", str(tmp_path / "out")]
+    assert cli.main([*command, "--json"]) == 0
+    assert "delay 0.2 s" in capsys.readouterr().err
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    found = metrics["smoothing"]
+    assert found["delay_s"] == 0.2 and found["delay_costs_deg"] > 0.1
+    assert found["jitter_deg"] <= metrics["jitter_deg"]
+    assert found["rmse_change_deg"] == pytest.approx(found["rmse_deg"] - metrics["rmse_deg"])
