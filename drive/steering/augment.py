@@ -36,8 +36,12 @@ GAMMA = (0.75, 1.35)
 COLOUR = (0.0, 1.5)
 """Factors of the colours' strength, from grey to garish: another road has other colours."""
 
-HUE_DEG = 30.0
-"""Largest turn of the colours around the grey axis."""
+HUE_DEG = 180.0
+"""Largest turn of the colours around the grey axis: any colour may border any other."""
+
+TONE_SHARE, TONE_POINTS, TONE = 0.5, 6, 0.6
+"""Half the pictures get other tones: a random curve through six levels, mixed with the true ones by
+up to 0.6. Another road may be lighter than its verge, where this one is darker."""
 
 SHADOW_SHARE = 0.3
 SHADOW = (0.4, 0.8)
@@ -57,7 +61,7 @@ WIDEST_EDGE = 0.2
 the angle off that alone. So half the pictures lose an edge of up to a fifth of the width anyway,
 wider at the bottom, on a side that says nothing about the angle."""
 
-PATCH_SHARE = 0.3
+PATCH_SHARE, MOST_PATCHES = 0.5, 3
 PATCH_SIDE = (0.1, 0.35)
 """Sides of a patch painted over, as shares of the picture's: a car, a building or a line alone
 must not decide."""
@@ -120,7 +124,8 @@ def augment(
             move = Move(move.shift_m - viewpoint.offset_m, move.yaw_deg)
         varied = relight(redraw(image, viewpoint.view if viewpoint else None, move, rng), rng)
         if rng.random() < PATCH_SHARE:
-            paint_patch(varied, rng)
+            for _ in range(rng.integers(1, MOST_PATCHES + 1)):
+                paint_patch(varied, rng)
         images[index] = varied
     flipped = rng.random(len(images)) < flip_share
     return flip(images, angle_deg, flipped)
@@ -212,6 +217,8 @@ def relight(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     height, width = image.shape[:2]
     brightness = np.exp(rng.uniform(np.log(BRIGHTNESS[0]), np.log(BRIGHTNESS[1])))
     curve = light_curve(brightness, rng.uniform(*GAMMA))
+    if rng.random() < TONE_SHARE:
+        curve = curve[random_tones(rng)]
     rgb = cv2.cvtColor(image, cv2.COLOR_YUV2RGB)
     lit = cv2.LUT(rgb, curve)
     if rng.random() < SHADOW_SHARE:
@@ -227,6 +234,15 @@ def light_curve(factor: float, gamma: float = 1.0) -> np.ndarray:
     """(256,) uint8: what each level becomes under `factor` times the light and an exponent."""
     levels = np.arange(256) / 255
     return np.rint(np.clip(levels * factor, 0, 1) ** gamma * 255).astype(np.uint8)
+
+
+def random_tones(rng: np.random.Generator) -> np.ndarray:
+    """(256,) uint8: other tones for each level, that need not keep their order."""
+    levels = np.arange(256)
+    points = np.linspace(0, 255, TONE_POINTS)
+    other = np.interp(levels, points, rng.uniform(0, 255, TONE_POINTS))
+    share = rng.uniform(0, TONE)
+    return np.rint(levels * (1 - share) + other * share).astype(np.uint8)
 
 
 def turn_colours(image: np.ndarray, strength: float, hue_deg: float = 0.0) -> np.ndarray:
