@@ -8,6 +8,7 @@ know of it. Knows layers, weights files and which layers learn; takes no step of
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
 import warnings
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ IMAGENET, RANDOM = "imagenet", "none"
 
 KERAS_MODELS = Path.home() / ".keras" / "models"
 WEIGHTS_SUFFIXES = (".h5", ".keras")
+ANNOUNCED = "Downloading data from"
 BASE_URL = "https://storage.googleapis.com/tensorflow/keras-applications"
 
 YUV_TO_BGR = (
@@ -200,7 +202,7 @@ def _fetch(kind: Backbone, backbone: str) -> Path:
     import keras
 
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # Keras tells of its download there
+        with contextlib.redirect_stdout(_Progress()):
             found = keras.utils.get_file(
                 kind.file, kind.url, cache_subdir="models", file_hash=kind.md5
             )
@@ -211,6 +213,15 @@ def _fetch(kind: Backbone, backbone: str) -> Path:
             f"{kind.file} into {KERAS_MODELS}, or name the file with --backbone-weights FILE"
         ) from None
     return Path(found)
+
+
+class _Progress(io.TextIOBase):
+    """Takes what Keras writes of a download to standard output, which is for results, to standard
+    error; without the line before it, so that a failed one is told in one line."""
+
+    def write(self, text: str) -> int:
+        """Pass it on."""
+        return len(text) if text.startswith(ANNOUNCED) else sys.stderr.write(text)
 
 
 def load_backbone(model: keras.Model, backbone: str, path: Path) -> None:

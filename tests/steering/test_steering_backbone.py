@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from drive.cli import main
 from drive.errors import InputError, MissingFileError, WeightsError
 from drive.steering import backbone as module
 from drive.steering.backbone import (
@@ -113,7 +116,7 @@ def test_pictures_reach_the_backbone_as_opencv_and_keras_would_give_them(
 ) -> None:
     yuv = np.random.default_rng(0).integers(0, 256, (3, *SIZE), np.uint8)  # far out of range too
     model = build_transfer(tiny_backbone)
-    given = keras.Model(model.inputs, model.get_layer("minus_mean").output)(yuv)
+    given = keras.Model(model.inputs, model.get_layer("minus_mean").output)([yuv])
     rgb = np.stack([cv2.cvtColor(picture, cv2.COLOR_YUV2RGB) for picture in yuv])
     expected = keras.applications.vgg16.preprocess_input(rgb.astype(np.float32))
     rounding = 0.51  # OpenCV's own, to whole levels
@@ -244,6 +247,64 @@ def test_without_internet_the_error_says_where_to_put_the_file(
 
 
 @pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--freeze-epochs", "2"], "--freeze-epochs is of a backbone"),
+        (["--backbone", "vgg16", "--variant", "elu"], "--variant and --batch-norm"),
+        (["--backbone", "vgg16", "--backbone-weights", "absent.h5"], "absent.h5"),
+        (["--backbone", "vgg16", "--backbone-weights", "none", "--depth-rate", "2"], "depth_rate"),
+        (["--backbone", "resnet50"], "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"),
+        (["--ensemble", "1"], "--ensemble is a whole number from 2"),
+    ],
+)
+def test_wrong_options_are_one_line_before_anything_is_read(
+    options: list[str],
+    reason: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    def offline(*_: object, **__: object) -> str:
+        sys.stdout.write("Downloading data from https://...\n")  # as Keras does
+        raise Exception("URL fetch failure on https://...: Name or service not known")
+
+    monkeypatch.setattr(keras.utils, "get_file", offline)
+    out = tmp_path / "out"
+    assert main(["train-steering", "nowhere", *options, "--out", str(out), "--quiet"]) == 2
+    output = capsys.readouterr()
+    assert reason in output.err
+    assert len(output.err.splitlines()) == 1
+    assert output.out == ""
+    assert not out.exists()
+
+
+@pytest.mark.slow
+def test_train_on_a_backbone_then_go_on_from_its_file(
+    make_recording: Callable[..., Path],
+    tiny_weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    recording = make_recording("town", np.sin(np.arange(80) / 9) * 5, fps=10)
+    train = ["train-steering", str(recording), "--epochs", "2", "--batch", "16", "--quiet"]
+    train += ["--validation", "0.2", "--no-viewpoints", "--backbone", "vgg16"]
+    first, second = tmp_path / "first", tmp_path / "second"
+    weights = ["--backbone-weights", str(tiny_weights), "--freeze-epochs", "1"]
+    assert main([*train, *weights, "--out", str(first)]) == 0
+    record = json.loads((first / "run.json").read_text())
+    assert record["training"]["backbone_weights"] == str(tiny_weights)
+    pilot = load_steering(first / "model.onnx")
+    assert pilot.metadata["backbone"] == "vgg16"
+    again = ["--weights", str(first / "model.onnx"), "--out", str(second)]
+    assert main([*train, *again]) == 0
+    other = [*train[:-2], *again[:2], "--out", str(tmp_path / "third")]
+    assert main(other) == 2
+    assert "on the backbone vgg16" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("name", "backbone", "block"),
     [
         ("block1_conv2", "vgg16", 1),
@@ -271,8 +332,8 @@ def test_the_real_backbone_takes_its_weights_and_is_written_as_onnx(
     model = build_transfer(backbone, scale_deg=2.0)
     load_backbone(model, backbone, path)
     pictures = np.random.default_rng(0).integers(0, 256, (1, *SIZE), np.uint8)
-    inside = keras.Model(model.inputs, model.get_layer("minus_mean").output)(pictures)
-    features = keras.Model(model.inputs, model.get_layer("flatten").input)(pictures)
+    inside = keras.Model(model.inputs, model.get_layer("minus_mean").output)([pictures])
+    features = keras.Model(model.inputs, model.get_layer("flatten").input)([pictures])
     np.testing.assert_array_equal(np.asarray(trained(inside)), np.asarray(features))
     assert len(backbone_layers(model, backbone)) == learning
     freeze(model, backbone)
