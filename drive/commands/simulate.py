@@ -49,6 +49,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="seconds from a frame to the moment its angle acts (default: 0)",
     )
+    group.add_argument(
+        "--smooth",
+        type=float,
+        metavar="S",
+        help="steady the angles with a filter that delays them by S seconds (default: none)",
+    )
     group.add_argument("--start", type=float, default=0.0, metavar="S", help="first second to use")
     group.add_argument("--end", type=float, metavar="S", help="second to stop at")
     group.add_argument(
@@ -146,6 +152,7 @@ def _drive(
             recording,
             pilot,
             **rules,
+            smooth_s=args.smooth,
             start_s=args.start,
             end_s=args.end,
             watch=film,

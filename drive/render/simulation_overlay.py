@@ -138,14 +138,14 @@ class SimulationOverlay:
         cv2.fillPoly(patch, [points], MODEL, cv2.LINE_AA, SUBPIXEL_BITS)
 
     def _draw_flash(self, canvas: np.ndarray) -> None:
-        """A frame around the picture and a word: nobody overlooks it."""
+        """A frame around the picture, and the word at the top right, where no header stands."""
         edge = self._flash_px
         for strip in (canvas[:edge], canvas[-edge:], canvas[:, :edge], canvas[:, -edge:]):
             strip[...] = VERMILLION
         text, size = "intervention", self._font_px
         width = text_width(text, size, BOLD) + 2 * self._margin
         height = line_height(size) + self._margin
-        x, y = (canvas.shape[1] - width) // 2, edge
+        x, y = canvas.shape[1] - edge - width, edge
         if x < 0:
             return
         canvas[y : y + height, x : x + width] = VERMILLION

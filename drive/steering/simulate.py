@@ -33,6 +33,7 @@ from drive.steering.recorded_path import (
     shrink_of,
     shrunk_size,
 )
+from drive.steering.smooth import Smoother
 
 LIMIT_M = 1.0
 INTERVENTION_S = 6.0
@@ -158,6 +159,7 @@ def simulate(
     *,
     limit_m: float = LIMIT_M,
     delay_s: float = 0.0,
+    smooth_s: float | None = None,
     start_s: float = 0.0,
     end_s: float | None = None,
     watch: Callable[[Step], None] | None = None,
@@ -171,6 +173,8 @@ def simulate(
             positive right.
         limit_m: metres beside the path from which on the human would intervene.
         delay_s: seconds from a picture to the moment at which its angle acts.
+        smooth_s: delay in seconds of a filter over the pilot's angles, as `drive.steering.smooth`
+            has it; it begins anew where the car is put back. None: no filter.
         start_s, end_s: the part of the drive to simulate.
         watch: is told of each frame.
         progress: shows how far it is.
@@ -185,6 +189,7 @@ def simulate(
     view = camera.view(*shrunk_size(size, shrink))
     steers: Policy = pilot.predict if hasattr(pilot, "predict") else pilot
     loop = _Loop(recording.config.car, limit_m, delay_s)
+    smoother: Smoother | None = None
     path = PathReport()
     moments = read_path(recording, path, start_s=start_s, end_s=end_s, shrink=shrink)
     total = int(np.isfinite(recording.angle_deg).sum()) if end_s is None and not start_s else None
@@ -197,6 +202,10 @@ def simulate(
                 f"{recording.name}, frame {moment.frame.index}: a pilot answers a number of "
                 f"degrees. Received: {angle_deg}"
             )
+        if smooth_s is not None:
+            if smoother is None or loop.anew:
+                smoother = Smoother(smooth_s)
+            angle_deg = smoother.add(moment.frame.time_s, angle_deg)
         loop.steer(angle_deg)
         if watch is not None:
             watch(loop.step(moment, image))
@@ -282,6 +291,11 @@ class _Loop:
             self._intervention = True
             self._interventions += 1
             self._put_back()
+
+    @property
+    def anew(self) -> bool:
+        """Whether the car was put on the path at the last frame."""
+        return self._intervention or self._cut
 
     def steer(self, angle_deg: float) -> None:
         """Take the answer to the frame that arrived last."""

@@ -237,6 +237,26 @@ def test_delay_lets_a_bend_go_by() -> None:
     assert np.abs(same.offset_m).max() < 1e-9
 
 
+def test_smoothed_angles_act_and_the_filter_begins_anew(
+    recording: Callable[..., Recording],
+) -> None:
+    calls = 0
+
+    def trembles(image: np.ndarray) -> float:
+        nonlocal calls
+        calls += 1
+        return 3.0 if calls % 2 else 1.0
+
+    road = recording([0.0] * 60)
+    result = simulate(road, trembles, smooth_s=0.2)
+    plain = simulate(road, trembles)
+    assert result.interventions > 0
+    assert result.changes_deg().mean() < plain.changes_deg().mean() / 3
+    assert result.angle_deg[0] == 3.0
+    behind = np.flatnonzero(result.intervention)
+    assert set(result.angle_deg[behind].tolist()) <= {1.0, 3.0}, "nothing of before is left"
+
+
 def test_baselines_stand_beside() -> None:
     bend = drive_of([2.0] * 60)
     beside = follow_baselines(bend, CAR)
@@ -433,6 +453,7 @@ def test_command_reads_udacity_pictures(tmp_path: Path) -> None:
     [
         (["--limit", "0"], "limit"),
         (["--delay", "5"], "delay"),
+        (["--smooth", "0"], "delay"),
         (["--start", "3", "--end", "2"], "--end"),
         (["--start", "-1"], "--start"),
         (["--weights", "absent.onnx"], "absent.onnx"),
