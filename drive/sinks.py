@@ -177,8 +177,6 @@ class SteeringTable(_Table):
         spreads: whether one with the spread of an ensemble's members stands behind that.
     """
 
-    columns = STEERING_COLUMNS
-
     def __init__(self, path: Path, smooths: bool = False, spreads: bool = False) -> None:
         super().__init__(path)
         self._smooths = smooths

@@ -138,8 +138,8 @@ def _asked_transfer(args: argparse.Namespace) -> dict[str, Any]:
     from drive.steering.backbone import IMAGENET, RANDOM, find_weights
 
     names = ("backbone_weights", "freeze_epochs", "depth_rate")
-    given = {name: getattr(args, name, None) for name in ("backbone", *names)}
-    given = {name: value for name, value in given.items() if value is not None}
+    asked = {name: getattr(args, name, None) for name in ("backbone", *names)}
+    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     if "backbone" not in given:
         for name in given:
             option = name.replace("_", "-")

@@ -104,10 +104,14 @@ def count_members(metadata: Mapping[str, str]) -> int:
 
 
 def spread_deg(members_deg: np.ndarray) -> np.ndarray:
-    """(N,) standard deviation of each row of (N, M) degrees; NaN where there is one member."""
+    """(N,) standard deviation of each row of (N, M) degrees; NaN where there is one member.
+
+    The members are a sample of the networks that could have been trained, so the squares are
+    divided by M - 1.
+    """
     if members_deg.shape[1] < FEWEST:
         return np.full(len(members_deg), np.nan, np.float32)
-    return members_deg.std(axis=1, dtype=np.float64).astype(np.float32)
+    return members_deg.std(axis=1, dtype=np.float64, ddof=1).astype(np.float32)
 
 
 def combine(answers: Sequence[Sequence[Answers]]) -> list[Answers]:
@@ -135,12 +139,12 @@ def measure_members(members_deg: np.ndarray, truth_deg: np.ndarray) -> dict[str,
         `members`, each with its `rmse_deg` and `mae_deg`; `spread`, with `mean_deg`;
         `error_correlation`, the correlation (Pearson's) of the spread with the mean's absolute
         error, 1 where the spread says which frames go wrong; `error_over_spread`, the
-        root mean squares of both divided: 1 where an error is as large as the spread says, more
-        where the members are wrong together. None where not defined.
+        root mean squares of both divided: about 1 where an error is as large as the spread
+        says, more where the members are wrong together. None where not defined.
     """
     members = members_deg.astype(np.float64)
     errors = members - np.asarray(truth_deg, np.float64)[:, None]
-    error, spread = np.abs(errors.mean(axis=1)), members.std(axis=1)
+    error, spread = np.abs(errors.mean(axis=1)), spread_deg(members).astype(np.float64)
     varies = error.std() > 0 and spread.std() > 0
     rms = float(np.sqrt(np.mean(spread**2)))
     return {

@@ -129,11 +129,18 @@ def predict_recording(
         answers.append(ask(np.stack(prepared)))
     columns = np.array(found, np.float64).reshape(-1, 3).T
     angles = np.concatenate(answers) if answers else np.zeros(0, np.float32)
+    angles = pilot.restated(angles, recording, _speeds(recording, columns[0], angles.ndim))
     members = angles if angles.ndim > 1 else None
     if members is not None:
         angles = members.mean(axis=1, dtype=np.float64).astype(np.float32)
     frames = columns[0].astype(np.int64)
     return Answers(recording.name, frames, columns[1], angles, columns[2], members)
+
+
+def _speeds(recording: Recording, frames: np.ndarray, dimensions: int) -> np.ndarray:
+    """(N,) metres a second of these frames, or (N, 1)."""
+    rows = np.searchsorted(recording.frame_index, frames)
+    return recording.speed_mps[rows].reshape(-1, *[1] * (dimensions - 1))
 
 
 def in_one_row(drives: Sequence[Answers]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -158,7 +165,7 @@ def write_steering_csv(path: Path, answers: Answers) -> None:
     with atomic(path) as part, part.open("w", newline="") as file:
         rows = csv.writer(file)
         columns = [answers.angle_deg, answers.truth_deg]
-        names = STEERING_COLUMNS
+        names: tuple[str, ...] = STEERING_COLUMNS
         if answers.members_deg is not None:
             columns.append(spread_deg(answers.members_deg))
             names = (*names, SPREAD_COLUMN)
