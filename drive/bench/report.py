@@ -13,6 +13,8 @@ from typing import Any
 
 from drive.bench.measure import Times, ratio
 from drive.bench.stages import DRIVE, FLOAT, INFERENCE, INT8, RUNTIMES, V1, Row
+from drive.bench.training import CACHE, READERS, STRAIGHTFORWARD, TRAINING
+from drive.bench.training import DRIVE as TRAINED
 
 RATIOS = (
     "detect_vs_straightforward",
@@ -57,31 +59,48 @@ def table_rows(rows: Sequence[Row], times: Mapping[str, Times]) -> list[dict[str
 def ratios(rows: Sequence[Row], times: Mapping[str, Times]) -> dict[str, Any]:
     """Return every ratio; inference is compared within a runtime, `by_engine` has each.
 
-    The plain ones are those of the runtime that `auto` takes: the first of `RUNTIMES`.
+    The plain ones are those of the runtime that `auto` takes: the first of `RUNTIMES`. Training is
+    compared with the straightforward way with each of its readers, `by_reader`; the plain ratio is
+    that of the first of `READERS`.
     """
     by_engine = {engine: _of_engine(engine, rows, times) for engine in RUNTIMES}
     first = next((found for found in by_engine.values() if any(found.values())), {})
-    return {name: first.get(name) for name in RATIOS} | {"by_engine": by_engine}
+    by_reader = {reader: _of_reader(reader, rows, times) for reader in READERS}
+    plain = {name: first.get(name) for name in RATIOS}
+    plain["training_vs_straightforward"] = by_reader[READERS[0]]
+    return plain | {"by_engine": by_engine, "training_by_reader": by_reader}
 
 
 def _of_engine(
     engine: str, rows: Sequence[Row], times: Mapping[str, Times]
 ) -> dict[str, float | None]:
     def taken(subject: str, precision: str) -> Times | None:
-        wanted = (INFERENCE, subject, precision, engine)
-        for row in rows:
-            if (row.stage, row.subject, row.precision, row.engine) == wanted:
-                return times[row.key]
-        return None
-
-    def faster(slow: Times | None, fast: Times | None) -> float | None:
-        return None if slow is None or fast is None else round(ratio(slow, fast), DIGITS)
+        return _taken((INFERENCE, subject, precision, engine), rows, times)
 
     int8 = taken(DRIVE, INT8)
     return {
-        "int8_vs_float": faster(taken(DRIVE, FLOAT), int8),
-        "drive_int8_vs_tiny_yolo_v1_float": faster(taken(V1, FLOAT), int8),
+        "int8_vs_float": _faster(taken(DRIVE, FLOAT), int8),
+        "drive_int8_vs_tiny_yolo_v1_float": _faster(taken(V1, FLOAT), int8),
     }
+
+
+def _of_reader(reader: str, rows: Sequence[Row], times: Mapping[str, Times]) -> float | None:
+    slow = _taken((TRAINING, STRAIGHTFORWARD, "", reader), rows, times)
+    return _faster(slow, _taken((TRAINING, TRAINED, "", CACHE), rows, times))
+
+
+def _taken(
+    wanted: tuple[str, str, str, str], rows: Sequence[Row], times: Mapping[str, Times]
+) -> Times | None:
+    """The times of the row with this stage, subject, precision and engine."""
+    for row in rows:
+        if (row.stage, row.subject, row.precision, row.engine) == wanted:
+            return times[row.key]
+    return None
+
+
+def _faster(slow: Times | None, fast: Times | None) -> float | None:
+    return None if slow is None or fast is None else round(ratio(slow, fast), DIGITS)
 
 
 def as_text(table: Sequence[Mapping[str, Any]], found: Mapping[str, Any]) -> str:

@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 
     from drive.bench.measure import Stage
     from drive.bench.stages import Row
+    from drive.bench.training import TrainingBench
 
-HELP = "Measure speed on this machine: decoding, and one frame through each network and runtime."
+HELP = "Measure speed on this machine: decoding, one frame through each network, training."
 EXAMPLE = "bench my_drive.mp4 --rounds 9"
 
 FIGURES = "bench.json"
 CHART = "bench.png"
 ROUNDS = 7
-SAMPLE_VIDEO = Path(__file__).resolve().parents[2] / "data" / "sample" / "epoch01_front.mp4"
+SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
+SAMPLE_VIDEO = SAMPLE / "epoch01_front.mp4"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +42,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-keras", action="store_true", help="leave Keras out, the slowest of the runtimes"
     )
+    parser.add_argument(
+        "--recording", metavar="DIR", help="what to train steering on (default: the sample)"
+    )
+    parser.add_argument("--no-training", action="store_true", help="leave training out")
+    parser.add_argument("--cache", metavar="DIR", help="decoded frames (default: ~/.cache/drive)")
 
 
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
@@ -67,11 +74,16 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
             *reference_stages(reference, frame),
             *_detector(args, context, frame),
         ]
+        training = None if args.no_training else _training(args, context)
+        pairs += training.pairs if training else []
     with context.record.stage("measure"):
         times = take_turns([stage for _, stage in pairs], args.rounds, context.progress)
     rows = [row for row, _ in pairs]
     table, found = report.table_rows(rows, times), report.ratios(rows, times)
     figures = {"machine": machine, "rounds": args.rounds, "stages": table, "ratios": found}
+    if training:
+        figures["training"] = training.facts
+        context.message(training.as_text())
     write_json(folder.file(FIGURES), figures)
     _plot(table, found, folder.file(CHART))
     sys.stdout.write(report.as_text(table, found) + "\n")
@@ -95,6 +107,20 @@ def _detector(
         return stages
     context.record.add_input(int8)
     return stages + detector_stages(int8, INT8, frame, RUNTIMES)
+
+
+def _training(args: argparse.Namespace, context: Context) -> TrainingBench:
+    """Return an epoch of the steering network from the cache, and the straightforward one."""
+    from drive.bench.training import training_stages
+    from drive.frames.recording import open_recordings
+    from drive.steering.cache import default_cache
+
+    recordings = open_recordings([args.recording or SAMPLE])
+    cache = Path(args.cache or default_cache())
+    found = training_stages(recordings, cache, context.progress)
+    for video in found.facts["videos"]:
+        context.record.add_input(video)
+    return found
 
 
 def _plot(table: list[dict[str, Any]], found: dict[str, Any], path: Path) -> None:

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import cv2
-import keras
 import numpy as np
 import pytest
 
@@ -16,8 +15,6 @@ from drive.bench.measure import Stage, Times, ratio, take_turns
 from drive.bench.stages import Row
 from drive.cars.detector import int8_beside
 from drive.cars.int8 import quantise_detector
-from drive.cars.tiny_yolo_drive import build_tiny_yolo_drive, onnx_metadata
-from drive.engine.onnx_file import write_onnx
 from drive.render.bench_chart import Bar, plot_bench
 from tests.conftest import VideoMaker
 
@@ -76,35 +73,19 @@ def test_a_busy_machine_is_noticed() -> None:
     assert not report.is_busy({"load": None, "cores": None})
 
 
-@pytest.fixture
-def weights(tmp_path: Path) -> Path:
-    path = tmp_path / "weights" / "small.onnx"
-    path.parent.mkdir()
-    keras.utils.set_random_seed(0)
-    metadata = onnx_metadata({"car": 0.3}, [(64, 128)])
-    write_onnx(build_tiny_yolo_drive(1), path, metadata)
-    return path
-
-
-def small_reference(path: Path) -> None:
-    image = keras.Input((32, 32, 3), name="image")
-    x = keras.layers.Conv2D(4, 3, name="conv1")(image)
-    write_onnx(keras.Model(image, keras.layers.Flatten(name="flat")(x)), path, {})
-
-
 def test_the_command_writes_table_figures_and_chart(
     tmp_path: Path,
     weights: Path,
+    small_reference: None,
     make_video: VideoMaker,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (3, 60, 90, 3), dtype=np.uint8)
     assert quantise_detector(weights, int8_beside(weights), pictures) == 3
-    monkeypatch.setattr(stages, "write_reference", small_reference)
     out = tmp_path / "out"
-    arguments = ["bench", make_video(frames=4), "--weights", weights, "--rounds", "2", "--json"]
-    assert cli.main([*map(str, arguments), "--out", str(out)]) == 0
+    arguments = ["bench", make_video(frames=4), "--weights", weights, "--rounds", "2"]
+    options = ["--no-training", "--json", "--out", str(out)]
+    assert cli.main([*map(str, arguments), *options]) == 0
     printed = capsys.readouterr().out
     figures = json.loads((out / "bench.json").read_text())
     named = [(r["stage"], r["subject"], r["precision"], r["engine"]) for r in figures["stages"]]
@@ -130,13 +111,12 @@ def test_the_command_writes_table_figures_and_chart(
 def test_without_an_int8_form_float_is_measured_and_said(
     tmp_path: Path,
     weights: Path,
+    small_reference: None,
     make_video: VideoMaker,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(stages, "write_reference", small_reference)
     arguments = ["bench", make_video(frames=2), "--weights", weights, "--rounds", "1"]
-    out = ["--out", tmp_path / "out", "--no-keras", "--quiet"]
+    out = ["--out", tmp_path / "out", "--no-keras", "--no-training", "--quiet"]
     assert cli.main([*map(str, [*arguments, *out])]) == 0
     assert "small-int8.onnx" in capsys.readouterr().err
     figures = json.loads((tmp_path / "out" / "bench.json").read_text())

@@ -1,0 +1,207 @@
+"""What `bench` times of training: an epoch from the cache, and the straightforward epoch.
+
+Both train the same network on the same chosen frames, in batches of the same size, without
+varying a picture: about ten frames a second with straight driving thinned, as `train-steering`
+(and the paper) choose them. The straightforward way (`benchmarks/straightforward.py`) decodes every
+frame of the videos to get at them, in each epoch, in one process; ours reads the cache. A unit is a
+frame trained on, so a ratio of times is the ratio of an epoch's. Knows recordings, the cache and
+the loop that trains; not clocks (`measure`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from drive.bench.measure import Stage
+from drive.bench.stages import Row
+from drive.errors import InputError
+from drive.frames.recording import Recording
+from drive.progress import Progress, no_progress
+
+if TYPE_CHECKING:
+    from drive.steering.dataset import TrainingBatches
+    from drive.steering.split import Part
+    from drive.steering.state import TrainingSettings
+
+TRAINING = "training"
+DRIVE, VARIED, STRAIGHTFORWARD = "drive", "drive, varied", "straightforward"
+CACHE = "cache"
+
+READERS = ("opencv", "moviepy")
+"""How the straightforward way reads videos. The first is what ports that train from videos use,
+and the faster one, so the plain ratio is to it."""
+
+FRAMES = 1500
+"""Of the recordings' beginning, that are decoded in a turn; a minute of video or so."""
+
+FRAMES_A_SECOND = 10.0
+"""The paper's rate of training frames (arXiv 1604.07316, section 5.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingBench:
+    """An epoch in each way.
+
+    Attributes:
+        pairs: rows of the table with their stages; a unit is a frame trained on.
+        facts: what was trained on, for `bench.json`.
+    """
+
+    pairs: list[tuple[Row, Stage]]
+    facts: dict[str, Any]
+
+    def as_text(self) -> str:
+        """What a frame a second of training means here."""
+        return (
+            f"training: {self.facts['frames_trained']} frames of {self.facts['frames_decoded']} "
+            f"(about {FRAMES_A_SECOND:g} a second, straight driving thinned), batches of "
+            f"{self.facts['batch']}, nothing varied except where it says so; times are for a frame "
+            "trained on. The straightforward way decodes all frames in every epoch, in one process"
+        )
+
+
+def training_stages(
+    recordings: Sequence[Recording], cache: Path, progress: Progress = no_progress
+) -> TrainingBench:
+    """Fill the cache and make an epoch of each way.
+
+    Everything is done once here, so that graphs are traced and files are in memory.
+
+    Args:
+        recordings: drives; the first of them that hold `FRAMES` frames are used.
+        cache: folder of decoded frames.
+        progress: shows the decoding.
+
+    Raises:
+        InputError: a recording is no video, or none of its frames has an angle.
+    """
+    from drive.engine.quiet import load_keras
+
+    load_keras()
+    from drive.frames.probe import probe
+    from drive.steering.dataset import Samples
+    from drive.steering.preprocess import INPUT_HEIGHT, INPUT_WIDTH
+    from drive.steering.state import TrainingSettings
+    from drive.steering.train import training_batches
+
+    shares = _shares(recordings, cache, progress)
+    samples = Samples([share.part for share in shares])
+    settings = TrainingSettings()
+    plain = training_batches(samples, replace(settings, augment=False))
+    varied = training_batches(samples, settings)
+    chosen = plain.chosen(0)
+    pairs = []
+    for subject, batches in ((DRIVE, plain), (VARIED, varied)):
+        row = Row(TRAINING, subject, "", CACHE, f"{INPUT_WIDTH}x{INPUT_HEIGHT}")
+        pairs.append((row, _stage(row, _from_cache(batches, settings), len(chosen))))
+    first = probe(shares[0].video)
+    drives = _as_drives(shares, samples.angle_deg, chosen)
+    for reader, epoch in _straightforward(drives, settings.batch).items():
+        row = Row(TRAINING, STRAIGHTFORWARD, "", reader, f"{first.width}x{first.height}")
+        pairs.append((row, _stage(row, epoch, len(chosen))))
+    facts = {
+        "videos": [str(share.video) for share in shares],
+        "frames_decoded": sum(share.frames for share in shares),
+        "frames_trained": len(chosen),
+        "batch": settings.batch,
+    }
+    return TrainingBench(pairs, facts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Share:
+    """What is used of one recording: its first `frames` frames, and the cached ones of these."""
+
+    video: Path
+    frames: int
+    part: Part
+
+
+def _shares(recordings: Sequence[Recording], cache: Path, progress: Progress) -> list[_Share]:
+    from drive.frames.probe import probe
+    from drive.steering.cache import open_drive
+    from drive.steering.split import Part
+
+    for recording in recordings:
+        if recording.images:
+            raise InputError(
+                "bench trains on videos, which the straightforward way decodes in every epoch. "
+                f"Received: {recording.path}, a folder of pictures"
+            )
+    found: list[_Share] = []
+    left = FRAMES
+    for recording in recordings:
+        if left <= 0:
+            break
+        fps = probe(recording.path).average_fps or FRAMES_A_SECOND
+        stride = max(1, round(fps / FRAMES_A_SECOND))
+        drive = open_drive(recording, cache, stride=stride, progress=progress)
+        frames = min(left, int(drive.frame_index[-1]) + 1)
+        rows = np.flatnonzero(drive.frame_index < frames)
+        if len(rows):
+            found.append(_Share(recording.path, frames, Part(drive, rows)))
+            left -= frames
+    if not found:
+        raise InputError(
+            f"bench trains on the first {FRAMES} frames of a recording. "
+            f"Received: {recordings[0].path}, where none of these has an angle"
+        )
+    return found
+
+
+def _as_drives(
+    shares: Sequence[_Share], angle_deg: np.ndarray, chosen: np.ndarray
+) -> list[tuple[Path, dict[int, float], int]]:
+    """The chosen frames as the straightforward way is told of them.
+
+    Args:
+        shares: what is used of each recording.
+        angle_deg: (N,) degrees of all their cached frames, in a row.
+        chosen: (M,) positions in it.
+
+    Returns:
+        Of each video: its path, the chosen frames' angles by frame number, and frames to read.
+    """
+    owner = np.repeat(np.arange(len(shares)), [len(share.part) for share in shares])
+    frame = np.concatenate([share.part.drive.frame_index[share.part.rows] for share in shares])
+    drives = [(share.video, dict[int, float](), share.frames) for share in shares]
+    for position in chosen:
+        angles = drives[owner[position]][1]
+        angles[int(frame[position])] = float(angle_deg[position])
+    return drives
+
+
+def _stage(row: Row, epoch: Callable[[], object], frames: int) -> Stage:
+    epoch()
+    return Stage(row.key, epoch, units=frames, repeat=1, warm_up=0)
+
+
+def _from_cache(batches: TrainingBatches, settings: TrainingSettings) -> Callable[[], object]:
+    """An epoch as `train-steering` takes it."""
+    from drive.steering.train import ready_network, scheduled_rates, train_epoch
+
+    model = ready_network(settings, batches.samples.angle_deg, len(batches))
+    rate_at = scheduled_rates(settings, len(batches))
+    rates = [rate_at(step) for step in range(len(batches))]
+    return lambda: train_epoch(model, batches.epoch(0), rates)
+
+
+def _straightforward(
+    drives: list[tuple[Path, dict[int, float], int]], batch: int
+) -> dict[str, Callable[[], object]]:
+    """The straightforward epoch by reader; empty where `benchmarks` was not brought along."""
+    try:
+        from benchmarks import straightforward
+    except ImportError:
+        return {}
+
+    def epoch_with(reader: str) -> Callable[[], object]:
+        model = straightforward.build_pilotnet()
+        return lambda: straightforward.train_epoch(model, drives, batch, reader)
+
+    return {reader: epoch_with(reader) for reader in READERS}
