@@ -170,7 +170,8 @@ def simulate(
     Args:
         recording: the drive; its `config` says where the camera sits and what car it was.
         pilot: something with `predict`, or a function; a (H, W, 3) uint8 RGB picture to degrees,
-            positive right.
+            positive right. The answers of a network that learnt curvatures are restated for the
+            recording's car and speed.
         limit_m: metres beside the path from which on the human would intervene.
         delay_s: seconds from a picture to the moment at which its angle acts.
         smooth_s: delay in seconds of a filter over the pilot's angles, as `drive.steering.smooth`
@@ -187,7 +188,7 @@ def simulate(
     size = frame_size(recording)
     shrink = shrink_of(size[0])
     view = camera.view(*shrunk_size(size, shrink))
-    steers: Policy = pilot.predict if hasattr(pilot, "predict") else pilot
+    steers = _steering(pilot, recording)
     loop = _Loop(recording.config.car, limit_m, delay_s)
     smoother: Smoother | None = None
     path = PathReport()
@@ -196,7 +197,7 @@ def simulate(
     for moment in progress(moments, total, f"simulating {recording.name}"):
         loop.arrive(moment.frame.index, moment.frame.time_s, moment.truth_deg, moment.speed_mps)
         image = redraw(moment.frame.image, view, loop.place)
-        angle_deg = float(steers(image))
+        angle_deg = steers(image, moment.speed_mps)
         if not math.isfinite(angle_deg):
             raise InputError(
                 f"{recording.name}, frame {moment.frame.index}: a pilot answers a number of "
@@ -248,6 +249,17 @@ def follow_baselines(
         name: follow(drive, angles[name], car, limit_m=limit_m, delay_s=delay_s)
         for name in BASELINES
     }
+
+
+def _steering(pilot: Pilot | Policy, recording: Recording) -> Callable[[np.ndarray, float], float]:
+    """What turns a picture and the speed into degrees as the recording's car would record them."""
+    answer: Policy = pilot.predict if hasattr(pilot, "predict") else pilot
+    restated = getattr(pilot, "restated", None)
+    if restated is None:
+        return lambda image, speed_mps: float(answer(image))
+    return lambda image, speed_mps: float(
+        restated(np.array([answer(image)]), recording, speed_mps)[0]
+    )
 
 
 def redraw(image: np.ndarray, view: View, place: Place) -> np.ndarray:

@@ -208,6 +208,21 @@ def test_the_pilot_sees_the_frame_from_where_the_car_is(
     assert seen[-1].image.shape == (HEIGHT, WIDTH, 3)
 
 
+def test_a_network_that_answers_curvatures_is_restated_for_the_recordings_car(
+    recording: Callable[..., Recording],
+) -> None:
+    class Curvatures:
+        def predict(self, image: np.ndarray) -> float:
+            return 1.0
+
+        def restated(self, angle_deg: np.ndarray, one: Recording, speed_mps: float) -> np.ndarray:
+            return angle_deg * one.config.car.steering_ratio * speed_mps
+
+    road = recording([0.0] * 5)
+    geared = replace(road, config=replace(road.config, car=replace(CAR, steering_ratio=15.0)))
+    assert simulate(geared, Curvatures()).angle_deg.tolist() == [150.0] * 5
+
+
 def test_true_timestamps_count(recording: Callable[..., Recording]) -> None:
     times_ms = [0, 50, 90, 250, 300, 700, 750]
     bent = recording([0.0] * 7, times_ms=times_ms)
