@@ -215,7 +215,8 @@ def in_one_line(report: dict[str, Any]) -> str:
     ratio = report["salient_over_rest"]
     if ratio is None:
         return "Nothing that was shifted moves the angle"
-    return f"Shifting what is marked moves the angle {ratio:.2g} times as far as shifting the rest"
+    times = f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.1f}"
+    return f"Shifting what is marked moves the angle {times} times as far as shifting the rest"
 
 
 def in_words(report: dict[str, Any]) -> Sequence[str]:

@@ -89,7 +89,7 @@ def test_predict_steering_states_the_delay_and_keeps_the_raw_angle(
     tmp_path: Path, make_video: VideoMaker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     times_ms = [0, 40, 95, 140, 260, 300]
-    video = str(make_video(times_ms=times_ms, size=(320, 192)))
+    video = str(make_video(times_ms=times_ms, size=(160, 32)))  # the numbers lie on the road
     raw, smoothed = tmp_path / "raw", tmp_path / "smoothed"
     assert cli.main(["predict-steering", video, "--out", str(raw), "--no-video", "--quiet"]) == 0
     capsys.readouterr()
@@ -128,7 +128,7 @@ def test_pictures_are_not_smoothed_and_a_delay_is_checked(
 def test_evaluate_steering_measures_the_smoothed_angles_as_well(
     make_recording: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = make_recording("town", [float(index % 5) for index in range(24)])
+    folder = make_recording("town", [float(index % 5) for index in range(24)], size=(160, 32))
     command = ["evaluate-steering", str(folder), "--smooth", "0.2", "--out", str(tmp_path / "out")]
     assert cli.main([*command, "--json"]) == 0
     assert "delay 0.2 s" in capsys.readouterr().err
