@@ -77,6 +77,14 @@ def add_data_options(data: argparse._ArgumentGroup) -> None:
         "train with those there are, as shifts that were really seen)",
     )
     sides.add_argument("--no-side-cameras", action="store_true", help="leave them unused")
+    data.add_argument(
+        "--target",
+        choices=["angle", "curvature"],
+        default="angle",
+        help="what the network learns: the recorded angle, or 1/r of the circle that it drives, "
+        "which is the same for every car (see --wheelbase, --steering-ratio, --understeer); "
+        "either way it predicts degrees (default: angle)",
+    )
     data.add_argument("--cache", metavar="DIR", help="decoded frames (default: ~/.cache/drive)")
 
 
@@ -95,6 +103,7 @@ def asked_data(args: argparse.Namespace) -> dict[str, Any]:
         "overrides": recording_overrides(args),
         "auto_lag": args.auto_lag,
         "smooth_labels_s": args.smooth_labels,
+        "target": args.target,
         "side_cameras": (
             "no" if args.no_side_cameras else "yes" if args.side_cameras else "where there are any"
         ),
@@ -156,6 +165,11 @@ def read_split(data: dict[str, Any], cache: str | None, context: Context) -> Spl
         named = [f"{part.drive.name} ({len(part)} frames)" for part in parts]
         context.record.counts[use] = {part.drive.name: len(part) for part in parts}
         context.message(f"{use}: {', '.join(named)}")
+    if data.get("target") == "curvature":
+        from drive.steering.target import as_curvature, unit_text
+
+        split = as_curvature(split)
+        context.message(unit_text(split.training))
     return split
 
 

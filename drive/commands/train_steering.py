@@ -84,11 +84,11 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     with context.record.stage("read"):
         split = read_split(data, args.cache, context)
     if args.find_lr:
-        epochs, start = args.epochs or 1, _start(args.weights, settings)
+        epochs, start = args.epochs or 1, _start(args.weights, settings, split)
         return search_rate(split, settings, start, epochs, folder, context, LOSS_AXIS)
 
     def train(home: RunFolder, own: TrainingSettings, resume: bool) -> TrainingResult:
-        start = None if resume else _start(args.weights, own)
+        start = None if resume else _start(args.weights, own, split)
         return train_steering(
             split,
             home.path,
@@ -154,15 +154,17 @@ def _resumed(
     return settings, notes["data"], context.run_folder()
 
 
-def _start(weights: str | None, settings: TrainingSettings) -> Any:
+def _start(weights: str | None, settings: TrainingSettings, split: Split) -> Any:
     """The network to go on from, or None for a new one."""
     if weights is None:
         return None
     from drive.steering.ensemble import count_members
     from drive.steering.model_file import load_network
     from drive.steering.network import read_network_options, rebuild_network
+    from drive.steering.target import check_start
 
     model, metadata = load_network(weights)
+    factor = check_start(metadata, split.training, weights)
     if count_members(metadata) > 1:
         raise InputError(
             f"{weights} holds an ensemble, which does not learn as a whole. Name one of its "
@@ -184,6 +186,7 @@ def _start(weights: str | None, settings: TrainingSettings) -> Any:
             f"{weights} holds a network {'with' if batch_norm else 'without'} batch normalisation. "
             f"{'Add' if batch_norm else 'Leave out'} --batch-norm"
         )
+    model.get_layer("degrees").scale *= factor
     return rebuild_network(
         model,
         settings.variant,
@@ -207,11 +210,15 @@ def _write(
     from drive.steering.evaluate import evaluate
     from drive.steering.model_file import KERAS_FILE, describe, save_trained
     from drive.steering.state import HISTORY
+    from drive.steering.target import describe_target
     from drive.steering.train import answers_for
 
     training = Samples(split.training)
+    from drive.steering.target import describe_target
+
     names = [part.drive.name for part in split.training]
     metadata = describe(result.model, settings.variant, crop, training.angle_deg, names)
+    metadata |= describe_target(split.training)
     model = folder.file(KERAS_FILE)
     onnx = save_trained(result.model, model, metadata)
     answers = answers_for(result.model, split.validation)

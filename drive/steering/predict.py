@@ -13,11 +13,14 @@ import numpy as np
 
 from drive.engine import Engine, load_engine
 from drive.errors import MissingFileError, WeightsError
+from drive.steering.curvature import read_target
 from drive.steering.ensemble import ENTRY, count_members, merge, spread_deg
 from drive.steering.preprocess import INPUT_HEIGHT, INPUT_WIDTH, ROAD, RoadCrop, preprocess
 
 if TYPE_CHECKING:
     import keras
+
+    from drive.frames.recording import Recording
 
 DEFAULT_MODEL = Path(__file__).resolve().parents[2] / "weights" / "steering.onnx"
 NETWORK = "steering"
@@ -28,14 +31,16 @@ class SteeringModel:
     """A trained steering network.
 
     Args:
-        engine: runs the network, (N, 66, 200, 3) uint8 YUV to (N, 1) degrees; an ensemble's
-            second output is (N, M), the degrees of each member.
+        engine: runs the network, (N, 66, 200, 3) uint8 YUV to (N, 1) degrees, or curvatures; an
+            ensemble's second output is (N, M), those of each member.
         metadata: what the model file says; see `drive.steering.model_file.describe`.
 
     Attributes:
         engine: what runs it; `engine.name` says which runtime.
         crop: the part of a frame that it looks at.
         training_mean_deg: mean angle of its training data, None where the file does not say.
+        curvature: how answers become degrees where the network learnt curvatures; None where it
+            learnt the angle.
         members: how many networks answer, and the mean of them is taken; 1 if no ensemble.
 
     Raises:
@@ -52,8 +57,9 @@ class SteeringModel:
                 f"{self.metadata.get('network', 'something else')}, {engine.input_shape[1:]}"
             )
         self.crop = RoadCrop.parse(self.metadata.get("crop", str(ROAD)))
+        self.curvature = read_target(self.metadata)
         mean = self.metadata.get("training_mean_deg")
-        self.training_mean_deg = None if mean is None else float(mean)
+        self.training_mean_deg = None if mean is None else float(self._degrees(np.array(float(mean))))
         self.members = count_members(self.metadata)
 
     def predict(self, image: np.ndarray) -> float:
@@ -83,12 +89,32 @@ class SteeringModel:
     def predict_prepared(self, images: np.ndarray) -> np.ndarray:
         """The steering angles for (N, 66, 200, 3) uint8 YUV pictures from `preprocess`."""
         angles, *_ = self.engine.predict(images.astype(self.engine.input_dtype, copy=False))
-        return angles.reshape(-1).astype(np.float32)
+        return self._degrees(angles.reshape(-1).astype(np.float32))
 
     def predict_members(self, images: np.ndarray) -> np.ndarray:
         """(N, M) degrees of each member for pictures from `preprocess`; M is 1 if no ensemble."""
         outputs = self.engine.predict(images.astype(self.engine.input_dtype, copy=False))
-        return outputs[-1].reshape(len(images), -1).astype(np.float32)
+        return self._degrees(outputs[-1].reshape(len(images), -1).astype(np.float32))
+
+    def restated(
+        self, angle_deg: np.ndarray, recording: Recording, speed_mps: float | np.ndarray
+    ) -> np.ndarray:
+        """Predicted angles as the car of a recording would record them.
+
+        They change only where the network learnt curvatures and the recording states its car.
+
+        Args:
+            angle_deg: of this model, in any shape.
+            recording: the drive.
+            speed_mps: of the recorded car; one for all, or as `angle_deg` can be multiplied with.
+        """
+        if self.curvature is None or not recording.config.states_car:
+            return angle_deg
+        return self.curvature.restated(angle_deg, recording.config.car, speed_mps)
+
+    def _degrees(self, answers: np.ndarray) -> np.ndarray:
+        """What the network answers, as degrees of the car that it was trained with."""
+        return answers if self.curvature is None else self.curvature.degrees(answers)
 
     def predict_with_spread(
         self, images: Sequence[np.ndarray] | np.ndarray
