@@ -166,6 +166,8 @@ class Analyser:
     def _header(self, frame: Frame) -> str:
         minutes, seconds = divmod(frame.time_s, 60)
         clock = f"{int(minutes):02d}:{seconds:04.1f}"
+        if self._smoother:
+            clock += f"  angle {self._smoother.delay_s:g} s late"
         speed = self._speed.tick()
         return f"{clock}  processed at {speed:.0f} fps" if speed else clock
 

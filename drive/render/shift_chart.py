@@ -54,7 +54,7 @@ def plot_shift_check(
     shifts = floats(shifts_px)
     figure, (axes,) = new_figure(5.0)
     set_title(axes, title)
-    axes.set_xlabel("shift to the left or right [pixels of the network's input, 200 wide]")
+    axes.set_xlabel("shift to the left or right [pixels of the network's input]")
     axes.set_ylabel("mean change of the steering angle [degrees]")
     if not shifts.size or not change_deg:
         say_empty(axes, "nothing was shifted")

@@ -89,8 +89,8 @@ def shift_check(
         progress: shows how far it has come.
 
     Returns:
-        `frames`; `threshold` and `dilation_px`; `area_share`, of the pixels, for each of `WHAT`;
-        `shifts_px`; `change_deg`, for each of `WHAT` and each shift the mean absolute change of
+        `frames`; `width_px` of the pictures; `threshold` and `dilation_px`; `area_share`, of the
+        pixels, for each of `WHAT`; `shifts_px`; `change_deg`, for each of `WHAT` and each shift the mean absolute change of
         the angle in degrees, over the pictures and both directions; `named_shift_px` and
         `at_named_shift_deg`, the same at that one shift; `salient_over_rest` and
         `salient_over_random`, ratios there (None where nothing moved the angle);
@@ -191,6 +191,7 @@ def _report(salient: np.ndarray, change: dict[str, list[np.ndarray]]) -> dict[st
     at_named = {name: values[named] for name, values in mean.items()}
     return {
         "frames": len(salient),
+        "width_px": salient.shape[2],
         "threshold": THRESHOLD,
         "dilation_px": DILATION_PX,
         "area_share": shares,
@@ -231,8 +232,8 @@ def in_words(report: dict[str, Any]) -> Sequence[str]:
     }
     width = max(map(len, names.values()))
     head = (
-        f"shifted by {report['named_shift_px']} of 200 pixels, mean of {report['frames']} frames "
-        "and both directions:"
+        f"shifted by {report['named_shift_px']} of {report['width_px']} pixels, "
+        f"mean of {report['frames']} frames and both directions:"
     )
     lines = [
         f"  {words:<{width}}  {share[name]:>5.0%} of the picture  "
