@@ -51,7 +51,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
             note(recording.path, error)
             continue
         reports.append(_as_json(report))
-        sys.stdout.write(_as_text(report))
+        sys.stdout.write(_as_text(report, recording.config.camera.horizon))
     if not reports:
         raise InputError("None of the recordings can be read: " + broken[0]["findings"][0]["text"])
     results = {"recordings": [*reports, *broken]}
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     return results
 
 
-def _as_text(report: CheckReport) -> str:
+def _as_text(report: CheckReport, given_horizon: float | None) -> str:
     numbers = report.numbers
     lines = [
         f"{report.name}: {numbers['frames']} frames, {numbers['rows']} rows, "
@@ -69,8 +69,22 @@ def _as_text(report: CheckReport) -> str:
         if numbers["angle_min_deg"] is not None
         else f"{report.name}: {numbers['frames']} frames, and not one usable angle"
     ]
+    lines.append(f"  {_horizon(numbers, given_horizon)}")
     lines += [f"  - {finding.text}" for finding in report.findings] or ["  nothing stands out"]
     return "\n".join(lines) + "\n"
+
+
+def _horizon(numbers: dict[str, Any], given: float | None) -> str:
+    """Where the horizon is, how that is known, and what to write down."""
+    share = numbers["horizon"]
+    if given is not None:
+        return f"horizon at {given:.2f} of the height (given)"
+    if not numbers["horizon_trusted"]:
+        return f"horizon taken to be at {share:.2f} of the height: the motion does not tell"
+    return (
+        f"horizon at {share:.2f} of the height (estimated from motion); to keep it, write "
+        f"horizon = {share:.2f} under [camera] in recording.toml"
+    )
 
 
 def _as_json(report: CheckReport) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from drive.frames.horizon import HorizonEstimate, estimate_horizon
 from drive.frames.labels import (
     NATURAL_LAG_S,
     Turning,
@@ -34,6 +35,9 @@ ZEROS_SHARE = 0.5
 """From this share of exact zeros on, a network that always says zero looks good: say so."""
 
 DRIFT_S = 0.1
+HORIZON_TOLERANCE = 0.05
+"""Further apart than this share of the height, `recording.toml` and the motion disagree."""
+
 FULL_SCALE_TOLERANCE = 1.0001
 EXAMPLES = 5
 
@@ -76,6 +80,7 @@ def check_recording(recording: Recording, progress: Progress = no_progress) -> C
     """Read every frame and every row of `recording` and report what is wrong."""
     reading = _Reading(recording, _raw_rows(recording), measure_turning(recording, progress))
     lag = find_lag(recording, reading.turning)
+    horizon = estimate_horizon(recording)
     checks = (
         _pairing(reading),
         _duplicates(reading),
@@ -84,10 +89,11 @@ def check_recording(recording: Recording, progress: Progress = no_progress) -> C
         _drift(reading),
         _stuck(reading),
         _lag_findings(recording, lag),
+        _horizon_findings(recording, horizon),
     )
     return CheckReport(
         name=recording.name,
-        numbers=_numbers(reading, lag),
+        numbers=_numbers(reading, lag) | _horizon_numbers(horizon),
         findings=[finding for check in checks for finding in check],
     )
 
@@ -268,6 +274,21 @@ def _lag_findings(recording: Recording, lag: LagEstimate | None) -> Iterator[Fin
             f"(correlation {lag.correlation:+.2f}); lag_s = {total_s:g} in recording.toml "
             "takes it out",
         )
+
+
+def _horizon_numbers(horizon: HorizonEstimate) -> dict[str, Any]:
+    return {"horizon": horizon.share, "horizon_trusted": horizon.trusted}
+
+
+def _horizon_findings(recording: Recording, horizon: HorizonEstimate) -> Iterator[Finding]:
+    given = recording.config.camera.horizon
+    if given is None or not horizon.trusted or abs(given - horizon.share) <= HORIZON_TOLERANCE:
+        return
+    yield Finding(
+        "horizon",
+        f"the horizon is given as {given:g} of the height, and the motion of the picture says "
+        f"{horizon.share:.2f}: does the camera belong to this recording?",
+    )
 
 
 def _some(values: np.ndarray) -> str:

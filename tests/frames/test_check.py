@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from drive.cli import main
+from drive.frames import check as check_module
 from drive.frames.check import CheckReport, check_recording
-from drive.frames.motion import TurnMeter, estimate_lag
+from drive.frames.horizon import HorizonEstimate
+from drive.frames.motion import LagEstimate, TurnMeter, estimate_lag
 from drive.frames.recording import open_recordings
 
 MakeRecording = Callable[..., Path]
@@ -104,6 +108,47 @@ def test_short_or_motionless_drives_give_no_lag() -> None:
     flat = np.zeros_like(time_s)
     assert estimate_lag(time_s, np.sin(time_s), time_s, flat) is None
     assert estimate_lag(time_s[:40], np.sin(time_s[:40]), time_s[:40], time_s[:40]) is None
+
+
+def test_the_lag_to_write_down_counts_from_what_is_written(
+    make_recording: MakeRecording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_recording("late")
+    (folder / "recording.toml").write_text("lag_s = 0.3\n")
+    monkeypatch.setattr(check_module, "find_lag", lambda *_: LagEstimate(0.2, 0.9))
+    (finding,) = check(folder)[0].findings
+    assert "lag_s = 0.5 in recording.toml" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("toml", "estimate", "text", "found"),
+    [
+        ("", HorizonEstimate(0.43, True, 20, 0.01), "horizon = 0.43 under [camera]", False),
+        ("", HorizonEstimate(0.5, False, 0, 1.0), "0.50 of the height: the motion", False),
+        ("horizon = 0.42", HorizonEstimate(0.43, True, 20, 0.01), "0.42 of the", False),
+        ("horizon = 0.6", HorizonEstimate(0.43, True, 20, 0.01), "motion of the", True),
+        ("horizon = 0.6", HorizonEstimate(0.5, False, 0, 1.0), "0.60 of the height (given", False),
+    ],
+)
+def test_the_horizon_is_reported(
+    make_recording: MakeRecording,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    toml: str,
+    estimate: HorizonEstimate,
+    text: str,
+    found: bool,
+) -> None:
+    folder = make_recording("level")
+    (folder / "recording.toml").write_text(f"[camera]\n{toml}\n")
+    monkeypatch.setattr(check_module, "estimate_horizon", lambda _: estimate)
+    assert main(["check-data", str(folder), "--json", "--quiet"]) == 0
+    printed = capsys.readouterr().out
+    assert text in printed
+    (report,) = json.loads(printed.splitlines()[-1])["recordings"]
+    assert report["horizon"] == estimate.share
+    assert report["horizon_trusted"] == estimate.trusted
+    assert ("horizon" in [finding["code"] for finding in report["findings"]]) == found
 
 
 def test_the_simulator_s_wheel_and_picture_agree(shared: Path) -> None:
