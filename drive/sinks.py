@@ -183,17 +183,15 @@ class SteeringTable(_Table):
         self._spreads = spreads
         more = {SMOOTHED_COLUMN: smooths, SPREAD_COLUMN: spreads}
         self.columns = (*STEERING_COLUMNS, *(name for name, asked in more.items() if asked))
-        self._series: list[tuple[float, float, float, float]] = []
+        self._series: list[tuple[float, ...]] = []
 
     def write(self, result: Result) -> None:
         """Write the frame's angles."""
         frame, missing = result.frame, float("nan")
-        angles = (result.angle_deg, result.truth_deg, result.smoothed_deg)
-        angle, truth, smoothed = (missing if each is None else each for each in angles)
-        self._series.append((frame.time_s, angle, truth, smoothed))
-        shown = [*(angles if self._smooths else angles[:2])]
-        if self._spreads:
-            shown.append(result.spread_deg)
+        angles = (result.angle_deg, result.truth_deg, result.smoothed_deg, result.spread_deg)
+        self._series.append((frame.time_s, *(missing if each is None else each for each in angles)))
+        asked = (True, True, self._smooths, self._spreads)
+        shown = [each for each, wanted in zip(angles, asked, strict=True) if wanted]
         cells = [
             "" if each is None else round(each, ANGLE_DIGITS) + POSITIVE_ZERO for each in shown
         ]
@@ -210,8 +208,13 @@ class SteeringTable(_Table):
         """The smoothed angles in degrees; None where nothing is smoothed."""
         return self._values()[:, 3] if self._smooths else None
 
+    @property
+    def spread_deg(self) -> np.ndarray | None:
+        """How far the members of an ensemble lie apart in degrees; None for a single network."""
+        return self._values()[:, 4] if self._spreads else None
+
     def _values(self) -> np.ndarray:
-        return np.array(self._series, dtype=np.float64).reshape(-1, 4)
+        return np.array(self._series, dtype=np.float64).reshape(-1, 5)
 
 
 @dataclass(frozen=True, slots=True)

@@ -515,7 +515,9 @@ def _plot_steering(context: Context, table: SteeringTable) -> dict[str, Any]:
     over_time = folder.file("steering_over_time.png")
     distribution = folder.file("steering_distribution.png")
     truth = truth_deg if known.any() else None
-    plot_steering_over_time(over_time, time_s, angle_deg, truth, table.smoothed_deg)
+    plot_steering_over_time(
+        over_time, time_s, angle_deg, truth, table.smoothed_deg, table.spread_deg
+    )
     series = {"model": angle_deg} | ({"human": truth_deg[known]} if known.any() else {})
     plot_steering_distribution(distribution, series)
     results = {"steering_over_time": over_time, "steering_distribution": distribution}

@@ -77,6 +77,8 @@ def _write_ensemble(
     folder: RunFolder,
     context: Context,
 ) -> dict[str, Any]:
+    import numpy as np
+
     from drive.render.plots import plot_steering_distribution, plot_steering_over_time
     from drive.steering.ensemble import as_lines, describe_ensemble, merge
     from drive.steering.evaluate import as_table, evaluate, in_one_row
@@ -94,7 +96,8 @@ def _write_ensemble(
     over_time = folder.file("steering_over_time.png")
     distribution = folder.file("steering_distribution.png")
     times, angles, truths = in_one_row(tested or answers)
-    plot_steering_over_time(over_time, times, angles, truths)
+    spread = np.concatenate([drive.spread_deg for drive in tested or answers])
+    plot_steering_over_time(over_time, times, angles, truths, spread_deg=spread)
     plot_steering_distribution(distribution, {"human": truths, "ensemble": angles})
     context.message(as_table(metrics))
     for name, each in metrics.items():

@@ -130,7 +130,11 @@ def _write_drive(home: Path, answers: Answers, overwrite: bool) -> None:
     folder = RunFolder(home, overwrite)
     write_steering_csv(folder.file("steering.csv"), answers)
     plot_steering_over_time(
-        folder.file("steering_over_time.png"), answers.time_s, answers.angle_deg, answers.truth_deg
+        folder.file("steering_over_time.png"),
+        answers.time_s,
+        answers.angle_deg,
+        answers.truth_deg,
+        spread_deg=answers.spread_deg,
     )
     series = {"human": answers.truth_deg, "model": answers.angle_deg}
     plot_steering_distribution(folder.file("steering_distribution.png"), series)

@@ -41,6 +41,7 @@ from drive.render.charts import (
 
 ANGLE_AXIS = "steering angle [degrees, right is positive]"
 DECADE = 10.0
+BAND_ALPHA = 0.3
 BINS = 51
 """An odd number, so that one bin is centred on straight ahead."""
 
@@ -138,6 +139,7 @@ def plot_steering_over_time(
     angle_deg: ArrayLike,
     truth_deg: ArrayLike | None = None,
     smoothed_deg: ArrayLike | None = None,
+    spread_deg: ArrayLike | None = None,
 ) -> None:
     """The model's steering angle over time; beside the human's, with the error below, where known.
 
@@ -147,6 +149,7 @@ def plot_steering_over_time(
         angle_deg: (N,) degrees, positive right; NaN leaves a gap.
         truth_deg: (N,) degrees, or None.
         smoothed_deg: (N,) the model's degrees behind a filter over time, or None.
+        spread_deg: (N,) how far the members of an ensemble lie apart, drawn as a band; or None.
 
     Raises:
         InputError: the arrays differ in length.
@@ -156,11 +159,12 @@ def plot_steering_over_time(
     angle = floats(angle_deg)
     truth = np.full_like(angle, np.nan) if truth_deg is None else floats(truth_deg)
     smoothed = np.full_like(angle, np.nan) if smoothed_deg is None else floats(smoothed_deg)
-    if not time.size == angle.size == truth.size == smoothed.size:
+    spread = np.full_like(angle, np.nan) if spread_deg is None else floats(spread_deg)
+    if not time.size == angle.size == truth.size == smoothed.size == spread.size:
         raise InputError(
             "A time belongs to every angle. "
             f"Received: {time.size} times, {angle.size} angles, {truth.size} of the human, "
-            f"{smoothed.size} smoothed"
+            f"{smoothed.size} smoothed, {spread.size} spreads"
         )
     error = angle - truth
     compared = bool(np.isfinite(error).any())
@@ -176,6 +180,11 @@ def plot_steering_over_time(
     else:
         if np.isfinite(truth).any():
             axes.plot(*thin(time, truth), color=HUMAN, linewidth=2.2, label="human")
+        if np.isfinite(spread).any():
+            band: dict[str, Any] = {"color": MODEL, "alpha": BAND_ALPHA, "linewidth": 0}
+            axes.fill_between(
+                time, angle - spread, angle + spread, label="spread of its members", **band
+            )
         axes.plot(*thin(time, angle), color=MODEL, linewidth=1.3, label="model")
         if np.isfinite(smoothed).any():
             line: dict[str, Any] = {"color": INK, "linewidth": 1.2, "linestyle": "--"}

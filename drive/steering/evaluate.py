@@ -63,6 +63,11 @@ class Answers:
                 f"is needed. Received arrays of {sorted(sizes)} entries"
             )
 
+    @property
+    def spread_deg(self) -> np.ndarray | None:
+        """(N,) how far the members lie apart, degrees; None for a single network."""
+        return None if self.members_deg is None else spread_deg(self.members_deg)
+
 
 def evaluate(drives: Sequence[Answers], training_mean_deg: float | None = None) -> dict[str, Any]:
     """Measure predictions over one or several drives together.
@@ -166,8 +171,8 @@ def write_steering_csv(path: Path, answers: Answers) -> None:
         rows = csv.writer(file)
         columns = [answers.angle_deg, answers.truth_deg]
         names: tuple[str, ...] = STEERING_COLUMNS
-        if answers.members_deg is not None:
-            columns.append(spread_deg(answers.members_deg))
+        if answers.spread_deg is not None:
+            columns.append(answers.spread_deg)
             names = (*names, SPREAD_COLUMN)
         rows.writerow(names)
         for frame, time_s, *angles in zip(

@@ -7,11 +7,14 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from drive.cli import main
 from drive.errors import InputError
+from drive.render.plots import plot_steering_over_time
+from drive.sinks import Result, SteeringTable
 from drive.steering.ensemble import (
     as_lines,
     check_members,
@@ -23,12 +26,13 @@ from drive.steering.ensemble import (
     shared_settings,
     spread_deg,
 )
-from drive.steering.evaluate import Answers, evaluate
+from drive.steering.evaluate import Answers, evaluate, write_steering_csv
 from drive.steering.model_file import describe, load_network, save_trained
 from drive.steering.network import build_network
 from drive.steering.predict import load_steering
 from drive.steering.preprocess import ROAD
 from drive.steering.state import TrainingSettings
+from drive.types import Frame
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +117,34 @@ def test_members_stand_beside_the_ensemble() -> None:
     assert metrics["spread"]["mean_deg"] == pytest.approx(2**0.5)
     assert "its members 1.000, 1.000" in as_lines(metrics)
     assert as_lines(evaluate([answers([1, 2, 3], truth)])) == ""
+
+
+def test_the_spread_is_the_last_column_of_an_ensembles_csv(tmp_path: Path) -> None:
+    path, image = tmp_path / "steering.csv", np.zeros((2, 2, 3), np.uint8)
+    frame = Frame(0, 0.0, image, "video.mp4")
+    with SteeringTable(path, smooths=True, spreads=True) as sink:
+        sink.write(Result(frame, angle_deg=1.0, smoothed_deg=0.5, spread_deg=0.25))
+    assert table(path)[0][-2:] == ["smoothed_deg", "spread_deg"]
+    assert table(path)[1][-2:] == ["0.5", "0.25"]
+    assert sink.spread_deg == [0.25]
+    both = combine([[answers([1, 2], [0, 0])], [answers([3, 2], [0, 0])]])
+    write_steering_csv(path, both[0])
+    assert [row[-1] for row in table(path)] == ["spread_deg", "1.4142", "0.0000"]
+    write_steering_csv(path, answers([1, 2], [0, 0]))
+    assert table(path)[0][-1] == "truth_deg"
+
+
+def test_the_spread_is_drawn_around_the_angle(tmp_path: Path) -> None:
+    time_s, angle_deg = np.arange(100) / 10, np.zeros(100)
+    plain, band = tmp_path / "plain.png", tmp_path / "band.png"
+    plot_steering_over_time(plain, time_s, angle_deg)
+    plot_steering_over_time(band, time_s, angle_deg, spread_deg=np.ones(100))
+    colours = [
+        len(np.unique(cv2.imread(str(path)).reshape(-1, 3), axis=0)) for path in (plain, band)
+    ]
+    assert colours[1] > colours[0]
+    with pytest.raises(InputError, match="3 spreads"):
+        plot_steering_over_time(band, time_s, angle_deg, spread_deg=np.ones(3))
 
 
 def table(path: Path) -> list[list[str]]:
