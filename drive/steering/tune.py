@@ -161,12 +161,15 @@ class Study:
         study.set_user_attr("trials", search.trials)
         for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             study.tell(trial.number, state=TrialState.FAIL)
+            shutil.rmtree(_trial_folder(folder, trial.number), ignore_errors=True)
         return cls(folder, search, study)
 
     def results(self) -> list[TrialResult]:
         """The finished trials in order."""
         return [
-            TrialResult(number=trial.number, values=dict(trial.params), **trial.user_attrs)
+            TrialResult(
+                number=trial.number, values=dict(trial.params), **trial.user_attrs["result"]
+            )
             for trial in self._study.get_trials(deepcopy=False, states=_FINISHED)
         ]
 
@@ -260,7 +263,7 @@ class Study:
 
     def _train(self, trial: Trial, split: Split, end: float, progress: Progress) -> None:
         """Train a trial and tell the study what came of it; what breaks it off is raised."""
-        folder = self.folder / TRIALS / f"{trial.number:03d}"
+        folder = _trial_folder(self.folder, trial.number)
         began = time.perf_counter()
         history: list[EpochResult] = []
 
@@ -297,15 +300,14 @@ class Study:
         self, trial: Trial, outcome: str, history: Sequence[EpochResult], seconds: float
     ) -> None:
         best = min(history, key=lambda row: row.val_loss, default=None)
-        noted = {
+        result = {
             "outcome": outcome,
             "val_loss": best.val_loss if best else math.nan,
             "best_epoch": best.epoch if best else 0,
             "epochs": len(history),
             "seconds": seconds,
         }
-        for name, value in noted.items():
-            trial.set_user_attr(name, value)
+        trial.set_user_attr("result", result)
         if outcome == COMPLETE and best:
             self._study.tell(trial, best.val_loss)
         else:
@@ -321,6 +323,10 @@ def best_of(results: Sequence[TrialResult]) -> TrialResult | None:
 def short(settings: TrainingSettings, epochs: int) -> TrainingSettings:
     """The settings of a trial of a few epochs, which no patience ends."""
     return replace(settings, epochs=epochs, patience=0)
+
+
+def _trial_folder(folder: Path, number: int) -> Path:
+    return folder / TRIALS / f"{number:03d}"
 
 
 def _open(folder: Path) -> optuna.Study:

@@ -4,6 +4,10 @@ import argparse
 import csv
 import json
 import math
+import signal
+import subprocess
+import sys
+import time
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -24,12 +28,22 @@ from drive.steering.cache import CachedDrive
 from drive.steering.search_space import SEARCHED, read_space, search_space, usual
 from drive.steering.split import Split, split_drives
 from drive.steering.state import TrainingSettings
-from drive.steering.tune import STUDY, Search, Study, TrialResult, best_of, short
+from drive.steering.tune import (
+    FEWEST_FOR_IMPORTANCE,
+    STUDY,
+    Search,
+    Study,
+    TrialResult,
+    best_of,
+    short,
+)
 
 Maker = Callable[..., CachedDrive]
 Losses = Callable[[TrainingSettings], Iterator[float]]
+ROOT = Path(__file__).resolve().parents[2]
 EPOCHS = 3
 BEST_RATE = 1e-3
+FEW = ("learning_rate", "dropout", "batch")
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +92,9 @@ def test_the_first_trial_has_the_usual_settings_and_all_lie_in_the_space(
     split: Split, out: Path, teach: Callable
 ) -> None:
     asked = teach()
-    wanted = search(12)
+    wanted = search(9)
     results = Study.begin(out, wanted).run(split)
-    assert len(results) == len(asked) == 12
+    assert len(results) == len(asked) == 9
     assert results[0].values == usual(wanted.settings, wanted.space)
     assert asked[0] == replace(wanted.settings, learning_rate=5e-4)
     for result in results:
@@ -104,13 +118,13 @@ def test_a_resumed_search_goes_on_as_an_unbroken_one(
     split: Split, tmp_path: Path, teach: Callable
 ) -> None:
     teach()
-    unbroken = Study.begin(tmp_path / "unbroken", search(12)).run(split)
-    Study.begin(tmp_path / "broken", search(5)).run(split)
-    resumed = Study.resume(tmp_path / "broken", trials=12)
-    assert resumed.search == search(12)
+    unbroken = Study.begin(tmp_path / "unbroken", search(11, FEW)).run(split)
+    Study.begin(tmp_path / "broken", search(2, FEW)).run(split)
+    resumed = Study.resume(tmp_path / "broken", trials=11)
+    assert resumed.search == search(11, FEW)
     assert values(resumed.run(split)) == values(unbroken)
-    other = Study.begin(tmp_path / "other", search(12, seed=1)).run(split)
-    assert values(other)[1:] != values(unbroken)[1:]
+    other = Study.begin(tmp_path / "other", search(2, FEW, seed=1)).run(split)
+    assert values(other)[1] != values(unbroken)[1]
 
 
 def test_a_trial_that_was_broken_off_does_not_count_and_comes_again(
@@ -134,9 +148,13 @@ def test_a_trial_that_was_broken_off_does_not_count_and_comes_again(
     teach()
     study = Study.resume(folder)
     assert len(study.results()) == 2
-    study._propose(2)  # as far as a trial comes that is killed
+    killed = study._propose(2).number  # as far as a trial comes that is killed
+    state = folder / tune.TRIALS / f"{killed:03d}" / tune.CHECKPOINT / "state.keras"
+    state.parent.mkdir(parents=True)
+    state.touch()
     study = Study.resume(folder)
     assert len(study.results()) == 2
+    assert not state.exists()
     assert values(study.run(split)) == values(unbroken)
     left = {path.name for path in (folder / tune.TRIALS).iterdir()}
     assert left == {f"{result.number:03d}" for result in study.results()}
@@ -207,14 +225,14 @@ def test_other_frames_or_no_search_are_refused(
 
 def test_importance_names_what_decides(split: Split, out: Path, teach: Callable) -> None:
     teach(lambda settings: (loss for loss in list(by_rate(settings))[-1:]))
-    study = Study.begin(out, search(9))
+    study = Study.begin(out, search(FEWEST_FOR_IMPORTANCE - 1, FEW))
     study.run(split)
     assert study.importance() is None
-    study = Study.resume(out, 24)
+    study = Study.resume(out, 16)
     study.run(split)
     shares = study.importance()
     assert shares is not None
-    assert set(shares) == set(SEARCHED)
+    assert set(shares) == set(FEW)
     assert max(shares, key=shares.__getitem__) == "learning_rate"
     assert sum(shares.values()) == pytest.approx(1)
 
@@ -247,10 +265,10 @@ def settings_of(config: Path) -> TrainingSettings:
 
 
 def test_the_command_searches_and_goes_on(
-    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+    recording: Path, tmp_path: Path, teach: Callable, capsys: pytest.CaptureFixture
 ) -> None:
     out = tmp_path / "out"
-    options = ["--epochs", "1", "--validation", "0.25", "--variant", "elu", "--no-balance"]
+    options = ["--epochs", "1", "--validation", "0.25", "--variant", "published", "--no-balance"]
     asked = ["--trials", "2", "--seed", "3", "--json", "--out", str(out)]
     assert main(["tune-steering", str(recording), *options, *asked]) == 0
     output = capsys.readouterr()
@@ -274,11 +292,12 @@ def test_the_command_searches_and_goes_on(
     assert min(float(row["val_loss"]) for row in rows) == results["val_loss"]
 
     settings = settings_of(out / "best.toml")
-    assert (settings.variant, settings.balance, settings.seed) == ("elu", False, 3)
+    assert (settings.variant, settings.balance, settings.seed) == ("published", False, 3)
     for name, value in results["best"].items():
         assert getattr(settings, name) == value
     assert tomllib.loads((out / "best.toml").read_text())["validation"] == "0.25"
 
+    teach()
     again = ["tune-steering", "--resume", str(out), "--json", "--quiet"]
     assert main([*again, "--trials", "3"]) == 0
     output = capsys.readouterr()
@@ -286,7 +305,7 @@ def test_the_command_searches_and_goes_on(
     assert results["trials"] == 3
     assert not output.err
     record = json.loads((out / "run.json").read_text())
-    assert record["training"]["variant"] == "elu"
+    assert record["training"]["balance"] is False
     assert record["data"]["validation"] == "0.25"
 
 
@@ -331,6 +350,45 @@ def test_a_resumed_search_is_asked_nothing_new(
     for option in (["--stride", "2"], ["--epochs", "3"], ["--batch", "32"]):
         assert main(["tune-steering", "--resume", str(out), *option]) == 2
         assert option[0] in capsys.readouterr().err
+
+
+def test_an_interrupted_search_leaves_its_finished_trials_and_a_hint(
+    recording: Path, out: Path, teach: Callable, capsys: pytest.CaptureFixture
+) -> None:
+    asked: list[TrainingSettings] = []
+
+    def interrupted(settings: TrainingSettings) -> Iterator[float]:
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return by_rate(settings)
+
+    asked = teach(interrupted)
+    assert main(["tune-steering", str(recording), "--out", str(out)]) == 130
+    assert "--resume" in capsys.readouterr().err
+    assert len((out / "trials.csv").read_text().splitlines()) == 3
+    assert (out / "best.toml").exists()
+    assert (out / "search.png").exists()
+
+
+@pytest.mark.slow
+def test_a_search_killed_in_a_trial_goes_on(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = tmp_path / "out"
+    options = ["--epochs", "2", "--trials", "50", "--quiet", "--out", str(out)]
+    command = [sys.executable, str(ROOT / "run.py"), "tune-steering", str(recording), *options]
+    process = subprocess.Popen(command)
+    try:
+        while not (out / tune.TRIALS / "001" / "history.csv").exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    assert main(["tune-steering", "--resume", str(out), "--trials", "2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["complete"] == 2
+    with (out / "trials.csv").open() as file:
+        assert [row["trial"] for row in csv.DictReader(file)] == ["0", "2"]
 
 
 def test_a_stopped_search_is_not_overwritten_unasked(
