@@ -160,8 +160,9 @@ def _start(weights: str | None, settings: TrainingSettings, split: Split) -> Any
         return None
     from drive.steering.ensemble import count_members
     from drive.steering.model_file import load_network
-    from drive.steering.network import read_network_options, rebuild_network
+    from drive.steering.network import read_network_options
     from drive.steering.target import check_start
+    from drive.steering.train import rebuild_network
 
     model, metadata = load_network(weights)
     factor = check_start(metadata, split.training, weights)
@@ -187,13 +188,7 @@ def _start(weights: str | None, settings: TrainingSettings, split: Split) -> Any
             f"{'Add' if batch_norm else 'Leave out'} --batch-norm"
         )
     model.get_layer("degrees").scale *= factor
-    return rebuild_network(
-        model,
-        settings.variant,
-        dropout=settings.dropout,
-        batch_norm=settings.batch_norm,
-        l2=settings.l2,
-    )
+    return rebuild_network(model, settings)
 
 
 def _write(

@@ -108,14 +108,6 @@ def build_network(
     return keras.Model(image, angle_deg, name=f"steering_{variant}")
 
 
-def rebuild_network(model: keras.Model, variant: str, **options: Any) -> keras.Model:
-    """The same network with the same weights, but another `dropout` and `l2` to train on with."""
-    scale_deg = float(model.get_layer("degrees").scale)
-    network = build_network(variant, scale_deg, **options)
-    network.set_weights(model.get_weights())
-    return network
-
-
 def network_options(model: keras.Model) -> dict[str, str]:
     """What the metadata of a model file says of `dropout` and `batch_norm`, as text by text."""
     dropout = next((layer.rate for layer in model.layers if layer.name.endswith(DROPOUT)), 0.0)

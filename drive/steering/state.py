@@ -122,6 +122,11 @@ class TrainingSettings:
                 )
         if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
             raise InputError(f"learning_rate is above 0. Received: {self.learning_rate}")
+        if self.backbone and self.batch_norm:
+            raise InputError(
+                f"batch_norm is for the networks {' and '.join(VARIANTS)}; a backbone comes as it "
+                f"was trained. Received: batch_norm with the backbone {self.backbone}"
+            )
         if not 0 < self.depth_rate <= 1:
             raise InputError(f"depth_rate is above 0, up to 1. Received: {self.depth_rate}")
         choices = {

@@ -182,24 +182,26 @@ def ready_network(
 
 def new_network(settings: TrainingSettings, angle_deg: np.ndarray) -> keras.Model:
     """Build the network that `settings` ask for, for training frames with these angles."""
+    model = _build(settings, target_scale_deg(angle_deg))
     if settings.backbone:
-        model = build_transfer(
-            settings.backbone,
-            target_scale_deg(angle_deg),
-            dropout=settings.dropout,
-            l2=settings.l2,
-        )
         path = find_weights(settings.backbone, settings.backbone_weights)
         if path:
             load_backbone(model, settings.backbone, path)
-        return model
-    return build_network(
-        settings.variant,
-        target_scale_deg(angle_deg),
-        dropout=settings.dropout,
-        batch_norm=settings.batch_norm,
-        l2=settings.l2,
-    )
+    return model
+
+
+def rebuild_network(model: keras.Model, settings: TrainingSettings) -> keras.Model:
+    """The same network with the same weights, but the dropout and L2 that `settings` ask for."""
+    network = _build(settings, float(model.get_layer("degrees").scale))
+    network.set_weights(model.get_weights())
+    return network
+
+
+def _build(settings: TrainingSettings, scale_deg: float) -> keras.Model:
+    how: dict[str, Any] = {"dropout": settings.dropout, "l2": settings.l2}
+    if settings.backbone:
+        return build_transfer(settings.backbone, scale_deg, **how)
+    return build_network(settings.variant, scale_deg, batch_norm=settings.batch_norm, **how)
 
 
 def scheduled_rates(settings: TrainingSettings, steps_per_epoch: int) -> Callable[[int], float]:
