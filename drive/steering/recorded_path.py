@@ -6,7 +6,6 @@ guessed. Knows recordings and their cameras; nothing of networks or of cars besi
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -15,8 +14,9 @@ import cv2
 import numpy as np
 
 from drive.errors import InputError
-from drive.frames.camera import DEFAULT_HORIZON, Camera
+from drive.frames.camera import Camera
 from drive.frames.car import SPEED_UNITS
+from drive.frames.horizon import estimate_horizon
 from drive.frames.probe import probe
 from drive.frames.reader import read_frames, read_image
 from drive.frames.recording import Recording
@@ -25,8 +25,6 @@ from drive.types import Frame
 WORKING_PX = 640
 """Frames this many times as wide, or more, are shrunk by that whole number: each new pixel is the
 mean of whole old ones, so the network's input, 200 pixels wide, stays the same but for rounding."""
-
-HORIZON_MODULE = "drive.frames.horizon"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,18 +130,15 @@ def camera_of(recording: Recording) -> tuple[Camera, str]:
     """The recording's camera with its horizon filled in, and where that comes from.
 
     Returns:
-        The camera, and "given" (`recording.toml` or an option), "estimated" or "assumed".
+        The camera, and "given" (`recording.toml` or an option), "estimated" from the video, or
+        "assumed" in the middle, where the video does not tell.
     """
     camera = recording.config.camera
     if camera.horizon is not None:
         return camera, "given"
-    try:
-        estimate = importlib.import_module(HORIZON_MODULE).estimate_horizon(recording)
-    except (ImportError, InputError):
-        estimate = None
-    if estimate is None:
-        return replace(camera, horizon=DEFAULT_HORIZON), "assumed"
-    return replace(camera, horizon=float(estimate)), "estimated"
+    estimate = estimate_horizon(recording)
+    how = "estimated" if estimate.trusted else "assumed"
+    return replace(camera, horizon=estimate.share), how
 
 
 def _frames(
