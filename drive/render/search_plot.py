@@ -71,18 +71,19 @@ def plot_search(
         trials: the finished ones in order, the usual settings first. Complete trials are dots, ones
             that were cut off hollow squares (the least loss they had reached), diverged ones
             crosses at the upper edge.
-        parameters: what was searched.
+        parameters: what was searched, one at least.
         importance: share of each parameter, 0 to 1; or why it is not known.
         loss_axis: what the loss is, with its unit.
 
     Raises:
         EncodeError: the picture cannot be written.
     """
-    columns = min(COLUMNS, max(1, len(parameters)))
+    columns = min(COLUMNS, len(parameters))
     rows = -(-len(parameters) // columns)
     height_in = TOP_IN + rows * SLICES_IN
     figure = Figure(figsize=(WIDTH_IN, height_in), dpi=DPI, layout="constrained")
-    top, below = figure.subfigures(2, 1, height_ratios=[TOP_IN, max(rows * SLICES_IN, 0.01)])
+    halves: Any = figure.subfigures(2, 1, height_ratios=[TOP_IN, rows * SLICES_IN])
+    top, below = halves
     way, shares = top.subplots(1, 2, width_ratios=[3, 1])
     for axes in (way, shares):
         style_axes(axes)
