@@ -159,6 +159,7 @@ class KeepGradients(keras.optimizers.Optimizer):
     """Puts each gradient where its variable was."""
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Called by Keras for each variable."""
         self.assign(variable, gradient)
 
 

@@ -115,9 +115,9 @@ def test_the_command_searches_and_trains_nothing_that_is_kept(
     capsys: pytest.CaptureFixture,
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    recording = make_recording("town", np.sin(np.arange(120) / 9) * 5, fps=20)
+    recording = make_recording("town", np.sin(np.arange(160) / 9) * 5, fps=20)
     out = tmp_path / "out"
-    options = ["--find-lr", "--batch", "4", "--validation", "0.3", "--quiet", "--json"]
+    options = ["--find-lr", "--batch", "4", "--validation", "0.25", "--quiet", "--json"]
     assert main(["train-steering", str(recording), *options, "--out", str(out)]) == 0
     results = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert {path.name for path in out.iterdir()} == {

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
+from drive.cli import main
 from drive.errors import InputError
 from drive.steering.model_file import describe, load_network, save_trained
 from drive.steering.network import PUBLISHED_PARAMETERS, build_network
 from drive.steering.predict import build_from_metadata, load_steering
 from drive.steering.preprocess import ROAD
 from drive.steering.state import TrainingSettings
+from drive.steering.train import rebuild_network
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (4, 66, 200, 3), np.uint8)
 
@@ -103,3 +106,46 @@ def test_values_out_of_range_are_refused(wrong: dict[str, float]) -> None:
 def test_wrong_schedules_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         TrainingSettings(**wrong)
+
+
+def test_a_network_goes_on_with_its_weights_and_other_dropout() -> None:
+    model = build_network(scale_deg=3.0, batch_norm=True)
+    settings = TrainingSettings(dropout=0.4, batch_norm=True, l2=1e-3)
+    rebuilt = rebuild_network(model, settings)
+    assert rebuilt.get_layer("flatten_dropout").rate == 0.4
+    assert rebuilt.losses
+    expected = model.predict_on_batch(PICTURES)
+    np.testing.assert_allclose(rebuilt.predict_on_batch(PICTURES), expected, rtol=1e-5)
+
+
+def test_going_on_without_the_batch_normalisation_of_before_is_refused(
+    make_recording: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    recording = make_recording("town", np.sin(np.arange(160) / 9) * 5, fps=20)
+    model = build_network(batch_norm=True)
+    metadata = describe(model, "published", ROAD, np.array([1.0]), ["a"])
+    onnx = save_trained(model, tmp_path / "model.keras", metadata)
+    command = ["train-steering", str(recording), "--weights", str(onnx), "--quiet"]
+    assert main([*command, "--validation", "0.25", "--out", str(tmp_path / "out")]) == 2
+    assert "Add --batch-norm" in capsys.readouterr().err
+
+
+def test_batch_normalisation_of_a_backbone_is_not_to_be_chosen() -> None:
+    with pytest.raises(InputError, match="batch_norm"):
+        TrainingSettings(backbone="vgg16", batch_norm=True)
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--dropout", "1"], ["--l2", "-1"], ["--restart-factor", "0.5"], ["--warm-up", "-1"]]
+)
+def test_wrong_options_are_exit_status_2_and_one_line(
+    wrong: list[str], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert main(["train-steering", *wrong, "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert wrong[0].removeprefix("--").replace("-", "_") in error
+    assert len(error.splitlines()) == 1
