@@ -7,7 +7,7 @@ of training.
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,13 +142,15 @@ def read_split(data: dict[str, Any], cache: str | None, context: Context) -> Spl
         context.record.add_input(recording.steering_csv)
         folder = cache or default_cache()
         recording = _with_lag_taken_out(recording, data, folder, context)
+        recording = _with_horizon_found(recording, folder, context)
         opened[recording.name] = recording
         drive = open_drive(recording, folder, progress=context.progress, **how)
         _report(drive, context)
         drives.append(drive)
         if smooth_s := data.get("smooth_labels_s"):
             as_recorded.append(drive)
-            drives[-1] = open_drive(smooth_labels(recording, smooth_s), folder, **how)
+            opened[recording.name] = smooth_labels(recording, smooth_s)
+            drives[-1] = open_drive(opened[recording.name], folder, **how)
     split = split_drives(drives, data["validation"], data.get("test"))
     split = _tested_as_recorded(split, as_recorded)
     if data.get("side_cameras", "no") != "no":
@@ -185,6 +187,18 @@ def _with_lag_taken_out(
     context.record.extra.setdefault("lag_taken_out_s", {})[recording.name] = verdict.applied_s
     context.message(verdict.text)
     return recording
+
+
+def _with_horizon_found(recording: Recording, folder: str | Path, context: Context) -> Recording:
+    """The recording with its camera's horizon estimated, where nothing says where it lies."""
+    from drive.frames.horizon import stored_horizon, with_horizon
+
+    if recording.config.camera.horizon is not None:
+        return recording
+    estimate = stored_horizon(recording, folder)
+    context.record.extra.setdefault("horizon", {})[recording.name] = asdict(estimate)
+    context.message(f"{recording.name}: horizon at {estimate}")
+    return with_horizon(recording, estimate)
 
 
 def _tested_as_recorded(split: Split, as_recorded: list[CachedDrive]) -> Split:

@@ -144,10 +144,11 @@ def horizon_of_pairs(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> HorizonE
 
 def _straight_moments(recording: Recording) -> Iterator[float]:
     """Of each part of the drive, the moment at which it goes most nearly straight on."""
-    times_s = recording.row_times_s()
-    known = np.flatnonzero(np.isfinite(times_s))
-    if not len(known):
+    try:
+        times_s = recording.row_times_s()
+    except InputError:  # neither the rows nor the video have times
         return
+    known = np.flatnonzero(np.isfinite(times_s))
     bend = np.abs(np.nan_to_num(recording.angle_deg, nan=np.inf))
     if recording.speed is not None:
         bend = np.where(recording.speed_mps < SLOW_MPS, np.inf, bend)

@@ -13,12 +13,13 @@ import pytest
 from drive.commands import _training_data
 from drive.commands._common import Context, add_common_options, add_recording_options
 from drive.errors import InputError
-from drive.frames import labels
+from drive.frames import horizon, labels
+from drive.frames.horizon import HorizonEstimate
 from drive.frames.motion import LagEstimate
 from drive.frames.recording import Recording
 from drive.steering.split import Split
 
-KEYS = np.where(np.arange(700) // 20 % 2, 8.0, 0.0)
+KEYS = np.where(np.arange(600) // 10 % 2, 8.0, 0.0)
 
 
 @pytest.fixture
@@ -87,6 +88,26 @@ def test_auto_lag_moves_the_labels_and_says_so(
     split, context = read("--auto-lag")
     assert angles(split).tolist() == recorded(split, "training").tolist()
     assert context.record.extra["lag_taken_out_s"] == {"town/epoch01": 0.0}
+
+
+def test_the_horizon_is_estimated_where_nothing_says_where_it_is(
+    read: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def estimate(recording: Recording) -> HorizonEstimate:
+        asked.append(recording.name)
+        return HorizonEstimate(0.43, True, 20, 0.01)
+
+    monkeypatch.setattr(horizon, "estimate_horizon", estimate)
+    split, context = read()
+    assert {part.drive.camera.horizon for part in split.training} == {0.43}
+    assert context.record.extra["horizon"]["town/epoch01"]["trusted"]
+    split, context = read("--horizon", "0.4")
+    assert {part.drive.camera.horizon for part in split.training} == {0.4}
+    assert "horizon" not in context.record.extra
+    read()
+    assert asked == ["town/epoch01"]
 
 
 def test_what_an_older_training_asked_can_still_be_read(read: Callable[..., Any]) -> None:
