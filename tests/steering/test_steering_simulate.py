@@ -252,6 +252,13 @@ def test_delay_lets_a_bend_go_by() -> None:
     assert np.abs(same.offset_m).max() < 1e-9
 
 
+def test_after_an_intervention_the_human_steers_until_a_new_answer_acts() -> None:
+    late = follow(drive_of(np.zeros(40).tolist()), np.full(40, 2.0), CAR, delay_s=0.25)
+    first = int(np.flatnonzero(late.intervention)[0])
+    assert np.abs(late.offset_m[first + 1 : first + 3]).max() == 0
+    assert late.offset_m[first + 4] > 0.01
+
+
 def test_smoothed_angles_act_and_the_filter_begins_anew(
     recording: Callable[..., Recording],
 ) -> None:
