@@ -1,14 +1,17 @@
 """A network that also tells what its convolutions computed: the mean of each one's feature maps.
 
 Works on files whose convolutions stand one behind the other, with activations, batch
-normalisation and the like between them; others are refused in one line. An `.onnx` file is given
+normalisation and the like between them, and on ensembles of such networks in one file; others are
+refused in one line. An `.onnx` file is given
 more outputs and run like any other, so TensorFlow is not needed for it; a `.keras` file becomes a
 model with more outputs. Knows graphs of layers; not what a network or its maps are for.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -17,7 +20,6 @@ from drive.engine.base import Engine
 from drive.errors import InputError, MissingFileError
 
 if TYPE_CHECKING:
-    import keras
     import onnx
 
     from drive.engine.keras_engine import Builder
@@ -35,8 +37,10 @@ IN_PLACE = (
 """Operators and layers that leave each value at its place in the picture, and may stand between
 two convolutions. What comes behind the last convolution does not matter."""
 
-BRANCH, DILATED = "a branch", "a dilated convolution"
-"""What is refused wherever it stands: convolutions beside the walk would go unseen."""
+DILATED = "a dilated convolution"
+MOST_MEMBERS = 64
+"""Ways from the picture to the answer: one for each network of an ensemble. A residual network
+has two to the power of its blocks."""
 
 FIRST_INPUT_COUNTS = ("Conv", "BatchNormalization", "MatMul", "Gemm", "Reshape")
 """Operators whose further inputs are parameters, whatever they come from."""
@@ -57,6 +61,9 @@ class Window:
     stride: tuple[int, int]
 
 
+Windows = tuple[Window, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class _Step:
     """One operator or layer on the way from the picture to the answer.
@@ -75,9 +82,12 @@ class _Step:
     activates: bool = False
 
 
+_Look = Callable[[Any], tuple[_Step | None, list[Any]]]
+
+
 def load_with_maps(
     path: str | Path, engine: str = "auto", build: Builder | None = None
-) -> tuple[Engine, tuple[Window, ...]]:
+) -> tuple[Engine, tuple[Windows, ...]]:
     """Load a model file that has more outputs than it was saved with.
 
     Args:
@@ -86,14 +96,15 @@ def load_with_maps(
         build: makes the Keras network of an `.onnx` file; only the engine keras needs it.
 
     Returns:
-        The engine and its convolutions, from the picture upwards. `predict` gives the network's
-        own output first, then for each convolution an (N, rows, columns) array: the mean over the
-        channels of its output behind the activation, values below 0 counted as 0.
+        The engine, and for each member of the ensemble (one, where it is none) its convolutions,
+        from the picture upwards. `predict` gives the network's own outputs first, then, member by
+        member, for each convolution an (N, rows, columns) array: the mean over the channels of
+        its output behind the activation, values below 0 counted as 0.
 
     Raises:
         MissingFileError: there is no such file.
         InputError: the network's convolutions do not stand one behind the other, as those of
-            residual networks and of ensembles.
+            residual networks.
         WeightsError: the file is damaged.
     """
     model_path = Path(path)
@@ -107,7 +118,7 @@ def load_with_maps(
     return _load_onnx(model_path, engine)
 
 
-def _load_onnx(path: Path, engine: str) -> tuple[Engine, tuple[Window, ...]]:
+def _load_onnx(path: Path, engine: str) -> tuple[Engine, tuple[Windows, ...]]:
     import onnx
     from onnx import TensorProto, helper
 
@@ -115,7 +126,7 @@ def _load_onnx(path: Path, engine: str) -> tuple[Engine, tuple[Window, ...]]:
     from drive.engine.onnx_file import read_model
 
     model = read_model(path)
-    windows, tensors = _convolutions(_onnx_steps(model.graph), path)
+    windows, tensors = _members(model.graph.output[0].name, _onnx_look(model.graph), path)
     for name in tensors:
         positive, mean = f"{name}/positive", f"{name}/{MEAN_MAP}"
         axes = {"axes": [CHANNELS_FIRST_AXIS], "keepdims": 0}
@@ -129,20 +140,52 @@ def _load_onnx(path: Path, engine: str) -> tuple[Engine, tuple[Window, ...]]:
         return load_engine(extended, engine), windows
 
 
-def _load_keras(path: Path, build: Builder | None) -> tuple[Engine, tuple[Window, ...]]:
+def _load_keras(path: Path, build: Builder | None) -> tuple[Engine, tuple[Windows, ...]]:
     from drive.engine.keras_engine import KerasEngine
 
     engine = KerasEngine.load(path, build)
     import keras
     from keras import ops
 
-    windows, tensors = _convolutions(_keras_steps(engine.model), path)
+    windows, tensors = _members(engine.model.outputs[0], _keras_look, path)
     maps = [ops.mean(ops.relu(tensor), axis=CHANNELS_LAST_AXIS) for tensor in tensors]
     model = keras.Model(engine.model.inputs[0], [*engine.model.outputs, *maps])
     return KerasEngine(model, engine.metadata), windows
 
 
-def _convolutions(steps: list[_Step], path: Path) -> tuple[tuple[Window, ...], list[Any]]:
+def _members(answer: Any, look: _Look, path: Path) -> tuple[tuple[Windows, ...], list[Any]]:
+    """The convolutions of each network in a file, and what all of them give.
+
+    Raises:
+        InputError: two ways from the picture to the answer lead through one convolution.
+    """
+    ways = list(islice(_ways(answer, look), MOST_MEMBERS + 1))
+    if len(ways) > MOST_MEMBERS:
+        raise _refusal(path, f"more than {MOST_MEMBERS} ways through the network")
+    members: list[Windows] = []
+    tensors: list[Any] = []
+    seen: set[str] = set()
+    for way in ways:
+        windows, outputs = _convolutions(way, path)
+        if shared := [window.name for window in windows if window.name in seen]:
+            raise _refusal(path, f"more than one way through '{shared[0]}'")
+        seen |= {window.name for window in windows}
+        members.append(windows)
+        tensors += outputs
+    return tuple(members), tensors
+
+
+def _ways(answer: Any, look: _Look) -> Iterator[list[_Step]]:
+    """Every way from the picture to what `answer` names, as its steps in that order."""
+    step, sources = look(answer)
+    if not sources:
+        yield [step] if step else []
+    for source in sources:
+        for way in _ways(source, look):
+            yield [*way, step] if step else way
+
+
+def _convolutions(steps: list[_Step], path: Path) -> tuple[Windows, list[Any]]:
     """The convolutions on the way, and what each gives behind its activation.
 
     Raises:
@@ -157,7 +200,7 @@ def _convolutions(steps: list[_Step], path: Path) -> tuple[tuple[Window, ...], l
             windows.append(step.window)
             tensors.append(step.output)
             activated = step.activates
-        elif step.kind in (BRANCH, DILATED):
+        elif step.kind == DILATED:
             raise _refusal(path, f"{step.kind} at '{step.name}'")
         elif number < last and step.kind not in (*IN_PLACE, *ACTIVATIONS):
             raise _refusal(path, f"{step.kind} '{step.name}' between them")
@@ -177,21 +220,20 @@ def _refusal(path: Path, reason: str) -> InputError:
     )
 
 
-def _onnx_steps(graph: onnx.GraphProto) -> list[_Step]:
-    """The operators from the picture to the first output; branches end the walk with a step."""
+def _onnx_look(graph: onnx.GraphProto) -> _Look:
+    """A function from a value's name to the operator that gives it and the names that it takes."""
     producers = {name: node for node in graph.node for name in node.output}
     constants = {tensor.name for tensor in graph.initializer}
     constants |= {node.output[0] for node in graph.node if node.op_type == "Constant"}
-    steps: list[_Step] = []
-    name = graph.output[0].name
-    while name in producers:
-        node = producers[name]
-        steps.append(_onnx_step(node))
-        sources = [source for source in node.input if source and source not in constants]
-        if len(sources) > 1 and node.op_type not in FIRST_INPUT_COUNTS:
-            steps[-1] = _Step(BRANCH, node.name or name, name)
-        name = node.input[0] if node.input[0] in sources else sources[0]
-    return steps[::-1]
+
+    def look(name: str) -> tuple[_Step | None, list[Any]]:
+        node = producers.get(name)
+        if node is None:
+            return None, []
+        taken = node.input[:1] if node.op_type in FIRST_INPUT_COUNTS else node.input
+        return _onnx_step(node), [source for source in taken if source and source not in constants]
+
+    return look
 
 
 def _onnx_step(node: onnx.NodeProto) -> _Step:
@@ -207,20 +249,11 @@ def _onnx_step(node: onnx.NodeProto) -> _Step:
     return _Step("Conv", name, output, Window(name, _pair(kernel), _pair(stride)))
 
 
-def _keras_steps(model: keras.Model) -> list[_Step]:
-    """The layers from the picture to the first output; branches end the walk with a step."""
-    steps: list[_Step] = []
-    tensor = model.outputs[0]
-    while True:
-        history = tensor._keras_history
-        layer = history.operation
-        sources = layer._inbound_nodes[history.node_index].input_tensors
-        steps.append(_keras_step(layer, tensor))
-        if len(sources) > 1:
-            steps[-1] = _Step(BRANCH, layer.name, tensor)
-        if not sources:
-            return steps[::-1]
-        tensor = sources[0]
+def _keras_look(tensor: Any) -> tuple[_Step | None, list[Any]]:
+    """The layer that gives a Keras tensor, and the tensors that it takes."""
+    history = tensor._keras_history
+    layer = history.operation
+    return _keras_step(layer, tensor), list(layer._inbound_nodes[history.node_index].input_tensors)
 
 
 def _keras_step(layer: Any, tensor: Any) -> _Step:

@@ -8,12 +8,13 @@ drawn, and no videos.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from drive.engine.base import Engine
-from drive.engine.feature_maps import Window, load_with_maps
+from drive.engine.feature_maps import Window, Windows, load_with_maps
 from drive.errors import MissingFileError
 from drive.steering.predict import DEFAULT_MODEL, build_from_metadata
 from drive.steering.preprocess import INPUT_HEIGHT, INPUT_WIDTH, ROAD, RoadCrop, preprocess
@@ -24,13 +25,14 @@ class Explainer:
 
     Args:
         engine: gives the mean feature maps behind the answer; see `load_with_maps`.
-        windows: the network's convolutions, from the picture upwards.
+        members: the convolutions of each network in the file, from the picture upwards; an
+            ensemble looks where its members look on average.
         crop: the part of a frame that the network looks at.
     """
 
-    def __init__(self, engine: Engine, windows: Sequence[Window], crop: RoadCrop = ROAD) -> None:
+    def __init__(self, engine: Engine, members: Sequence[Windows], crop: RoadCrop = ROAD) -> None:
         self.engine = engine
-        self.windows = tuple(windows)
+        self.members = tuple(members)
         self.crop = crop
 
     def mask(self, image: np.ndarray) -> np.ndarray:
@@ -50,8 +52,14 @@ class Explainer:
 
     def masks(self, prepared: np.ndarray) -> np.ndarray:
         """(N, 66, 200) float32, 0 to 1, for (N, 66, 200, 3) uint8 YUV from `preprocess`."""
-        _, *maps = self.engine.predict(prepared.astype(self.engine.input_dtype, copy=False))
-        return visual_back_prop(maps, self.windows, (INPUT_HEIGHT, INPUT_WIDTH))
+        outputs = self.engine.predict(prepared.astype(self.engine.input_dtype, copy=False))
+        maps = iter(outputs[-sum(map(len, self.members)) :])
+        size = (INPUT_HEIGHT, INPUT_WIDTH)
+        masks = [
+            visual_back_prop(list(islice(maps, len(windows))), windows, size)
+            for windows in self.members
+        ]
+        return _per_picture(np.mean(masks, axis=0))
 
 
 def load_explainer(model: str | Path | None = None, engine: str = "auto") -> Explainer:
@@ -69,13 +77,13 @@ def load_explainer(model: str | Path | None = None, engine: str = "auto") -> Exp
     path = Path(model or DEFAULT_MODEL)
     if not path.is_file():
         raise MissingFileError(f"There is no model file {path}. Check the path")
-    runtime, windows = load_with_maps(path, engine, build_from_metadata)
+    runtime, members = load_with_maps(path, engine, build_from_metadata)
     metadata = runtime.metadata
     if path.suffix.lower() == ".keras":
         from drive.steering.model_file import read_notes
 
         metadata = read_notes(path)
-    return Explainer(runtime, windows, RoadCrop.parse(metadata.get("crop", str(ROAD))))
+    return Explainer(runtime, members, RoadCrop.parse(metadata.get("crop", str(ROAD))))
 
 
 def visual_back_prop(

@@ -90,10 +90,10 @@ def shift_check(
 
     Returns:
         `frames`; `width_px` of the pictures; `threshold` and `dilation_px`; `area_share`, of the
-        pixels, for each of `WHAT`; `shifts_px`; `change_deg`, for each of `WHAT` and each shift the mean absolute change of
-        the angle in degrees, over the pictures and both directions; `named_shift_px` and
-        `at_named_shift_deg`, the same at that one shift; `salient_over_rest` and
-        `salient_over_random`, ratios there (None where nothing moved the angle);
+        pixels, for each of `WHAT`; `shifts_px`; `change_deg`, for each of `WHAT` and each shift
+        the mean absolute change of the angle in degrees, over the pictures and both directions;
+        `named_shift_px` and `at_named_shift_deg`, the same at that one shift; `salient_over_rest`
+        and `salient_over_random`, ratios there (None where nothing moved the angle);
         `salient_moves_more_share`, the share of pictures there in which the salient part moved
         the angle further than the rest.
 

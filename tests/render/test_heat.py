@@ -11,8 +11,11 @@ import pytest
 from drive.errors import InputError
 from drive.frames.region import Region
 from drive.render.heat import HeatMap, draw_heat, tint
+from drive.render.overlay import Overlay
 from drive.render.palette import ORANGE, VERMILLION
 from drive.render.shift_chart import plot_shift_check
+from drive.sinks import Result, draw
+from drive.types import Frame
 
 REGION = Region(40, 100, 600, 300)
 
@@ -40,6 +43,17 @@ def test_the_tint_lies_where_the_mask_says_and_nowhere_else() -> None:
     assert columns.mean() == pytest.approx(x, abs=3)
     assert change[:, :300].max() == 0
     assert change[: REGION.y1].max() == 0 and change[REGION.y2 :].max() == 0
+
+
+def test_a_result_with_heat_is_drawn_with_it() -> None:
+    before = frame()
+    plain, hot = (
+        draw(Overlay(640, 360), Result(Frame(0, 0.0, before.copy()), heat=heat))
+        for heat in (None, spot(20, 150))
+    )
+    assert np.array_equal(plain, before)
+    change = np.abs(hot.astype(int) - before).max(axis=2)
+    assert change[140:180, 440:480].max() > 60
 
 
 def test_the_road_shows_through_the_strongest_tint() -> None:

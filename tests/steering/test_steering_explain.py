@@ -121,7 +121,7 @@ def test_batch_normalisation_may_come_between_and_nothing_counts_below_zero(
     tmp_path: Path, engine: str
 ) -> None:
     path = make_onnx(tmp_path / "bn.onnx", NORMALISED)
-    runtime, windows = load_with_maps(path, engine)
+    runtime, (windows,) = load_with_maps(path, engine)
     assert [window.kernel for window in windows] == [(1, 1), (1, 1)]
     picture = np.zeros((2, 6, 8, 3), np.float32)
     picture[:, 3, 4] = 2.0  # 0.5 * 6 - 2 = 1; all others -2, behind the ELU about -0.86
@@ -133,7 +133,7 @@ def test_batch_normalisation_may_come_between_and_nothing_counts_below_zero(
 
 
 @pytest.mark.parametrize(
-    ("between", "reason"), [(POOLED, "MaxPool 'pool1'"), (RESIDUAL, "branch at 'shortcut'")]
+    ("between", "reason"), [(POOLED, "MaxPool 'pool1'"), (RESIDUAL, "one way through 'conv1'")]
 )
 def test_other_networks_are_refused_in_one_line(
     tmp_path: Path, between: list[onnx.NodeProto], reason: str
@@ -143,6 +143,47 @@ def test_other_networks_are_refused_in_one_line(
         load_with_maps(path)
     assert reason in str(refusal.value)
     assert len(str(refusal.value).splitlines()) == 1
+
+
+def test_an_ensemble_looks_where_its_members_look_on_average(tmp_path: Path) -> None:
+    """Two networks in a file: one sees only red, one only blue; its two outputs come first."""
+    ones = {"kernel_shape": [1, 1], "strides": [1, 1]}
+    weights, nodes = (
+        [],
+        [
+            helper.make_node("Transpose", ["picture"], ["first"], perm=[0, 3, 1, 2]),
+        ],
+    )
+    for name, channel in (("red", 0), ("blue", 2)):
+        kernel = np.zeros((1, 3, 1, 1), np.float32)
+        kernel[0, channel] = 1
+        weights.append(numpy_helper.from_array(kernel, f"{name}/kernel"))
+        nodes.append(helper.make_node("Conv", ["first", f"{name}/kernel"], [name], **ones))
+        nodes.append(helper.make_node("Relu", [name], [f"{name}/relu"]))
+        nodes.append(helper.make_node("Flatten", [f"{name}/relu"], [f"{name}/flat"]))
+    flat = ["red/flat", "blue/flat"]
+    nodes.append(helper.make_node("Mean", flat, ["mean"]))
+    nodes.append(helper.make_node("Concat", flat, ["members"], axis=1))
+    picture = helper.make_tensor_value_info("picture", TensorProto.UINT8, ["batch", 66, 200, 3])
+    nodes.insert(0, helper.make_node("Cast", ["picture"], ["light"], to=TensorProto.FLOAT))
+    nodes[1].input[0] = "light"
+    answers = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", f"{name}_values"])
+        for name in ("mean", "members")
+    ]
+    graph = helper.make_graph(nodes, "g", [picture], answers, weights)
+    opset = [helper.make_opsetid("", 17)]
+    path = tmp_path / "ensemble.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), str(path))
+    explainer = load_explainer(path, "onnx")
+    assert len(explainer.members) == 2
+    image = np.zeros((1, 66, 200, 3), np.uint8)
+    image[0, 20, 30] = (200, 0, 50)
+    image[0, 40, 150] = (0, 0, 100)
+    mask = explainer.masks(image)[0]
+    assert mask[20, 30] == pytest.approx(1)  # red 1 and blue 0.5, over their best together
+    assert mask[40, 150] == pytest.approx(1 / 1.5)
+    assert np.count_nonzero(mask) == 2
 
 
 def test_a_missing_model_and_another_kind_of_file_are_said(tmp_path: Path) -> None:

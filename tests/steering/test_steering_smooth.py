@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,8 +14,12 @@ import pytest
 
 from drive import cli
 from drive.errors import InputError
+from drive.pipeline import Analyser
+from drive.render.overlay import Overlay
+from drive.sinks import draw
 from drive.steering.evaluate import Answers
 from drive.steering.smooth import Smoother, jitter_deg, measure_smoothing, smooth
+from drive.types import Frame
 from tests.conftest import VideoMaker
 
 
@@ -78,6 +83,33 @@ def test_what_the_delay_costs_is_measured_beside_what_the_filter_gains() -> None
     assert found["jitter_deg"] < 0.5
     expected = 5 / np.sqrt(2) * 2 * np.sin(0.2 / 2)  # a sine against itself 0.2 s ago
     assert found["delay_costs_deg"] == pytest.approx(expected, rel=0.05)
+
+
+class Weaving:
+    """Steers left and right in turn."""
+
+    members = 1
+    turn = 1.0
+
+    def predict(self, image: np.ndarray) -> float:
+        self.turn = -self.turn
+        return 8 * self.turn
+
+
+def test_the_picture_shows_the_smoothed_angle_and_says_how_late_it_is() -> None:
+    analyser = Analyser(pilot=Weaving(), smoother=Smoother(0.25))  # type: ignore[arg-type]
+    frames = [Frame(n, n / 20, np.full((180, 320, 3), 90, np.uint8)) for n in range(3)]
+    result = [analyser.analyse(frame) for frame in frames][-1]
+    assert result.angle_deg == -8 and result.smoothed_deg is not None
+    assert -8 < result.smoothed_deg < -4
+    assert result.header is not None and "0.25 s late" in result.header
+    plain = replace(result, angle_deg=result.smoothed_deg, smoothed_deg=None)
+    overlay = Overlay(320, 180)
+    shown, expected = (
+        draw(overlay, replace(each, frame=Frame(0, 0.0, frames[0].image.copy())))
+        for each in (result, plain)
+    )
+    np.testing.assert_array_equal(shown, expected)
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
