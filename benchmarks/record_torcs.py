@@ -61,6 +61,7 @@ horizon = 0.5
 wheelbase_m = 2.6
 steering_ratio = 1.0
 speed_unit = "m/s"
+lane_m = 2.5
 """
 
 

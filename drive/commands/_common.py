@@ -92,6 +92,13 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
         help="metres from the front camera to the left and right ones (default: 0.5)",
     )
     group.add_argument(
+        "--lane",
+        type=float,
+        metavar="M",
+        help="metres that the car keeps right of the middle of the road; if given, training widens "
+        "and narrows roads and mirrors nothing",
+    )
+    group.add_argument(
         "--wheelbase", type=float, metavar="M", help="metres between the axles (default: 2.6)"
     )
     group.add_argument(
@@ -128,6 +135,7 @@ def recording_overrides(args: argparse.Namespace) -> dict[str, Any]:
         "horizon": args.horizon,
         "side_m": args.camera_side,
         "wheelbase_m": args.wheelbase,
+        "lane_m": args.lane,
         "steering_ratio": args.steering_ratio,
         "speed_mps": args.speed_mps,
         "speed_unit": args.speed_unit,

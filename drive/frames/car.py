@@ -34,6 +34,8 @@ class Car:
         speed_unit: unit of the recorded speed, one of `SPEED_UNITS`.
         understeer: how much wider the circle gets with the square of the speed, in s^2/m^2: the K
             above (Gillespie, Fundamentals of Vehicle Dynamics, chapter 6); of cars about 0.002.
+        lane_m: metres that the recorded car keeps right of the middle of the road, negative left;
+            where it is given, training pictures get wider and narrower roads, and no mirror images.
     """
 
     wheelbase_m: float = 2.6
@@ -41,6 +43,7 @@ class Car:
     speed_mps: float = 20.0
     speed_unit: str = "m/s"
     understeer: float = 0.0
+    lane_m: float | None = None
 
     @overload
     def curvature(self, angle_deg: float, speed_mps: float = 0.0) -> float: ...
@@ -79,7 +82,13 @@ def aim_distance_m(speed_mps: float, return_s: float) -> float:
 
 
 def corrected_angle(
-    angle_deg: float, shift_m: float, yaw_deg: float, speed_mps: float, car: Car, return_s: float
+    angle_deg: float,
+    shift_m: float,
+    yaw_deg: float,
+    speed_mps: float,
+    car: Car,
+    return_s: float,
+    widen: float = 1.0,
 ) -> float:
     """The angle that takes a car beside the recorded path back to it in about `return_s` seconds.
 
@@ -93,6 +102,7 @@ def corrected_angle(
         speed_mps: metres a second.
         car: that was recorded.
         return_s: seconds until nearly nothing (5 % at 10 m/s) is left of the shift.
+        widen: how many times wider the world is made around the path: its bends bend so much more.
 
     Returns:
         Degrees as recorded, positive right.
@@ -100,7 +110,7 @@ def corrected_angle(
     aim_m = aim_distance_m(speed_mps, return_s)
     sine = min(1.0, max(-1.0, aim_m * float(car.curvature(angle_deg, speed_mps)) / 2))
     ahead = aim_m * math.sqrt(1 - sine * sine)
-    right = aim_m * sine - shift_m
+    right = aim_m * sine * widen - shift_m
     bearing = math.atan2(right, ahead) - math.radians(yaw_deg)
     way = 2 * math.sin(bearing) / math.hypot(ahead, right)
     return float(car.angle_deg(way, speed_mps))

@@ -36,6 +36,7 @@ RANGES = {
     "steering_ratio": (0.1, 50.0),
     "speed_mps": (0.1, 100.0),
     "understeer": (0.0, 0.1),
+    "lane_m": (-20.0, 20.0),
 }
 """The least and the most of each number: from a model car's to a lorry's, with room to spare."""
 

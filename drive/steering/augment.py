@@ -27,6 +27,11 @@ TURN_DEG, WIDEST_TURN_DEG = 2.5, 7.0
 """Spread and limit of how far beside its path, and turned from it, the car is put. The paper draws
 from a normal distribution too; off the path by more than a metre is an intervention."""
 
+WIDEN = (0.65, 1.5)
+"""Narrowest and widest factor on the width of the road, drawn evenly on a logarithmic scale. Where
+the lane is known by its distance from the middle, a network must see both edges of the road to
+find it, and learns the few widths of its training roads by heart unless they vary."""
+
 BRIGHTNESS = (0.4, 2.4)
 """Darkest and brightest factor; drawn evenly on a logarithmic scale."""
 
@@ -117,17 +122,22 @@ def augment(
     """
     images, angle_deg = images.copy(), angle_deg.copy()
     for index, image in enumerate(images):
-        move, viewpoint = Move(), viewpoints[index] if viewpoints else None
+        move, widen, viewpoint = Move(), 1.0, viewpoints[index] if viewpoints else None
         if viewpoint:
             move = moves[index] if moves else random_move(rng)
-            angle_deg[index] = angle_after(move, float(angle_deg[index]), viewpoint, return_s)
-            move = Move(move.shift_m - viewpoint.offset_m, move.yaw_deg)
-        varied = relight(redraw(image, viewpoint.view if viewpoint else None, move, rng), rng)
+            widen = random_width(rng) if viewpoint.car.lane_m is not None else 1.0
+            angle = float(angle_deg[index])
+            angle_deg[index] = angle_after(move, angle, viewpoint, return_s, widen)
+            move = in_the_picture(move, viewpoint, widen)
+        view = viewpoint.view if viewpoint else None
+        varied = relight(redraw(image, view, move, rng, widen), rng)
         if rng.random() < PATCH_SHARE:
             for _ in range(rng.integers(1, MOST_PATCHES + 1)):
                 paint_patch(varied, rng)
         images[index] = varied
     flipped = rng.random(len(images)) < flip_share
+    if viewpoints:
+        flipped &= [viewpoint.car.lane_m is None for viewpoint in viewpoints]
     return flip(images, angle_deg, flipped)
 
 
@@ -138,11 +148,31 @@ def random_move(rng: np.random.Generator) -> Move:
     return Move(shift_m, yaw_deg)
 
 
-def angle_after(move: Move, angle_deg: float, viewpoint: Viewpoint, return_s: float) -> float:
-    """The angle in degrees that leads a moved car back to the recorded path in `return_s`."""
+def random_width(rng: np.random.Generator) -> float:
+    """How many times wider the road becomes."""
+    return float(np.exp(rng.uniform(np.log(WIDEN[0]), np.log(WIDEN[1]))))
+
+
+def angle_after(
+    move: Move, angle_deg: float, viewpoint: Viewpoint, return_s: float, widen: float = 1.0
+) -> float:
+    """The angle in degrees that leads a moved car back to its path in `return_s`.
+
+    On a road `widen` times as wide, the path is the one at the recorded distance from its middle.
+    """
     return corrected_angle(
-        angle_deg, move.shift_m, move.yaw_deg, viewpoint.speed_mps, viewpoint.car, return_s
+        angle_deg, move.shift_m, move.yaw_deg, viewpoint.speed_mps, viewpoint.car, return_s, widen
     )
+
+
+def in_the_picture(move: Move, viewpoint: Viewpoint, widen: float = 1.0) -> Move:
+    """How the camera of a picture moves to get where `move` puts it beside the path.
+
+    A picture is widened around its camera, which takes the path along by its distance from the
+    middle of the road; what that is too much, the camera goes back.
+    """
+    taken_along_m = (viewpoint.car.lane_m or 0.0) * (widen - 1)
+    return Move(move.shift_m - viewpoint.offset_m - taken_along_m, move.yaw_deg)
 
 
 def flip(
@@ -162,23 +192,28 @@ def flip(
 
 
 def redraw(
-    image: np.ndarray, view: View | None, move: Move, rng: np.random.Generator
+    image: np.ndarray,
+    view: View | None,
+    move: Move,
+    rng: np.random.Generator,
+    widen: float = 1.0,
 ) -> np.ndarray:
-    """Move the camera, and roll, nod and zoom it a little, in one pass over the pixels.
+    """Widen the road, move the camera, and roll, nod and zoom it a little, in one pass.
 
     Args:
         image: (H, W, 3) uint8.
         view: its geometry; None where no move is asked for.
         move: where to.
         rng: of the tilt and of the lost edges.
+        widen: how many times wider all becomes around the camera that recorded it.
     """
     height, width = image.shape[:2]
     x, y = _tilted(height, width, rng)
     if view is not None:
         right = (x + (0.5 - view.centre_x)) / view.focal_x
         below = (y + (0.5 - view.horizon_y)) / view.focal_y
-        rays = moved_rays(right, below, view.camera_m, move.shift_m, move.yaw_deg)
-        x, y = view.pixels(*rays)
+        right, below = moved_rays(right, below, view.camera_m, move.shift_m, move.yaw_deg)
+        x, y = view.pixels(right / np.float32(widen), below)
     if rng.random() < EDGE_SHARE:
         x = _without_edges(x, rng)
     return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

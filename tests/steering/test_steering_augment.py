@@ -100,6 +100,33 @@ def test_a_moved_camera_gets_the_angle_that_leads_back() -> None:
     assert slower.std() < 0.6 * varied.std()
 
 
+def test_a_wider_road_bends_more_and_the_car_stays_at_its_distance_from_the_middle() -> None:
+    """The middle of the road, 2.5 m left, is drawn; it must be where the wider road has it."""
+    view = Camera(height_m=1.0, fov_deg=100, horizon=0.0).view(400, 200)
+    car = Car(lane_m=2.5)
+    viewpoint = a.Viewpoint(view, car, 20.0)
+    image = np.zeros((200, 400, 3), np.uint8)
+    image[..., 0] = np.abs(view.rays()[0] / view.rays()[1] + 2.5) < 0.15
+    for widen in (0.7, 1.4):
+        rng = np.random.default_rng(1)
+        drawn = a.redraw(
+            image * 255, view, a.in_the_picture(a.Move(), viewpoint, widen), rng, widen
+        )
+        at = np.flatnonzero(drawn[60, :, 0] > 100).mean()
+        below = (60.5 - view.horizon_y) / view.focal_y
+        assert (at + 0.5 - view.centre_x) / view.focal_x / below == pytest.approx(-2.5, abs=0.3)
+        wider = a.angle_after(a.Move(), 2.0, viewpoint, 2.0, widen)
+        assert wider == pytest.approx(2.0 * widen, rel=0.02)
+
+
+def test_a_lane_beside_the_middle_gets_no_mirror_images() -> None:
+    viewpoint = a.Viewpoint(Camera().view(200, 66), Car(lane_m=2.5), 20.0)
+    _, varied = a.augment(
+        pictures(60), np.full(60, 9.0, np.float32), np.random.default_rng(0), [viewpoint] * 60
+    )
+    assert (varied > 0).all()
+
+
 def test_lost_edges_do_not_tell_the_shift() -> None:
     """Pictures whose camera stayed in place repeat their edges as well."""
     image = np.random.default_rng(0).integers(0, 256, (66, 200, 3), np.uint8)

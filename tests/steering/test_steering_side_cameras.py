@@ -99,7 +99,7 @@ def test_a_move_starts_from_the_nearest_camera(
     redrawn: list[Move] = []
     monkeypatch.setattr(dataset, "random_move", lambda _: move)
 
-    def note(image: np.ndarray, view: View, by: Move, rng: object) -> np.ndarray:
+    def note(image: np.ndarray, view: View, by: Move, *_: object) -> np.ndarray:
         redrawn.append(by)
         return image
 
