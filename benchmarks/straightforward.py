@@ -2,12 +2,17 @@
 
     python -m benchmarks.straightforward train RECORDING --epochs 1
 
-Training: in every epoch one process reads every frame of every video from front to back, cuts the
-road out, resizes it to 200x66, converts it to YUV, and hands the frames that it trains on to
-`model.fit`. Nothing outlives the epoch. Published ports that train from videos read them with
-OpenCV (DeepPicar-v2, `data_ordered.py`, anew for every batch, which costs more: each batch opens
-the file, seeks and decodes again from the key frame before; a pass from front to back is the
-fairer peer); moviepy is the other way met. Nothing of drive is used: that is the point.
+Training: in every epoch one process reads the videos again, cuts the road out of each frame,
+resizes it to 200x66, converts it to YUV and trains on it. Nothing outlives the epoch. Three ways:
+
+- `opencv`: every frame of every video from front to back, then `model.fit`; the fairest peer.
+- `moviepy`: the same, read as vehicle detection ports read their videos.
+- `batches`: what the published port that decodes in every epoch does (DeepPicar-v2,
+  `data_ordered.py`): for each batch it opens the video, seeks to the batch's first frame, which
+  decodes again from the key frame before, and reads on. (It also counts the frames with ffmpeg and
+  reads the CSV again each time; that is left out here.)
+
+Nothing of drive is used: that is the point.
 """
 
 from __future__ import annotations
@@ -23,7 +28,7 @@ import numpy as np
 if TYPE_CHECKING:
     import keras
 
-READERS = ("opencv", "moviepy")
+READERS = ("opencv", "moviepy", "batches")
 HEIGHT, WIDTH = 66, 200
 TOP, BOTTOM = 0.4, 0.875  # shares of the frame's height; the same road as drive's default
 LEARNING_RATE = 5e-4
@@ -37,7 +42,7 @@ def read_video(path: Path, reader: str, limit: int | None = None) -> Iterator[np
 
     Args:
         path: of the video.
-        reader: one of `READERS`.
+        reader: `opencv` or `moviepy`.
         limit: frames to read at most.
     """
     import cv2
@@ -60,6 +65,32 @@ def read_video(path: Path, reader: str, limit: int | None = None) -> Iterator[np
         index += 1
         yield prepare(frame, cv2.COLOR_BGR2YUV)
     capture.release()
+
+
+def read_batch(path: Path, frames: Sequence[int]) -> tuple[int, list[np.ndarray]]:
+    """Open a video, seek, and read some of its frames.
+
+    Args:
+        path: of the video.
+        frames: which, ascending.
+
+    Returns:
+        How many frames were read from the first to the last of them, and those asked for.
+    """
+    import cv2
+
+    capture = cv2.VideoCapture(str(path))
+    capture.set(cv2.CAP_PROP_POS_FRAMES, frames[0])
+    wanted, images, read = set(frames), [], 0
+    for index in range(frames[0], frames[-1] + 1):
+        ok, frame = capture.read()
+        if not ok:
+            break
+        read += 1
+        if index in wanted:
+            images.append(prepare(frame, cv2.COLOR_BGR2YUV))
+    capture.release()
+    return read, images
 
 
 def prepare(frame: np.ndarray, conversion: int) -> np.ndarray:
@@ -115,6 +146,8 @@ def train_epoch(
     Returns:
         Frames read, frames trained on, and the mean loss.
     """
+    if reader == "batches":
+        return _train_in_order(model, drives, batch)
     images, angles, read = [], [], 0
     for video, chosen, limit in drives:
         for index, image in enumerate(read_video(video, reader, limit)):
@@ -125,6 +158,23 @@ def train_epoch(
     x, y = np.array(images), np.array(angles, np.float32)[:, None]
     history = model.fit(x, y, batch_size=batch, epochs=1, shuffle=True, verbose=0)
     return read, len(x), float(history.history["loss"][0])
+
+
+def _train_in_order(
+    model: keras.Model,
+    drives: Sequence[tuple[Path, Mapping[int, float], int | None]],
+    batch: int,
+) -> tuple[int, int, float]:
+    """Train one epoch batch by batch, in the order of the videos."""
+    read, losses = 0, []
+    for video, chosen, _ in drives:
+        order = sorted(chosen)
+        for frames in (order[i : i + batch] for i in range(0, len(order), batch)):
+            count, images = read_batch(video, frames)
+            read += count
+            y = np.array([chosen[index] for index in frames[: len(images)]], np.float32)
+            losses += [float(model.train_on_batch(np.array(images), y[:, None]))] * len(images)
+    return read, len(losses), float(np.mean(losses))
 
 
 def find_drives(recording: Path) -> list[tuple[Path, Mapping[int, float], int | None]]:

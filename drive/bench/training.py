@@ -32,9 +32,10 @@ TRAINING = "training"
 DRIVE, VARIED, STRAIGHTFORWARD = "drive", "drive, varied", "straightforward"
 CACHE = "cache"
 
-READERS = ("opencv", "moviepy")
-"""How the straightforward way reads videos. The first is what ports that train from videos use,
-and the faster one, so the plain ratio is to it."""
+READERS = ("opencv", "moviepy", "batches")
+"""How the straightforward way reads videos (`benchmarks/straightforward.py`): from front to back
+with OpenCV or moviepy, or anew for every batch as the published port that decodes in every epoch
+does. The first is the fastest of them, so the plain ratio is to it."""
 
 FRAMES = 1500
 """Of the recordings' beginning, that are decoded in a turn; a minute of video or so."""

@@ -123,12 +123,18 @@ def _training(args: argparse.Namespace, context: Context) -> TrainingBench:
     return found
 
 
+def _named(row: dict[str, Any]) -> tuple[str, ...]:
+    """What tells a bar from the others; a frame is not trained on in the time it is looked at."""
+    names = ("subject", "precision", "engine", "size")
+    return ("stage", *names) if row["stage"] == "training" else names
+
+
 def _plot(table: list[dict[str, Any]], found: dict[str, Any], path: Path) -> None:
     from drive.render.bench_chart import Bar, plot_bench
 
     bars = [
         Bar(
-            " · ".join(row[key] for key in ("subject", "precision", "engine", "size") if row[key]),
+            " · ".join(row[key] for key in _named(row) if row[key]),
             row["ms"],
             low_ms=row["ms_quartiles"][0],
             high_ms=row["ms_quartiles"][1],
