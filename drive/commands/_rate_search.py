@@ -49,7 +49,10 @@ def search_rate(
     suggested = found.suggested and float(f"{found.suggested:.2g}")
     plot_rate_search(plot, found.rate, found.loss, found.smoothed, suggested, loss_axis=loss_axis)
     if suggested is None:
-        context.warn("the loss fell at no learning rate; look at the recordings with check-data")
+        context.warn(
+            "the loss fell by no more than chance: search over more steps, with --epochs N, and "
+            "look at the recordings with check-data"
+        )
     else:
         context.message(
             f"the loss falls most steeply at a learning rate of {suggested:g}; "

@@ -134,11 +134,11 @@ def _resumed(
     from drive.steering.ensemble import shared_settings
     from drive.steering.state import read_state
 
+    if args.find_lr:
+        raise InputError("--find-lr looks for a rate to begin with. Leave --resume out")
     settings, notes = read_state(state_home(args.resume))
     if notes["data"].get("ensemble"):
         settings = shared_settings(settings, notes["data"]["ensemble"])
-    if args.find_lr:
-        raise InputError("--find-lr looks for a rate to begin with. Leave --resume out")
     if args.recordings or args.weights:
         raise InputError(
             "--resume goes on with the recordings and weights of the stopped training. "

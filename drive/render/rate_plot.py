@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.ticker import NullFormatter
 from numpy.typing import ArrayLike
 
 from drive.errors import InputError
@@ -28,10 +27,8 @@ from drive.render.charts import (
     thin,
 )
 
-HEADROOM = 1.5
-"""Single losses higher than this many times the smoothed one's highest are cut off."""
-
-DECADE = 10.0
+HEADROOM = 1.2
+"""Losses of single steps higher than this many times the smoothed one's highest are cut off."""
 
 
 def plot_rate_search(
@@ -72,7 +69,7 @@ def plot_rate_search(
         save_figure(figure, path)
         return
     axes.set_xscale("log")
-    axes.scatter(rates, losses, s=5, color=SOFT, alpha=0.6, label="each step", linewidths=0)
+    steps = axes.scatter(rates, losses, s=5, color=SOFT, alpha=0.6, label="each step", linewidths=0)
     axes.plot(*thin(rates, course), color=SERIES[0], linewidth=2, label="smoothed")
     if suggested is not None:
         at = int(np.argmin(np.abs(np.log(rates) - math.log(suggested))))
@@ -80,17 +77,16 @@ def plot_rate_search(
         axes.axvline(suggested, color=SOFT, linewidth=0.9, linestyle=":", zorder=0)
         ring: dict[str, Any] = {"marker": "o", "markersize": 10, "fillstyle": "none"}
         axes.plot(suggested, course[at], color=INK, linestyle="none", label=label, **ring)
-    known = finite(course)
-    if known.min() > 0 and known.max() > DECADE * known.min():
-        axes.set_yscale("log")
-        axes.yaxis.set_minor_formatter(NullFormatter())
-    else:
-        axes.set_ylim(0, HEADROOM * known.max())
+    top = HEADROOM * float(finite(course).max())
+    above = int(np.count_nonzero(losses > top))
+    axes.set_ylim(0, top)
+    if above:
+        steps.set_label(f"each step ({above} above the picture)")
     add_legend(axes, loc="best")
     save_figure(figure, path)
 
 
 def _title(suggested: float | None) -> str:
     if suggested is None:
-        return "Learning-rate search: the loss falls at no rate"
+        return "Learning-rate search: the loss falls by no more than chance"
     return f"Learning-rate search: {suggested:.2g} suggested"

@@ -26,7 +26,7 @@ from drive.steering.dataset import Batch, TrainingBatches
 RATES = {"adam": (1e-6, 1.0), "adadelta": (1e-4, 1e2)}
 """The lowest and the highest rate tried, by optimiser; Adadelta's published rate is 1."""
 
-FEWEST_STEPS = 100
+FEWEST_STEPS = 300
 """A decade of the rate needs some steps to show its effect; short epochs are repeated so long."""
 
 DIVERGED = 4.0
@@ -35,8 +35,16 @@ DIVERGED = 4.0
 RUNNING_SHARE = 0.1
 """Weight of the newest loss in the running one that decides when to end."""
 
-SMOOTHED_DECADES = 0.2
+FIRST_LOSSES = 10
+"""Steps before the running loss counts: one easy batch must not pass for the least loss."""
+
+SMOOTHED_DECADES = 0.25
 """Standard deviation, in decades of the rate, of the window that smooths the loss."""
+
+FALL_OVER_NOISE = 5.0
+"""Nothing is suggested where the smoothed loss falls by less than this many times its own standard
+error: batches differ, and of the dozen independent stretches of a level curve the highest and the
+lowest lie three apart."""
 
 COLUMNS = ("step", "learning_rate", "loss", "smoothed_loss")
 
@@ -48,8 +56,9 @@ class RateSearch:
     Attributes:
         rate: (N,) learning rate of each step, ascending.
         loss: (N,) loss of each step's batch, before that step.
-        smoothed: (N,) the same, averaged over neighbouring rates.
-        suggested: the rate at which the smoothed loss falls most steeply; None: it never falls.
+        smoothed: (N,) the same, averaged over neighbouring rates, what has exploded cut off.
+        suggested: the rate at which the smoothed loss falls most steeply; None: it does not fall,
+            or by no more than chance.
         diverged: whether the search ended because the loss climbed.
     """
 
@@ -98,7 +107,8 @@ def find_rate(
         losses.append(loss)
         running += RUNNING_SHARE * (loss - running)
         weight += RUNNING_SHARE * (1 - weight)
-        least = min(least, running / weight)
+        if len(losses) >= FIRST_LOSSES:
+            least = min(least, running / weight)
         if running / weight > DIVERGED * least:
             diverged = True
             break
@@ -111,7 +121,8 @@ def judge(rate: Sequence[float] | np.ndarray, loss: Sequence[float], diverged: b
     """Smooth the losses and suggest a rate.
 
     The rule: of the rates below the one with the least smoothed loss, that at which the smoothed
-    loss falls most steeply over the logarithm of the rate.
+    loss falls most steeply over the logarithm of the rate; none where it falls by no more than
+    chance.
 
     Args:
         rate: (N,) ascending by a constant factor.
@@ -120,13 +131,22 @@ def judge(rate: Sequence[float] | np.ndarray, loss: Sequence[float], diverged: b
     """
     rates, losses = np.asarray(rate, np.float64), np.asarray(loss, np.float64)
     decades = np.log10(rates)
-    smoothed = smooth(decades, losses)
+    kept = np.minimum(losses, DIVERGED * np.median(losses))
+    smoothed = smooth(decades, kept)
     least = int(np.argmin(smoothed))
+    fall = float(smoothed[: least + 1].max() - smoothed[least])
     suggested = None
-    if least > 0:
+    if least > 0 and fall > FALL_OVER_NOISE * _standard_error(decades, kept - smoothed, least):
         slope = np.gradient(smoothed, decades)[: least + 1]
         suggested = float(rates[int(np.argmin(slope))])
     return RateSearch(rates, losses, smoothed, suggested, diverged)
+
+
+def _standard_error(decades: np.ndarray, rest: np.ndarray, until: int) -> float:
+    """Of a smoothed loss, from what is left of the losses up to the least one."""
+    steps_per_decade = (len(decades) - 1) / (decades[-1] - decades[0])
+    window = 2 * math.sqrt(math.pi) * SMOOTHED_DECADES * steps_per_decade  # steps that count alike
+    return float(np.std(rest[: until + 1])) / math.sqrt(max(1.0, window))
 
 
 def smooth(decades: np.ndarray, loss: np.ndarray) -> np.ndarray:
