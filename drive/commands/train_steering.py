@@ -17,6 +17,7 @@ from drive.commands._training_settings import (
     add_variation_options,
     asked_settings,
 )
+from drive.commands._view_sheet import write_augmented_views
 from drive.errors import InputError
 
 if TYPE_CHECKING:
@@ -87,6 +88,9 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
         epochs, start = args.epochs or 1, _start(args.weights, settings, split)
         return search_rate(split, settings, start, epochs, folder, context, LOSS_AXIS)
 
+    with context.record.stage("write"):
+        views = write_augmented_views(split, settings, folder)
+
     def train(home: RunFolder, own: TrainingSettings, resume: bool) -> TrainingResult:
         start = None if resume else _start(args.weights, own, split)
         return train_steering(
@@ -104,11 +108,11 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
 
     members = data.get("ensemble")
     if members:
-        return train_members(split, settings, members, folder, context, train, write)
+        return views | train_members(split, settings, members, folder, context, train, write)
     with context.record.stage("train"):
         result = train(folder, settings, bool(args.resume))
     with context.record.stage("write"):
-        return write(result, settings, folder)
+        return views | write(result, settings, folder)
 
 
 def _fresh(
@@ -209,8 +213,6 @@ def _write(
     from drive.steering.train import answers_for
 
     training = Samples(split.training)
-    from drive.steering.target import describe_target
-
     names = [part.drive.name for part in split.training]
     metadata = describe(result.model, settings.variant, crop, training.angle_deg, names)
     metadata |= describe_target(split.training)

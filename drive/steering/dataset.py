@@ -79,16 +79,20 @@ class Samples:
         for position, (seen, _, offset_m) in zip(
             positions, self._seen(positions, moves), strict=True
         ):
-            drive, row = self.parts[self._part[position]].drive, self._row[position]
+            drive, row = self.place(position)
             if seen.view is None:
                 return None
             speed_mps = float(drive.speed_mps[row])
             found.append(Viewpoint(seen.view, drive.car, speed_mps, offset_m))
         return found
 
+    def place(self, position: int) -> tuple[CachedDrive, int]:
+        """The drive of a frame, and its row there."""
+        return self.parts[self._part[position]].drive, int(self._row[position])
+
     def offsets_m(self, position: int) -> list[float]:
         """Metres right of the front camera, 0 first, of all cameras that have this frame."""
-        drive, row = self.parts[self._part[position]].drive, self._row[position]
+        drive, row = self.place(position)
         return [0.0, *(side.offset_m for side in drive.sides if side.rows[row] >= 0)]
 
     def _seen(
@@ -97,7 +101,7 @@ class Samples:
         """For each frame the drive, the row in it and the offset of the camera to take."""
         found = []
         for index, position in enumerate(positions):
-            drive, row = self.parts[self._part[position]].drive, int(self._row[position])
+            drive, row = self.place(position)
             best = drive, row, 0.0
             for side in drive.sides if moves else ():
                 wanted_m = moves[index].shift_m if moves else 0.0
@@ -166,13 +170,14 @@ class TrainingBatches:
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as pool:
             waiting: deque[Future[Batch]] = deque()
             for index, positions in enumerate(groups):
-                waiting.append(pool.submit(self._make, number, index, positions))
+                waiting.append(pool.submit(self.made, number, index, positions))
                 if len(waiting) > AHEAD:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
 
-    def _make(self, epoch: int, index: int, positions: np.ndarray) -> Batch:
+    def made(self, epoch: int, index: int, positions: np.ndarray) -> Batch:
+        """Batch `index` of an epoch, of the frames at these positions."""
         moves = self._moves(epoch, index, positions) if self.samples.has_sides else None
         batch = self.samples.batch(positions, moves)
         moved = bool(moves) or (self.vary and self.move)

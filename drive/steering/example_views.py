@@ -1,0 +1,158 @@
+"""Training frames as people should see them: as recorded, from elsewhere, and as training has it.
+
+Chooses a few frames from straight driving and from curves, spread over the data, moves their
+cameras by fixed steps, and varies each a few times at random. Gives plain pictures, angles and
+paths; draws nothing and knows no files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from drive.frames.camera import move_camera
+from drive.frames.car import aim_distance_m
+from drive.steering.augment import Move, Viewpoint, angle_after
+from drive.steering.dataset import Samples, TrainingBatches
+from drive.steering.state import TrainingSettings
+
+QUANTILES = (0.02, 0.5, 0.98, 0.2, 0.8)
+"""Which of all angles each frame is to have: sharp left, straight, sharp right, left, right."""
+
+MOVES = (Move(-1.0), Move(-0.5), Move(0.5), Move(1.0), Move(0.0, -4.0), Move(0.0, 4.0))
+DRAWS = 4
+
+NEAREST_M, STEPS = 2.5, 40
+"""Where the drawn way of an angle begins, and in how many steps it is followed to its aim."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExampleView:
+    """One picture of a frame.
+
+    Attributes:
+        image: (66, 200, 3) uint8 RGB.
+        angle_deg: the label that belongs to it.
+        path: (N, 2) pixels of the way that the angle drives, to the point of the recorded path
+            that it aims at; None where it is not known.
+    """
+
+    image: np.ndarray
+    angle_deg: float
+    path: np.ndarray | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExampleFrame:
+    """One frame of the training data.
+
+    Attributes:
+        name: of the recording.
+        frame: number in it.
+        recorded: as it was recorded.
+        moved: by each of `shown_moves`, from the nearest camera.
+        drawn: random variations, as the training sees them.
+    """
+
+    name: str
+    frame: int
+    recorded: ExampleView
+    moved: list[ExampleView]
+    drawn: list[ExampleView]
+
+
+def shown_moves(settings: TrainingSettings) -> tuple[Move, ...]:
+    """The moves that are shown: none where the training moves no cameras."""
+    return MOVES if settings.augment and settings.viewpoints else ()
+
+
+def example_frames(samples: Samples, settings: TrainingSettings) -> list[ExampleFrame]:
+    """Choose the frames and vary them; empty where a drive does not know its camera's view.
+
+    Args:
+        samples: the frames to learn from.
+        settings: of the training.
+    """
+    positions = chosen_positions(samples.angle_deg)
+    drawn, moves = _drawn(samples, settings, positions), shown_moves(settings)
+    frames = []
+    for index, position in enumerate(positions):
+        one = np.array([position])
+        viewpoints = samples.viewpoints(one)
+        if viewpoints is None:
+            return []
+        drive, row = samples.place(position)
+        frames.append(
+            ExampleFrame(
+                drive.name,
+                int(drive.frame_index[row]),
+                _moved(samples, one, Move(), settings.return_s),
+                [_moved(samples, one, move, settings.return_s) for move in moves],
+                [draws[index] for draws in drawn],
+            )
+        )
+    return frames
+
+
+def chosen_positions(angle_deg: np.ndarray) -> np.ndarray:
+    """Positions of the example frames: one of each of `QUANTILES`, each from another fifth."""
+    wanted = np.quantile(angle_deg, QUANTILES)
+    blocks = np.array_split(np.arange(len(angle_deg)), len(QUANTILES))
+    pairs = zip(blocks, wanted, strict=True)
+    return np.array([b[np.argmin(np.abs(angle_deg[b] - w))] for b, w in pairs if len(b)])
+
+
+def way(viewpoint: Viewpoint, angle_deg: float, return_s: float) -> np.ndarray:
+    """(N, 2) pixels, from near to far, of the circle on the road that an angle drives.
+
+    It ends at the distance at which `drive.frames.car.corrected_angle` meets the recorded path.
+    """
+    aim_m = aim_distance_m(viewpoint.speed_mps, return_s)
+    length = np.linspace(min(NEAREST_M, aim_m / 2), aim_m, STEPS)
+    turned = length * float(viewpoint.car.curvature(angle_deg, viewpoint.speed_mps))
+    ahead = length * np.sinc(turned / np.pi)
+    right = length * np.sinc(turned / 2 / np.pi) * np.sin(turned / 2)
+    x, y = viewpoint.view.ground(ahead[ahead > 0], right[ahead > 0])
+    return np.stack([x, y], axis=1)
+
+
+def _moved(samples: Samples, one: np.ndarray, move: Move, return_s: float) -> ExampleView:
+    """One frame as the camera nearest to a place sees it, moved the rest of the way."""
+    (viewpoint,) = samples.viewpoints(one, [move]) or []
+    (image,) = samples.batch(one, [move]).images
+    (recorded_deg,) = samples.angle_deg[one]
+    angle_deg = float(recorded_deg)
+    if move != Move():
+        angle_deg = angle_after(move, angle_deg, viewpoint, return_s)
+        rest_m = move.shift_m - viewpoint.offset_m
+        image = move_camera(image, viewpoint.view, rest_m, move.yaw_deg)
+    return ExampleView(_as_rgb(image), angle_deg, way(viewpoint, angle_deg, return_s))
+
+
+def _drawn(
+    samples: Samples, settings: TrainingSettings, positions: np.ndarray
+) -> list[list[ExampleView]]:
+    """`DRAWS` times the frames at these positions, as the training's batches vary them."""
+    batches = TrainingBatches(
+        samples,
+        settings.batch,
+        settings.seed,
+        vary=settings.augment,
+        move=settings.viewpoints,
+        mirror=settings.mirror,
+        return_s=settings.return_s,
+    )
+    made = [batches.made(draw, 0, positions) for draw in range(DRAWS)]
+    return [
+        [
+            ExampleView(_as_rgb(image), float(angle))
+            for image, angle in zip(batch.images, batch.angle_deg, strict=True)
+        ]
+        for batch in made
+    ]
+
+
+def _as_rgb(image: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(image, cv2.COLOR_YUV2RGB)
