@@ -14,6 +14,7 @@ from drive.commands._common import Context, Parser, add_common_options, add_reco
 from drive.commands._training_data import add_data_options, add_recordings, asked_data, read_split
 from drive.commands._training_settings import (
     add_learning_options,
+    add_transfer_options,
     add_variation_options,
     asked_settings,
 )
@@ -44,6 +45,12 @@ NOT_OF_A_TRAINING = (
 )
 """Options that say nothing of what the training of `best.toml` learns from, and how."""
 
+FILES = ("steering", "backbone-weights")
+"""Options of a training that can name a file; `best.toml` may be used from another folder."""
+
+OF_THE_VARIANTS = ("variant", "batch_norm")
+"""What a network with a pretrained backbone has none of."""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
@@ -71,7 +78,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--search",
         metavar="NAME[,NAME]",
         help="of learning_rate, dropout, batch, l2, batch_norm, variant, schedule "
-        "(default: all that are not given below)",
+        "(default: all whose value is not given below)",
     )
     search.add_argument(
         "--resume", metavar="DIR", help="go on with a search that was stopped, in its folder"
@@ -83,6 +90,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_learning_options(learning)
     for action in learning._group_actions:
         action.default = argparse.SUPPRESS  # what was not given is to be seen
+    add_transfer_options(parser)
     add_recording_options(parser)
 
 
@@ -130,12 +138,15 @@ def _fresh(args: argparse.Namespace, context: Context) -> tuple[Search, RunFolde
 
     options = _training_options(args)
     given = [name for name in SEARCHED if hasattr(args, name)]
-    names = [name for name in SEARCHED if name not in given]
+    senseless = OF_THE_VARIANTS if args.backbone else ()
+    names = [name for name in SEARCHED if name not in (*given, *senseless)]
     if args.search is not None:
         names = [name.strip().replace("-", "_") for name in args.search.split(",")]
         both = ", ".join(name for name in names if name in given)
         if both:
             raise InputError(f"Search a setting or give its value. Received both for: {both}")
+        if set(names) & set(senseless):
+            raise InputError(f"With --backbone there is no {' and no '.join(senseless)} to search")
     for name, value in _usual_learning().items():
         if not hasattr(args, name):
             setattr(args, name, value)
@@ -181,8 +192,9 @@ def _training_options(args: argparse.Namespace) -> dict[str, Any]:
         and action.dest not in NOT_OF_A_TRAINING
         and getattr(args, action.dest, action.default) != action.default
     }
-    if args.steering:
-        options["steering"] = str(Path(args.steering).resolve())
+    for name in FILES:
+        if name in options and Path(options[name]).is_file():
+            options[name] = str(Path(options[name]).resolve())
     return options
 
 
@@ -208,8 +220,8 @@ def _write(study: Study, folder: RunFolder) -> dict[str, Path]:
     plot_search(
         folder.path / PLOT,
         [Trial(r.number, r.outcome, r.val_loss, r.values) for r in results],
-        [Axis(parameter.name, parameter.values, parameter.log) for parameter in space],
-        study.importance() or f"takes {FEWEST_FOR_IMPORTANCE}\ncomplete trials",
+        [Axis(p.name, p.values, p.low, p.high, p.log) for p in space],
+        study.importance() or f"not known before\n{FEWEST_FOR_IMPORTANCE} trials are complete",
         loss_axis=LOSS_AXIS,
     )
     return {**files, "plot": folder.path / PLOT, "study": folder.path / STUDY}
@@ -231,10 +243,9 @@ def _write_config(path: Path, best: TrialResult, study: Study) -> None:
     """The options of `train-steering` with which the best trial learnt, as TOML."""
     options = {**study.search.notes["options"], **_rounded(best.values)}
     lines = [
-        f"# Settings of trial {best.number}, the best of {len(study.results())} of tune-steering: "
-        f"validation loss {best.val_loss:.{DIGITS}g}",
-        f"# degrees squared within {study.search.settings.epochs} epochs. For: "
-        f"python run.py train-steering RECORDING ... --config {path.name}",
+        f"# Trial {best.number}, the best of {len(study.results())} of tune-steering. Validation "
+        f"loss: {best.val_loss:.{DIGITS}g} degrees squared; epochs: {study.search.settings.epochs}",
+        f"# Use: python run.py train-steering RECORDING ... --config {path.name}",
         *(f"{name.replace('_', '-')} = {json.dumps(value)}" for name, value in options.items()),
     ]
     with atomic(path) as part:
@@ -308,5 +319,6 @@ def _honest(count: int, has_test: bool) -> str:
     where = "its --test drives, which" if has_test else "drives held out by --test, which"
     return (
         f"This loss is optimistic: it is the least of {count} on the very frames that chose the "
-        f"trial. Train with {CONFIG} and judge by {where} neither taught nor chose"
+        f"trial. Train with {CONFIG} and judge by {where} neither taught nor chose; whether the "
+        "network keeps the road, no loss on recorded frames tells, but simulate does"
     )

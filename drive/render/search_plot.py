@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from drive.render.charts import (
     DPI,
@@ -34,6 +34,9 @@ WIDE_RATIO = 10.0
 SPREAD = 0.16
 """Half the width over which trials with the same choice are spread, in places."""
 
+MARGIN = 0.05
+"""Room beside a range, as a share of it."""
+
 COMPLETE, PRUNED, DIVERGED = "complete", "pruned", "diverged"
 
 
@@ -49,10 +52,12 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A searched parameter: its choices (none for a range), and whether by its logarithm."""
+    """A searched parameter: its choices, or the ends of its range and whether by its logarithm."""
 
     name: str
     choices: tuple[Any, ...] = ()
+    low: float = 0.0
+    high: float = 1.0
     log: bool = False
 
 
@@ -183,8 +188,14 @@ def _draw_slice(axes: Axes, trials: Sequence[Trial], parameter: Axis) -> None:
         axes.grid(visible=False, axis="x")
     else:
         places = [float(trial.values[parameter.name]) for trial in trials]
+        low, high = parameter.low, parameter.high
         if parameter.log:
             axes.set_xscale("log")
+            axes.xaxis.set_minor_formatter(NullFormatter())
+            edge = (high / low) ** MARGIN
+            axes.set_xlim(low / edge, high * edge)
+        else:
+            axes.set_xlim(low - MARGIN * (high - low), high + MARGIN * (high - low))
     _draw_trials(axes, trials, places)
 
 

@@ -316,6 +316,7 @@ def test_the_command_searches_and_goes_on(
         (["--epochs", "0"], "epochs"),
         (["--search", "epochs"], "can be searched"),
         (["--search", "batch", "--batch", "8"], "batch"),
+        (["--search", "batch_norm", "--backbone", "vgg16"], "--backbone"),
         (["--weights", "any.keras"], "--weights"),
         (["--validation", "nowhere"], "no drive is called"),
     ],
@@ -350,6 +351,20 @@ def test_a_resumed_search_is_asked_nothing_new(
     for option in (["--stride", "2"], ["--epochs", "3"], ["--batch", "32"]):
         assert main(["tune-steering", "--resume", str(out), *option]) == 2
         assert option[0] in capsys.readouterr().err
+
+
+def test_with_a_backbone_the_settings_of_the_variants_are_not_searched(
+    recording: Path, out: Path, teach: Callable
+) -> None:
+    asked = teach()
+    options = ["--backbone", "resnet50", "--backbone-weights", "none", "--trials", "1", "--quiet"]
+    assert main(["tune-steering", str(recording), *options, "--out", str(out)]) == 0
+    assert asked[0].backbone == "resnet50"
+    head = (out / "trials.csv").read_text().splitlines()[0].split(",")
+    assert "learning_rate" in head
+    assert not {"variant", "batch_norm"} & set(head)
+    config = tomllib.loads((out / "best.toml").read_text())
+    assert config["backbone-weights"] == "none"
 
 
 def test_an_interrupted_search_leaves_its_finished_trials_and_a_hint(
