@@ -29,6 +29,9 @@ from drive.frames.reader import read_frames, read_image
 if TYPE_CHECKING:
     from drive.frames.recording import Recording
 
+HORIZON_VERSION = 1
+"""Goes up when the estimate changes, so that kept ones are made anew."""
+
 MOMENTS = 12
 """Moments of a drive that are looked at, spread over its length."""
 
@@ -102,7 +105,9 @@ def estimate_horizon(recording: Recording) -> HorizonEstimate:
 
 def stored_horizon(recording: Recording, folder: str | Path) -> HorizonEstimate:
     """As `estimate_horizon`, kept in `folder`, so that the frames are read once."""
-    key = hashlib.sha256(f"horizon {recording.pixels_digest}".encode()).hexdigest()[:32]
+    key = hashlib.sha256(
+        f"horizon {HORIZON_VERSION} {recording.pixels_digest}".encode()
+    ).hexdigest()[:32]
     file = Path(folder) / f"horizon-{key}.json"
     if file.exists():
         return HorizonEstimate(**json.loads(file.read_text(encoding="utf-8")))

@@ -24,6 +24,9 @@ from drive.progress import Progress, no_progress
 if TYPE_CHECKING:
     from drive.frames.recording import Recording
 
+TURNING_VERSION = 1
+"""Goes up when the measurement changes, so that kept ones are made anew."""
+
 GAP_STEPS = 5.0
 MINIMUM_GAP_S = 0.5
 NATURAL_LAG_S = (-0.6, 0.06)
@@ -189,7 +192,9 @@ def stored_turning(
     recording: Recording, folder: str | Path, progress: Progress = no_progress
 ) -> Turning:
     """As `measure_turning`, kept in `folder`, so that the frames are read once."""
-    key = hashlib.sha256(f"turning {recording.pixels_digest}".encode()).hexdigest()[:32]
+    key = hashlib.sha256(
+        f"turning {TURNING_VERSION} {recording.pixels_digest}".encode()
+    ).hexdigest()[:32]
     file = Path(folder) / f"turning-{key}.npz"
     if not file.exists():
         turning = measure_turning(recording, progress)
