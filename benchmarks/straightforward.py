@@ -5,11 +5,11 @@
 Training: in every epoch one process reads the videos again, cuts the road out of each frame,
 resizes it to 200x66, converts it to YUV and trains on it. Nothing outlives the epoch. Three ways:
 
-- `opencv`: every frame of every video from front to back, then `model.fit`; the fairest peer.
+- `opencv`: every frame of every video from front to back, then `model.fit`.
 - `moviepy`: the same, read as vehicle detection ports read their videos.
 - `batches`: what the published port that decodes in every epoch does (DeepPicar-v2,
   `data_ordered.py`): for each batch it opens the video, seeks to the batch's first frame, which
-  decodes again from the key frame before, and reads on. (It also counts the frames with ffmpeg and
+  decodes again from the key frame before, and reads on to its last. (It also counts the frames with ffmpeg and
   reads the CSV again each time; that is left out here.)
 
 Nothing of drive is used: that is the point.

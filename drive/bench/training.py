@@ -35,7 +35,7 @@ CACHE = "cache"
 READERS = ("opencv", "moviepy", "batches")
 """How the straightforward way reads videos (`benchmarks/straightforward.py`): from front to back
 with OpenCV or moviepy, or anew for every batch as the published port that decodes in every epoch
-does. The first is the fastest of them, so the plain ratio is to it."""
+does. The plain ratio is to the first; `training_by_reader` has each."""
 
 FRAMES = 1500
 """Of the recordings' beginning, that are decoded in a turn; a minute of video or so."""
