@@ -15,6 +15,7 @@ from drive.cli import main
 from drive.errors import InputError
 from drive.frames.camera import Camera, View
 from drive.frames.car import Car
+from drive.frames.reader import read_frames
 from drive.frames.recording import Recording, open_recordings
 from drive.frames.recording_config import RecordingConfig
 from drive.frames.region import Region
@@ -446,6 +447,9 @@ def test_command_writes_everything(
         "recording,frame,time_s,offset_m,heading_deg,angle_deg,truth_deg,intervention"
     )
     assert len(rows) == 61
+    with read_frames(out / "a_epoch01.mp4") as frames:
+        times_s = [frame.time_s for frame in frames]
+    assert times_s == pytest.approx([index / 20 for index in range(30)], abs=1e-3)
     assert main(["simulate", str(folders[0]), "--out", str(out), "--quiet"]) == 2
     assert "--overwrite" in capsys.readouterr().err
 
