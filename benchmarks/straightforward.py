@@ -9,8 +9,8 @@ resizes it to 200x66, converts it to YUV and trains on it. Nothing outlives the 
 - `moviepy`: the same, read as vehicle detection ports read their videos.
 - `batches`: what the published port that decodes in every epoch does (DeepPicar-v2,
   `data_ordered.py`): for each batch it opens the video, seeks to the batch's first frame, which
-  decodes again from the key frame before, and reads on to its last. (It also counts the frames with ffmpeg and
-  reads the CSV again each time; that is left out here.)
+  decodes again from the key frame before, and reads on to its last. (It also counts
+  the frames with ffmpeg and reads the CSV again each time; that is left out here.)
 
 Nothing of drive is used: that is the point.
 """
