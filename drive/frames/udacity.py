@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from drive.errors import InputError
+from drive.frames.camera import Camera
 from drive.frames.car import Car
 from drive.frames.recording_config import RecordingConfig
 
@@ -21,9 +22,15 @@ LOG = "driving_log.csv"
 IMAGES = "IMG"
 COLUMNS = ("center", "left", "right", "steering", "throttle", "brake", "speed")
 CONFIG = RecordingConfig(
-    unit="normalised", positive="right", full_scale_deg=25.0, car=Car(speed_unit="mph")
+    unit="normalised",
+    positive="right",
+    full_scale_deg=25.0,
+    camera=Camera(side_m=0.8),
+    car=Car(speed_unit="mph"),
 )
-"""How the simulator records: normalised to its full lock of 25 degrees, speed in miles an hour."""
+"""How the simulator records: normalised to its full lock of 25 degrees, speed in miles an hour. The
+front picture redrawn from 0.8 m to the side is most like the side camera's (a camera of 70 degrees
+1.2 m above the road, its horizon at 0.4; docs/decisions/steering.md)."""
 
 STAMP = re.compile(r"(\d{4}_\d{2}_\d{2}_\d{2}_\d{2}_\d{2}_)(\d{1,6})$")
 MICROSECOND_DIGITS = 6

@@ -195,6 +195,7 @@ def test_a_udacity_folder_has_its_side_pictures(tmp_path: Path) -> None:
         ("right", [0, -1, 1]),
     ]
     assert (left.drive.frames_lost, right.drive.frames_lost) == (1, 1)
+    assert (left.offset_m, right.offset_m) == (-0.8, 0.8)
 
 
 def test_a_recording_without_side_cameras_has_none(make_recording: Maker) -> None:
