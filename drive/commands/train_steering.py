@@ -51,8 +51,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     learning.add_argument(
         "--find-lr",
         action="store_true",
-        help="train nothing: let the learning rate grow over one epoch (or --epochs) until the "
-        "loss climbs, suggest the rate at which it falls most steeply",
+        help="train nothing: let the learning rate grow over one epoch (or --epochs), at least "
+        "300 steps, until the loss climbs; suggest the rate at which it falls most steeply",
     )
     learning.add_argument(
         "--tensorboard",
