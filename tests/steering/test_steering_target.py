@@ -211,3 +211,21 @@ def test_the_option_is_there_and_the_angle_the_default() -> None:
     configure(parser)
     assert parser.parse_args([]).target == "angle"
     assert parser.parse_args(["--target", "curvature"]).target == "curvature"
+
+
+def test_both_files_of_a_network_say_the_target(split: Split, tmp_path: Path) -> None:
+    from drive.steering.model_file import describe, save_trained
+    from drive.steering.network import build_network
+    from drive.steering.predict import load_steering
+
+    parts = as_curvature(split).training
+    model = build_network(scale_deg=3.0)
+    metadata = describe(model, "published", "0.4,0.875", parts[0].angle_deg, ["town/epoch01"])
+    path = tmp_path / "model.keras"
+    onnx = save_trained(model, path, {**metadata, **describe_target(parts)})
+    prepared = parts[0].drive.images[:3]
+    unit = parts[0].drive.car
+    expected = HATCHBACK.angle_deg(unit.curvature(model.predict_on_batch(prepared)[:, 0]))
+    for file in (path, onnx):
+        answers = load_steering(file).predict_prepared(prepared)
+        np.testing.assert_allclose(answers, expected, atol=1e-3)
