@@ -31,6 +31,14 @@ def add_variation_options(data: argparse._ArgumentGroup) -> None:
         help="mirror no pictures: for a car that keeps to one side of the road",
     )
     data.add_argument(
+        "--fps",
+        type=float,
+        default=0.0,
+        metavar="F",
+        help="frames of a second that an epoch uses, others in each epoch; the paper samples 10 "
+        "(default: 0, all that thinning leaves)",
+    )
+    data.add_argument(
         "--return-s",
         type=float,
         default=2.0,
@@ -186,6 +194,7 @@ def asked_settings(args: argparse.Namespace) -> TrainingSettings:
         viewpoints=not args.no_viewpoints,
         mirror=not args.no_mirror,
         return_s=args.return_s,
+        fps=args.fps,
         seed=args.seed,
         **{name: value for name, value in given.items() if value is not None},
         **_asked_transfer(args),

@@ -27,12 +27,12 @@ TURN_DEG, WIDEST_TURN_DEG = 2.5, 7.0
 """Spread and limit of how far beside its path, and turned from it, the car is put. The paper draws
 from a normal distribution too; off the path by more than a metre is an intervention."""
 
-WIDEN = (0.65, 1.5)
+WIDEN = (0.75, 1.4)
 """Narrowest and widest factor on the width of the road, drawn evenly on a logarithmic scale. Where
 the lane is known by its distance from the middle, a network must see both edges of the road to
 find it, and learns the few widths of its training roads by heart unless they vary."""
 
-BRIGHTNESS = (0.4, 2.4)
+BRIGHTNESS = (0.45, 2.2)
 """Darkest and brightest factor; drawn evenly on a logarithmic scale."""
 
 GAMMA = (0.75, 1.35)
@@ -41,12 +41,12 @@ GAMMA = (0.75, 1.35)
 COLOUR = (0.0, 1.5)
 """Factors of the colours' strength, from grey to garish: another road has other colours."""
 
-HUE_DEG = 180.0
-"""Largest turn of the colours around the grey axis: any colour may border any other."""
+HUE_DEG = 40.0
+"""Largest turn of the colours around the grey axis."""
 
-TONE_SHARE, TONE_POINTS, TONE = 0.5, 6, 0.6
-"""Half the pictures get other tones: a random curve through six levels, mixed with the true ones by
-up to 0.6. Another road may be lighter than its verge, where this one is darker."""
+TONE_SHARE, TONE_POINTS, TONE = 0.3, 6, 0.4
+"""So many pictures get other tones: a random curve through six levels, mixed with the true ones by
+up to 0.4. Another road may be lighter than its verge, where this one is darker."""
 
 SHADOW_SHARE = 0.3
 SHADOW = (0.4, 0.8)
@@ -66,7 +66,7 @@ WIDEST_EDGE = 0.2
 the angle off that alone. So half the pictures lose an edge of up to a fifth of the width anyway,
 wider at the bottom, on a side that says nothing about the angle."""
 
-PATCH_SHARE, MOST_PATCHES = 0.5, 3
+PATCH_SHARE, MOST_PATCHES = 0.4, 2
 PATCH_SIDE = (0.1, 0.35)
 """Sides of a patch painted over, as shares of the picture's: a car, a building or a line alone
 must not decide."""

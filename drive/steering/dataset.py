@@ -24,7 +24,7 @@ from drive.steering.augment import (
     random_move,
 )
 from drive.steering.cache import CachedDrive
-from drive.steering.sampling import balanced_epoch
+from drive.steering.sampling import balanced_epoch, share_of_frames
 from drive.steering.split import Part
 
 AHEAD = 3  # batches made while the network is busy
@@ -129,6 +129,7 @@ class TrainingBatches:
         move: move the cameras too, with the angle that leads back.
         mirror: mirror half the pictures.
         return_s: seconds in which those angles lead back to the path.
+        fps: frames of a second that an epoch uses, others in each epoch; 0: all.
 
     Raises:
         InputError: there are no samples.
@@ -145,19 +146,23 @@ class TrainingBatches:
         move: bool = True,
         mirror: bool = True,
         return_s: float = RETURN_S,
+        fps: float = 0.0,
     ) -> None:
         if not len(samples):
             raise InputError("Training needs at least one frame with an angle. Received: none")
         self.samples, self.batch, self.seed = samples, batch, seed
         self.balance, self.vary, self.move = balance, vary, move
         self.mirror, self.return_s = mirror, return_s
+        times = [part.drive.time_s[part.rows] for part in samples.parts]
+        self.share = share_of_frames(times, fps)
 
     def chosen(self, epoch: int) -> np.ndarray:
         """(M,) positions of the frames that this epoch uses, in their order, each at most once."""
         rng = np.random.default_rng([self.seed, epoch])
         if self.balance:
-            return balanced_epoch(self.samples.angle_deg, rng)
-        return rng.permutation(len(self.samples))
+            return balanced_epoch(self.samples.angle_deg, rng, self.share)
+        count = max(1, round(self.share * len(self.samples)))
+        return rng.permutation(len(self.samples))[:count]
 
     def __len__(self) -> int:
         """Return the batches of an epoch."""

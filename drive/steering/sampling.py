@@ -6,6 +6,8 @@ Driving is mostly straight; a network that only sees that learns to answer zero.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 BINS = 25
@@ -21,14 +23,32 @@ def bin_of_angle(angle_deg: np.ndarray) -> np.ndarray:
     return np.minimum((size / reach * BINS).astype(np.int64), BINS - 1)
 
 
-def frames_per_bin(bins: np.ndarray) -> np.ndarray:
-    """How many frames of each bin an epoch uses: at most the mean of those that are not empty."""
+def frames_per_bin(bins: np.ndarray, share: float = 1.0) -> np.ndarray:
+    """How many frames of each bin an epoch uses: at most the mean of those that are not empty.
+
+    Of all of them only `share`, but at least one of a bin that has any.
+    """
     counts = np.bincount(bins, minlength=BINS)
     cap = round(counts.sum() / max(1, np.count_nonzero(counts)))
-    return np.minimum(counts, cap)
+    return np.minimum(counts, np.ceil(np.minimum(counts, cap) * share).astype(np.int64))
 
 
-def balanced_epoch(angle_deg: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def share_of_frames(time_s: Sequence[np.ndarray], fps: float) -> float:
+    """The share of frames that leaves about `fps` of each second; at most 1.
+
+    Args:
+        time_s: of each drive, the ascending seconds of its frames.
+        fps: frames a second; 0 keeps all.
+    """
+    steps = [float(np.median(np.diff(times))) for times in time_s if len(times) > 1]
+    kept = [min(1.0, fps * step) if fps else 1.0 for step in steps]
+    counts = [len(times) for times in time_s if len(times) > 1]
+    return float(np.average(kept, weights=counts)) if kept else 1.0
+
+
+def balanced_epoch(
+    angle_deg: np.ndarray, rng: np.random.Generator, share: float = 1.0
+) -> np.ndarray:
     """Choose the frames of one epoch.
 
     A bin with too many frames gives a random part of them, another part in each epoch, so all are
@@ -37,12 +57,13 @@ def balanced_epoch(angle_deg: np.ndarray, rng: np.random.Generator) -> np.ndarra
     Args:
         angle_deg: (N,) degrees of all training frames.
         rng: where chance comes from.
+        share: of the frames that the bins leave, how many to use; see `share_of_frames`.
 
     Returns:
         (M,) positions in `angle_deg` in random order, each at most once.
     """
     bins = bin_of_angle(angle_deg)
-    wanted = frames_per_bin(bins)
+    wanted = frames_per_bin(bins, share)
     order = rng.permutation(len(angle_deg))
     ranks = _rank_within_bin(bins[order])
     return order[ranks < wanted[bins[order]]]

@@ -46,6 +46,7 @@ RANGES = {
     "l2": (0.0, math.inf),
     "restart_factor": (1.0, math.inf),
     "return_s": (0.1, 60.0),
+    "fps": (0.0, math.inf),
 }
 
 
@@ -75,6 +76,7 @@ class TrainingSettings:
         viewpoints: move the cameras of training pictures, with the angle that leads back.
         mirror: mirror half the training pictures; not for a car that keeps to one side of the road.
         return_s: seconds in which the angle of a moved camera leads back to the path.
+        fps: frames of a second that an epoch uses, others in each epoch; 0: all.
         backbone: pretrained network under a steering head, one of `drive.steering.backbone`'s;
             None: the network that `variant` names.
         backbone_weights: of it: a path, `imagenet` or `none`.
@@ -103,6 +105,7 @@ class TrainingSettings:
     viewpoints: bool = True
     mirror: bool = True
     return_s: float = 2.0
+    fps: float = 0.0
     backbone: str | None = None
     backbone_weights: str = IMAGENET
     freeze_epochs: int = 5

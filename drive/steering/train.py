@@ -162,6 +162,7 @@ def training_batches(samples: Samples, settings: TrainingSettings) -> TrainingBa
         move=settings.viewpoints,
         mirror=settings.mirror,
         return_s=settings.return_s,
+        fps=settings.fps,
     )
 
 

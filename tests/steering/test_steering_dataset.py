@@ -90,3 +90,18 @@ def test_plain_batches_are_the_frames_themselves_in_order(make_drive: Maker) -> 
 def test_nothing_to_train_on_is_refused() -> None:
     with pytest.raises(InputError, match="none"):
         TrainingBatches(Samples([]), 8, 0)
+
+
+def test_an_epoch_uses_about_the_asked_frames_of_a_second(
+    make_drive: Callable[..., CachedDrive],
+) -> None:
+    drive = make_drive(angles=np.linspace(-5, 5, 400), fps=20)
+    samples = Samples([Part(drive, np.arange(400))])
+    for balance in (True, False):
+        whole = TrainingBatches(samples, 8, 0, balance=balance)
+        tenth = TrainingBatches(samples, 8, 0, balance=balance, fps=10)
+        assert len(tenth.chosen(0)) == pytest.approx(len(whole.chosen(0)) / 2, rel=0.15)
+        assert set(tenth.chosen(0)) != set(tenth.chosen(1))
+        assert len(TrainingBatches(samples, 8, 0, balance=balance, fps=50).chosen(0)) == len(
+            whole.chosen(0)
+        )
