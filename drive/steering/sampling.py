@@ -66,7 +66,8 @@ def balanced_epoch(
     wanted = frames_per_bin(bins, share)
     order = rng.permutation(len(angle_deg))
     ranks = _rank_within_bin(bins[order])
-    return order[ranks < wanted[bins[order]]]
+    chosen = order[ranks < wanted[bins[order]]]  # straight frames first, curves last: mix again
+    return rng.permutation(chosen)
 
 
 def _rank_within_bin(bins: np.ndarray) -> np.ndarray:

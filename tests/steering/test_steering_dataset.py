@@ -105,3 +105,11 @@ def test_an_epoch_uses_about_the_asked_frames_of_a_second(
         assert len(TrainingBatches(samples, 8, 0, balance=balance, fps=50).chosen(0)) == len(
             whole.chosen(0)
         )
+
+
+def test_curves_come_all_over_an_epoch() -> None:
+    rng = np.random.default_rng(0)
+    angle_deg = rng.laplace(0, 1, 5000)
+    size = np.abs(angle_deg[balanced_epoch(angle_deg, rng)])
+    first, last = np.array_split(size, 2)
+    assert first.mean() == pytest.approx(last.mean(), rel=0.1)
