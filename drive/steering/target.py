@@ -10,7 +10,7 @@ Knows cars and drives; no networks.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 
@@ -29,12 +29,12 @@ def as_curvature(split: Split) -> Split:
     Raises:
         InputError: there are no training frames.
     """
-    unit = CurvatureCar(**{name: getattr(_most_frequent(split.training), name) for name in OF_CAR})
+    shape = {name: getattr(_most_frequent(split.training), name) for name in OF_CAR}
     return replace(
         split,
-        training=[_restated(part, unit) for part in split.training],
-        validation=[_restated(part, unit) for part in split.validation],
-        test=[_restated(part, unit) for part in split.test],
+        training=[_restated(part, shape) for part in split.training],
+        validation=[_restated(part, shape) for part in split.validation],
+        test=[_restated(part, shape) for part in split.test],
     )
 
 
@@ -84,8 +84,11 @@ def _most_frequent(parts: Sequence[Part]) -> Car:
     return max(frames, key=lambda car: frames[car])
 
 
-def _restated(part: Part, unit: CurvatureCar) -> Part:
+def _restated(part: Part, shape: dict[str, float]) -> Part:
+    """A part in the unit of a car of this shape; what else is known of its own car stays."""
     drive = part.drive
+    own = {entry.name: getattr(drive.car, entry.name) for entry in fields(Car)}
+    unit = CurvatureCar(**{**own, **shape})
     curvature = drive.car.curvature(drive.angle_deg.astype(np.float64), drive.speed_mps)
     angle_deg = np.asarray(unit.angle_deg(curvature), np.float32)
     return replace(part, drive=replace(drive, angle_deg=angle_deg, car=unit))

@@ -101,6 +101,14 @@ def test_a_moved_car_is_led_back_on_the_same_circle_in_both_units(split: Split) 
     assert unit.curvature(as_unit) == pytest.approx(HATCHBACK.curvature(as_angle))
 
 
+def test_what_else_is_known_of_a_car_stays(split: Split) -> None:
+    car = replace(LORRY, speed_unit="mph")
+    drive = replace(split.validation[0].drive, car=car)
+    (haul,) = as_curvature(replace(split, validation=[whole(drive)])).validation
+    assert haul.drive.car.speed_unit == "mph"
+    assert haul.drive.car.wheelbase_m == HATCHBACK.wheelbase_m
+
+
 def test_pictures_and_rows_stay(split: Split) -> None:
     before, after = split.training[1], as_curvature(split).training[1]
     assert after.drive.images is before.drive.images
