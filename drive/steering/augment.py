@@ -172,7 +172,8 @@ def in_the_picture(move: Move, viewpoint: Viewpoint, widen: float = 1.0) -> Move
     middle of the road; what that is too much, the camera goes back.
     """
     taken_along_m = (viewpoint.car.lane_m or 0.0) * (widen - 1)
-    return Move(move.shift_m - viewpoint.offset_m - taken_along_m, move.yaw_deg)
+    beside_m = viewpoint.offset_m * widen
+    return Move(move.shift_m - beside_m - taken_along_m, move.yaw_deg)
 
 
 def flip(

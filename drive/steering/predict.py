@@ -59,7 +59,9 @@ class SteeringModel:
         self.crop = RoadCrop.parse(self.metadata.get("crop", str(ROAD)))
         self.curvature = read_target(self.metadata)
         mean = self.metadata.get("training_mean_deg")
-        self.training_mean_deg = None if mean is None else float(self._degrees(np.array(float(mean))))
+        self.training_mean_deg = (
+            None if mean is None else float(self._degrees(np.array(float(mean))))
+        )
         self.members = count_members(self.metadata)
 
     def predict(self, image: np.ndarray) -> float:
