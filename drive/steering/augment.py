@@ -27,10 +27,11 @@ TURN_DEG, WIDEST_TURN_DEG = 2.5, 7.0
 """Spread and limit of how far beside its path, and turned from it, the car is put. The paper draws
 from a normal distribution too; off the path by more than a metre is an intervention."""
 
-WIDEN = (0.75, 1.4)
+WIDEN = (0.58, 1.2)
 """Narrowest and widest factor on the width of the road, drawn evenly on a logarithmic scale. Where
 the lane is known by its distance from the middle, a network must see both edges of the road to
-find it, and learns the few widths of its training roads by heart unless they vary."""
+find it, and learns the few widths of its training roads by heart unless they vary. Simulators'
+race tracks are wide; other roads are rather narrower than wider."""
 
 BRIGHTNESS = (0.45, 2.2)
 """Darkest and brightest factor; drawn evenly on a logarithmic scale."""
