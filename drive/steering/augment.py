@@ -42,18 +42,23 @@ GAMMA = (0.75, 1.35)
 COLOUR = (0.0, 1.5)
 """Factors of the colours' strength, from grey to garish: another road has other colours."""
 
-HUE_DEG = 40.0
+HUE_DEG = 90.0
 """Largest turn of the colours around the grey axis."""
 
-TONE_SHARE, TONE_POINTS, TONE = 0.3, 6, 0.4
+TONE_SHARE, TONE_POINTS, TONE = 0.5, 6, 0.5
 """So many pictures get other tones: a random curve through six levels, mixed with the true ones by
-up to 0.4. Another road may be lighter than its verge, where this one is darker."""
+up to 0.5. Another road may be lighter than its verge, where this one is darker."""
 
 SHADOW_SHARE = 0.3
 SHADOW = (0.4, 0.8)
 """Darkest and lightest factor inside a shadow."""
 
-BLUR_SHARE = 0.15
+BLUR_SHARE, WIDEST_BLUR = 0.3, 7
+"""So many pictures are blurred, by up to so many pixels: fine texture tells the place."""
+
+STAIN_SHARE, STAIN, STAIN_CELLS = 0.5, 0.5, (4, 12)
+"""Half the pictures get random lighter and darker stains, each pixel by up to a factor of 1.5, at
+most four down and twelve across: where tyres have darkened a road says which road it is."""
 
 ROLL_DEG = 2.0
 NOD_PIXELS = 4.0
@@ -262,9 +267,22 @@ def relight(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         shadow = shadow_mask(height, width, rng)
         lit[shadow] = cv2.LUT(lit, light_curve(rng.uniform(*SHADOW)))[shadow]
     yuv = cv2.cvtColor(lit, cv2.COLOR_RGB2YUV)
+    if rng.random() < STAIN_SHARE:
+        stain(yuv, rng)
     if rng.random() < BLUR_SHARE:
-        yuv = cv2.blur(yuv, (3, 3))
+        size = rng.integers(1, WIDEST_BLUR + 1, 2)
+        yuv = cv2.blur(yuv, (int(size[0]), int(size[1])))
     return turn_colours(yuv, rng.uniform(*COLOUR), rng.uniform(-HUE_DEG, HUE_DEG))
+
+
+def stain(image: np.ndarray, rng: np.random.Generator) -> None:
+    """Lay soft lighter and darker stains over a (H, W, 3) uint8 YUV picture, in place."""
+    height, width = image.shape[:2]
+    cells = rng.integers(2, STAIN_CELLS[0] + 1), rng.integers(2, STAIN_CELLS[1] + 1)
+    strength = rng.uniform(0, STAIN)
+    light = np.exp(rng.uniform(-strength, strength, cells)).astype(np.float32)
+    field = cv2.resize(light, (width, height), interpolation=cv2.INTER_LINEAR)
+    image[..., 0] = cv2.multiply(image[..., 0], field, dtype=cv2.CV_8U)
 
 
 def light_curve(factor: float, gamma: float = 1.0) -> np.ndarray:
