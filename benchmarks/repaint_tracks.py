@@ -1,0 +1,106 @@
+"""Copies of TORCS tracks that look different: the same roads in other textures, to record on.
+
+A network that has seen thirteen tracks knows them by their asphalt, grass and walls. Here every
+picture that a track's model names is repainted (other light, colours, contrast, noise) or exchanged
+for one of another track; roads, bends and widths stay. Only tracks that may be recorded.
+
+    python -m benchmarks.repaint_tracks NAME[,NAME...] --copies 2
+
+A copy is called NAME-paint1, ... and lies beside NAME, where TORCS looks for tracks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+TRACKS = Path("/usr/share/games/torcs/tracks/road")
+COMMON = Path("/usr/share/games/torcs/data/textures")
+
+EXCHANGE_SHARE = 0.35
+"""Share of the pictures that become another one of the same kind."""
+
+KEPT = ("background", "logo", "shadow")
+"""Pictures left alone: the sky, signs, and the light that lies on everything."""
+
+GROUND = re.compile(r"asph|road|tar|concrete|grass|sand|grav|side|dirt|earth|snow|rock|kerb|curb")
+"""Names of what lies on the ground or stands beside the road, by which pictures are exchanged."""
+
+
+def main() -> None:
+    """Make the copies that the command line asks for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("tracks", help="names with commas between")
+    parser.add_argument("--copies", type=int, default=1)
+    arguments = parser.parse_args()
+    names = arguments.tracks.split(",")
+    others = [path for name in names for path in sorted((TRACKS / name).iterdir())]
+    pool = [path for path in others if path.suffix in (".rgb", ".png") and GROUND.search(path.stem)]
+    for name in names:
+        for copy in range(1, arguments.copies + 1):
+            rng = np.random.default_rng([copy, *name.encode()])
+            sys.stderr.write(f"{repaint(name, copy, pool, rng)}\n")
+
+
+def repaint(name: str, copy: int, pool: list[Path], rng: np.random.Generator) -> str:
+    """Make one copy of a track; return its name."""
+    new = f"{name}-paint{copy}"
+    home = TRACKS / new
+    shutil.rmtree(home, ignore_errors=True)
+    shutil.copytree(TRACKS / name, home)
+    (home / f"{name}.xml").rename(home / f"{new}.xml")
+    for picture in sorted(textures(home)):
+        source = home / picture if (home / picture).exists() else COMMON / picture
+        if source.exists() and not any(word in picture for word in KEPT):
+            repaint_picture(source, home / picture, pool, rng)
+    return new
+
+
+def textures(home: Path) -> set[str]:
+    """Names of all pictures that the models in a track's folder use."""
+    found: set[str] = set()
+    for model in (*home.glob("*.ac"), *home.glob("*.acc")):
+        found |= set(re.findall(r'texture "([^"]+)"', model.read_text(errors="replace")))
+    return found
+
+
+def repaint_picture(source: Path, target: Path, pool: list[Path], rng: np.random.Generator) -> None:
+    """Write another picture of the same size, kind and transparency; leave unknown kinds alone."""
+    try:
+        image = Image.open(source)
+        mode, alpha = image.mode, image.getchannel("A") if image.mode == "RGBA" else None
+        rgb = np.array(image.convert("RGB"))
+    except (UnidentifiedImageError, OSError):
+        return
+    if pool and GROUND.search(source.stem) and rng.random() < EXCHANGE_SHARE:
+        other = Image.open(pool[rng.integers(len(pool))]).convert("RGB")
+        rgb = cv2.resize(np.array(other), rgb.shape[1::-1], interpolation=cv2.INTER_AREA)
+    painted = Image.fromarray(repaint_pixels(rgb, rng))
+    if alpha is not None:
+        painted.putalpha(alpha)
+    painted.convert(mode).save(target, format="SGI" if target.suffix == ".rgb" else None)
+
+
+def repaint_pixels(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Other light, contrast, colours and grain for a (H, W, 3) uint8 picture."""
+    hsv = cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV).astype(np.float32)
+    hsv[..., 0] = (hsv[..., 0] + rng.uniform(-30, 30)) % 180
+    hsv[..., 1] = np.clip(hsv[..., 1] * rng.uniform(0.3, 1.6) + rng.uniform(0, 25), 0, 255)
+    mean = hsv[..., 2].mean()
+    wanted = np.clip(mean * np.exp(rng.uniform(-0.6, 0.6)), 25, 235)
+    hsv[..., 2] = wanted + (hsv[..., 2] - mean) * rng.uniform(0.4, 1.6)
+    cells = rng.normal(0, rng.uniform(0, 18), (8, 8)).astype(np.float32)
+    hsv[..., 2] += cv2.resize(cells, hsv.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+    hsv[..., 2] += rng.normal(0, rng.uniform(0, 10), hsv.shape[:2])
+    return cv2.cvtColor(np.clip(hsv, 0, 255).astype(np.uint8), cv2.COLOR_HSV2RGB)
+
+
+if __name__ == "__main__":
+    main()
