@@ -10,7 +10,7 @@ import contextlib
 import json
 import sys
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -260,3 +260,16 @@ class Context:
         if self.args.json:
             sys.stdout.write(json.dumps(results, default=plain, ensure_ascii=False) + "\n")
         sys.stdout.flush()
+
+
+def warn_of_training_drives(
+    names: Iterable[str], metadata: Mapping[str, str], what: str, context: Context
+) -> None:
+    """Say which recordings a model has learnt from: `what` is seen there proves nothing."""
+    trained_on = {name.strip() for name in metadata.get("trained_on", "").split(",")}
+    seen = [name for name in names if name in trained_on]
+    if seen:
+        context.warn(
+            f"the model was trained on {', '.join(seen)}: {what} there says nothing about other "
+            "roads"
+        )

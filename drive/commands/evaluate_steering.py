@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drive.commands._analyse import ENGINES
-from drive.commands._common import Context, add_recording_options, recording_overrides
+from drive.commands._common import (
+    Context,
+    add_recording_options,
+    recording_overrides,
+    warn_of_training_drives,
+)
 from drive.errors import InputError
 
 if TYPE_CHECKING:
@@ -81,7 +86,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     if pilot.members > 1:
         stream.write(f"{_of_members(each, metrics)}\n{ENSEMBLE_LEGEND}\n")
     _warn(each, context)
-    _warn_of_training_drives(list(each), pilot, context)
+    warn_of_training_drives(each, pilot.metadata, "the error", context)
     return {**metrics, "metrics": metrics_path}
 
 
@@ -143,17 +148,6 @@ def _write_drive(home: Path, answers: Answers, overwrite: bool) -> None:
 def _as_folder(name: str) -> str:
     """A recording's name as the name of one folder."""
     return "_".join(part for part in Path(name).parts if part != "/")
-
-
-def _warn_of_training_drives(names: list[str], pilot: SteeringModel, context: Context) -> None:
-    """Say which recordings the model has learnt from: their errors prove nothing."""
-    trained_on = {name.strip() for name in pilot.metadata.get("trained_on", "").split(",")}
-    seen = [name for name in names if name in trained_on]
-    if seen:
-        context.warn(
-            f"the model was trained on {', '.join(seen)}: the error there says nothing about "
-            "other roads"
-        )
 
 
 def _warn(each: dict[str, dict[str, Any]], context: Context) -> None:

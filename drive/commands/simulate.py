@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drive.commands._analyse import ENGINES
-from drive.commands._common import Context, add_recording_options, recording_overrides
+from drive.commands._common import (
+    Context,
+    add_recording_options,
+    recording_overrides,
+    warn_of_training_drives,
+)
 from drive.errors import InputError
 
 if TYPE_CHECKING:
@@ -103,7 +108,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     table = as_table(results if len(results) == 1 else {**results, TOTAL: metrics})
     stream = sys.stderr if args.json else sys.stdout
     stream.write(f"{table}\n{LEGEND.format(limit=args.limit)}\n")
-    _warn_of_training_drives(list(results), pilot, context)
+    warn_of_training_drives(results, pilot.metadata, "driving", context)
     written = [video for video in videos if video is not None]
     return {
         **metrics,
@@ -289,14 +294,3 @@ def _plot(path: Path, drives: list[SimulationResult], limit_m: float) -> None:
         for one in drives
     ]
     plot_simulation(path, lines, limit_m)
-
-
-def _warn_of_training_drives(names: list[str], pilot: SteeringModel, context: Context) -> None:
-    """Say which recordings the model has learnt from: driving along them proves nothing."""
-    trained_on = {name.strip() for name in pilot.metadata.get("trained_on", "").split(",")}
-    seen = [name for name in names if name in trained_on]
-    if seen:
-        context.warn(
-            f"the model was trained on {', '.join(seen)}: driving there says nothing about "
-            "other roads"
-        )

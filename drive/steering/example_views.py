@@ -15,7 +15,7 @@ import numpy as np
 from drive.frames.camera import move_camera
 from drive.frames.car import aim_distance_m
 from drive.steering.augment import Move, Viewpoint, angle_after
-from drive.steering.dataset import Samples, TrainingBatches
+from drive.steering.dataset import Samples
 from drive.steering.state import TrainingSettings
 
 QUANTILES = (0.02, 0.5, 0.98, 0.2, 0.8)
@@ -135,15 +135,9 @@ def _drawn(
     samples: Samples, settings: TrainingSettings, positions: np.ndarray
 ) -> list[list[ExampleView]]:
     """`DRAWS` times the frames at these positions, as the training's batches vary them."""
-    batches = TrainingBatches(
-        samples,
-        settings.batch,
-        settings.seed,
-        vary=settings.augment,
-        move=settings.viewpoints,
-        mirror=settings.mirror,
-        return_s=settings.return_s,
-    )
+    from drive.steering.train import training_batches  # needs Keras
+
+    batches = training_batches(samples, settings)
     made = [batches.made(draw, 0, positions) for draw in range(DRAWS)]
     return [
         [
