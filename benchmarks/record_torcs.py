@@ -72,13 +72,14 @@ def main() -> None:
     parser.add_argument("tracks", help="names with commas between")
     parser.add_argument("--first", type=int, default=1, help="number of the first drive")
     parser.add_argument("--drives", type=int, default=2, help=f"of each track, 1 to {len(PLANS)}")
+    parser.add_argument("--frames", type=int, default=MOST_FRAMES, help="at most, of each drive")
     arguments = parser.parse_args()
     for track in arguments.tracks.split(","):
         for number in range(arguments.first, arguments.first + arguments.drives):
-            record(arguments.out / track, track, number)
+            record(arguments.out / track, track, number, arguments.frames)
 
 
-def record(folder: Path, track: str, number: int) -> None:
+def record(folder: Path, track: str, number: int, most_frames: int = MOST_FRAMES) -> None:
     """Record one drive of about a lap, unless it is there; whole or not at all."""
     video, rows = (
         folder / f"epoch{number:02d}_front.mp4",
@@ -93,7 +94,7 @@ def record(folder: Path, track: str, number: int) -> None:
     plan = PLANS[(number - 1) % len(PLANS)]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "recording.toml").write_text(SETTINGS)
-    count = lap_frames(track, plan["speed_mps"])
+    count = min(most_frames, lap_frames(track, plan["speed_mps"]))
     weave = Weave(np.random.default_rng([number, *track.encode()]))
     found: list[tuple[Any, ...]] = []
     part = video.with_name(f"{video.stem}.part.mp4")

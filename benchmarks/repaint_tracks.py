@@ -1,12 +1,15 @@
-"""Copies of TORCS tracks that look different: the same roads in other textures, to record on.
+"""Copies of TORCS tracks that look different: other textures and other widths, to record on.
 
-A network that has seen thirteen tracks knows them by their asphalt, grass and walls. Here every
-picture that a track's model names is repainted (other light, colours, contrast, noise) or exchanged
-for one of another track; roads, bends and widths stay. Only tracks that may be recorded.
+A network that has seen thirteen tracks knows them by their asphalt, grass and walls, and with them
+how wide each road is. Here every picture that a track's model names is repainted (other light,
+colours, contrast, noise) or exchanged for one of another track. With `--widths` the road is also
+built anew, narrower or wider, by TORCS' own `trackgen`; the bends stay. Only tracks that may be
+recorded.
 
-    python -m benchmarks.repaint_tracks NAME[,NAME...] --copies 2
+    python -m benchmarks.repaint_tracks NAME[,NAME...] --copies 2 [--widths]
 
-A copy is called NAME-paint1, ... and lies beside NAME, where TORCS looks for tracks.
+A copy is called NAME-paint1 or NAME-width1, ... and lies beside NAME, where TORCS looks for tracks.
+`--widths` needs `xvfb-run` and TORCS' Debian package.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from __future__ import annotations
 import argparse
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -30,6 +34,15 @@ EXCHANGE_SHARE = 0.35
 KEPT = ("background", "logo", "shadow")
 """Pictures left alone: the sky, signs, and the light that lies on everything."""
 
+WIDTHS_M = (8.5, 16.0)
+"""Narrowest and widest road that is built."""
+
+LEAST_CHANGE_M = 1.5
+"""How far the new width lies from the old one at least."""
+
+MAIN_WIDTH = re.compile(r'(name="Main Track">.*?name="width"[^>]*?val=")([\d.]+)(")', re.DOTALL)
+MODEL = re.compile(r'(name="3d description"\s+val=")([^"]+)(")')
+
 GROUND = re.compile(r"asph|road|tar|concrete|grass|sand|grav|side|dirt|earth|snow|rock|kerb|curb")
 """Names of what lies on the ground or stands beside the road, by which pictures are exchanged."""
 
@@ -39,28 +52,58 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("tracks", help="names with commas between")
     parser.add_argument("--copies", type=int, default=1)
+    parser.add_argument("--widths", action="store_true", help="build roads of other widths")
     arguments = parser.parse_args()
     names = arguments.tracks.split(",")
     others = [path for name in names for path in sorted((TRACKS / name).iterdir())]
     pool = [path for path in others if path.suffix in (".rgb", ".png") and GROUND.search(path.stem)]
     for name in names:
         for copy in range(1, arguments.copies + 1):
-            rng = np.random.default_rng([copy, *name.encode()])
-            sys.stderr.write(f"{repaint(name, copy, pool, rng)}\n")
+            new = f"{name}-{'width' if arguments.widths else 'paint'}{copy}"
+            rng = np.random.default_rng([copy, arguments.widths, *name.encode()])
+            home = copy_track(name, new)
+            about = f"{rebuild(home, rng):.1f} m wide" if arguments.widths else ""
+            repaint(home, pool, rng)
+            sys.stderr.write(f"{new} {about}\n")
 
 
-def repaint(name: str, copy: int, pool: list[Path], rng: np.random.Generator) -> str:
-    """Make one copy of a track; return its name."""
-    new = f"{name}-paint{copy}"
+def copy_track(name: str, new: str) -> Path:
+    """Copy a track under a new name; return its folder."""
     home = TRACKS / new
     shutil.rmtree(home, ignore_errors=True)
     shutil.copytree(TRACKS / name, home)
     (home / f"{name}.xml").rename(home / f"{new}.xml")
+    return home
+
+
+def rebuild(home: Path, rng: np.random.Generator) -> float:
+    """Give a copy's road another width, build its model, and return the width in metres."""
+    description = home / f"{home.name}.xml"
+    text = description.read_text(encoding="utf-8", errors="surrogateescape")
+    found = MAIN_WIDTH.search(text)
+    if found is None:
+        raise ValueError(f"{description} states no width of the main track")
+    width = old = float(found[2])
+    while abs(width - old) < LEAST_CHANGE_M:
+        width = rng.uniform(*WIDTHS_M)
+    text = MAIN_WIDTH.sub(rf"\g<1>{width:.2f}\g<3>", text, count=1)
+    text = MODEL.sub(rf"\g<1>{home.name}.ac\g<3>", text)
+    description.write_text(text, encoding="utf-8", errors="surrogateescape")
+    for model in home.glob("*.ac*"):
+        model.unlink()
+    build = ["xvfb-run", "-a", "/usr/games/trackgen", "-c", "road", "-n", home.name, "-a"]
+    subprocess.run(build, check=True, capture_output=True)
+    if not (home / f"{home.name}.ac").exists():
+        raise FileNotFoundError(f"trackgen built no model in {home}")
+    return width
+
+
+def repaint(home: Path, pool: list[Path], rng: np.random.Generator) -> None:
+    """Repaint all pictures of a copy."""
     for picture in sorted(textures(home)):
         source = home / picture if (home / picture).exists() else COMMON / picture
         if source.exists() and not any(word in picture for word in KEPT):
             repaint_picture(source, home / picture, pool, rng)
-    return new
 
 
 def textures(home: Path) -> set[str]:

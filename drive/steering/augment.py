@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from drive.frames.camera import View, moved_rays
-from drive.frames.car import Car, corrected_angle
+from drive.frames.car import Car, aim_distance_m, corrected_angle
 
 FLIP_SHARE = 0.5
 
@@ -26,6 +26,10 @@ SHIFT_M, WIDEST_SHIFT_M = 0.6, 1.4
 TURN_DEG, WIDEST_TURN_DEG = 2.5, 7.0
 """Spread and limit of how far beside its path, and turned from it, the car is put. The paper draws
 from a normal distribution too; off the path by more than a metre is an intervention."""
+
+FULL_SHIFT_AIM_M = 15.0
+"""A driver who aims nearer than this, 20 m/s at the paper's two seconds, is put less far beside the
+path, in proportion: who drives slower strays less, and would need angles that no drive holds."""
 
 WIDEN = (0.58, 1.2)
 """Narrowest and widest factor on the width of the road, drawn evenly on a logarithmic scale. Where
@@ -130,7 +134,8 @@ def augment(
     for index, image in enumerate(images):
         move, widen, viewpoint = Move(), 1.0, viewpoints[index] if viewpoints else None
         if viewpoint:
-            move = moves[index] if moves else random_move(rng)
+            aim_m = aim_distance_m(viewpoint.speed_mps, return_s)
+            move = moves[index] if moves else random_move(rng, aim_m)
             widen = random_width(rng) if viewpoint.car.lane_m is not None else 1.0
             angle = float(angle_deg[index])
             angle_deg[index] = angle_after(move, angle, viewpoint, return_s, widen)
@@ -147,9 +152,10 @@ def augment(
     return flip(images, angle_deg, flipped)
 
 
-def random_move(rng: np.random.Generator) -> Move:
-    """A camera beside the path and turned from it."""
-    shift_m = float(np.clip(rng.normal(0, SHIFT_M), -WIDEST_SHIFT_M, WIDEST_SHIFT_M))
+def random_move(rng: np.random.Generator, aim_m: float = FULL_SHIFT_AIM_M) -> Move:
+    """A camera beside the path and turned from it, of a driver who aims so far ahead."""
+    share = min(1.0, aim_m / FULL_SHIFT_AIM_M)
+    shift_m = share * float(np.clip(rng.normal(0, SHIFT_M), -WIDEST_SHIFT_M, WIDEST_SHIFT_M))
     yaw_deg = float(np.clip(rng.normal(0, TURN_DEG), -WIDEST_TURN_DEG, WIDEST_TURN_DEG))
     return Move(shift_m, yaw_deg)
 

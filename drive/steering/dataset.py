@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from drive.errors import InputError
+from drive.frames.car import aim_distance_m
 from drive.steering.augment import (
     FLIP_SHARE,
     RETURN_S,
@@ -202,7 +203,8 @@ class TrainingBatches:
         """
         rng = np.random.default_rng([self.seed, epoch, index, OWN_CHANCE])
         if self.vary and self.move:
-            return [random_move(rng) for _ in positions]
+            speeds = [drive.speed_mps[row] for drive, row in map(self.samples.place, positions)]
+            return [random_move(rng, aim_distance_m(float(v), self.return_s)) for v in speeds]
         return [Move(float(rng.choice(self.samples.offsets_m(p)))) for p in positions]
 
     def _with_corrected_angles(

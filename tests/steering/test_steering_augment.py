@@ -147,3 +147,12 @@ def test_a_patch_changes_a_part_only() -> None:
     a.paint_patch(image, np.random.default_rng(0))
     changed = (image != 128).any(axis=2).mean()
     assert 0 < changed < a.PATCH_SIDE[1] ** 2 + 0.01
+
+
+def test_a_slow_car_is_put_less_far_beside_its_path():
+    def farthest(aim_m: float) -> float:
+        rng = np.random.default_rng(0)
+        return max(abs(a.random_move(rng, aim_m).shift_m) for _ in range(500))
+
+    assert farthest(15.0) == farthest(40.0) == pytest.approx(a.WIDEST_SHIFT_M)
+    assert farthest(6.0) == pytest.approx(0.4 * a.WIDEST_SHIFT_M)

@@ -97,7 +97,7 @@ def test_a_move_starts_from_the_nearest_camera(
     (viewpoint,) = samples.viewpoints(np.array([7]), [move]) or []
     assert viewpoint.offset_m == taken_m
     redrawn: list[Move] = []
-    monkeypatch.setattr(dataset, "random_move", lambda _: move)
+    monkeypatch.setattr(dataset, "random_move", lambda *_: move)
 
     def note(image: np.ndarray, view: View, by: Move, *_: object) -> np.ndarray:
         redrawn.append(by)
