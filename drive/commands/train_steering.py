@@ -30,6 +30,10 @@ HELP = "Train the steering network on recordings: model.keras, model.onnx, histo
 EXAMPLE = "train-steering data/sample --epochs 10"
 
 AFTER_INTERRUPT = RESUME_HINT
+
+RESUMABLE = ("resume", "epochs", "patience", "tensorboard", "cache")
+"""What may be given with `--resume`; all else is as the stopped training was asked."""
+
 LOSS_AXIS = "mean squared error [degrees²]"
 
 
@@ -135,19 +139,17 @@ def _resumed(
     args: argparse.Namespace, context: Context
 ) -> tuple[TrainingSettings, dict[str, Any], RunFolder]:
     """What the stopped training was asked; what does not change the learning may be given anew."""
+    if given := _given(args):
+        raise InputError(
+            "--resume goes on as the stopped training was asked, but for --epochs, --patience and "
+            f"--tensorboard. Leave out {', '.join(given)}"
+        )
     from drive.steering.ensemble import shared_settings
     from drive.steering.state import read_state
 
-    if args.find_lr:
-        raise InputError("--find-lr looks for a rate to begin with. Leave --resume out")
     settings, notes = read_state(state_home(args.resume))
     if notes["data"].get("ensemble"):
         settings = shared_settings(settings, notes["data"]["ensemble"])
-    if args.recordings or args.weights:
-        raise InputError(
-            "--resume goes on with the recordings and weights of the stopped training. "
-            "Leave RECORDING and --weights out"
-        )
     given = {
         "epochs": args.epochs,
         "patience": args.patience,
@@ -156,6 +158,20 @@ def _resumed(
     settings = replace(settings, **{k: v for k, v in given.items() if v is not None})
     args.out, args.overwrite = args.resume, True
     return settings, notes["data"], context.run_folder()
+
+
+def _given(args: argparse.Namespace) -> list[str]:
+    """The options, as typed, that are set and that `--resume` does not take."""
+    parser = argparse.ArgumentParser()
+    configure(parser)
+    if args.weights:
+        parser.add_argument("--weights")
+    return [
+        action.option_strings[-1] if action.option_strings else str(action.metavar)
+        for action in parser._actions  # noqa: SLF001: argparse has no public list of them
+        if action.dest not in (*RESUMABLE, "help")
+        and getattr(args, action.dest) not in (action.default, [])
+    ]
 
 
 def _start(weights: str | None, settings: TrainingSettings, split: Split) -> Any:

@@ -113,7 +113,7 @@ def augment(
     rng: np.random.Generator,
     viewpoints: Sequence[Viewpoint] | None = None,
     return_s: float = RETURN_S,
-    flip_share: float = FLIP_SHARE,
+    flip_share: float | np.ndarray = FLIP_SHARE,
     moves: Sequence[Move] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Vary a batch.
@@ -124,7 +124,7 @@ def augment(
         rng: where chance comes from.
         viewpoints: of each picture, to move its camera; None leaves the cameras where they are.
         return_s: seconds in which the angle of a moved camera leads back to the path.
-        flip_share: share of the pictures that are mirrored.
+        flip_share: chance of each picture to be mirrored; one number, or (N,).
         moves: where each camera is put; None for anywhere, with `viewpoints`.
 
     Returns:
@@ -147,8 +147,6 @@ def augment(
                 paint_patch(varied, rng)
         images[index] = varied
     flipped = rng.random(len(images)) < flip_share
-    if viewpoints:
-        flipped &= [viewpoint.car.lane_m is None for viewpoint in viewpoints]
     return flip(images, angle_deg, flipped)
 
 

@@ -191,10 +191,15 @@ class TrainingBatches:
         if not self.vary:
             return self._with_corrected_angles(batch, viewpoints, moves)
         rng = np.random.default_rng([self.seed, epoch, index])
-        share = FLIP_SHARE if self.mirror else 0.0
+        share = self._flip_share(positions)
         return Batch(
             *augment(batch.images, batch.angle_deg, rng, viewpoints, self.return_s, share, moves)
         )
+
+    def _flip_share(self, positions: np.ndarray) -> np.ndarray:
+        """(N,) chance of each frame to be mirrored: none where the lane's side is known."""
+        lanes = [self.samples.place(position)[0].car.lane_m for position in positions]
+        return np.array([FLIP_SHARE if self.mirror and m is None else 0.0 for m in lanes])
 
     def _moves(self, epoch: int, index: int, positions: np.ndarray) -> list[Move]:
         """Where to put each camera of a batch that has side cameras.

@@ -119,14 +119,6 @@ def test_a_wider_road_bends_more_and_the_car_stays_at_its_distance_from_the_midd
         assert wider == pytest.approx(2.0 * widen, rel=0.02)
 
 
-def test_a_lane_beside_the_middle_gets_no_mirror_images() -> None:
-    viewpoint = a.Viewpoint(Camera().view(200, 66), Car(lane_m=2.5), 20.0)
-    _, varied = a.augment(
-        pictures(60), np.full(60, 9.0, np.float32), np.random.default_rng(0), [viewpoint] * 60
-    )
-    assert (varied > 0).all()
-
-
 def test_lost_edges_do_not_tell_the_shift() -> None:
     """Pictures whose camera stayed in place repeat their edges as well."""
     image = np.random.default_rng(0).integers(0, 256, (66, 200, 3), np.uint8)

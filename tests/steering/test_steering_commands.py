@@ -126,6 +126,22 @@ def test_resume_without_a_training_is_exit_status_2(
     assert "no training to resume" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (["--ensemble", "3"], "--ensemble"),
+        (["--batch-norm", "--epochs", "3"], "--batch-norm"),
+        (["--weights", "a.onnx"], "--weights"),
+        (["a_recording"], "RECORDING"),
+    ],
+)
+def test_resume_refuses_what_it_would_not_heed(
+    tmp_path: Path, capsys: pytest.CaptureFixture, given: list[str], named: str
+) -> None:
+    assert main(["train-steering", *given, "--resume", str(tmp_path)]) == 2
+    assert f"Leave out {named}\n" in capsys.readouterr().err
+
+
 def test_a_stopped_training_is_not_overwritten_unasked(
     recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

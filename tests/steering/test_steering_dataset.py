@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from drive.errors import InputError
+from drive.frames.camera import Camera
+from drive.frames.car import Car
 from drive.steering.cache import CachedDrive
 from drive.steering.dataset import Samples, TrainingBatches
 from drive.steering.sampling import balanced_epoch, bin_of_angle
 from drive.steering.split import Part
 
 Maker = Callable[..., CachedDrive]
+VIEW = Camera().view(200, 66)
 
 
 def samples_of(*drives: CachedDrive) -> Samples:
@@ -68,6 +72,16 @@ def test_pictures_come_with_their_own_angles(make_drive: Maker) -> None:
     for batch in batches.epoch(3):
         for image, angle in zip(batch.images, batch.angle_deg, strict=True):
             assert np.array_equal(image, known[float(angle)])
+
+
+@pytest.mark.parametrize("move", [True, False])
+def test_a_lane_beside_the_middle_gets_no_mirror_images(make_drive: Maker, move: bool) -> None:
+    lane = replace(make_drive("lane/1", np.full(40, 9.0)), car=Car(lane_m=2.5), view=VIEW)
+    middle = replace(make_drive("middle/1", np.full(40, 3.0)), view=VIEW)
+    batches = TrainingBatches(samples_of(lane, middle), 16, 7, balance=False, move=move)
+    angles = np.concatenate([batch.angle_deg for batch in batches.epoch(0)])
+    assert not (angles < -6).any()
+    assert (angles < 0).sum() > 10
 
 
 def test_seed_and_epoch_decide_every_batch(make_drive: Maker) -> None:
