@@ -26,9 +26,17 @@ def add_variation_options(data: argparse._ArgumentGroup) -> None:
         help="do not move the cameras of training pictures (with the angle that leads back)",
     )
     data.add_argument(
-        "--no-mirror",
+        "--mirror",
         action="store_true",
-        help="mirror no pictures: for a car that keeps to one side of the road",
+        help="mirror half the pictures: for a car in the middle of its road, such as on a round "
+        "course whose bends all turn one way; does harm where it keeps to one side",
+    )
+    data.add_argument(
+        "--looks",
+        choices=["mild", "wild"],
+        default="mild",
+        help="how far light, colours and texture vary; wild for many drives on many roads and "
+        "many epochs, to drive on others (default: mild)",
     )
     data.add_argument(
         "--fps",
@@ -52,7 +60,10 @@ def add_learning_options(learning: argparse._ArgumentGroup) -> None:
     learning.add_argument("--batch", type=int, default=32, metavar="N", help="(default: 32)")
     learning.add_argument("--optimizer", choices=["adam", "adadelta"], default="adam")
     learning.add_argument(
-        "--learning-rate", type=float, metavar="R", help="(default: adam 0.0005, adadelta 1.0)"
+        "--learning-rate",
+        type=float,
+        metavar="R",
+        help="(default: adam 0.001, without batch normalisation 0.0005; adadelta 1.0)",
     )
     learning.add_argument("--variant", choices=["published", "elu"], default="published")
     learning.add_argument(
@@ -65,8 +76,10 @@ def add_learning_options(learning: argparse._ArgumentGroup) -> None:
     )
     learning.add_argument(
         "--batch-norm",
-        action="store_true",
-        help="normalise over the batch between each convolution and its activation",
+        action=argparse.BooleanOptionalAction,
+        help="while it learns, normalise over the batch between each convolution and its "
+        "activation; the finished network has it folded into the convolutions (default: yes; with "
+        "--weights as that network has it, with --backbone no)",
     )
     learning.add_argument(
         "--l2",
@@ -101,9 +114,9 @@ def add_learning_options(learning: argparse._ArgumentGroup) -> None:
     learning.add_argument(
         "--warm-up",
         type=int,
-        default=0,
+        default=100,
         metavar="STEPS",
-        help="steps over which the learning rate rises at the beginning (default: 0)",
+        help="steps over which the learning rate rises at the beginning (default: 100)",
     )
 
 
@@ -171,6 +184,18 @@ def _asked_transfer(args: argparse.Namespace) -> dict[str, Any]:
     return given
 
 
+def _asked_batch_norm(args: argparse.Namespace) -> bool:
+    """Whether to normalise: unasked, a new network of the paper does."""
+    if args.batch_norm is not None:
+        return bool(args.batch_norm)
+    if args.weights:
+        from drive.steering.model_file import read_network_metadata
+        from drive.steering.network import read_network_options
+
+        return bool(read_network_options(read_network_metadata(args.weights))["batch_norm"])
+    return getattr(args, "backbone", None) is None
+
+
 def asked_settings(args: argparse.Namespace) -> TrainingSettings:
     """The settings that the options ask for."""
     from drive.steering.state import TrainingSettings
@@ -182,7 +207,7 @@ def asked_settings(args: argparse.Namespace) -> TrainingSettings:
         learning_rate=args.learning_rate,
         variant=args.variant,
         dropout=args.dropout,
-        batch_norm=args.batch_norm,
+        batch_norm=_asked_batch_norm(args),
         l2=args.l2,
         schedule=args.schedule,
         restart_epochs=args.restart_epochs,
@@ -192,7 +217,8 @@ def asked_settings(args: argparse.Namespace) -> TrainingSettings:
         balance=not args.no_balance,
         augment=not args.no_augment,
         viewpoints=not args.no_viewpoints,
-        mirror=not args.no_mirror,
+        mirror=args.mirror,
+        looks=args.looks,
         return_s=args.return_s,
         fps=args.fps,
         seed=args.seed,

@@ -25,9 +25,6 @@ EPOCHS = 30
 
 INTERRUPTED = 130
 
-QUICK = ("--batch-norm", "--learning-rate", "0.001")
-"""In the few steps of a demo the usual settings hardly leave the answer zero; these do."""
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
@@ -46,7 +43,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     out = context.run_folder().path
     training, evaluation, annotated = out / "training", out / "evaluation", out / "annotated"
     model = training / "model.onnx"
-    learning = ["--exclude", HELD_OUT_NAME, "--epochs", args.epochs, *QUICK]
+    learning = ["--exclude", HELD_OUT_NAME, "--epochs", args.epochs]
     steps = {
         "train": ["train-steering", SAMPLE, *learning, "--out", training],
         "evaluate": ["evaluate-steering", HELD_OUT, "--weights", model, "--out", evaluation],

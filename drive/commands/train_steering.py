@@ -167,8 +167,8 @@ def _given(args: argparse.Namespace) -> list[str]:
     if args.weights:
         parser.add_argument("--weights")
     return [
-        action.option_strings[-1] if action.option_strings else str(action.metavar)
-        for action in parser._actions  # noqa: SLF001: argparse has no public list of them
+        action.option_strings[0] if action.option_strings else str(action.metavar)
+        for action in parser._actions  # argparse has no public list of them
         if action.dest not in (*RESUMABLE, "help")
         and getattr(args, action.dest) not in (action.default, [])
     ]
@@ -205,7 +205,7 @@ def _start(weights: str | None, settings: TrainingSettings, split: Split) -> Any
     if batch_norm != settings.batch_norm:
         raise InputError(
             f"{weights} holds a network {'with' if batch_norm else 'without'} batch normalisation. "
-            f"{'Add' if batch_norm else 'Leave out'} --batch-norm"
+            f"{'--batch-norm' if batch_norm else '--no-batch-norm'} goes with it"
         )
     model.get_layer("degrees").scale *= factor
     return rebuild_network(model, settings)
@@ -224,18 +224,19 @@ def _write(
     from drive.steering.dataset import Samples, TrainingBatches
     from drive.steering.evaluate import evaluate
     from drive.steering.model_file import KERAS_FILE, describe, save_trained
+    from drive.steering.network import fold_batch_norm
     from drive.steering.state import HISTORY
     from drive.steering.target import describe_target
     from drive.steering.train import answers_for
 
-    training = Samples(split.training)
+    training, network = Samples(split.training), fold_batch_norm(result.model)
     names = [part.drive.name for part in split.training]
-    metadata = describe(result.model, settings.variant, crop, training.angle_deg, names)
+    metadata = describe(network, settings.variant, crop, training.angle_deg, names)
     metadata |= describe_target(split.training)
     model = folder.file(KERAS_FILE)
-    onnx = save_trained(result.model, model, metadata)
-    answers = answers_for(result.model, split.validation)
-    tested = answers_for(result.model, split.test)
+    onnx = save_trained(network, model, metadata)
+    answers = answers_for(network, split.validation)
+    tested = answers_for(network, split.test)
     mean_deg = float(metadata["training_mean_deg"])
     metrics = {"validation": evaluate(answers, mean_deg)}
     if tested:

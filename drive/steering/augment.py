@@ -18,6 +18,8 @@ from drive.frames.camera import View, moved_rays
 from drive.frames.car import Car, aim_distance_m, corrected_angle
 
 FLIP_SHARE = 0.5
+"""Of the pictures, where mirror images are asked for. The paper has none, and a car that keeps to
+one side of the road learns worse with them."""
 
 RETURN_S = 2.0
 """Seconds in which the angle of a moved camera leads back to the path (the paper's section 5.2)."""
@@ -46,23 +48,41 @@ GAMMA = (0.75, 1.35)
 COLOUR = (0.0, 1.5)
 """Factors of the colours' strength, from grey to garish: another road has other colours."""
 
-HUE_DEG = 90.0
-"""Largest turn of the colours around the grey axis."""
-
-TONE_SHARE, TONE_POINTS, TONE = 0.5, 6, 0.5
-"""So many pictures get other tones: a random curve through six levels, mixed with the true ones by
-up to 0.5. Another road may be lighter than its verge, where this one is darker."""
-
 SHADOW_SHARE = 0.3
 SHADOW = (0.4, 0.8)
 """Darkest and lightest factor inside a shadow."""
 
-BLUR_SHARE, WIDEST_BLUR = 0.3, 7
-"""So many pictures are blurred, by up to so many pixels: fine texture tells the place."""
+TONE_POINTS, TONE = 6, 0.5
+"""Other tones: a random curve through six levels, mixed with the true ones by up to 0.5."""
 
-STAIN_SHARE, STAIN, STAIN_CELLS = 0.5, 0.5, (4, 12)
-"""Half the pictures get random lighter and darker stains, each pixel by up to a factor of 1.5, at
-most four down and twelve across: where tyres have darkened a road says which road it is."""
+STAIN, STAIN_CELLS = 0.5, (4, 12)
+"""Stains, each pixel by up to a factor of 1.5, at most four down and twelve across."""
+
+WIDEST_BLUR = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """How far a picture's looks are varied, beyond light, shadow and the strength of colours.
+
+    Attributes:
+        hue_deg: largest turn of the colours around the grey axis.
+        tone_share: pictures with other tones: another road may be lighter than its verge, where
+            this one is darker.
+        stain_share: with lighter and darker stains: where tyres have darkened a road says which
+            road it is.
+        blur_share: blurred, by up to seven pixels: fine texture tells the place.
+    """
+
+    hue_deg: float
+    tone_share: float
+    stain_share: float
+    blur_share: float
+
+
+LOOKS = {"mild": Looks(15.0, 0.0, 0.0, 0.0), "wild": Looks(90.0, 0.5, 0.5, 0.3)}
+"""`mild` learns in minutes from a few drives; `wild` is for many drives on many roads and many
+epochs, and leaves less of a road to be known by its looks (docs/decisions/steering.md)."""
 
 ROLL_DEG = 2.0
 NOD_PIXELS = 4.0
@@ -113,8 +133,9 @@ def augment(
     rng: np.random.Generator,
     viewpoints: Sequence[Viewpoint] | None = None,
     return_s: float = RETURN_S,
-    flip_share: float | np.ndarray = FLIP_SHARE,
+    flip_share: float | np.ndarray = 0.0,
     moves: Sequence[Move] | None = None,
+    looks: Looks = LOOKS["mild"],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Vary a batch.
 
@@ -126,6 +147,7 @@ def augment(
         return_s: seconds in which the angle of a moved camera leads back to the path.
         flip_share: chance of each picture to be mirrored; one number, or (N,).
         moves: where each camera is put; None for anywhere, with `viewpoints`.
+        looks: how far the pictures' looks are varied.
 
     Returns:
         New images of the same shape and type, and the angles that belong to them.
@@ -141,7 +163,7 @@ def augment(
             angle_deg[index] = angle_after(move, angle, viewpoint, return_s, widen)
             move = in_the_picture(move, viewpoint, widen)
         view = viewpoint.view if viewpoint else None
-        varied = relight(redraw(image, view, move, rng, widen), rng)
+        varied = relight(redraw(image, view, move, rng, widen), rng, looks)
         if rng.random() < PATCH_SHARE:
             for _ in range(rng.integers(1, MOST_PATCHES + 1)):
                 paint_patch(varied, rng)
@@ -251,7 +273,9 @@ def _without_edges(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.clip(x, np.float32(left) * grow, np.float32(width - 1) - np.float32(right) * grow)
 
 
-def relight(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def relight(
+    image: np.ndarray, rng: np.random.Generator, looks: Looks = LOOKS["mild"]
+) -> np.ndarray:
     """Change light and colours; sometimes lay a shadow over the picture, or blur it.
 
     Light falls on red, green and blue, each of which saturates; so it is changed there.
@@ -259,11 +283,12 @@ def relight(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     Args:
         image: (H, W, 3) uint8 YUV.
         rng: where chance comes from.
+        looks: how far.
     """
     height, width = image.shape[:2]
     brightness = np.exp(rng.uniform(np.log(BRIGHTNESS[0]), np.log(BRIGHTNESS[1])))
     curve = light_curve(brightness, rng.uniform(*GAMMA))
-    if rng.random() < TONE_SHARE:
+    if rng.random() < looks.tone_share:
         curve = curve[random_tones(rng)]
     rgb = cv2.cvtColor(image, cv2.COLOR_YUV2RGB)
     lit = cv2.LUT(rgb, curve)
@@ -271,12 +296,12 @@ def relight(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         shadow = shadow_mask(height, width, rng)
         lit[shadow] = cv2.LUT(lit, light_curve(rng.uniform(*SHADOW)))[shadow]
     yuv = cv2.cvtColor(lit, cv2.COLOR_RGB2YUV)
-    if rng.random() < STAIN_SHARE:
+    if rng.random() < looks.stain_share:
         stain(yuv, rng)
-    if rng.random() < BLUR_SHARE:
+    if rng.random() < looks.blur_share:
         size = rng.integers(1, WIDEST_BLUR + 1, 2)
         yuv = cv2.blur(yuv, (int(size[0]), int(size[1])))
-    return turn_colours(yuv, rng.uniform(*COLOUR), rng.uniform(-HUE_DEG, HUE_DEG))
+    return turn_colours(yuv, rng.uniform(*COLOUR), rng.uniform(-looks.hue_deg, looks.hue_deg))
 
 
 def stain(image: np.ndarray, rng: np.random.Generator) -> None:

@@ -17,6 +17,7 @@ from drive.errors import InputError
 from drive.frames.car import aim_distance_m
 from drive.steering.augment import (
     FLIP_SHARE,
+    LOOKS,
     RETURN_S,
     Move,
     Viewpoint,
@@ -128,7 +129,8 @@ class TrainingBatches:
         balance: thin straight driving; else each frame comes once an epoch.
         vary: the variations of `drive.steering.augment`.
         move: move the cameras too, with the angle that leads back.
-        mirror: mirror half the pictures.
+        mirror: mirror half the pictures, where the recording does not name its lane.
+        looks: how far light, colours and texture vary, one of `drive.steering.augment.LOOKS`.
         return_s: seconds in which those angles lead back to the path.
         fps: frames of a second that an epoch uses, others in each epoch; 0: all.
 
@@ -145,7 +147,8 @@ class TrainingBatches:
         balance: bool = True,
         vary: bool = True,
         move: bool = True,
-        mirror: bool = True,
+        mirror: bool = False,
+        looks: str = "mild",
         return_s: float = RETURN_S,
         fps: float = 0.0,
     ) -> None:
@@ -153,7 +156,7 @@ class TrainingBatches:
             raise InputError("Training needs at least one frame with an angle. Received: none")
         self.samples, self.batch, self.seed = samples, batch, seed
         self.balance, self.vary, self.move = balance, vary, move
-        self.mirror, self.return_s = mirror, return_s
+        self.mirror, self.looks, self.return_s = mirror, LOOKS[looks], return_s
         times = [part.drive.time_s[part.rows] for part in samples.parts]
         self.share = share_of_frames(times, fps)
 
@@ -192,9 +195,8 @@ class TrainingBatches:
             return self._with_corrected_angles(batch, viewpoints, moves)
         rng = np.random.default_rng([self.seed, epoch, index])
         share = self._flip_share(positions)
-        return Batch(
-            *augment(batch.images, batch.angle_deg, rng, viewpoints, self.return_s, share, moves)
-        )
+        how = (self.return_s, share, moves, self.looks)
+        return Batch(*augment(batch.images, batch.angle_deg, rng, viewpoints, *how))
 
     def _flip_share(self, positions: np.ndarray) -> np.ndarray:
         """(N,) chance of each frame to be mirrored: none where the lane's side is known."""

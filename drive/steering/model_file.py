@@ -117,15 +117,27 @@ def load_network(path: str | Path) -> tuple[keras.Model, dict[str, str]]:
         MissingFileError: there is no such file.
         WeightsError: the file is damaged or holds another network.
     """
+    metadata = read_network_metadata(path)
     if Path(path).suffix.lower() == ".onnx":
-        metadata = read_metadata(path)
         model = build_from_metadata(metadata)
         load_onnx_weights(model, path)
         return model, metadata
+    return load_model(path), metadata
+
+
+def read_network_metadata(path: str | Path) -> dict[str, str]:
+    """What a `.keras` or `.onnx` file of a steering network says about itself.
+
+    Raises:
+        MissingFileError: there is no such file.
+        WeightsError: the file is damaged or holds another network.
+    """
+    if Path(path).suffix.lower() == ".onnx":
+        return read_metadata(path)
     metadata = read_notes(path)
     if metadata.get("network") != NETWORK:
         raise WeightsError(
             f"{path} does not say that it is a steering network of drive. "
             f"Expected a model that train-steering wrote. Received: {metadata.get('network')!r}"
         )
-    return load_model(path), metadata
+    return metadata

@@ -9,6 +9,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from drive.engine.quiet import load_keras
 from drive.errors import InputError
 from drive.steering.preprocess import INPUT_HEIGHT, INPUT_WIDTH
@@ -106,6 +108,30 @@ def build_network(
     x = layers.Dense(1, name="steering", **kernels)(x)
     angle_deg = layers.Rescaling(scale_deg, name="degrees")(x)
     return keras.Model(image, angle_deg, name=f"steering_{variant}")
+
+
+def fold_batch_norm(model: keras.Model) -> keras.Model:
+    """The same function without batch normalisation: each is folded into the convolution before it.
+
+    Its running mean and variance are constants once training is over, so scale and offset of the
+    normalised values can be those of the convolution. A model without any comes back as it is.
+    """
+    options = read_network_options(network_options(model))
+    if not options["batch_norm"]:
+        return model
+    scale_deg, dropout = float(model.get_layer("degrees").scale), options["dropout"]
+    variant = model.name.removeprefix("steering_")
+    folded = build_network(variant, scale_deg, dropout=dropout)
+    names = {layer.name for layer in model.layers}
+    for layer in folded.layers:
+        weights = model.get_layer(layer.name).get_weights()
+        if f"{layer.name}{NORM}" in names:
+            norm = model.get_layer(f"{layer.name}{NORM}")
+            gamma, beta, mean, variance = norm.get_weights()
+            factor = gamma / np.sqrt(variance + norm.epsilon)
+            weights = [weights[0] * factor, beta - mean * factor]
+        layer.set_weights(weights)
+    return folded
 
 
 def network_options(model: keras.Model) -> dict[str, str]:

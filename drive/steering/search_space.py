@@ -77,8 +77,7 @@ def search_space(settings: TrainingSettings, names: Sequence[str] = SEARCHED) ->
 
 def usual(settings: TrainingSettings, space: Iterable[Parameter]) -> dict[str, Any]:
     """The values that `settings` itself has for what is searched: where a search begins."""
-    rate = settings.learning_rate or LEARNING_RATES[settings.optimizer]
-    known = {**asdict(settings), "learning_rate": rate}
+    known = {**asdict(settings), "learning_rate": settings.rate}
     return {parameter.name: known[parameter.name] for parameter in space}
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from drive.errors import InputError
 from drive.history import EpochResult, write_history
+from drive.steering.augment import LOOKS
 from drive.steering.backbone import BACKBONES, IMAGENET
 from drive.steering.model_file import load_model, read_notes, save_model
 from drive.steering.network import VARIANTS
@@ -29,6 +30,9 @@ HISTORY = "history.csv"
 LEARNING_RATES = {"adam": 5e-4, "adadelta": 1.0}
 """Each optimiser with its learning rate: for Adam half the usual one, for Adadelta the published
 one (Keras' own default for Adadelta, 0.001, hardly moves)."""
+
+BATCH_NORM_RATES = {"adam": 1e-3}
+"""The rates that batch normalisation bears, where they are others."""
 
 CHANGEABLE = ("epochs", "patience", "tensorboard")
 
@@ -75,6 +79,7 @@ class TrainingSettings:
         tensorboard: write event files for TensorBoard.
         viewpoints: move the cameras of training pictures, with the angle that leads back.
         mirror: mirror half the training pictures; not for a car that keeps to one side of the road.
+        looks: how far their light, colours and texture vary, one of `drive.steering.augment.LOOKS`.
         return_s: seconds in which the angle of a moved camera leads back to the path.
         fps: frames of a second that an epoch uses, others in each epoch; 0: all.
         backbone: pretrained network under a steering head, one of `drive.steering.backbone`'s;
@@ -103,13 +108,20 @@ class TrainingSettings:
     warm_up: int = 0
     tensorboard: bool = False
     viewpoints: bool = True
-    mirror: bool = True
+    mirror: bool = False
+    looks: str = "mild"
     return_s: float = 2.0
     fps: float = 0.0
     backbone: str | None = None
     backbone_weights: str = IMAGENET
     freeze_epochs: int = 5
     depth_rate: float = 0.3
+
+    @property
+    def rate(self) -> float:
+        """The learning rate: the given one, or what suits the optimiser and the network."""
+        usual = LEARNING_RATES | (BATCH_NORM_RATES if self.batch_norm else {})
+        return self.learning_rate or usual[self.optimizer]
 
     def __post_init__(self) -> None:
         for name, least in LEAST.items():
@@ -136,6 +148,7 @@ class TrainingSettings:
             "optimizer": tuple(LEARNING_RATES),
             "variant": VARIANTS,
             "schedule": SCHEDULES,
+            "looks": tuple(LOOKS),
             "backbone": (None, *BACKBONES),
         }
         for name, known in choices.items():

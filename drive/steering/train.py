@@ -39,7 +39,6 @@ from drive.steering.network import build_network
 from drive.steering.schedule import learning_rates
 from drive.steering.split import Part, Split
 from drive.steering.state import (
-    LEARNING_RATES,
     TrainingSettings,
     fingerprint,
     resume_state,
@@ -161,6 +160,7 @@ def training_batches(samples: Samples, settings: TrainingSettings) -> TrainingBa
         vary=settings.augment,
         move=settings.viewpoints,
         mirror=settings.mirror,
+        looks=settings.looks,
         return_s=settings.return_s,
         fps=settings.fps,
     )
@@ -209,7 +209,7 @@ def scheduled_rates(settings: TrainingSettings, steps_per_epoch: int) -> Callabl
     """The learning rate of each step, counted from 0 over all epochs."""
     return learning_rates(
         settings.schedule,
-        settings.learning_rate or LEARNING_RATES[settings.optimizer],
+        settings.rate,
         steps_per_epoch,
         settings.epochs,
         restart_epochs=settings.restart_epochs,
@@ -291,8 +291,9 @@ def compile_network(model: keras.Model, settings: TrainingSettings, steps_per_ep
     if settings.backbone:
         kinds = {"adam": DepthAdam, "adadelta": DepthAdadelta}
         more["rate_factors"] = rate_factors(model, settings.backbone, settings.depth_rate)
-    rate = settings.learning_rate or LEARNING_RATES[settings.optimizer]
     momentum = 1 - 1 / max(FEWEST_AVERAGED_STEPS, steps_per_epoch)
-    optimizer = kinds[settings.optimizer](rate, use_ema=True, ema_momentum=momentum, **more)
+    optimizer = kinds[settings.optimizer](
+        settings.rate, use_ema=True, ema_momentum=momentum, **more
+    )
     model.compile(optimizer, loss="mse", jit_compile=False)  # XLA is slower here on a processor
     optimizer.build(model.trainable_variables)

@@ -22,7 +22,7 @@ def test_a_flip_mirrors_the_picture_and_changes_the_sign() -> None:
 
 def test_variations_keep_the_size_of_every_angle_and_flip_about_half() -> None:
     angles = np.linspace(1, 5, 400, dtype=np.float32)
-    _, varied = a.augment(pictures(400), angles, np.random.default_rng(3))
+    _, varied = a.augment(pictures(400), angles, np.random.default_rng(3), flip_share=0.5)
     assert np.array_equal(np.abs(varied), angles)
     assert 0.4 < (varied < 0).mean() < 0.6
 
@@ -128,10 +128,24 @@ def test_lost_edges_do_not_tell_the_shift() -> None:
     assert 0.1 < np.mean(streaks) < 0.6
 
 
-def test_without_mirror_images_the_signs_stay() -> None:
+def test_unasked_nothing_is_mirrored() -> None:
     angles = np.ones(50, np.float32)
-    _, varied = a.augment(pictures(50), angles, np.random.default_rng(0), flip_share=0.0)
+    _, varied = a.augment(pictures(50), angles, np.random.default_rng(0))
     assert (varied == 1).all()
+
+
+def test_wild_looks_turn_light_and_dark_round_and_mild_ones_keep_their_order() -> None:
+    """A picture that gets lighter downwards: how many of its varied copies do not."""
+    image = np.full((66, 200, 3), 128, np.uint8)
+    image[..., 0] = np.linspace(20, 200, 66)[:, None]
+
+    def turned_round(name: str) -> float:
+        drawn = [a.relight(image, np.random.default_rng(s), a.LOOKS[name]) for s in range(60)]
+        rows = [picture[..., 0].mean(axis=1).astype(int) for picture in drawn]
+        return float(np.mean([(np.diff(row) < -2).any() for row in rows]))
+
+    assert turned_round("mild") == 0
+    assert turned_round("wild") > 0.05
 
 
 def test_a_patch_changes_a_part_only() -> None:

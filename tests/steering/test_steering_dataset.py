@@ -78,7 +78,9 @@ def test_pictures_come_with_their_own_angles(make_drive: Maker) -> None:
 def test_a_lane_beside_the_middle_gets_no_mirror_images(make_drive: Maker, move: bool) -> None:
     lane = replace(make_drive("lane/1", np.full(40, 9.0)), car=Car(lane_m=2.5), view=VIEW)
     middle = replace(make_drive("middle/1", np.full(40, 3.0)), view=VIEW)
-    batches = TrainingBatches(samples_of(lane, middle), 16, 7, balance=False, move=move)
+    batches = TrainingBatches(
+        samples_of(lane, middle), 16, 7, balance=False, move=move, mirror=True
+    )
     angles = np.concatenate([batch.angle_deg for batch in batches.epoch(0)])
     assert not (angles < -6).any()
     assert (angles < 0).sum() > 10

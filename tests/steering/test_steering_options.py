@@ -12,7 +12,7 @@ import pytest
 from drive.cli import main
 from drive.errors import InputError
 from drive.steering.model_file import describe, load_network, save_trained
-from drive.steering.network import PUBLISHED_PARAMETERS, build_network
+from drive.steering.network import PUBLISHED_PARAMETERS, build_network, fold_batch_norm
 from drive.steering.predict import build_from_metadata, load_steering
 from drive.steering.preprocess import ROAD
 from drive.steering.state import TrainingSettings
@@ -74,6 +74,9 @@ def test_files_of_a_network_with_all_of_it_answer_and_rebuild_alike(
     for engine in ("openvino", "onnx", "keras"):
         answers = load_steering(onnx, engine).predict_prepared(PICTURES)
         np.testing.assert_allclose(answers, expected, rtol=1e-4, atol=1e-3)
+    folded = fold_batch_norm(model)
+    assert not any(name.endswith("_norm") for name in names(folded))
+    np.testing.assert_allclose(folded.predict_on_batch(PICTURES).reshape(-1), expected, atol=1e-3)
     rebuilt, notes = load_network(onnx)
     assert names(rebuilt) == names(model)
     assert (notes["dropout"], notes["batch_norm"]) == ("0.2", "yes")
@@ -130,8 +133,12 @@ def test_going_on_without_the_batch_normalisation_of_before_is_refused(
     metadata = describe(model, "published", ROAD, np.array([1.0]), ["a"])
     onnx = save_trained(model, tmp_path / "model.keras", metadata)
     command = ["train-steering", str(recording), "--weights", str(onnx), "--quiet"]
-    assert main([*command, "--validation", "0.25", "--out", str(tmp_path / "out")]) == 2
-    assert "Add --batch-norm" in capsys.readouterr().err
+    command += ["--validation", "0.25", "--epochs", "1"]
+    assert main([*command, "--no-batch-norm", "--out", str(tmp_path / "without")]) == 2
+    assert "--batch-norm goes with it" in capsys.readouterr().err
+    assert main([*command, "--out", str(tmp_path / "unasked")]) == 0
+    trained, _ = load_network(tmp_path / "unasked" / "model.keras")
+    assert trained.count_params() == PUBLISHED_PARAMETERS  # folded
 
 
 def test_batch_normalisation_of_a_backbone_is_not_to_be_chosen() -> None:
