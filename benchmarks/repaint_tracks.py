@@ -6,10 +6,10 @@ colours, contrast, noise) or exchanged for one of another track. With `--widths`
 built anew, narrower or wider, by TORCS' own `trackgen`; the bends stay. Only tracks that may be
 recorded.
 
-    python -m benchmarks.repaint_tracks NAME[,NAME...] --copies 2 [--widths]
+    python -m benchmarks.repaint_tracks NAME[,NAME...] --copies 2 [--widths 8.5,16 --suffix width]
 
-A copy is called NAME-paint1 or NAME-width1, ... and lies beside NAME, where TORCS looks for tracks.
-`--widths` needs `xvfb-run` and TORCS' Debian package.
+A copy is called NAME-paint1 (or by another suffix) and lies beside NAME, where TORCS looks for
+tracks. `--widths` needs `xvfb-run` and TORCS' Debian package.
 """
 
 from __future__ import annotations
@@ -34,12 +34,6 @@ EXCHANGE_SHARE = 0.35
 KEPT = ("background", "logo", "shadow")
 """Pictures left alone: the sky, signs, and the light that lies on everything."""
 
-WIDTHS_M = (8.5, 16.0)
-"""Narrowest and widest road that is built."""
-
-LEAST_CHANGE_M = 1.5
-"""How far the new width lies from the old one at least."""
-
 MAIN_WIDTH = re.compile(r'(name="Main Track">.*?name="width"[^>]*?val=")([\d.]+)(")', re.DOTALL)
 MODEL = re.compile(r'(name="3d description"\s+val=")([^"]+)(")')
 
@@ -52,19 +46,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("tracks", help="names with commas between")
     parser.add_argument("--copies", type=int, default=1)
-    parser.add_argument("--widths", action="store_true", help="build roads of other widths")
+    parser.add_argument("--widths", help="build roads anew: narrowest and widest, in metres")
+    parser.add_argument("--suffix", default="paint", help="of the copies' names")
     arguments = parser.parse_args()
     names = arguments.tracks.split(",")
+    widths = [float(text) for text in (arguments.widths or "").split(",") if text]
     others = [path for name in names for path in sorted((TRACKS / name).iterdir())]
     pool = [path for path in others if path.suffix in (".rgb", ".png") and GROUND.search(path.stem)]
     for name in names:
         for copy in range(1, arguments.copies + 1):
-            new = f"{name}-{'width' if arguments.widths else 'paint'}{copy}"
-            rng = np.random.default_rng([copy, arguments.widths, *name.encode()])
+            new = f"{name}-{arguments.suffix}{copy}"
+            rng = np.random.default_rng([*new.encode()])
             home = copy_track(name, new)
-            about = f"{rebuild(home, rng):.1f} m wide" if arguments.widths else ""
+            if widths:
+                rebuild(home, rng.uniform(*widths))
             repaint(home, pool, rng)
-            sys.stderr.write(f"{new} {about}\n")
+            sys.stderr.write(f"{new}\n")
 
 
 def copy_track(name: str, new: str) -> Path:
@@ -76,17 +73,13 @@ def copy_track(name: str, new: str) -> Path:
     return home
 
 
-def rebuild(home: Path, rng: np.random.Generator) -> float:
-    """Give a copy's road another width, build its model, and return the width in metres."""
+def rebuild(home: Path, width_m: float) -> None:
+    """Give a copy's road another width, and build its model."""
     description = home / f"{home.name}.xml"
     text = description.read_text(encoding="utf-8", errors="surrogateescape")
-    found = MAIN_WIDTH.search(text)
-    if found is None:
+    if not MAIN_WIDTH.search(text):
         raise ValueError(f"{description} states no width of the main track")
-    width = old = float(found[2])
-    while abs(width - old) < LEAST_CHANGE_M:
-        width = rng.uniform(*WIDTHS_M)
-    text = MAIN_WIDTH.sub(rf"\g<1>{width:.2f}\g<3>", text, count=1)
+    text = MAIN_WIDTH.sub(rf"\g<1>{width_m:.2f}\g<3>", text, count=1)
     text = MODEL.sub(rf"\g<1>{home.name}.ac\g<3>", text)
     description.write_text(text, encoding="utf-8", errors="surrogateescape")
     for model in home.glob("*.ac*"):
@@ -95,7 +88,6 @@ def rebuild(home: Path, rng: np.random.Generator) -> float:
     subprocess.run(build, check=True, capture_output=True)
     if not (home / f"{home.name}.ac").exists():
         raise FileNotFoundError(f"trackgen built no model in {home}")
-    return width
 
 
 def repaint(home: Path, pool: list[Path], rng: np.random.Generator) -> None:

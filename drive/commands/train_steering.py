@@ -139,10 +139,10 @@ def _resumed(
     args: argparse.Namespace, context: Context
 ) -> tuple[TrainingSettings, dict[str, Any], RunFolder]:
     """What the stopped training was asked; what does not change the learning may be given anew."""
-    if given := _given(args):
+    if unheeded := _given(args):
         raise InputError(
             "--resume goes on as the stopped training was asked, but for --epochs, --patience and "
-            f"--tensorboard. Leave out {', '.join(given)}"
+            f"--tensorboard. Leave out {', '.join(unheeded)}"
         )
     from drive.steering.ensemble import shared_settings
     from drive.steering.state import read_state

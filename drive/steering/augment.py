@@ -33,7 +33,7 @@ FULL_SHIFT_AIM_M = 15.0
 """A driver who aims nearer than this, 20 m/s at the paper's two seconds, is put less far beside the
 path, in proportion: who drives slower strays less, and would need angles that no drive holds."""
 
-WIDEN = (0.58, 1.2)
+WIDEN = (0.7, 1.1)
 """Narrowest and widest factor on the width of the road, drawn evenly on a logarithmic scale. Where
 the lane is known by its distance from the middle, a network must see both edges of the road to
 find it, and learns the few widths of its training roads by heart unless they vary. Simulators'
