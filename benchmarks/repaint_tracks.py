@@ -59,7 +59,7 @@ def main() -> None:
             rng = np.random.default_rng([*new.encode()])
             home = copy_track(name, new)
             if widths:
-                rebuild(home, rng.uniform(*widths))
+                rebuild(home, rng.uniform(widths[0], widths[-1]))
             repaint(home, pool, rng)
             sys.stderr.write(f"{new}\n")
 
