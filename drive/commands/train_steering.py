@@ -92,6 +92,8 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
         epochs, start = args.epochs or 1, _start(args.weights, settings, split)
         return search_rate(split, settings, start, epochs, folder, context, LOSS_AXIS)
 
+    if not args.resume:
+        _start(args.weights, settings, split)  # wrong weights are refused before all writing
     with context.record.stage("write"):
         views = write_augmented_views(split, settings, folder)
 
