@@ -37,7 +37,7 @@ WIDEN = (0.65, 1.0)
 """Narrowest and widest factor on the width of the road, drawn evenly on a logarithmic scale. Where
 the lane is known by its distance from the middle, a network must see both edges of the road to
 find it, and learns the few widths of its training roads by heart unless they vary. Simulators'
-race tracks are wide: a network that also saw wider ones drove narrow roads too far from their edge."""
+race tracks are wide: who also saw them widened drove narrow ones too far from their edge."""
 
 BRIGHTNESS = (0.45, 2.2)
 """Darkest and brightest factor; drawn evenly on a logarithmic scale."""
