@@ -37,7 +37,8 @@ IMAGES = "images"
 FALLBACK_RATE = 30.0
 SIMULATOR_NOTE = (
     "steering: the weights that ship learnt in a simulator; on other cameras and real roads their "
-    "angles mean little: train your own with train-steering and name it with an option"
+    "angles mean little: train your own with train-steering, and name it with --weights (annotate: "
+    "--steering-weights)"
 )
 
 

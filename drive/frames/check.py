@@ -88,6 +88,7 @@ def check_recording(recording: Recording, progress: Progress = no_progress) -> C
         _angles(reading),
         _drift(reading),
         _stuck(reading),
+        _speeds(recording),
         _lag_findings(recording, lag),
         _horizon_findings(recording, horizon),
     )
@@ -241,7 +242,8 @@ def _drift(reading: _Reading) -> Iterator[Finding]:
 def _stuck(reading: _Reading) -> Iterator[Finding]:
     recording = reading.recording
     angles = recording.angle_deg
-    rate = len(reading.time_s) / reading.time_s[-1] if len(reading.time_s) > 1 else 1.0
+    lasts_s = reading.time_s[-1] if len(reading.time_s) else 0.0
+    rate = len(reading.time_s) / lasts_s if lasts_s > 0 else 1.0
     times_s = recording.time_s if recording.time_s is not None else recording.frame_index / rate
     starts = np.flatnonzero(np.diff(angles, prepend=np.nan) != 0)
     ends = np.append(starts[1:], len(angles)) - 1
@@ -253,6 +255,21 @@ def _stuck(reading: _Reading) -> Iterator[Finding]:
                 f"the wheel stays at exactly {angles[start]:g} degrees for {length_s:.1f} s "
                 f"from frame {recording.frame_index[start]}",
             )
+
+
+def _speeds(recording: Recording) -> Iterator[Finding]:
+    """What the column `speed` holds that no driving car has."""
+    speed = recording.speed
+    if speed is None:
+        return
+    if unknown := int((~np.isfinite(speed)).sum()):
+        usual = recording.config.car.speed_mps
+        text = f"{unknown} of {len(speed)} speeds are no numbers: {usual:g} m/s stand for them"
+        yield Finding("speed", text)
+    if backwards := int((speed < 0).sum()):
+        yield Finding("speed", f"{backwards} of {len(speed)} speeds are below 0: taken as standing")
+    if len(speed) and (speed == 0).all():
+        yield Finding("speed", "the speed is 0 in every row: is it another column?")
 
 
 def _lag_findings(recording: Recording, lag: LagEstimate | None) -> Iterator[Finding]:

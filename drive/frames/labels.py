@@ -219,8 +219,8 @@ def find_lag(recording: Recording, turning: Turning) -> LagEstimate | None:
         recording.frame_index, turning.frame_index, return_indices=True
     )
     wheel = recording.angle_deg[in_rows].astype(np.float64)
-    if recording.speed is not None:
-        wheel = wheel * recording.speed[in_rows]
+    if recording.speed is not None and np.isfinite(recording.speed).mean() > 0.5:
+        wheel = wheel * np.abs(recording.speed[in_rows])  # a sign of the speed is not the wheel's
     known = np.isfinite(wheel)
     if known.sum() < len(frames) / 2:
         return None

@@ -95,12 +95,12 @@ class Recording:
 
     @property
     def speed_mps(self) -> np.ndarray:
-        """(N,) float64 metres a second of the rows; the car's usual speed where none is known."""
+        """(N,) float64 metres a second of the rows, from 0; the car's usual one if unknown."""
         car = self.config.car
         if self.speed is None:
             return np.full(len(self.frame_index), car.speed_mps)
         speed = self.speed * SPEED_UNITS[car.speed_unit]
-        return np.where(np.isfinite(speed), speed, car.speed_mps)
+        return np.where(np.isfinite(speed), np.maximum(speed, 0.0), car.speed_mps)
 
     def row_times_s(self) -> np.ndarray:
         """(N,) float64 seconds of the rows, by the video's rate where the CSV has no time.

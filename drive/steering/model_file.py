@@ -132,9 +132,8 @@ def read_network_metadata(path: str | Path) -> dict[str, str]:
         MissingFileError: there is no such file.
         WeightsError: the file is damaged or holds another network.
     """
-    if Path(path).suffix.lower() == ".onnx":
-        return read_metadata(path)
-    metadata = read_notes(path)
+    onnx = Path(path).suffix.lower() == ".onnx"
+    metadata = read_metadata(path) if onnx else read_notes(path)
     if metadata.get("network") != NETWORK:
         raise WeightsError(
             f"{path} does not say that it is a steering network of drive. "

@@ -69,6 +69,10 @@ def split_drives(drives: Sequence[CachedDrive], validation: str, test: str | Non
     if len(rest) == 1 and share is not None:
         split = split_by_time(rest[0], share)
     else:
+        if share is None and (taken := _named_twice(tested, validation)):
+            raise InputError(
+                f"--validation and --test both name {taken}. A drive is for one of them"
+            )
         held_out = _chosen(rest, validation, share, "--validation")
         training = [_whole(drive) for drive in rest if drive.name not in held_out]
         if not training:
@@ -134,6 +138,12 @@ def leave_out(recordings: Sequence[Recording], names: str | None) -> list[Record
 def names_match(drive_name: str, wanted: str) -> bool:
     """Whether `wanted` means this drive: its whole name, its folder or its own part."""
     return wanted in (drive_name, *drive_name.split("/"))
+
+
+def _named_twice(tested: Sequence[str], validation: str) -> str:
+    """The first drive of the test that is to validate too; empty if there is none."""
+    wanted = [part.strip() for part in validation.split(",")]
+    return next((name for name in tested if any(names_match(name, w) for w in wanted)), "")
 
 
 def _as_share(text: str, option: str) -> float | None:

@@ -38,6 +38,29 @@ def test_a_sound_recording_has_no_findings(make_recording: MakeRecording) -> Non
 
 
 @pytest.mark.parametrize(
+    ("speeds", "told"),
+    [
+        ([8.0] * 30, ""),
+        ([np.nan, *[8.0] * 29], "1 of 30 speeds are no numbers: 20 m/s stand for them"),
+        ([-5.0] * 30, "30 of 30 speeds are below 0"),
+        ([0.0] * 30, "0 in every row"),
+    ],
+)
+def test_speeds_that_no_driving_car_has(
+    make_recording: MakeRecording, speeds: list[float], told: str
+) -> None:
+    folder = make_recording("town", [np.sin(i / 5) for i in range(30)])
+    rows = [f"{i * 0.05},{i},{np.sin(i / 5)},{speed}" for i, speed in enumerate(speeds)]
+    table = "\n".join(["time_s,frame,wheel,speed", *rows, ""])
+    (folder / "epoch01_steering.csv").write_text(table)
+    report, codes = check(folder)
+    assert codes == ({"speed"} if told else set())
+    assert all(told in finding.text for finding in report.findings)
+    (recording,) = open_recordings([folder])
+    assert (recording.speed_mps >= 0).all()
+
+
+@pytest.mark.parametrize(
     ("rows", "code"),
     [
         ([(i * 0.05, i, i % 5 + 1) for i in range(35)], "rows_without_frames"),

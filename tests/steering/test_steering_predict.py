@@ -71,15 +71,15 @@ def test_the_shipped_files_hold_the_same_network() -> None:
         runs.predict_prepared(pictures), learns.predict_prepared(pictures), atol=1e-3
     )
     assert runs.metadata == learns.metadata
-    for kept_out in ("g-track-3", "alpine-2", "ruudskogen", "wheel-2"):
+    for kept_out in ("g-track-3", "alpine-2", "ruudskogen", "wheel-2", "eroad"):
         assert kept_out not in runs.metadata["trained_on"]
 
 
 @pytest.mark.slow
 def test_the_shipped_network_beats_the_baselines_on_a_drive_kept_out(shared: Path) -> None:
-    """It learnt from another drive on this track; weights/README.md has tracks it never saw."""
+    """It never learnt from this track; recoveries on it were among those that chose the epoch."""
     (recording,) = open_recordings([shared / "recordings" / "torcs" / "eroad"])
     pilot = load_steering()
     metrics = evaluate([predict_recording(recording, pilot)], pilot.training_mean_deg)
-    assert metrics["rmse_deg"] < 0.7
+    assert metrics["rmse_deg"] < 0.8
     assert all(metrics["rmse_deg"] < value for value in metrics["baselines"].values())

@@ -72,6 +72,8 @@ def test_a_test_drive_neither_teaches_nor_chooses(make_drive: Callable[..., Cach
     assert names(split.validation) == ["track4/epoch01"]
     assert len(split.training) == 3
     assert names(split_drives(drives, "track0", "0.4").test) == ["track3/epoch01", "track4/epoch01"]
+    with pytest.raises(InputError, match="--validation and --test both name"):
+        split_drives(drives, "track1", "track1")
     with pytest.raises(InputError, match="--test: no drive is called"):
         split_drives(drives, "0.25", "moon")
 
