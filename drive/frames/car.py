@@ -35,7 +35,7 @@ class Car:
         understeer: how much wider the circle gets with the square of the speed, in s^2/m^2: the K
             above (Gillespie, Fundamentals of Vehicle Dynamics, chapter 6); of cars about 0.002.
         lane_m: metres that the recorded car keeps right of the middle of the road, negative left;
-            where it is given, training pictures get wider and narrower roads, and no mirror images.
+            where it is given, training pictures get narrower roads too, and no mirror images.
     """
 
     wheelbase_m: float = 2.6
