@@ -95,8 +95,8 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
         "--lane",
         type=float,
         metavar="M",
-        help="metres that the car keeps right of the middle of the road; if given, training narrows "
-        "roads and mirrors nothing",
+        help="metres that the car keeps right of the middle of the road; if given, training "
+        "narrows roads and mirrors nothing",
     )
     group.add_argument(
         "--wheelbase", type=float, metavar="M", help="metres between the axles (default: 2.6)"
