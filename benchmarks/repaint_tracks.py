@@ -9,7 +9,9 @@ recorded.
     python -m benchmarks.repaint_tracks NAME[,NAME...] --copies 2 [--widths 8.5,16 --suffix width]
 
 A copy is called NAME-paint1 (or by another suffix) and lies beside NAME, where TORCS looks for
-tracks. `--widths` needs `xvfb-run` and TORCS' Debian package.
+tracks. `--widths` needs `xvfb-run` and TORCS' Debian package. With `--mirror` left and right are
+exchanged as well: bends, slopes of the road, verges, walls and the pit lane; trees, whose places a
+picture holds, are left out. A car on the right still keeps right.
 """
 
 from __future__ import annotations
@@ -37,6 +39,11 @@ KEPT = ("background", "logo", "shadow")
 MAIN_WIDTH = re.compile(r'(name="Main Track">.*?name="width"[^>]*?val=")([\d.]+)(")', re.DOTALL)
 MODEL = re.compile(r'(name="3d description"\s+val=")([^"]+)(")')
 
+SIDED_SECTION = re.compile(r'(name=")(Left|Right)( (?:Side|Border|Barrier)")')
+SIDED_VALUE = re.compile(r'(val=")(lft|rgt|left|right)(")')
+BANKING = re.compile(r'(name="banking(?: start| end)?"[^>]*?val=")(-?[\d.]+)(")')
+"""What a track's description says of left and right."""
+
 GROUND = re.compile(r"asph|road|tar|concrete|grass|sand|grav|side|dirt|earth|snow|rock|kerb|curb")
 """Names of what lies on the ground or stands beside the road, by which pictures are exchanged."""
 
@@ -47,6 +54,7 @@ def main() -> None:
     parser.add_argument("tracks", help="names with commas between")
     parser.add_argument("--copies", type=int, default=1)
     parser.add_argument("--widths", help="build roads anew: narrowest and widest, in metres")
+    parser.add_argument("--mirror", action="store_true", help="exchange left and right")
     parser.add_argument("--suffix", default="paint", help="of the copies' names")
     arguments = parser.parse_args()
     names = arguments.tracks.split(",")
@@ -58,8 +66,9 @@ def main() -> None:
             new = f"{name}-{arguments.suffix}{copy}"
             rng = np.random.default_rng([*new.encode()])
             home = copy_track(name, new)
-            if widths:
-                rebuild(home, rng.uniform(widths[0], widths[-1]))
+            if widths or arguments.mirror:
+                width_m = rng.uniform(widths[0], widths[-1]) if widths else None
+                rebuild(home, width_m, arguments.mirror)
             repaint(home, pool, rng)
             sys.stderr.write(f"{new}\n")
 
@@ -73,13 +82,16 @@ def copy_track(name: str, new: str) -> Path:
     return home
 
 
-def rebuild(home: Path, width_m: float) -> None:
-    """Give a copy's road another width, and build its model."""
+def rebuild(home: Path, width_m: float | None, mirror: bool) -> None:
+    """Give a copy's road another width, exchange left and right, and build its model."""
     description = home / f"{home.name}.xml"
     text = description.read_text(encoding="utf-8", errors="surrogateescape")
-    if not MAIN_WIDTH.search(text):
-        raise ValueError(f"{description} states no width of the main track")
-    text = MAIN_WIDTH.sub(rf"\g<1>{width_m:.2f}\g<3>", text, count=1)
+    if width_m is not None:
+        if not MAIN_WIDTH.search(text):
+            raise ValueError(f"{description} states no width of the main track")
+        text = MAIN_WIDTH.sub(rf"\g<1>{width_m:.2f}\g<3>", text, count=1)
+    if mirror:
+        text = mirrored(text)
     text = MODEL.sub(rf"\g<1>{home.name}.ac\g<3>", text)
     description.write_text(text, encoding="utf-8", errors="surrogateescape")
     for model in home.glob("*.ac*"):
@@ -88,6 +100,16 @@ def rebuild(home: Path, width_m: float) -> None:
     subprocess.run(build, check=True, capture_output=True)
     if not (home / f"{home.name}.ac").exists():
         raise FileNotFoundError(f"trackgen built no model in {home}")
+
+
+def mirrored(description: str) -> str:
+    """A track's description with left and right exchanged, without objects at fixed places."""
+    exchange = {"left": "right", "Left": "Right", "lft": "rgt"}
+    exchange |= {value: key for key, value in exchange.items()}
+    for sided in (SIDED_SECTION, SIDED_VALUE):
+        description = sided.sub(lambda m: m[1] + exchange[m[2]] + m[3], description)
+    description = BANKING.sub(lambda m: f"{m[1]}{-float(m[2]):g}{m[3]}", description)
+    return re.sub(r'"(Object Maps|relief file)"', r'"no \1"', description)
 
 
 def repaint(home: Path, pool: list[Path], rng: np.random.Generator) -> None:

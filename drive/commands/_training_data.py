@@ -53,8 +53,9 @@ def add_data_options(data: argparse._ArgumentGroup) -> None:
     data.add_argument("--stride", type=int, default=1, metavar="N", help="use every N-th frame")
     data.add_argument(
         "--crop",
-        metavar="TOP,BOTTOM",
-        help="part of the frame that is the road, as shares of its height (default: 0.4,0.875)",
+        metavar="TOP,BOTTOM[,SIDE]",
+        help="part of the frame that is the road, as shares of its height, and the share of its "
+        "width to leave out on each side, where only moved cameras look (default: 0.4,0.875)",
     )
     data.add_argument(
         "--auto-lag",

@@ -8,7 +8,7 @@ a turned one moves both. Knows pinhole cameras; nothing of steering.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -76,6 +76,10 @@ class View:
             (self.horizon_y - region.y1) * scale_y,
             self.camera_m,
         )
+
+    def widened(self, columns: int) -> View:
+        """The geometry of the picture with so many columns more on each side."""
+        return replace(self, width=self.width + 2 * columns, centre_x=self.centre_x + columns)
 
     def rays(self) -> tuple[np.ndarray, np.ndarray]:
         """Each pixel's tangents to the right and downwards: two (H, W) float32."""

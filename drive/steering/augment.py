@@ -16,6 +16,7 @@ import numpy as np
 
 from drive.frames.camera import View, moved_rays
 from drive.frames.car import Car, aim_distance_m, corrected_angle
+from drive.steering.preprocess import INPUT_WIDTH
 
 FLIP_SHARE = 0.5
 """Of the pictures, where mirror images are asked for. The paper has none, and a car that keeps to
@@ -33,7 +34,7 @@ FULL_SHIFT_AIM_M = 15.0
 """A driver who aims nearer than this, 20 m/s at the paper's two seconds, is put less far beside the
 path, in proportion: who drives slower strays less, and would need angles that no drive holds."""
 
-WIDEN = (0.65, 1.0)
+WIDEN = (0.75, 1.0)
 """Narrowest and widest factor on the width of the road, drawn evenly on a logarithmic scale. Where
 the lane is known by its distance from the middle, a network must see both edges of the road to
 find it, and learns the few widths of its training roads by heart unless they vary. Simulators'
@@ -140,7 +141,8 @@ def augment(
     """Vary a batch.
 
     Args:
-        images: (N, H, W, 3) uint8 YUV; left as they are.
+        images: (N, 66, 200 + 2 M, 3) uint8 YUV; left as they are. The M columns on each side lie
+            beside what the network sees, for cameras that move.
         angle_deg: (N,) float32 degrees, positive right.
         rng: where chance comes from.
         viewpoints: of each picture, to move its camera; None leaves the cameras where they are.
@@ -150,9 +152,11 @@ def augment(
         looks: how far the pictures' looks are varied.
 
     Returns:
-        New images of the same shape and type, and the angles that belong to them.
+        (N, 66, 200, 3) uint8 YUV, and the angles that belong to them.
     """
-    images, angle_deg = images.copy(), angle_deg.copy()
+    angle_deg = angle_deg.copy()
+    margin = (images.shape[2] - INPUT_WIDTH) // 2
+    varied_images = np.empty((*images.shape[:2], INPUT_WIDTH, 3), np.uint8)
     for index, image in enumerate(images):
         move, widen, viewpoint = Move(), 1.0, viewpoints[index] if viewpoints else None
         if viewpoint:
@@ -163,13 +167,13 @@ def augment(
             angle_deg[index] = angle_after(move, angle, viewpoint, return_s, widen)
             move = in_the_picture(move, viewpoint, widen)
         view = viewpoint.view if viewpoint else None
-        varied = relight(redraw(image, view, move, rng, widen), rng, looks)
+        varied = relight(redraw(image, view, move, rng, widen, margin), rng, looks)
         if rng.random() < PATCH_SHARE:
             for _ in range(rng.integers(1, MOST_PATCHES + 1)):
                 paint_patch(varied, rng)
-        images[index] = varied
+        varied_images[index] = varied
     flipped = rng.random(len(images)) < flip_share
-    return flip(images, angle_deg, flipped)
+    return flip(varied_images, angle_deg, flipped)
 
 
 def random_move(rng: np.random.Generator, aim_m: float = FULL_SHIFT_AIM_M) -> Move:
@@ -230,17 +234,22 @@ def redraw(
     move: Move,
     rng: np.random.Generator,
     widen: float = 1.0,
+    margin: int = 0,
 ) -> np.ndarray:
     """Widen the road, move the camera, and roll, nod and zoom it a little, in one pass.
 
     Args:
-        image: (H, W, 3) uint8.
-        view: its geometry; None where no move is asked for.
+        image: (H, W + 2 * margin, 3) uint8.
+        view: geometry of its middle, which the network sees; None where no move is asked for.
         move: where to.
         rng: of the tilt and of the lost edges.
         widen: how many times wider all becomes around the camera that recorded it.
+        margin: columns of `image` on each side that lie beside what the network sees.
+
+    Returns:
+        (H, W, 3) uint8.
     """
-    height, width = image.shape[:2]
+    height, width = len(image), image.shape[1] - 2 * margin
     x, y = _tilted(height, width, rng)
     if view is not None:
         right = (x + (0.5 - view.centre_x)) / view.focal_x
@@ -248,7 +257,8 @@ def redraw(
         right, below = moved_rays(right, below, view.camera_m, move.shift_m, move.yaw_deg)
         x, y = view.pixels(right / np.float32(widen), below)
     if rng.random() < EDGE_SHARE:
-        x = _without_edges(x, rng)
+        x = _without_edges(x, margin, rng)
+    x += np.float32(margin)
     return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
@@ -265,12 +275,20 @@ def _tilted(height: int, width: int, rng: np.random.Generator) -> tuple[np.ndarr
     return x, y
 
 
-def _without_edges(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Let the picture end earlier on both sides, by random widths that grow downwards."""
+def _without_edges(x: np.ndarray, margin: int, rng: np.random.Generator) -> np.ndarray:
+    """Let the picture end earlier on both sides, by random widths that grow downwards.
+
+    Args:
+        x: (H, W) float32, where each pixel comes from, counted from the left edge of what the
+            network sees.
+        margin: columns of the picture beside that; where nothing is lost, they stay.
+        rng: where chance comes from.
+    """
     height, width = x.shape
-    left, right = rng.uniform(0, WIDEST_EDGE * width, 2) * rng.integers(0, 2, 2)
+    lost = rng.uniform(0, WIDEST_EDGE * width, 2) * rng.integers(0, 2, 2)
+    left, right = np.where(lost > 0, lost, -margin).astype(np.float32)
     grow = np.linspace(rng.uniform(0, 1), 1, height, dtype=np.float32)[:, None]
-    return np.clip(x, np.float32(left) * grow, np.float32(width - 1) - np.float32(right) * grow)
+    return np.clip(x, left * grow, np.float32(width - 1) - right * grow)
 
 
 def relight(

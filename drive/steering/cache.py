@@ -31,7 +31,7 @@ from drive.steering.preprocess import (
     PREPROCESS_VERSION,
     ROAD,
     RoadCrop,
-    preprocess,
+    preprocess_with_margins,
 )
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class CachedDrive:
         name: of the recording.
         digest: of the recording's contents.
         images: (N, 66, 200, 3) uint8 YUV, mapped from disk, read-only.
+        wide: (N, 66, 200 + 2 M, 3), the same with M columns more on each side, for cameras that
+            move; M is the crop's `margin`. None where there are no margins.
         angle_deg: (N,) float32 degrees, positive right.
         time_s: (N,) float64 presentation times in seconds.
         frame_index: (N,) int64 frame numbers in the recording.
@@ -74,6 +76,7 @@ class CachedDrive:
     car: Car = field(default_factory=Car)
     view: View | None = None
     sides: tuple[SideCamera, ...] = ()
+    wide: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Put the car's usual speed where no speeds are given."""
@@ -129,15 +132,18 @@ def open_drive(
 
 def _open(recording: Recording, home: Path, crop: RoadCrop) -> CachedDrive:
     """The cached frames with the angles and speeds that the recording now gives them."""
+    wide = np.load(home / FRAMES, mmap_mode="r")
     with np.load(home / ROWS) as rows:
         frame_index = rows["frame_index"]
+        wide = wide[: len(frame_index)]
         places = np.searchsorted(recording.frame_index, frame_index)
         width, height = (int(pixels) for pixels in rows["frame_size"])
         view = recording.config.camera.view(width, height)
         return CachedDrive(
             name=recording.name,
             digest=recording.digest,
-            images=np.load(home / FRAMES, mmap_mode="r")[: len(frame_index)],
+            images=wide[:, :, crop.margin : crop.margin + INPUT_WIDTH],
+            wide=wide if crop.margin else None,
             angle_deg=recording.angle_deg[places],
             time_s=rows["time_s"],
             frame_index=frame_index,
@@ -171,14 +177,15 @@ def _decode(
     recording: Recording, work: Path, stride: int, crop: RoadCrop, progress: Progress
 ) -> None:
     most = int(np.isfinite(recording.angle_deg).sum())
-    shape = (max(1, most), INPUT_HEIGHT, INPUT_WIDTH, 3)  # what stays unused takes no disk
+    width = INPUT_WIDTH + 2 * crop.margin
+    shape = (max(1, most), INPUT_HEIGHT, width, 3)  # what stays unused takes no disk
     images = np.lib.format.open_memmap(work / FRAMES, mode="w+", dtype=np.uint8, shape=shape)
     times: list[float] = []
     indices: list[int] = []
     size = (0, 0)
     samples = recording.samples(stride=stride)
     for sample in progress(samples, -(-most // stride), f"reading {recording.name}"):
-        images[len(times)] = preprocess(sample.frame.image, crop)
+        images[len(times)] = preprocess_with_margins(sample.frame.image, crop)
         times.append(sample.frame.time_s)
         indices.append(sample.frame.index)
         size = sample.frame.image.shape[1::-1]

@@ -62,16 +62,19 @@ class Samples:
     def __len__(self) -> int:
         return len(self.angle_deg)
 
-    def batch(self, positions: np.ndarray, moves: Sequence[Move] | None = None) -> Batch:
+    def batch(
+        self, positions: np.ndarray, moves: Sequence[Move] | None = None, wide: bool = False
+    ) -> Batch:
         """Read the frames at these positions from disk, as the front camera sees them.
 
         With `moves`, each as the camera sees it that is nearest to where it is to be put; the
-        angles stay those of the path.
+        angles stay those of the path. With `wide`, the pictures come with their margins.
         """
-        seen = self._seen(positions, moves)
-        return Batch(
-            np.stack([drive.images[row] for drive, row, _ in seen]), self.angle_deg[positions]
-        )
+        pictures = [
+            drive.wide[row] if wide and drive.wide is not None else drive.images[row]
+            for drive, row, _ in self._seen(positions, moves)
+        ]
+        return Batch(np.stack(pictures), self.angle_deg[positions])
 
     def viewpoints(
         self, positions: np.ndarray, moves: Sequence[Move] | None = None
@@ -188,7 +191,7 @@ class TrainingBatches:
     def made(self, epoch: int, index: int, positions: np.ndarray) -> Batch:
         """Batch `index` of an epoch, of the frames at these positions."""
         moves = self._moves(epoch, index, positions) if self.samples.has_sides else None
-        batch = self.samples.batch(positions, moves)
+        batch = self.samples.batch(positions, moves, wide=self.vary)
         moved = bool(moves) or (self.vary and self.move)
         viewpoints = self.samples.viewpoints(positions, moves) if moved else None
         if not self.vary:

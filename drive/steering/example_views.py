@@ -16,6 +16,7 @@ from drive.frames.camera import move_camera
 from drive.frames.car import aim_distance_m
 from drive.steering.augment import Move, Viewpoint, angle_after
 from drive.steering.dataset import Samples
+from drive.steering.preprocess import INPUT_WIDTH
 from drive.steering.state import TrainingSettings
 
 QUANTILES = (0.02, 0.5, 0.98, 0.2, 0.8)
@@ -121,14 +122,16 @@ def way(viewpoint: Viewpoint, angle_deg: float, return_s: float) -> np.ndarray:
 def _moved(samples: Samples, one: np.ndarray, move: Move, return_s: float) -> ExampleView:
     """One frame as the camera nearest to a place sees it, moved the rest of the way."""
     (viewpoint,) = samples.viewpoints(one, [move]) or []
-    (image,) = samples.batch(one, [move]).images
+    (image,) = samples.batch(one, [move], wide=True).images
+    margin = (image.shape[1] - INPUT_WIDTH) // 2
     (recorded_deg,) = samples.angle_deg[one]
     angle_deg = float(recorded_deg)
     if move != Move():
         angle_deg = angle_after(move, angle_deg, viewpoint, return_s)
         rest_m = move.shift_m - viewpoint.offset_m
-        image = move_camera(image, viewpoint.view, rest_m, move.yaw_deg)
-    return ExampleView(_as_rgb(image), angle_deg, way(viewpoint, angle_deg, return_s))
+        image = move_camera(image, viewpoint.view.widened(margin), rest_m, move.yaw_deg)
+    seen = _as_rgb(image[:, margin : margin + INPUT_WIDTH])
+    return ExampleView(seen, angle_deg, way(viewpoint, angle_deg, return_s))
 
 
 def _drawn(

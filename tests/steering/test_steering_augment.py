@@ -128,6 +128,24 @@ def test_lost_edges_do_not_tell_the_shift() -> None:
     assert 0.1 < np.mean(streaks) < 0.6
 
 
+def test_a_moved_camera_sees_the_margins() -> None:
+    margin = 40
+    image = np.zeros((66, 200 + 2 * margin, 3), np.uint8)
+    image[:, :margin] = 90  # beside what the network sees
+    image[:, -margin:] = 180
+    view = Camera(fov_deg=70).view(200, 66)
+
+    def share(move: a.Move, level: int) -> float:
+        rngs = [np.random.default_rng(seed) for seed in range(20)]
+        redrawn = [a.redraw(image, view, move, rng, margin=margin) for rng in rngs]
+        return float(np.mean([(picture == level).mean() for picture in redrawn]))
+
+    assert share(a.Move(yaw_deg=7), 180) > 5 * share(a.Move(), 180)
+    assert share(a.Move(yaw_deg=-7), 90) > 5 * share(a.Move(), 90)
+    varied, _ = a.augment(image[None], np.zeros(1, np.float32), np.random.default_rng(1))
+    assert varied.shape == (1, 66, 200, 3)
+
+
 def test_unasked_nothing_is_mirrored() -> None:
     angles = np.ones(50, np.float32)
     _, varied = a.augment(pictures(50), angles, np.random.default_rng(0))

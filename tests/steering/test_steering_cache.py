@@ -12,7 +12,7 @@ from drive.frames.car import Car
 from drive.frames.reader import read_frames
 from drive.frames.recording import Recording, open_recordings
 from drive.steering import cache
-from drive.steering.preprocess import RoadCrop, preprocess
+from drive.steering.preprocess import RoadCrop, preprocess, preprocess_with_margins
 
 Maker = Callable[..., Path]
 
@@ -50,6 +50,17 @@ def test_another_stride_or_crop_makes_another_cache(make_recording: Maker, tmp_p
     other = cache.open_drive(recording, home, crop=RoadCrop(0.1, 0.9))
     assert not np.array_equal(other.images, cache.open_drive(recording, home).images)
     assert len(list(home.iterdir())) == 3
+
+
+def test_a_crop_at_the_sides_keeps_its_margins(make_recording: Maker, tmp_path: Path) -> None:
+    recording, crop = the_recording(make_recording(angles=np.arange(3))), RoadCrop(0.4, 0.9, 0.2)
+    drive = cache.open_drive(recording, tmp_path / "cache", crop=crop)
+    frames = [frame.image for frame in recording.frames()]
+    assert np.array_equal(drive.images, [preprocess(frame, crop) for frame in frames])
+    assert drive.wide is not None
+    assert np.array_equal(drive.wide, [preprocess_with_margins(frame, crop) for frame in frames])
+    assert drive.view is not None
+    assert drive.view.centre_x == 100
 
 
 def test_other_angles_decode_nothing_again(
@@ -94,7 +105,7 @@ def test_an_interrupted_decoding_leaves_nothing(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cache, "preprocess", interrupt)
+    monkeypatch.setattr(cache, "preprocess_with_margins", interrupt)
     with pytest.raises(KeyboardInterrupt):
         cache.open_drive(the_recording(make_recording()), tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from drive.errors import InputError
-from drive.steering.preprocess import ROAD, RoadCrop, preprocess
+from drive.frames.region import Region
+from drive.steering.preprocess import ROAD, RoadCrop, preprocess, preprocess_with_margins
 
 
 @pytest.mark.parametrize("size", [(320, 160), (640, 360), (1920, 1080), (640, 480), (360, 640)])
@@ -46,12 +47,32 @@ def test_the_same_view_at_twice_the_size_gives_nearly_the_same_pixels() -> None:
     assert np.abs(difference).max() <= 2
 
 
-def test_a_crop_survives_the_way_through_a_file() -> None:
-    crop = RoadCrop(0.4, 0.9)
+def test_a_crop_at_the_sides_keeps_its_middle_and_knows_its_margins() -> None:
+    frame = np.zeros((100, 400, 3), np.uint8)
+    frame[:, :100] = 90
+    frame[:, 300:] = 180
+    crop = RoadCrop(0.4, 0.9, side=0.25)
+    assert crop.region(400, 100) == Region(100, 40, 300, 90)
+    assert (preprocess(frame, crop) == (0, 128, 128)).all()
+    wide = preprocess_with_margins(frame, crop)
+    assert wide.shape == (66, 400, 3)
+    assert np.array_equal(wide[:, 100:300], preprocess(frame, crop))
+    assert (wide[:, :100] == (90, 128, 128)).all()
+    assert (wide[:, 300:] == (180, 128, 128)).all()
+
+
+def test_without_a_crop_at_the_sides_there_are_no_margins() -> None:
+    frame = np.random.default_rng(1).integers(0, 256, (90, 160, 3), np.uint8)
+    assert ROAD.margin == 0
+    assert np.array_equal(preprocess_with_margins(frame), preprocess(frame))
+
+
+@pytest.mark.parametrize("crop", [RoadCrop(0.4, 0.9), RoadCrop(0.46, 0.875, 0.15)])
+def test_a_crop_survives_the_way_through_a_file(crop: RoadCrop) -> None:
     assert RoadCrop.parse(str(crop)) == crop
 
 
-@pytest.mark.parametrize("text", ["0.5", "a,b", "0.9,0.4", ""])
+@pytest.mark.parametrize("text", ["0.5", "a,b", "0.9,0.4", "", "0.4,0.9,0.5", "0.4,0.9,0.1,0.1"])
 def test_a_wrong_crop_says_what_came(text: str) -> None:
     with pytest.raises(InputError, match="Received"):
         RoadCrop.parse(text)
