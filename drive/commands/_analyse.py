@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drive.commands._common import Context, recording_overrides
+from drive.commands._common import SHIPPED_STEERING_NOTE, Context, recording_overrides
 from drive.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,11 +35,6 @@ EXPLAIN_FRAMES = 40
 
 IMAGES = "images"
 FALLBACK_RATE = 30.0
-SIMULATOR_NOTE = (
-    "steering: the weights that ship learnt in a simulator; on other cameras and real roads their "
-    "angles mean little: train your own with train-steering, and name it with --weights (annotate: "
-    "--steering-weights)"
-)
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
@@ -295,7 +290,7 @@ def _load_pilot(args: argparse.Namespace, context: Context, weights: str | None)
     context.record.extra["steering"] = {"engine": pilot.engine.name}
     context.message(f"steering: on {pilot.engine.name}")
     if weights is None:
-        context.message(SIMULATOR_NOTE)
+        context.message(SHIPPED_STEERING_NOTE)
     return pilot
 
 

@@ -20,6 +20,11 @@ from drive.runs import RunFolder, RunRecord, open_run_folder, plain
 
 PROGRAM = "python run.py"
 EXIT_WRONG_INPUT = 2
+SHIPPED_STEERING_NOTE = (
+    "steering: the weights that ship learnt in a simulator; on other cameras and real roads their "
+    "angles mean little: train your own with train-steering, and name it with --weights (annotate: "
+    "--steering-weights)"
+)
 NOT_SETTINGS = ("help", "config", "json", "quiet")
 RESUME_HINT = "go on from the last finished epoch with --resume and this run's folder"
 MINIMUM_PROGRESS_INTERVAL_S = 0.5

@@ -35,7 +35,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
         broken.append(
             {"name": str(place), "findings": [{"code": "unreadable", "text": str(error)}]}
         )
-        sys.stdout.write(f"{place}: cannot be opened\n  - {error}\n")
+        sys.stdout.write(f"{place}: cannot be checked\n  - {error}\n")
 
     recordings = open_recordings(
         args.recordings,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from drive.commands._analyse import ENGINES
 from drive.commands._common import (
+    SHIPPED_STEERING_NOTE,
     Context,
     add_recording_options,
     recording_overrides,
@@ -28,6 +29,8 @@ EXAMPLE = "simulate data/sample/epoch03_front.mp4"
 
 METRICS, TABLE, PLOT = "metrics.json", "simulation.csv", "simulation.png"
 FALLBACK_RATE = 20.0
+SHORT_S = 30.0
+"""One intervention in fewer seconds costs a fifth of the autonomy and more."""
 TOTAL = "total"
 LEGEND = (
     "An intervention: more than {limit:g} m off; the car is put back, and 6 s are counted. offset "
@@ -84,6 +87,8 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     )
     pilot = load_steering(args.weights, args.engine)
     context.record.extra["steering"] = {"engine": pilot.engine.name, **pilot.metadata}
+    if args.weights is None:
+        context.message(SHIPPED_STEERING_NOTE)
     folder = context.run_folder()
     metrics_path, table_path, plot_path = (folder.file(name) for name in (METRICS, TABLE, PLOT))
     videos = [None if args.no_video else _video_path(folder, one) for one in recordings]
@@ -247,7 +252,7 @@ def _about(drive: SimulationResult) -> dict[str, Any]:
 
 def _tell(context: Context, recording: Recording, drive: SimulationResult) -> None:
     """Say what the simulation had to assume or leave out."""
-    from drive.steering.simulate import LONGEST_GAP_S
+    from drive.steering.simulate import INTERVENTION_S, LONGEST_GAP_S
     from drive.steering.simulation_report import IMPLAUSIBLE_SHARE, implausible_share
 
     camera, car, path = drive.camera, recording.config.car, drive.path
@@ -257,6 +262,11 @@ def _tell(context: Context, recording: Recording, drive: SimulationResult) -> No
         f"wide, horizon at {camera.horizon:.3f} of the height ({drive.horizon}); speed "
         f"{path.speed}, {drive.metres / max(drive.seconds, 1e-9):.1f} m/s on average"
     )
+    if drive.seconds < SHORT_S:
+        context.warn(
+            f"{drive.name}: only {drive.seconds:.1f} s were driven; autonomy says little below "
+            f"{SHORT_S:.0f} s, as an intervention counts {INTERVENTION_S:g} s"
+        )
     if path.speed == "assumed":
         context.warn(f"{drive.name}: no speed recorded; {car.speed_mps:g} m/s assumed")
     left_out = {

@@ -181,18 +181,18 @@ def _start(weights: str | None, settings: TrainingSettings, split: Split) -> Any
     if weights is None:
         return None
     from drive.steering.ensemble import count_members
-    from drive.steering.model_file import load_network
+    from drive.steering.model_file import load_network, read_network_metadata
     from drive.steering.network import read_network_options
     from drive.steering.target import check_start
     from drive.steering.train import rebuild_network
 
-    model, metadata = load_network(weights)
-    factor = check_start(metadata, split.training, weights)
-    if count_members(metadata) > 1:
+    if count_members(read_network_metadata(weights)) > 1:
         raise InputError(
             f"{weights} holds an ensemble, which does not learn as a whole. Name one of its "
             "members, such as member1/model.onnx beside it"
         )
+    model, metadata = load_network(weights)
+    factor = check_start(metadata, split.training, weights)
     if metadata.get("backbone") != settings.backbone:
         raise InputError(
             f"{weights} holds a network on the backbone {metadata.get('backbone', 'none')}. "

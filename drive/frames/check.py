@@ -177,6 +177,13 @@ def _time_gaps(reading: _Reading) -> Iterator[Finding]:
                 f"{len(wide)} gaps in time in the {what}, up to {widest:.2f} s where "
                 f"{usual_s:.3f} s is usual, after entries {_some(wide)}",
             )
+        still = np.flatnonzero(steps_s == 0)
+        if len(still):
+            yield Finding(
+                "time_stands_still",
+                f"{len(still)} entries of the {what} have the time of the one before, "
+                f"after entries {_some(still)}",
+            )
         if (steps_s < 0).any():
             yield Finding(
                 "time_backwards",

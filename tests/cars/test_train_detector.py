@@ -18,6 +18,8 @@ from drive.engine.onnx_file import read_metadata, write_onnx
 from drive.errors import InputError
 
 train = pytest.importorskip("drive.cars.train")
+import keras  # noqa: E402
+
 from drive.cars import export, schedule  # noqa: E402
 from drive.cars.batches import TrainingBatches  # noqa: E402
 from drive.cars.tiny_yolo_drive import (  # noqa: E402
@@ -86,6 +88,7 @@ def test_a_resumed_training_ends_like_an_unbroken_one(
     data: LabelledImages, tmp_path: Path, broken_at: int
 ) -> None:
     settings = replace(SETTINGS, epochs=3, frozen_epochs=2)
+    keras.utils.set_random_seed(1)
     start = build_tiny_yolo_drive().get_weights()
     titles: list[str] = []
 
@@ -114,7 +117,7 @@ def test_a_resumed_training_ends_like_an_unbroken_one(
         file.write(f"{broken_at},9,9,9,9\n")  # killed after the history, before the checkpoint
     resumed = run("broken", resume=True)
     np.testing.assert_allclose(resumed, whole, rtol=1e-4)
-    assert whole[2][2] < whole[0][2]  # it learns
+    assert whole[2][1] < whole[0][1]  # it learns: the training loss falls
 
     with (tmp_path / "broken/history.csv").open() as file:
         rows = list(csv.DictReader(file))

@@ -73,6 +73,7 @@ def test_speeds_that_no_driving_car_has(
         ([(i * 0.06, i, i % 5 + 1) for i in range(30)], "drift"),
         ([(i * 0.05 + (3 if i > 9 else 0), i, i % 5 + 1) for i in range(30)], "gaps"),
         ([(i * 0.05 - (1 if i > 9 else 0), i, i % 5 + 1) for i in range(30)], "time_backwards"),
+        ([(0.05 * max(i, 3), i, i % 5 + 1) for i in range(30)], "time_stands_still"),
     ],
 )
 def test_each_flaw_is_found(

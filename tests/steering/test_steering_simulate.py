@@ -439,6 +439,7 @@ def test_command_writes_everything(
     assert metrics["recordings"]["a/epoch01"]["horizon_is"] == "given"
     assert metrics["recordings"]["a/epoch01"]["speed"] == "assumed"
     assert "15 m/s assumed" in output.err
+    assert "autonomy says little" in output.err
     assert "total" in output.err and "zero" in output.err
     assert json.loads(output.out.splitlines()[-1])["interventions"] == metrics["interventions"]
     with (out / "simulation.csv").open() as file:
