@@ -7,7 +7,7 @@ it to the sinks. Which models there are and where results go, the commands decid
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from drive.progress import Progress, no_progress
 from drive.render.heat import HeatMap
 from drive.runs import RunRecord
 from drive.sinks import Result, Sink
+from drive.stages import run_stages
 from drive.types import Box, Detection, Frame
 
 if TYPE_CHECKING:
@@ -203,7 +204,10 @@ def run_pipeline(
     record: RunRecord,
     progress: Progress = no_progress,
 ) -> None:
-    """Carry every frame of the source through the models to the sinks.
+    """Carry every frame of the source through the models to the sinks, in three threads.
+
+    See `drive.stages`: one reads, the caller's asks the models, one draws and writes. Of a camera
+    or a stream only the newest frame waits; the others are dropped and counted.
 
     A camera or a stream ends when the user interrupts it: what was written is finished. A file
     that is interrupted leaves nothing.
@@ -211,21 +215,34 @@ def run_pipeline(
     live = reader.source.kind in (Kind.CAMERA, Kind.STREAM)
     shows_time = reader.source.kind is not Kind.IMAGES
     total = reader.info.frame_count if reader.info else len(reader.source.images) or None
+
+    analysed = 0
+
+    def think(frame: Frame) -> Result:
+        nonlocal analysed
+        analysed += 1
+        return analyser.analyse(frame, shows_time)
+
+    def write(result: Result) -> None:
+        with record.stage("write"):
+            for sink in sinks:
+                sink.write(result)
+
+    def wrap(frames: Iterable[Frame]) -> Iterable[Frame]:
+        return progress(frames, total, reader.source.stem)
+
     with ExitStack() as stack:
         stack.enter_context(reader)
         for sink in sinks:
             stack.enter_context(sink)
         with _ends_on_interrupt(live):
-            frames = progress(_timed(reader, record), total, reader.source.stem)
-            for frame in frames:
-                result = analyser.analyse(frame, shows_time)
-                with record.stage("write"):
-                    for sink in sinks:
-                        sink.write(result)
+            run_stages(_timed(reader, record), think, write, wrap=wrap, live=live)
         if reader.frames_read == 0:
             raise InputError(f"{reader.source.name} has no frame in the time that was asked for")
     record.counts["frames_read"] = reader.frames_read
     record.counts["frames_lost"] = reader.frames_lost
+    if live:
+        record.counts["frames_dropped"] = reader.frames_read - analysed
 
 
 def _timed(reader: FrameReader, record: RunRecord) -> Iterator[Frame]:

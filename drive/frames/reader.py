@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -127,7 +128,8 @@ class FrameReader:
 
     def close(self) -> None:
         """Close the source; frames that were given out stay valid."""
-        self._frames.close()
+        with suppress(ValueError):  # a thread still waits for a stream that hangs
+            self._frames.close()
 
     def _read(self) -> Generator[Frame]:
         readers = {

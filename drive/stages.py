@@ -1,0 +1,148 @@
+"""Three stages of work in three threads: read, think, write; in order, with few items in between.
+
+The threads and what each may touch:
+
+- the reading thread iterates over the source, and nothing else does;
+- the calling thread does the work, so that what was made there (networks, trackers, progress bars)
+  stays there, and Ctrl-C reaches it;
+- the writing thread calls the sink, one item after the other.
+
+Between two stages lies a lane for a bounded number of items: the faster one waits, and memory does
+not grow with the length of a video. Where the source is live it does not wait: the oldest item in
+the lane is dropped instead, and the next ones are fresh. An error in any stage ends all three; the
+caller gets it when the threads have ended. Knows threads; nothing of frames.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Done = TypeVar("Done")
+
+DEPTH = 4
+"""Items that wait between two stages: enough to even out a slow frame; at 1080p 25 MB."""
+
+PATIENCE_S = 2.0
+"""How long a live source may take to end: a stream that hangs must not hold the program."""
+
+
+def run_stages(
+    source: Iterable[Item],
+    work: Callable[[Item], Done],
+    sink: Callable[[Done], None],
+    *,
+    wrap: Callable[[Iterable[Item]], Iterable[Item]] = lambda items: items,
+    live: bool = False,
+    depth: int = DEPTH,
+) -> None:
+    """Carry every item of `source` through `work` to `sink`, each in its own thread.
+
+    Args:
+        source: iterated over in a thread of its own.
+        work: called here, in order.
+        sink: called in a thread of its own, in order. What was worked on when an error or Ctrl-C
+            ends the work still reaches it.
+        wrap: what the items go through on their way to the work, such as a progress bar.
+        live: drop items that nobody has taken when the next one comes.
+        depth: items between two stages.
+
+    Raises:
+        BaseException: what ended a stage.
+    """
+    read: Lane[Item] = Lane(1 if live else depth, drops=live)
+    ready: Lane[Done] = Lane(depth)
+    reader = threading.Thread(target=_fill, args=(read, source), name="read", daemon=True)
+    writer = threading.Thread(target=_empty, args=(ready, sink), name="write", daemon=True)
+    reader.start()
+    writer.start()
+    try:
+        for item in wrap(read):
+            if not ready.put(work(item)):
+                break
+    finally:
+        read.leave()
+        ready.end()
+        writer.join()
+        reader.join(PATIENCE_S if live else None)
+    if ready.error is not None:
+        raise ready.error
+
+
+class Lane(Generic[Item]):
+    """A bounded queue between two threads that either of them can end.
+
+    Attributes:
+        error: what ended the thread that takes.
+    """
+
+    def __init__(self, depth: int, drops: bool = False) -> None:
+        self.error: BaseException | None = None
+        self._depth, self._drops = depth, drops
+        self._items: deque[Item] = deque()
+        self._ended, self._left = False, False
+        self._cause: BaseException | None = None
+        self._changed = threading.Condition()
+
+    def put(self, item: Item) -> bool:
+        """Add an item, waiting for room; False where nobody takes any more."""
+        with self._changed:
+            while len(self._items) >= self._depth and not self._left:
+                if self._drops:
+                    self._items.popleft()
+                else:
+                    self._changed.wait()
+            if not self._left:
+                self._items.append(item)
+                self._changed.notify_all()
+            return not self._left
+
+    def end(self, cause: BaseException | None = None) -> None:
+        """Nothing comes any more; `cause` is raised behind the last item."""
+        with self._changed:
+            self._ended, self._cause = True, cause
+            self._changed.notify_all()
+
+    def leave(self, error: BaseException | None = None) -> None:
+        """Nothing is taken any more: `put` no longer waits."""
+        with self._changed:
+            self._left, self.error = True, error
+            self._items.clear()
+            self._changed.notify_all()
+
+    def __iter__(self) -> Iterator[Item]:
+        while True:
+            with self._changed:
+                while not self._items and not self._ended:
+                    self._changed.wait()
+                if not self._items:
+                    if self._cause is not None:
+                        raise self._cause
+                    return
+                item = self._items.popleft()
+                self._changed.notify_all()
+            yield item
+
+
+def _fill(lane: Lane[Item], source: Iterable[Item]) -> None:
+    """The reading thread."""
+    try:
+        for item in source:
+            if not lane.put(item):
+                return
+    except BaseException as error:
+        lane.end(error)
+    else:
+        lane.end()
+
+
+def _empty(lane: Lane[Item], sink: Callable[[Item], None]) -> None:
+    """The writing thread."""
+    try:
+        for item in lane:
+            sink(item)
+    except BaseException as error:
+        lane.leave(error)
