@@ -1,6 +1,7 @@
 """The straightforward way, for `bench` to measure drive against: what published code does.
 
     python -m benchmarks.straightforward train RECORDING --epochs 1
+    python -m benchmarks.straightforward detect VIDEO OUT.mp4
 
 Training: in every epoch one process reads the videos again, cuts the road out of each frame,
 resizes it to 200x66, converts it to YUV and trains on it. Nothing outlives the epoch. Three ways:
@@ -11,6 +12,11 @@ resizes it to 200x66, converts it to YUV and trains on it. Nothing outlives the 
   `data_ordered.py`): for each batch it opens the video, seeks to the batch's first frame, which
   decodes again from the key frame before, and reads on to its last. (It also counts
   the frames with ffmpeg and reads the CSV again each time; that is left out here.)
+
+Detection: moviepy reads a frame, the published crop of it goes through tiny YOLO v1 by
+`model.predict`, boxes are drawn with OpenCV, moviepy writes; one frame after the other, as the
+vehicle detection ports do. The network has random weights unless it is given some: its speed does
+not depend on them.
 
 Nothing of drive is used: that is the point.
 """
@@ -33,6 +39,11 @@ HEIGHT, WIDTH = 66, 200
 TOP, BOTTOM = 0.4, 0.875  # shares of the frame's height; the same road as drive's default
 LEARNING_RATE = 5e-4
 BATCH = 32
+YOLO_SIDE = 448
+YOLO_CROP = (500 / 1280, 300 / 720, 1.0, 650 / 720)
+"""x1, y1, x2, y2 of the published crop, as shares of the frame's size."""
+
+CAR, YOLO_THRESHOLD = 6, 0.17
 ANGLE_COLUMNS = ("wheel", "angle", "steering")
 FRAME_COLUMNS = ("frame", "frame_index")
 
@@ -177,6 +188,81 @@ def _train_in_order(
     return read, len(losses), float(np.mean(losses))
 
 
+def build_tiny_yolo_v1() -> keras.Model:
+    """Build tiny YOLO v1 (arXiv 1506.02640) as ports do, with random weights.
+
+    Returns:
+        A model from (N, 448, 448, 3) in -1..1 to (N, 1470).
+    """
+    import keras
+    from keras import layers
+
+    model = keras.Sequential([keras.Input((YOLO_SIDE, YOLO_SIDE, 3))])
+    for number, filters in enumerate((16, 32, 64, 128, 256, 512, 1024, 1024, 1024)):
+        model.add(layers.Conv2D(filters, 3, padding="same"))
+        model.add(layers.LeakyReLU(negative_slope=0.1))
+        if number < 6:
+            model.add(layers.MaxPooling2D(2))
+    model.add(layers.Permute((3, 1, 2)))
+    model.add(layers.Flatten())
+    model.add(layers.Dense(256))
+    model.add(layers.Dense(4096))
+    model.add(layers.LeakyReLU(negative_slope=0.1))
+    model.add(layers.Dense(1470))
+    return model
+
+
+def detect_cars(model: keras.Model, frame: np.ndarray) -> list[tuple[int, int, int, int]]:
+    """The boxes of cars in the published crop of a frame.
+
+    Args:
+        model: from `build_tiny_yolo_v1`.
+        frame: (H, W, 3) uint8 RGB.
+
+    Returns:
+        x1, y1, x2, y2 of each, in pixels of the frame.
+    """
+    import cv2
+
+    height, width = frame.shape[:2]
+    x1, y1, x2, y2 = (
+        round(share * side)
+        for share, side in zip(YOLO_CROP, (width, height, width, height), strict=True)
+    )
+    crop = frame[y1:y2, x1:x2]
+    batch = 2 * (cv2.resize(crop, (YOLO_SIDE, YOLO_SIDE))[None] / 255.0) - 1
+    answer = model.predict(batch, verbose=0)[0]
+    classes = answer[:980].reshape(49, 20)
+    confidences = answer[980:1078].reshape(49, 2)
+    shapes = answer[1078:].reshape(49, 2, 4)
+    boxes = []
+    for cell in range(49):
+        for number in range(2):
+            if confidences[cell, number] * classes[cell, CAR] < YOLO_THRESHOLD:
+                continue
+            x, y, w, h = shapes[cell, number]
+            x, y = (x + cell % 7) / 7, (y + cell // 7) / 7
+            left, right = (x - w * w / 2) * (x2 - x1) + x1, (x + w * w / 2) * (x2 - x1) + x1
+            top, bottom = (y - h * h / 2) * (y2 - y1) + y1, (y + h * h / 2) * (y2 - y1) + y1
+            boxes.append((int(left), int(top), int(right), int(bottom)))
+    return boxes
+
+
+def detect_video(model: keras.Model, video: Path, target: Path) -> None:
+    """Write a video with the cars drawn in."""
+    import cv2
+    from moviepy import VideoFileClip
+
+    def process(frame: np.ndarray) -> np.ndarray:
+        drawn = frame.copy()
+        for x1, y1, x2, y2 in detect_cars(model, frame):
+            cv2.rectangle(drawn, (x1, y1), (x2, y2), (0, 0, 255), 6)
+        return drawn
+
+    with VideoFileClip(str(video)) as clip:
+        clip.image_transform(process).write_videofile(str(target), audio=False, logger=None)
+
+
 def find_drives(recording: Path) -> list[tuple[Path, Mapping[int, float], int | None]]:
     """Every frame that has an angle, of every NAME_front video below a folder (or of one)."""
     import pandas as pd
@@ -195,12 +281,20 @@ def find_drives(recording: Path) -> list[tuple[Path, Mapping[int, float], int | 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, and print what each epoch took."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    train = parser.add_subparsers(dest="what", required=True).add_parser("train")
+    ways = parser.add_subparsers(dest="what", required=True)
+    train, detect = ways.add_parser("train"), ways.add_parser("detect")
     train.add_argument("recording", type=Path, help="folder of NAME_front.mp4, NAME_steering.csv")
     train.add_argument("--epochs", type=int, default=1)
     train.add_argument("--batch", type=int, default=BATCH)
     train.add_argument("--reader", choices=READERS, default=READERS[0])
+    detect.add_argument("video", type=Path)
+    detect.add_argument("target", type=Path, help="MP4 to write")
     args = parser.parse_args(arguments)
+    if args.what == "detect":
+        model, began = build_tiny_yolo_v1(), time.perf_counter()
+        detect_video(model, args.video, args.target)
+        print(f"{time.perf_counter() - began:.1f} s")
+        return
     drives = find_drives(args.recording) if args.recording.exists() else []
     if not drives:
         parser.error(f"{args.recording} holds no NAME_front video")

@@ -9,6 +9,7 @@ import hashlib
 import json
 import platform
 import re
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -132,9 +133,23 @@ def versions() -> dict[str, str]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One turn of a stage: its name, its thread, and when it began and ended, in seconds."""
+
+    stage: str
+    thread: str
+    began_s: float
+    ended_s: float
+
+
 @dataclass
 class RunRecord:
-    """What `run.json` says: the command, its settings, inputs, counts and seconds a stage."""
+    """What `run.json` says: the command, its settings, inputs, counts and seconds a stage.
+
+    Attributes:
+        spans: every turn of every stage, where somebody put a list here to have them.
+    """
 
     command: list[str]
     settings: dict[str, Any]
@@ -143,6 +158,7 @@ class RunRecord:
     seconds: dict[str, float] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
     started: float = field(default_factory=time.time)
+    spans: list[Span] | None = None
 
     def add_input(self, path: str | Path) -> None:
         """Note an input file with its size and SHA-256; sources without a file keep their name."""
@@ -160,7 +176,10 @@ class RunRecord:
         try:
             yield
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+            end = time.perf_counter()
+            self.seconds[name] = self.seconds.get(name, 0.0) + end - start
+            if self.spans is not None:
+                self.spans.append(Span(name, threading.current_thread().name, start, end))
 
     def write(self, path: Path) -> None:
         """Write `run.json`."""

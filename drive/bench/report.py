@@ -15,6 +15,7 @@ from drive.bench.measure import Times, ratio
 from drive.bench.stages import DRIVE, FLOAT, INFERENCE, INT8, RUNTIMES, V1, Row
 from drive.bench.training import CACHE, READERS, STRAIGHTFORWARD, TRAINING
 from drive.bench.training import DRIVE as TRAINED
+from drive.bench.whole import DETECT, OURS, ULTRALYTICS
 
 RATIOS = (
     "detect_vs_straightforward",
@@ -68,6 +69,9 @@ def ratios(rows: Sequence[Row], times: Mapping[str, Times]) -> dict[str, Any]:
     by_reader = {reader: _of_reader(reader, rows, times) for reader in READERS}
     plain = {name: first.get(name) for name in RATIOS}
     plain["training_vs_straightforward"] = by_reader[READERS[0]]
+    ours = _of_subject(DETECT, OURS, rows, times)
+    for other in (STRAIGHTFORWARD, ULTRALYTICS):
+        plain[f"detect_vs_{other}"] = _faster(_of_subject(DETECT, other, rows, times), ours)
     return plain | {"by_engine": by_engine, "training_by_reader": by_reader}
 
 
@@ -97,6 +101,14 @@ def _taken(
         if (row.stage, row.subject, row.precision, row.engine) == wanted:
             return times[row.key]
     return None
+
+
+def _of_subject(
+    stage: str, subject: str, rows: Sequence[Row], times: Mapping[str, Times]
+) -> Times | None:
+    """The times of the first row with this stage and subject."""
+    found = (times[row.key] for row in rows if (row.stage, row.subject) == (stage, subject))
+    return next(found, None)
 
 
 def _faster(slow: Times | None, fast: Times | None) -> float | None:

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from drive.commands._common import Context
+from drive.commands._common import Context, Parser, add_common_options
 from drive.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from drive.bench.measure import Stage
+    from drive.bench.measure import Stage, Times
     from drive.bench.stages import Row
     from drive.bench.training import TrainingBench
+    from drive.runs import Span
 
-HELP = "Measure speed on this machine: decoding, one frame through each network, training."
+HELP = "Measure speed on this machine: whole detection, its parts, each network, training."
 EXAMPLE = "bench my_drive.mp4 --rounds 9"
 
 FIGURES = "bench.json"
 CHART = "bench.png"
-ROUNDS = 7
+TRACE = "trace.json"
+ROUNDS, WHOLE_ROUNDS = 7, 3
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
 SAMPLE_VIDEO = SAMPLE / "epoch01_front.mp4"
 
@@ -43,6 +49,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--no-keras", action="store_true", help="leave Keras out, the slowest of the runtimes"
     )
     parser.add_argument(
+        "--no-detect", action="store_true", help="leave whole detection, video to video, out"
+    )
+    parser.add_argument(
+        "--profile",
+        action="store_true",
+        help=f"also write {TRACE}: what each thread of `detect` did when, for ui.perfetto.dev",
+    )
+    parser.add_argument(
+        "--ultralytics",
+        metavar="PYTHON",
+        help="interpreter of an environment with the package ultralytics, to compare with",
+    )
+    parser.add_argument(
         "--recording", metavar="DIR", help="what to train steering on (default: the sample)"
     )
     parser.add_argument("--no-training", action="store_true", help="leave training out")
@@ -56,6 +75,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     from drive.bench import report
     from drive.bench.measure import take_turns
     from drive.bench.stages import decode_stage, reference_network, reference_stages
+    from drive.bench.trace import chrome_trace
     from drive.runs import write_json
 
     video = args.video or SAMPLE_VIDEO
@@ -78,9 +98,18 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
         pairs += training.pairs if training else []
     with context.record.stage("measure"):
         times = take_turns([stage for _, stage in pairs], args.rounds, context.progress)
+    whole = None if args.no_detect else _whole(args, context, video)
+    if whole:
+        pairs += whole.pairs
+        times |= whole.times
     rows = [row for row, _ in pairs]
     table, found = report.table_rows(rows, times), report.ratios(rows, times)
     figures = {"machine": machine, "rounds": args.rounds, "stages": table, "ratios": found}
+    if whole and args.profile:
+        write_json(folder.file(TRACE), chrome_trace(whole.spans))
+    if whole:
+        figures["detect"] = whole.facts
+        context.message(whole.as_text())
     if training:
         figures["training"] = training.facts
         context.message(training.as_text())
@@ -107,6 +136,77 @@ def _detector(
         return stages
     context.record.add_input(int8)
     return stages + detector_stages(int8, INT8, frame, RUNTIMES)
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """Whole detection: rows with their stages, their times, and what is said of ours."""
+
+    pairs: list[tuple[Row, Stage]]
+    times: dict[str, Times]
+    facts: dict[str, Any]
+    spans: list[Span]
+
+    def as_text(self) -> str:
+        stages = ", ".join(
+            f"{name} {share:.0%}" for name, share in self.facts["share_of_wall"].items()
+        )
+        return (
+            f"detect: {self.facts['frames']} frames, video to annotated video, in ours with the "
+            f"loading of the network. Of the {self.facts['wall_s']:.1f} s that ours took last, "
+            f"its stages ran side by side for {stages}: {self.facts['overlap']:.2f} times as much "
+            "work as time"
+        )
+
+
+def _whole(args: argparse.Namespace, context: Context, video: str | Path) -> _Whole:
+    """Time our `detect`, the straightforward loop and, where asked for, Ultralytics."""
+    from drive.bench import whole
+    from drive.bench.measure import take_turns
+
+    with TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        with context.record.stage("prepare"):
+            excerpt = whole.cut_excerpt(video, folder)
+            ours = _Detection(args.weights, folder / "detect")
+            pairs = [whole.our_stage(excerpt, "pipeline", ours)]
+            pairs += whole.straightforward_stage(excerpt, folder)
+            peer = whole.ultralytics_stage(excerpt, folder, args.ultralytics)
+            pairs += stack.enter_context(peer)
+        with context.record.stage("measure"):
+            rounds = min(args.rounds, WHOLE_ROUNDS)
+            times = take_turns([stage for _, stage in pairs], rounds, context.progress)
+        facts = {
+            "frames": excerpt.frames,
+            "seconds_of_video": round(excerpt.seconds, 3),
+            **whole.shares(ours.seconds, ours.wall_s),
+        }
+    return _Whole(pairs, times, facts, ours.spans)
+
+
+class _Detection:
+    """Runs `detect` as its user does; keeps what the last run's stages took."""
+
+    def __init__(self, weights: str | None, out: Path) -> None:
+        self.seconds: dict[str, float] = {}
+        self.spans: list[Span] = []
+        self.wall_s = 0.0
+        self._options = ["--out", str(out), "--overwrite", "--quiet"]
+        self._options += ["--weights", weights] if weights else []
+
+    def __call__(self, video: Path) -> None:
+        from drive.commands import detect
+
+        parser = Parser()
+        detect.configure(parser)
+        add_common_options(parser)
+        args = parser.parse_args([str(video), *self._options])
+        context = Context("detect", args, ["bench"])
+        context.record.spans = self.spans = []
+        began = time.perf_counter()
+        detect.run(args, context)
+        self.wall_s = time.perf_counter() - began
+        self.seconds = dict(context.record.seconds)
 
 
 def _training(args: argparse.Namespace, context: Context) -> TrainingBench:

@@ -84,7 +84,7 @@ def test_the_command_writes_table_figures_and_chart(
     assert quantise_detector(weights, int8_beside(weights), pictures) == 3
     out = tmp_path / "out"
     arguments = ["bench", make_video(frames=4), "--weights", weights, "--rounds", "2"]
-    options = ["--no-training", "--json", "--out", str(out)]
+    options = ["--no-training", "--no-detect", "--json", "--out", str(out)]
     assert cli.main([*map(str, arguments), *options]) == 0
     printed = capsys.readouterr().out
     figures = json.loads((out / "bench.json").read_text())
@@ -116,7 +116,7 @@ def test_without_an_int8_form_float_is_measured_and_said(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     arguments = ["bench", make_video(frames=2), "--weights", weights, "--rounds", "1"]
-    out = ["--out", tmp_path / "out", "--no-keras", "--no-training", "--quiet"]
+    out = ["--out", tmp_path / "out", "--no-keras", "--no-training", "--no-detect", "--quiet"]
     assert cli.main([*map(str, [*arguments, *out])]) == 0
     assert "small-int8.onnx" in capsys.readouterr().err
     figures = json.loads((tmp_path / "out" / "bench.json").read_text())
