@@ -21,6 +21,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -84,22 +85,39 @@ def copy_track(name: str, new: str) -> Path:
 
 def rebuild(home: Path, width_m: float | None, mirror: bool) -> None:
     """Give a copy's road another width, exchange left and right, and build its model."""
-    description = home / f"{home.name}.xml"
-    text = description.read_text(encoding="utf-8", errors="surrogateescape")
     if width_m is not None:
-        if not MAIN_WIDTH.search(text):
-            raise ValueError(f"{description} states no width of the main track")
-        text = MAIN_WIDTH.sub(rf"\g<1>{width_m:.2f}\g<3>", text, count=1)
+        set_width(home, width_m)
     if mirror:
-        text = mirrored(text)
-    text = MODEL.sub(rf"\g<1>{home.name}.ac\g<3>", text)
-    description.write_text(text, encoding="utf-8", errors="surrogateescape")
+        _edit(home, mirrored)
+    build_model(home)
+
+
+def set_width(home: Path, width_m: float) -> None:
+    """Give the road of a track another width, in its description."""
+
+    def widened(text: str) -> str:
+        if not MAIN_WIDTH.search(text):
+            raise ValueError(f"{home} states no width of the main track")
+        return MAIN_WIDTH.sub(rf"\g<1>{width_m:.2f}\g<3>", text, count=1)
+
+    _edit(home, widened)
+
+
+def build_model(home: Path) -> None:
+    """Build a track's model from its description."""
+    _edit(home, lambda text: MODEL.sub(rf"\g<1>{home.name}.ac\g<3>", text))
     for model in home.glob("*.ac*"):
         model.unlink()
     build = ["xvfb-run", "-a", "/usr/games/trackgen", "-c", "road", "-n", home.name, "-a"]
     subprocess.run(build, check=True, capture_output=True)
     if not (home / f"{home.name}.ac").exists():
         raise FileNotFoundError(f"trackgen built no model in {home}")
+
+
+def _edit(home: Path, change: Callable[[str], str]) -> None:
+    description = home / f"{home.name}.xml"
+    text = description.read_text(encoding="utf-8", errors="surrogateescape")
+    description.write_text(change(text), encoding="utf-8", errors="surrogateescape")
 
 
 def mirrored(description: str) -> str:

@@ -1,0 +1,196 @@
+"""Race tracks that nobody has seen: random bends and hills in the dress of a known TORCS track.
+
+A network that has seen thirteen tracks, painted and widened in many ways, still knows their bends
+by heart. Here the bends are drawn anew: a random polygon around a point, its corners rounded, with
+random heights. Surfaces, verges, walls and the sky are a known track's, repainted
+(`benchmarks.repaint_tracks`), in an order of their own; the road gets a random width.
+
+    python -m benchmarks.invent_tracks NAME[,NAME...] --copies 2
+
+A track is called NAME-made1 and lies where TORCS looks for tracks. Needs `xvfb-run`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.repaint_tracks import (
+    GROUND,
+    TRACKS,
+    build_model,
+    copy_track,
+    repaint,
+    set_width,
+)
+
+CORNERS = (8, 14)
+"""Fewest and most corners of the polygon."""
+
+SIZE_M = (330.0, 520.0)
+"""Its mean radius: laps of 2 to 4 km."""
+
+UNEVEN = 0.4
+"""How far corners lie from that radius and from even angles, as a share."""
+
+BEND_M = (22.0, 180.0)
+"""Radii of the bends, evenly on a logarithmic scale, as far as the corners leave room."""
+
+ROOM = 0.46
+"""Share of an edge that the rounding of one corner may take."""
+
+SLOPE = 0.045
+WIDTHS_M = (8.5, 16.0)
+
+SECTION = re.compile(r'<section name="[^"]*">|</section>')
+COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+GEOMETRY = re.compile(
+    r'<att(?:num|str)\s+name="(?:type|lg|arc|radius|end radius|grade|marks|'
+    r'(?:banking|z|profil)[^"]*)"[^>]*/>\s*'
+)
+"""What a piece says of its own shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A straight (`turn_deg` 0) or a bend of one radius, to the left if positive."""
+
+    length_m: float
+    turn_deg: float = 0.0
+    radius_m: float = 0.0
+
+
+def main() -> None:
+    """Make the tracks that the command line asks for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("tracks", help="names with commas between, whose dress is taken")
+    parser.add_argument("--copies", type=int, default=1)
+    arguments = parser.parse_args()
+    names = arguments.tracks.split(",")
+    others = [path for name in names for path in sorted((TRACKS / name).iterdir())]
+    pool = [path for path in others if path.suffix in (".rgb", ".png") and GROUND.search(path.stem)]
+    for name in names:
+        for copy in range(1, arguments.copies + 1):
+            new = f"{name}-made{copy}"
+            rng = np.random.default_rng([*new.encode()])
+            home = copy_track(name, new)
+            set_width(home, rng.uniform(*WIDTHS_M))
+            pieces = random_pieces(rng)
+            redraw(home, pieces, rng)
+            build_model(home)
+            repaint(home, pool, rng)
+            lap_m = sum(piece.length_m for piece in pieces)
+            sys.stderr.write(f"{new}: {lap_m:.0f} m, {len(pieces)} pieces\n")
+
+
+def random_pieces(rng: np.random.Generator) -> list[Piece]:
+    """A closed way: pieces that end where the first begins, in the same direction.
+
+    It begins in the middle of the longest edge, so that the grid stands on a straight.
+    """
+    count = int(rng.integers(CORNERS[0], CORNERS[1] + 1))
+    angle = (np.arange(count) + rng.uniform(-UNEVEN, UNEVEN, count)) * 2 * np.pi / count
+    radius = rng.uniform(*SIZE_M) * (1 + rng.uniform(-UNEVEN, UNEVEN, count))
+    corners = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+    if rng.random() < 0.5:
+        corners = corners[::-1]
+    return rounded(corners, rng)
+
+
+def rounded(corners: np.ndarray, rng: np.random.Generator) -> list[Piece]:
+    """The way along a polygon, (N, 2) metres, whose corners are rounded by random radii."""
+    edges = np.roll(corners, -1, axis=0) - corners
+    lengths = np.linalg.norm(edges, axis=1)
+    longest = int(np.argmax(lengths))
+    edges, lengths = np.roll(edges, -longest, axis=0), np.roll(lengths, -longest)
+    headings = np.degrees(np.arctan2(edges[:, 1], edges[:, 0]))
+    turns = (np.roll(headings, -1) - headings + 180) % 360 - 180  # at the end of each edge
+    taken = np.empty(len(turns))
+    radii = np.empty(len(turns))
+    for index, turn in enumerate(turns):
+        half = np.tan(np.radians(abs(turn)) / 2)
+        room = ROOM * min(lengths[index], lengths[(index + 1) % len(lengths)])
+        widest = room / max(half, 1e-6)
+        wanted = np.exp(rng.uniform(*np.log(BEND_M)))
+        radii[index] = min(wanted, widest)
+        taken[index] = radii[index] * half
+    pieces = [Piece(lengths[0] / 2 - taken[0])]
+    for index, turn in enumerate(turns):
+        pieces.append(Piece(radii[index] * np.radians(abs(turn)), turn, radii[index]))
+        after = (index + 1) % len(turns)
+        left = lengths[after] - taken[index] - taken[after]
+        pieces.append(Piece(left if after else lengths[0] / 2 - taken[index]))
+    return pieces
+
+
+def redraw(home: Path, pieces: Sequence[Piece], rng: np.random.Generator) -> None:
+    """Write pieces into a track's description instead of its own.
+
+    Each piece wears what some piece of the track wears: surface, verges, walls. Pits, cameras and
+    objects, which belong to places of the old track, are left out.
+    """
+    description = home / f"{home.name}.xml"
+    text = COMMENT.sub("", description.read_text(encoding="utf-8", errors="surrogateescape"))
+    begin, end = _inside(text, "Track Segments")
+    dresses = [GEOMETRY.sub("", block) for block in _blocks(text[begin:end])]
+    heights = random_heights(pieces, rng)
+    drawn = [
+        _as_section(f"piece {number}", piece, height_m, dresses[rng.integers(len(dresses))])
+        for number, (piece, height_m) in enumerate(zip(pieces, heights, strict=True), start=1)
+    ]
+    text = text[:begin] + "\n".join(drawn) + text[end:]
+    text = re.sub(r'"(Object Maps|relief file|Pits|Cameras)"', r'"no \1"', text)
+    description.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def random_heights(pieces: Sequence[Piece], rng: np.random.Generator) -> np.ndarray:
+    """(N,) metres at the end of each piece; the last is 0, where the first begins."""
+    lengths = np.array([piece.length_m for piece in pieces])
+    hilly = rng.uniform(0, SLOPE)
+    heights = np.cumsum(lengths * rng.uniform(-hilly, hilly, len(lengths)))
+    return heights - heights[-1] * np.cumsum(lengths) / lengths.sum()
+
+
+def _as_section(name: str, piece: Piece, height_m: float, dress: str) -> str:
+    kind = "str" if not piece.turn_deg else "lft" if piece.turn_deg > 0 else "rgt"
+    lines = [f'<section name="{name}">', f'<attstr name="type" val="{kind}"/>']
+    if piece.turn_deg:
+        lines.append(f'<attnum name="arc" unit="deg" val="{abs(piece.turn_deg):.6f}"/>')
+        lines.append(f'<attnum name="radius" unit="m" val="{piece.radius_m:.6f}"/>')
+    else:
+        lines.append(f'<attnum name="lg" unit="m" val="{piece.length_m:.6f}"/>')
+    lines.append(f'<attnum name="z end" unit="m" val="{height_m:.3f}"/>')
+    return "\n".join([*lines, dress, "</section>"])
+
+
+def _inside(text: str, name: str) -> tuple[int, int]:
+    """Where the inside of the first section of this name begins and ends."""
+    start = text.index(f'<section name="{name}">')
+    depth = 0
+    for match in SECTION.finditer(text, start):
+        depth += -1 if match[0].startswith("</") else 1
+        if depth == 0:
+            return text.index(">", start) + 1, match.start()
+    raise ValueError(f"the section {name} does not end")
+
+
+def _blocks(text: str) -> list[str]:
+    """What is inside each section of a list of sections."""
+    found, place = [], 0
+    while match := SECTION.search(text, place):
+        name = re.search(r'"([^"]*)"', match[0])
+        assert name is not None
+        begin, end = _inside(text[match.start() :], name[1])
+        found.append(text[match.start() + begin : match.start() + end])
+        place = match.start() + end + len("</section>")
+    return found
+
+
+if __name__ == "__main__":
+    main()
