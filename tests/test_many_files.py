@@ -187,6 +187,25 @@ def test_results_that_are_there_are_not_overwritten(
     assert attempts(paths["a"]) == 2
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no locks on folders")
+def test_two_runs_do_not_work_in_one_folder(
+    tmp_path: Path, light: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from drive.fleet.manifest import only_run_in
+
+    paths = videos(tmp_path, a="", b="broken")
+    out = tmp_path / "out"
+    assert detect_all(*paths.values(), "--out", out) == 2
+    before = (out / "manifest.json").read_bytes()
+    with only_run_in(out):  # as another process would hold it
+        for options in (["--resume", out], [*paths.values(), "--out", out, "--overwrite"]):
+            assert detect_all(*options) == 2
+            assert "Another run is at work" in capsys.readouterr().err.splitlines()[-1]
+    assert (out / "manifest.json").read_bytes() == before
+    paths["b"].write_text("fine")
+    assert detect_all("--resume", out) == 0
+
+
 def test_one_source_is_analysed_here_under_its_own_name(tmp_path: Path, light: None) -> None:
     paths = videos(tmp_path, a="")
     out = tmp_path / "out"

@@ -101,14 +101,20 @@ def run_sources(
     from drive.frames.sources import spread_videos
 
     names = spread_videos(args.source)
-    if args.resume:
-        manifest = _resumed(args, context, names, configure)
-    elif len(names) > 1 or args.engine_cluster:
-        manifest = _fresh(args, context, names)
-    else:
+    if not args.resume and len(names) <= 1 and not args.engine_cluster:
         context.record.settings["source"] = args.source = _only(names)
         return analyse(args, context)
-    return _run_all(args, context, analyse, manifest)
+    from drive.fleet.manifest import only_run_in
+
+    if args.resume:
+        with only_run_in(args.resume):
+            manifest = _resumed(args, context, names, configure)
+            return _run_all(args, context, analyse, manifest)
+    _only(names)
+    _check_videos(names)
+    _check_shared(args)
+    with only_run_in(context.run_folder().path):
+        return _run_all(args, context, analyse, _fresh(args, context, names))
 
 
 def _only(names: list[str]) -> str:
@@ -121,9 +127,6 @@ def _fresh(args: argparse.Namespace, context: Context, names: list[str]) -> Mani
     """A manifest of the videos, in a run folder that holds nothing of theirs yet."""
     from drive.fleet.manifest import MANIFEST, Manifest
 
-    _only(names)
-    _check_videos(names)
-    _check_shared(args)
     folder = context.run_folder()
     if (folder.path / MANIFEST).exists() and not folder.overwrite:
         raise InputError(

@@ -7,7 +7,9 @@ worked on when the run ended is pending again. Knows nothing of processes.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,35 @@ STATUSES = (PENDING, DONE, FAILED)
 
 SECONDS_DIGITS = 3
 NAMELESS = "video"
+
+
+@contextmanager
+def only_run_in(folder: str | Path) -> Iterator[None]:
+    """Keep other runs out of a run folder until the block ends, or this process does.
+
+    The lock is the system's and leaves no file. Where folders cannot be locked (Windows, some
+    network drives) nothing is kept out.
+
+    Raises:
+        InputError: another run is at work in it.
+    """
+    try:
+        import fcntl
+
+        lock = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):
+        yield
+        return
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"Another run is at work in {folder}. Let it end first") from None
+        except OSError:
+            pass
+        yield
+    finally:
+        os.close(lock)
 
 
 @dataclass(slots=True)

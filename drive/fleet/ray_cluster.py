@@ -72,6 +72,8 @@ def run_on_ray(
             f"jobs and threads are whole numbers from 1; received: jobs={jobs}, threads={threads}"
         )
     ray = load_ray()
+    if not tasks:
+        return
     _join(ray, jobs, threads)
     try:
         room = jobs or max(1, int(ray.cluster_resources().get("CPU", 1)) // threads)
