@@ -1,6 +1,7 @@
 """The same tasks over a Ray cluster: `run_on_ray` in the place of `run_in_processes`.
 
-Ray joins the cluster that `RAY_ADDRESS` names; without it a local one is started and ended here.
+Ray joins the cluster that `RAY_ADDRESS` names, with the token that Ray itself looks for
+(`RAY_AUTH_TOKEN_PATH`); without an address a local one is started and ended here.
 All machines of a cluster see the videos, the run folder and drive's source under the same paths.
 Knows nothing of videos. Ray is optional and imported only here.
 """
@@ -98,8 +99,9 @@ def _join(ray: Any, jobs: int | None, threads: int) -> None:
             cpus = jobs * threads if jobs else None
             ray.init(address="local", num_cpus=cpus, include_dashboard=False, **quiet)
     except (OSError, RuntimeError, ValueError) as error:
-        where = address or "on this machine"
-        raise DriveError(f"The Ray cluster {where} cannot be reached: {error}") from error
+        where = f"{address} cannot be reached" if address else "on this machine does not start"
+        hint = f". Check {ADDRESS}, and RAY_AUTH_TOKEN_PATH if it asks for a token"
+        raise DriveError(f"The Ray cluster {where}: {error}{hint if address else ''}") from error
 
 
 def _knock(address: str) -> None:
@@ -138,8 +140,9 @@ def _outcome(ray: Any, reference: Any, task: Task, since: float) -> Outcome:
 
 
 def _cancel(ray: Any, running: list[Any]) -> None:
-    """Interrupt what still runs, as Ctrl-C does, and wait until it has cleared up."""
-    for reference in running:
-        ray.cancel(reference, force=False)
-    if running:
-        ray.wait(running, num_returns=len(running), timeout=CLEAR_UP_S)
+    """Interrupt what still runs, as Ctrl-C does; what has not cleared up in time is killed."""
+    for force in (False, True):
+        for reference in running:
+            ray.cancel(reference, force=force)
+        if running:
+            _, running = ray.wait(running, num_returns=len(running), timeout=CLEAR_UP_S)

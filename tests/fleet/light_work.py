@@ -19,12 +19,25 @@ def square(number: int) -> dict[str, Any]:
     return {"square": number * number, "process": os.getpid()}
 
 
-def wait_for_file(path: Path) -> None:
+def wait_until(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + PATIENCE_S
-    while not path.exists():
+    while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{path} never came")
+            raise TimeoutError("what was waited for never came")
         time.sleep(0.01)
+
+
+def wait_for_file(path: Path) -> None:
+    wait_until(path.exists)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat")
+    return not (state.exists() and state.read_text().rsplit(")", 1)[1].split()[0] == "Z")
 
 
 def meet(files: tuple[Path, Path]) -> dict[str, Any]:
@@ -65,19 +78,22 @@ def begin_and_hang(folder: Path) -> dict[str, Any]:
 
 
 def hang_in_native_code(folder: Path) -> dict[str, Any]:
-    """Never comes back to where Python could interrupt it."""
-    (folder / "begun").touch()
-    ctypes.PyDLL(None).sleep(600)  # holds the interpreter's lock
+    """Never comes back to where Python could interrupt it, and holds the interpreter's lock."""
+    (folder / "begun").write_text(str(os.getpid()))
+    ctypes.PyDLL(None).sleep(600)
+    return {}
+
+
+def wait_in_native_code(folder: Path) -> dict[str, Any]:
+    """Never comes back either, but lets other threads of Python work, as a network does."""
+    (folder / "begun").write_text(str(os.getpid()))
+    ctypes.CDLL(None).sleep(600)
     return {}
 
 
 def wait_for_begin(folder: Path) -> dict[str, Any]:
     """Ends when `begin_and_hang` has begun in this folder."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not list(folder.glob("*.begun")):
-        if time.monotonic() > deadline:
-            raise TimeoutError("nothing has begun")
-        time.sleep(0.01)
+    wait_until(lambda: list(folder.glob("*.begun")))
     return {}
 
 

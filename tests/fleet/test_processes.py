@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +17,7 @@ from drive.fleet import processes
 from drive.fleet.processes import run_in_processes
 from drive.fleet.task import Outcome, Task, Work
 from tests.fleet import light_work
+from tests.fleet.light_work import is_running, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 30.0
@@ -132,22 +132,6 @@ def parent(tmp_path: Path) -> Iterator[subprocess.Popen]:
     yield process
     process.kill()
     process.wait()
-
-
-def wait_until(condition: object) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    state = Path(f"/proc/{pid}/stat")
-    return not (state.exists() and state.read_text().rsplit(")", 1)[1].split()[0] == "Z")
 
 
 def pids(folder: Path, what: str) -> set[int]:

@@ -67,6 +67,25 @@ def test_leaving_early_lets_ray_workers_clear_up(tmp_path: Path, no_cluster: Non
 
 
 @needs_ray
+@pytest.mark.slow
+def test_a_ray_worker_that_cannot_be_interrupted_is_killed(
+    tmp_path: Path, no_cluster: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_cluster, "CLEAR_UP_S", 2.0)
+    ray = ray_cluster.load_ray()
+    ray_cluster._join(ray, jobs=1, threads=1)
+    try:
+        hanging = ray.remote(light_work.wait_in_native_code).options(max_retries=0).remote(tmp_path)
+        light_work.wait_for_file(tmp_path / "begun")
+        light_work.wait_until(lambda: (tmp_path / "begun").read_text())
+        worker = int((tmp_path / "begun").read_text())
+        ray_cluster._cancel(ray, [hanging])
+        light_work.wait_until(lambda: not light_work.is_running(worker))
+    finally:
+        ray.shutdown()
+
+
+@needs_ray
 def test_a_cluster_out_of_reach_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     with pytest.raises(DriveError, match=r"127\.0\.0\.1:1 cannot be reached"):
