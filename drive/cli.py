@@ -30,7 +30,8 @@ EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
 
 AFTER_INTERRUPT = "no half-written result was kept"
-"""What an interrupted command leaves, unless its module says otherwise under the same name."""
+"""What an interrupted command leaves, unless its module says otherwise under the same name, or the
+interrupt that it passes on does."""
 
 COMMANDS = {
     "demo": "the main job on the sample that ships: train, predict, detect, render",
@@ -72,8 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(name, error, EXIT_WRONG_INPUT)
     except (DriveError, OSError) as error:
         return _fail(name, error, EXIT_FAILED)
-    except KeyboardInterrupt:
-        left = getattr(module, "AFTER_INTERRUPT", AFTER_INTERRUPT)
+    except KeyboardInterrupt as interrupt:
+        left = str(interrupt) or getattr(module, "AFTER_INTERRUPT", AFTER_INTERRUPT)
         return _fail(name, f"interrupted; {left}", EXIT_INTERRUPTED)
 
 
@@ -110,6 +111,8 @@ def _run(name: str, module: ModuleType, arguments: list[str]) -> int:
         context.abandon()
         raise
     context.finish(results)
+    if context.failure is not None:
+        raise context.failure
     return EXIT_DONE
 
 

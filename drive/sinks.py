@@ -227,6 +227,7 @@ class VideoSettings:
     audio_from: str | None = None
     audio_start_s: float = 0.0
     audio_end_s: float | None = None
+    threads: int = 0
 
 
 class AnnotatedVideo(Sink):

@@ -234,3 +234,47 @@ def test_evaluating_on_training_drives_is_pointed_out(
     warnings = capsys.readouterr().err
     assert "trained on alpine-1/epoch01" in warnings
     assert "worse than a constant answer" in warnings
+
+
+@pytest.mark.parametrize(("options", "threads"), [([], 0), (["--threads", "1"], 1)])
+def test_threads_are_those_of_networks_decoder_and_encoder(
+    tmp_path: Path,
+    make_video: VideoMaker,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    threads: int,
+) -> None:
+    from drive.cars import detector
+    from drive.frames import reader
+    from drive.render import writer
+    from drive.steering import predict
+
+    seen: dict[str, set[int]] = {"decoder": set(), "encoder": set(), "networks": set()}
+
+    def spy(module: object, name: str, what: str) -> None:
+        original = getattr(module, name)
+
+        def call(*arguments: object, **more: object) -> object:
+            made = original(*arguments, **more)
+            seen[what].add(made.codec_context.thread_count)
+            return made
+
+        monkeypatch.setattr(module, name, call)
+
+    def spy_on_engine(module: object) -> None:
+        original = module.load_engine
+
+        def load(path: object, engine: str, threads: int, *more: object, **named: object) -> object:
+            seen["networks"].add(threads)
+            return original(path, engine, threads, *more, **named)
+
+        monkeypatch.setattr(module, "load_engine", load)
+
+    spy(reader, "video_stream", "decoder")
+    spy(writer, "add_h264", "encoder")
+    spy_on_engine(detector)
+    spy_on_engine(predict)
+    video = make_video(frames=3, size=(320, 192))
+    run(capsys, "annotate", video, "--out", tmp_path / "out", *options)
+    assert seen == {"decoder": {threads}, "encoder": {threads}, "networks": {threads}}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drive.commands._common import SHIPPED_STEERING_NOTE, Context, recording_overrides
+from drive.commands._many import add_many_options
 from drive.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,17 +39,20 @@ FALLBACK_RATE = 30.0
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
-    """Add SOURCE and what part of it is used."""
+    """Add SOURCE, what part of it is used, and how several share the machine."""
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="video, image, folder or glob of images, camera index or stream URL",
+        nargs="*",
+        help="video, image, folder or glob of images, camera index or stream URL; or several "
+        "videos and globs of videos",
     )
     group = parser.add_argument_group("source options")
     group.add_argument("--start", type=float, default=0.0, metavar="S", help="first second to use")
     group.add_argument("--end", type=float, metavar="S", help="second to stop at")
     group.add_argument("--no-video", action="store_true", help="tables only, no annotated video")
     group.add_argument("--engine", choices=ENGINES, default="auto", help="what runs the network")
+    add_many_options(parser)
 
 
 def add_steering_options(parser: argparse.ArgumentParser) -> None:
@@ -195,7 +199,7 @@ def analyse_source(
     _check_numbers(args, detects)
     if steers:
         _check_steering_numbers(args)
-    reader = read_frames(args.source, start_s=args.start, end_s=args.end)
+    reader = read_frames(args.source, start_s=args.start, end_s=args.end, threads=args.threads or 0)
     if steers and args.smooth is not None and reader.source.kind is Kind.IMAGES:
         raise InputError(
             "--smooth works over time; pictures have none. Leave it out, or use a video"
@@ -262,7 +266,11 @@ def _load_detector(
 
     if weights:
         context.message(f"loading {weights}")
-    detector = load_detector(weights, args.engine, exponent=args.exponent, detail=args.detail)
+    network = {"exponent": args.exponent, "detail": args.detail, "threads": args.threads or 0}
+    detector = context.loaded(
+        ("detector", weights, args.engine, *network.values()),
+        lambda: load_detector(weights, args.engine, **network),
+    )
     if pictures and args.detail is None:
         prefer_detail(detector, "fine")
     say_detector(context, detector)
@@ -286,7 +294,11 @@ def say_detector(context: Context, detector: Detector) -> None:
 def _load_pilot(args: argparse.Namespace, context: Context, weights: str | None) -> SteeringModel:
     from drive.steering.predict import load_steering
 
-    pilot = load_steering(weights, args.engine)
+    threads = args.threads or 0
+    pilot = context.loaded(
+        ("steering", weights, args.engine, threads),
+        lambda: load_steering(weights, args.engine, threads),
+    )
     context.record.extra["steering"] = {"engine": pilot.engine.name}
     context.message(f"steering: on {pilot.engine.name}")
     if weights is None:
@@ -450,6 +462,7 @@ def _video_settings(args: argparse.Namespace, reader: FrameReader) -> Any:
         audio_from=info.path if info.has_audio else None,
         audio_start_s=args.start,
         audio_end_s=args.end,
+        threads=args.threads or 0,
     )
 
 

@@ -10,13 +10,15 @@ import contextlib
 import json
 import sys
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
-from drive.errors import InputError, MissingFileError
+from drive.errors import DriveError, InputError, MissingFileError
 from drive.progress import Item, no_progress
 from drive.runs import RunFolder, RunRecord, open_run_folder, plain
+
+Loaded = TypeVar("Loaded")
 
 PROGRAM = "python run.py"
 EXIT_WRONG_INPUT = 2
@@ -208,6 +210,7 @@ class Context:
     Attributes:
         results_on_stdout: whether the last line of standard output is JSON (`--json`).
         record: what goes into `run.json`.
+        failure: what the command ends with once its results are written; None where all went well.
     """
 
     def __init__(self, name: str, args: argparse.Namespace, command: list[str]) -> None:
@@ -215,6 +218,7 @@ class Context:
         self.args = args
         settings = {key: value for key, value in vars(args).items() if key not in NOT_SETTINGS}
         self.record = RunRecord(command=command, settings=settings)
+        self.failure: DriveError | None = None
         self._folder: RunFolder | None = None
 
     def run_folder(self) -> RunFolder:
@@ -248,6 +252,10 @@ class Context:
             mininterval=MINIMUM_PROGRESS_INTERVAL_S,
             dynamic_ncols=True,
         )
+
+    def loaded(self, key: Hashable, load: Callable[[], Loaded]) -> Loaded:
+        """What `load` gives; a worker that takes many videos keeps it, by `key`, for the next."""
+        return load()
 
     def abandon(self) -> None:
         """Leave no empty folder behind a run that failed."""

@@ -12,6 +12,7 @@ from drive.commands._analyse import (
     analyse_source,
 )
 from drive.commands._common import Context, add_recording_options
+from drive.commands._many import run_sources
 
 HELP = "Find cars and predict steering in one pass over the video; one annotated MP4."
 EXAMPLE = "annotate video.mp4"
@@ -32,6 +33,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
+    """Run both models over one source, or over each of several videos."""
+    return run_sources(args, context, annotate_one, configure)
+
+
+def annotate_one(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Run both models."""
     return analyse_source(
         args,

@@ -7,6 +7,7 @@ from typing import Any
 
 from drive.commands._analyse import add_detector_options, add_source_options, analyse_source
 from drive.commands._common import Context
+from drive.commands._many import run_sources
 
 HELP = "Find cars: an annotated MP4 and detections.csv with a row a box."
 EXAMPLE = "detect video.mp4"
@@ -22,6 +23,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
+    """Detect in one source, or in each of several videos."""
+    return run_sources(args, context, detect_one, configure)
+
+
+def detect_one(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Detect, and save the preview where it is asked for."""
     from drive.commands.crop_preview import save_preview
 

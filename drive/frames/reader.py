@@ -49,6 +49,7 @@ def read_frames(
     start_s: float = 0.0,
     end_s: float | None = None,
     size: tuple[int, int] | None = None,
+    threads: int = 0,
 ) -> FrameReader:
     """Read frames from a video, images, a camera or a stream.
 
@@ -58,6 +59,7 @@ def read_frames(
         start_s: first moment to read, seconds after the source's first frame.
         end_s: frames at this moment and later are not read; None reads to the end.
         size: (width, height) in pixels to resize to while decoding; None keeps the size.
+        threads: that a video is decoded in; 0 for one a core.
 
     Returns:
         An iterable, once, over `Frame`; a context manager that closes the source.
@@ -70,7 +72,7 @@ def read_frames(
     if stride < 1:
         raise InputError(f"The stride is a whole number from 1. Received: {stride}")
     _check_times(found, start_s, end_s)
-    return FrameReader(found, stride, start_s, end_s, size)
+    return FrameReader(found, stride, start_s, end_s, size, threads)
 
 
 def _check_times(source: Source, start_s: float, end_s: float | None) -> None:
@@ -101,6 +103,7 @@ class FrameReader:
         start_s: float,
         end_s: float | None,
         size: tuple[int, int] | None,
+        threads: int = 0,
     ) -> None:
         self.source = source
         self.info: VideoInfo | None = probe(source.name) if source.kind is Kind.VIDEO else None
@@ -110,6 +113,7 @@ class FrameReader:
         self._start_s = start_s
         self._end_s = end_s
         self._size = size
+        self._threads = threads
         self._frames = self._read()
 
     def __enter__(self) -> FrameReader:
@@ -145,7 +149,7 @@ class FrameReader:
     def _read_video(self) -> Iterator[Frame]:
         name = self.source.name
         with open_container(name) as container:
-            stream = video_stream(container, name)
+            stream = video_stream(container, name, self._threads)
             clock = _Clock(stream, name, is_file=self.source.kind is Kind.VIDEO)
             if self._start_s > 0 and self.source.kind is Kind.VIDEO:
                 clock.seek(container, self._start_s)

@@ -80,6 +80,38 @@ def find_source(text: str | Path) -> Source:
     )
 
 
+def spread_videos(texts: Iterable[str]) -> list[str]:
+    """Name every video by itself: a pattern that fits several videos and no image is spread out.
+
+    Anything else stays as it is written, for `find_source` to judge. What names the same file as
+    a text before it is left out.
+
+    Returns:
+        The names, in the order given; the videos of a pattern in natural order.
+    """
+    spread: dict[str, str] = {}
+    for text in texts:
+        for name in _videos_of(text):
+            spread.setdefault(_identity(name), name)
+    return list(spread.values())
+
+
+def _videos_of(text: str) -> list[str]:
+    if not glob.has_magic(text) or Path(text).exists():
+        return [text]
+    matches = [Path(match) for match in glob.glob(text, recursive=True)]  # noqa: PTH207
+    suffixes = {path.suffix.lower() for path in matches}
+    videos = [path for path in matches if path.suffix.lower() in VIDEO_SUFFIXES]
+    if len(videos) < 2 or suffixes & IMAGE_SUFFIXES:
+        return [text]
+    return [str(path) for path in sorted(videos, key=_natural)]
+
+
+def _identity(name: str) -> str:
+    path = Path(name)
+    return str(path.resolve()) if path.is_file() else name
+
+
 def _from_glob(pattern: str) -> Source:
     matches = [Path(match) for match in glob.glob(pattern, recursive=True)]  # noqa: PTH207
     if len(matches) == 1 and matches[0].suffix.lower() not in IMAGE_SUFFIXES:
@@ -93,8 +125,9 @@ def _images(candidates: Iterable[Path], where: str) -> tuple[Path, ...]:
     if images:
         return images
     hint = ""
-    if any(path.suffix.lower() in VIDEO_SUFFIXES for path in paths):
-        hint = " It holds videos: name one of them"
+    video = next((path for path in paths if path.suffix.lower() in VIDEO_SUFFIXES), None)
+    if video is not None:
+        hint = f" It holds videos: name them, or all of them as '{video.parent}/*{video.suffix}'"
     expected = ", ".join(sorted(IMAGE_SUFFIXES))
     raise InputError(f"{where} holds no images. Expected files that end in {expected}.{hint}")
 

@@ -61,8 +61,10 @@ def _check_file(path: Path) -> None:
         raise InputError(f"{path} is empty (0 bytes). Expected a video such as an MP4")
 
 
-def video_stream(container: av.container.InputContainer, source: str) -> VideoStream:
-    """The first video stream, set up to decode on all cores.
+def video_stream(
+    container: av.container.InputContainer, source: str, threads: int = 0
+) -> VideoStream:
+    """The first video stream, set up to decode on all cores, or on `threads` of them.
 
     Raises:
         InputError: the file has no video in it.
@@ -71,6 +73,7 @@ def video_stream(container: av.container.InputContainer, source: str) -> VideoSt
         raise InputError(f"{source} holds no video stream. Expected a video such as an MP4")
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
+    stream.codec_context.thread_count = threads
     return stream
 
 

@@ -64,6 +64,7 @@ def add_h264(
     rate: Fraction,
     preset: str,
     crf: int,
+    threads: int = 0,
 ) -> VideoStream:
     """Add the video stream; the encoder itself opens when the container starts.
 
@@ -72,6 +73,7 @@ def add_h264(
         size: (width, height) of the frames in pixels; the stream's is `even_size` of it.
         rate: average frames a second, a hint to the encoder's rate control.
         preset, crf: of x264.
+        threads: that x264 encodes in; 0 leaves the number to it.
     """
     stream = container.add_stream("libx264", rate=rate)
     stream.width, stream.height = even_size(size)
@@ -80,6 +82,7 @@ def add_h264(
     key_frame_distance = max(round(KEY_FRAME_EVERY_S * rate), 1)
     stream.options = {"preset": preset, "crf": str(crf), "bf": "0", "g": str(key_frame_distance)}
     codec = stream.codec_context
+    codec.thread_count = threads
     codec.time_base = Fraction(1, TICKS_PER_SECOND)
     codec.color_range = LIMITED_RANGE
     codec.colorspace = codec.color_primaries = codec.color_trc = _matrix(size)

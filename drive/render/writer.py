@@ -65,6 +65,7 @@ class VideoWriter:
         audio_end_s: float | None = None,
         preset: str = PRESET,
         crf: int = CRF,
+        threads: int = 0,
     ) -> None:
         """Open the file and the encoder.
 
@@ -78,6 +79,7 @@ class VideoWriter:
                 before the first frame.
             audio_end_s: sound from this moment (the frames' clock) on is left out.
             preset, crf: of x264.
+            threads: that x264 encodes in; 0 leaves the number to it.
 
         Raises:
             InputError: size, rate or `audio_from` are wrong, or the folder is not writable.
@@ -99,7 +101,7 @@ class VideoWriter:
             part = stack.enter_context(atomic(self.path))
             self._container = open_mp4(part)
             stack.callback(self._close)
-            self._stream = add_h264(self._container, self._size, self._rate, preset, crf)
+            self._stream = add_h264(self._container, self._size, self._rate, preset, crf, threads)
             if audio_from is not None:
                 self._sound = open_sound(Path(audio_from), self._container)
             try:

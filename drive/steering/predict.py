@@ -138,12 +138,15 @@ class SteeringModel:
         return mean, spread_deg(members)
 
 
-def load_steering(model: str | Path | None = None, engine: str = "auto") -> SteeringModel:
+def load_steering(
+    model: str | Path | None = None, engine: str = "auto", threads: int = 0
+) -> SteeringModel:
     """Load a steering model.
 
     Args:
         model: `.onnx` or `.keras` file; None for the one that ships.
         engine: "openvino", "onnx", "keras" or "auto".
+        threads: processor threads; 0 leaves the number to the runtime.
 
     Raises:
         MissingFileError: there is no such file.
@@ -156,7 +159,7 @@ def load_steering(model: str | Path | None = None, engine: str = "auto") -> Stee
             "Train some with train-steering and name them with --weights"
         )
     path = Path(model or DEFAULT_MODEL)
-    runtime = load_engine(path, engine, build=build_from_metadata)
+    runtime = load_engine(path, engine, threads, build_from_metadata)
     if path.suffix.lower() == ".keras":
         from drive.steering.model_file import read_notes
 
