@@ -190,6 +190,8 @@ def test_an_openvino_file_is_read_back_as_a_detector(tmp_path: Path) -> None:
     frame = np.zeros((360, 640, 3), np.uint8)
     assert detector.prepare(frame)[0].shape == (192, 320, 3)
     assert detector.detect(frame) == []
+    large = np.zeros((1080, 1920, 3), np.uint8)  # pictures ask for fine, of a file of one size too
+    assert load_detector(path, detail="fine").detect(large) == []
 
 
 def test_frames_are_taken_evenly_and_over_all_sources(
