@@ -47,6 +47,7 @@ COMMANDS = {
     "check-data": "read recordings and report what is wrong with them",
     "crop-preview": "one picture: the frame, the crop, what the network is given",
     "compare": "two result videos side by side, and a short preview",
+    "export": "a network as a file for another runtime: OpenVINO, ONNX, LiteRT, SavedModel",
     "bench": "measure speed on this machine, beside other networks and runtimes",
 }
 """Every command with the line that `--help` shows for it, in the order a newcomer meets them."""

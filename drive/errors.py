@@ -29,6 +29,10 @@ class DivergedError(DriveError):
     """The loss of a training is no longer a number."""
 
 
+class MismatchError(DriveError):
+    """A network that was written for another runtime does not answer as the original does."""
+
+
 class EncodeError(DriveError, OSError):
     """A result (video, picture, table) could not be written."""
 

@@ -180,7 +180,7 @@ def _load_network(path: Path, engine: str, threads: int) -> Engine:
         from drive.cars.tiny_yolo_v1_detector import load_darknet_engine
 
         return load_darknet_engine(path, engine, threads)
-    return load_engine(path, engine, threads, build=_build)
+    return load_engine(path, engine, threads, build=build_network)
 
 
 def _detector_of(engine: Engine, path: Path, settings: dict[str, Any]) -> Detector:
@@ -208,7 +208,7 @@ def _detector_of(engine: Engine, path: Path, settings: dict[str, Any]) -> Detect
     return TinyYoloDriveDetector(engine, **settings)
 
 
-def _build(metadata: dict[str, str]) -> keras.Model:
+def build_network(metadata: dict[str, str]) -> keras.Model:
     """Build the Keras network that a file's metadata names, for the keras engine."""
     if metadata.get("network") == TINY_YOLO_V1:
         from drive.cars.tiny_yolo_v1 import build_tiny_yolo_v1

@@ -43,7 +43,8 @@ class TinyYoloDriveDetector(NetworkDetector):
         nms_iou: overlap above which the lesser of two boxes of a class goes; the metadata's
             when None.
         detail: "fast" for video: inputs of about 200,000 pixels; "fine" for pictures: up to
-            `FINE_GAIN` times as high and wide, where the picture has so many pixels.
+            `FINE_GAIN` times as high and wide, where the picture has so many pixels and the file
+            takes inputs of any size (`export --size` writes files that do not).
 
     Raises:
         InputError: a setting is outside its range.
@@ -84,7 +85,7 @@ class TinyYoloDriveDetector(NetworkDetector):
         """Return the crop letterboxed to the input size whose aspect comes nearest."""
         height, width = crop.shape[:2]
         size = closest_aspect(self.input_sizes, height, width)
-        if self.detail == "fine":
+        if self.detail == "fine" and None in self.engine.input_shape[1:3]:
             size = finer(size, height, width, FINE_GAIN)
         return letterbox(crop, *size)
 

@@ -22,12 +22,12 @@ def load_keras() -> None:
     An error in importing it is raised as ever.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", ERRORS_ONLY)
-    with _silent_stderr():
+    with silent_stderr():
         importlib.import_module("keras")
 
 
 @contextmanager
-def _silent_stderr() -> Iterator[None]:
+def silent_stderr() -> Iterator[None]:
     """Send what the process writes to file descriptor 2, native code included, nowhere."""
     sys.stderr.flush()
     kept = os.dup(STDERR)

@@ -1,0 +1,158 @@
+"""Keras networks as LiteRT files (`.tflite`), float or int8: written, and read back as an engine.
+
+The file takes one picture of one size. What the network says about itself is a JSON text in the
+file's own metadata table (the field `metadata` of the flatbuffer schema), under the name `drive`.
+Knows nothing of what a network is for.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from drive.engine.base import Shape, check_batch
+from drive.engine.quiet import load_keras, silent_stderr
+from drive.engine.saved_model import INPUT, SIGNATURE, output_names, write_saved_model
+from drive.errors import WeightsError
+
+if TYPE_CHECKING:
+    import keras
+
+METADATA = "drive"
+DARKEST, BRIGHTEST = 0, 255
+
+
+def write_litert(
+    model: keras.Model,
+    path: str | Path,
+    metadata: Mapping[str, str],
+    size: tuple[int, int],
+    calibration: Sequence[np.ndarray] = (),
+) -> None:
+    """Write a Keras model with one input as a `.tflite` file; its input is (1, H, W, 3) uint8.
+
+    Args:
+        model: the network; it is left as it is.
+        path: the file to write.
+        metadata: what a reader needs to know, text by text.
+        size: (height, width) of the input in pixels.
+        calibration: (1, H, W, 3) uint8 each; where there are any, weights and activations become
+            int8, in the ranges that these pictures show. Outputs stay float32.
+
+    Raises:
+        InputError: Keras runs on another backend than TensorFlow.
+    """
+    load_keras()
+    shape = (1, *size, 3)
+    with TemporaryDirectory() as folder:
+        home = Path(folder) / "saved_model"
+        write_saved_model(model, home, metadata, shape, "float32" if calibration else "uint8")
+        data = _convert(home, calibration)
+    Path(path).write_bytes(_with_metadata(data, metadata))
+
+
+def _convert(saved_model: Path, calibration: Sequence[np.ndarray]) -> bytes:
+    from tensorflow import lite, uint8
+
+    converter = lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=[SIGNATURE])
+    if calibration:
+        converter.optimizations = [lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: _examples(calibration)
+        converter.target_spec.supported_ops = [lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = uint8
+    with silent_stderr(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of TensorFlow about its own modules
+        return bytes(converter.convert())
+
+
+def _examples(pictures: Sequence[np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+    """Yield the pictures as the converter takes them.
+
+    In the first of them one value is made 0 and one 255, so that the input's scale is 1 and its
+    zero point 0: then the uint8 input takes pixels as they are.
+    """
+    for number, picture in enumerate(pictures):
+        values = picture.astype(np.float32)
+        if number == 0:
+            values.flat[:2] = DARKEST, BRIGHTEST
+        yield {INPUT: values}
+
+
+def _with_metadata(data: bytes, metadata: Mapping[str, str]) -> bytes:
+    """Return a file's bytes with one more entry in its metadata table."""
+    from tensorflow.lite.python import schema_py_generated as schema
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(data))
+    text = json.dumps(dict(metadata), ensure_ascii=False).encode()
+    buffer, entry = schema.BufferT(), schema.MetadataT()
+    buffer.data = np.frombuffer(text, np.uint8)
+    entry.name, entry.buffer = METADATA, len(model.buffers)
+    model.buffers.append(buffer)
+    model.metadata = [*(model.metadata or []), entry]
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def read_litert_metadata(data: bytes) -> dict[str, str]:
+    """Return what `write_litert` was given as metadata; empty where the file has none of ours."""
+    load_keras()
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(data, 0)
+    for number in range(model.MetadataLength()):
+        entry = model.Metadata(number)
+        if entry.Name() == METADATA.encode():
+            return json.loads(model.Buffers(entry.Buffer()).DataAsNumpy().tobytes())
+    return {}
+
+
+class LiteRtEngine:
+    """A `.tflite` file that `write_litert` wrote, in the interpreter that TensorFlow brings.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        WeightsError: the file cannot be read, or was not written by drive.
+    """
+
+    name = "litert"
+
+    def __init__(self, path: str | Path) -> None:
+        load_keras()
+        data = Path(path).read_bytes()
+        try:
+            self._interpreter = _interpreter(data)
+            self.metadata: dict[str, str] = read_litert_metadata(data)
+            self._names = output_names(self.metadata)
+            self._run = self._interpreter.get_signature_runner(SIGNATURE)
+        except (ValueError, KeyError, RuntimeError) as error:
+            reason = (str(error).strip().splitlines() or ["unknown"])[0]
+            raise WeightsError(f"{path}: no .tflite file of drive can be read: {reason}") from error
+        source = self._interpreter.get_input_details()[0]
+        self.input_name = INPUT
+        self.input_dtype: np.dtype = np.dtype(source["dtype"])
+        self.input_shape: Shape = (None, *(int(size) for size in source["shape"][1:]))
+        self.fallback_reason: str | None = None
+
+    def predict(self, batch: np.ndarray) -> list[np.ndarray]:
+        """Run the network on one picture after the other; see `Engine.predict`."""
+        check_batch(batch, self.input_dtype, self.input_shape)
+        rows = [self._run(**{INPUT: picture[None]}) for picture in batch]
+        return [np.concatenate([row[name] for row in rows]) for name in self._names]
+
+
+def _interpreter(data: bytes) -> Any:
+    from tensorflow import lite
+
+    with silent_stderr(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the interpreter will move to a package of its own
+        interpreter = lite.Interpreter(model_content=data)
+        interpreter.allocate_tensors()
+    return interpreter

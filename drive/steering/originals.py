@@ -1,0 +1,97 @@
+"""A steering network as `drive.engine.export` wants it: what its file says of frames and angles.
+
+Knows steering models and how a frame is prepared; not how a file is written.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from drive.engine.base import Engine
+from drive.engine.export import Original, describe_input
+from drive.engine.onnx_file import read_model, write_onnx
+from drive.steering.curvature import CURVATURE
+from drive.steering.model_file import load_model, load_network, read_network_metadata
+from drive.steering.predict import SteeringModel, load_steering
+from drive.steering.preprocess import COLOURS, INPUT_HEIGHT, INPUT_WIDTH, preprocess
+
+if TYPE_CHECKING:
+    import keras
+
+KERAS_SUFFIX = ".keras"
+
+
+def open_original(path: Path, work: Path) -> Original:
+    """Open a steering network, or an ensemble, that is to be written for another runtime.
+
+    Args:
+        path: `.onnx` or `.keras` that `train-steering` wrote.
+        work: a folder for the ONNX form of a `.keras` file.
+
+    Raises:
+        MissingFileError: there is no such file.
+        WeightsError: the file is damaged or holds another network.
+    """
+    metadata = read_network_metadata(path)
+    onnx_path = _as_onnx(path, metadata, work)
+    model = load_steering(onnx_path, "onnx")
+    outputs = json.dumps([output.name for output in read_model(onnx_path).graph.output])
+    return Original(
+        name=path.stem,
+        onnx_path=onnx_path,
+        metadata={**metadata, **_describe(model), "outputs": outputs},
+        size=(INPUT_HEIGHT, INPUT_WIDTH),
+        prepare=lambda frame: preprocess(frame, model.crop),
+        load=lambda engine: _load(path, engine),
+        build=lambda: _build(path),
+    )
+
+
+def _as_onnx(path: Path, metadata: dict[str, str], work: Path) -> Path:
+    """The network as an ONNX file: itself, or written into `work` if it is not there yet."""
+    if path.suffix.lower() != KERAS_SUFFIX:
+        return path
+    target = work / f"{path.stem}.onnx"
+    if not target.is_file():
+        write_onnx(load_model(path), target, metadata, half=False, input_dtype="uint8")
+    return target
+
+
+def _load(path: Path, engine: str) -> Engine:
+    """The network in a runtime; a `.keras` file in Keras, its own."""
+    chosen = "keras" if path.suffix.lower() == KERAS_SUFFIX else engine
+    return load_steering(path, chosen).engine
+
+
+def _build(path: Path) -> keras.Model:
+    return load_network(path)[0]
+
+
+def _describe(model: SteeringModel) -> dict[str, str]:
+    crop = {
+        "shares_of_frame": asdict(model.crop),
+        "meaning": "top and bottom: where the crop begins and ends, of the height; side: left out "
+        "on the left and again on the right, of the width",
+        "taller_than_wide": "top and bottom are shares of the middle square",
+    }
+    answer = "curvature, see output_per_curvature" if model.curvature else "steering angle"
+    return {
+        "preprocessing": describe_input(
+            sizes=[(INPUT_HEIGHT, INPUT_WIDTH)],
+            colours=f"{COLOURS} of BT.601, full range, grey at U = V = 128 (COLOR_RGB2YUV)",
+            crop=crop,
+            resize="plain, the aspect is not kept",
+            interpolation="INTER_AREA",
+        ),
+        "postprocessing": json.dumps(
+            {
+                "answer": answer,
+                "unit": CURVATURE if model.curvature else "degrees",
+                "positive": "right",
+                "members": model.members,
+            }
+        ),
+    }
