@@ -5,9 +5,11 @@ by heart. Here the bends are drawn anew: a random polygon around a point, its co
 random heights. Surfaces, verges, walls and the sky are a known track's, repainted
 (`benchmarks.repaint_tracks`), in an order of their own; the road gets a random width.
 
-    python -m benchmarks.invent_tracks NAME[,NAME...] --copies 2
+    python -m benchmarks.invent_tracks NAME[,NAME...] --copies 2 [--first 3]
 
-A track is called NAME-made1 and lies where TORCS looks for tracks. Needs `xvfb-run`.
+Where a pit lane leaves the road, the same asphalt goes on beside it, and the road seems twice as
+wide; so some stretches get such an apron. A track is called NAME-made1 and lies where TORCS looks
+for tracks. Needs `xvfb-run`.
 """
 
 from __future__ import annotations
@@ -48,6 +50,14 @@ ROOM = 0.46
 SLOPE = 0.045
 WIDTHS_M = (8.5, 16.0)
 
+APRON_SHARE, APRON_PIECES = 0.12, (1, 3)
+"""Chance of each piece that an apron begins there, and fewest and most pieces that it lasts."""
+
+APRON_LEFT_SHARE = 0.7
+APRON_M = (6.0, 15.0)
+"""Narrowest and widest apron."""
+
+SURFACE = re.compile(r'<attstr\s+name="surface"[^>]*?val="([^"]+)"')
 SECTION = re.compile(r'<section name="[^"]*">|</section>')
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 GEOMETRY = re.compile(
@@ -71,12 +81,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("tracks", help="names with commas between, whose dress is taken")
     parser.add_argument("--copies", type=int, default=1)
+    parser.add_argument("--first", type=int, default=1, help="number of the first copy")
     arguments = parser.parse_args()
     names = arguments.tracks.split(",")
     others = [path for name in names for path in sorted((TRACKS / name).iterdir())]
     pool = [path for path in others if path.suffix in (".rgb", ".png") and GROUND.search(path.stem)]
     for name in names:
-        for copy in range(1, arguments.copies + 1):
+        for copy in range(arguments.first, arguments.first + arguments.copies):
             new = f"{name}-made{copy}"
             rng = np.random.default_rng([*new.encode()])
             home = copy_track(name, new)
@@ -139,14 +150,46 @@ def redraw(home: Path, pieces: Sequence[Piece], rng: np.random.Generator) -> Non
     text = COMMENT.sub("", description.read_text(encoding="utf-8", errors="surrogateescape"))
     begin, end = _inside(text, "Track Segments")
     dresses = [GEOMETRY.sub("", block) for block in _blocks(text[begin:end])]
-    heights = random_heights(pieces, rng)
+    worn = [dresses[rng.integers(len(dresses))] for _ in pieces]
+    road = SURFACE.search(text, text.index('<section name="Main Track">'))
+    if road is None:
+        raise ValueError(f"{description} names no surface of the road")
+    worn = with_aprons(worn, road[1], rng)
     drawn = [
-        _as_section(f"piece {number}", piece, height_m, dresses[rng.integers(len(dresses))])
-        for number, (piece, height_m) in enumerate(zip(pieces, heights, strict=True), start=1)
+        _as_section(f"piece {number}", piece, height_m, dress)
+        for number, (piece, height_m, dress) in enumerate(
+            zip(pieces, random_heights(pieces, rng), worn, strict=True), start=1
+        )
     ]
     text = text[:begin] + "\n".join(drawn) + text[end:]
     text = re.sub(r'"(Object Maps|relief file|Pits|Cameras)"', r'"no \1"', text)
     description.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def with_aprons(dresses: Sequence[str], surface: str, rng: np.random.Generator) -> list[str]:
+    """Lay the road's surface beside some stretches of it, without anything in between."""
+    found, left, apron, side = [], 0, "", ""
+    for dress in dresses:
+        if not left and rng.random() < APRON_SHARE:
+            left = int(rng.integers(APRON_PIECES[0], APRON_PIECES[1] + 1))
+            side = "Left" if rng.random() < APRON_LEFT_SHARE else "Right"
+            width = f'<attnum name="width" unit="m" val="{rng.uniform(*APRON_M):.2f}"/>'
+            apron = f'<attstr name="surface" val="{surface}"/>'
+            apron = f'<section name="{side} Side">{width}{apron}</section>'
+        if left:
+            left -= 1
+            dress = _without(_without(dress, f"{side} Side"), f"{side} Border") + apron
+        found.append(dress)
+    return found
+
+
+def _without(text: str, name: str) -> str:
+    """The text without its sections of this name."""
+    head = f'<section name="{name}">'
+    while head in text:
+        _, end = _inside(text, name)
+        text = text[: text.index(head)] + text[end + len("</section>") :]
+    return text
 
 
 def random_heights(pieces: Sequence[Piece], rng: np.random.Generator) -> np.ndarray:

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from benchmarks import invent_tracks
-from benchmarks.invent_tracks import Piece, random_heights, random_pieces, redraw
+from benchmarks.invent_tracks import Piece, random_heights, random_pieces, redraw, with_aprons
 from benchmarks.repaint_tracks import mirrored, set_width
 
 DESCRIPTION = """<params name="old">
 <section name="Main Track">
- <attnum name="width" unit="m" val="12.0"/>
+ <attnum name="width" unit="m" val="12.0"/><attstr name="surface" val="tar"/>
  <section name="Left Side"><attnum name="width" val="7"/></section>
  <section name="Pits"><attstr name="side" val="left"/></section>
  <section name="Track Segments">
@@ -79,6 +79,18 @@ def test_an_invented_track_keeps_the_dress_and_nothing_of_the_shape(track: Path)
     assert "Right Border" in text or "asphalt-left" in text
     names = {section.get("name") for section in root.iter("section")}
     assert {"no Pits", "no Cameras", "Left Side"} <= names
+
+
+def test_aprons_replace_verge_and_border_on_one_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(invent_tracks, "APRON_SHARE", 1.0)
+    monkeypatch.setattr(invent_tracks, "APRON_LEFT_SHARE", 1.0)
+    dress = '<section name="Left Border"><b/></section><section name="Right Side"><a/></section>'
+    worn = with_aprons([dress] * 4, "tarmac", np.random.default_rng(0))
+    for one in worn:
+        assert "Left Border" not in one and 'name="Right Side"><a/>' in one
+        assert one.count('<section name="Left Side">') == 1 and 'val="tarmac"' in one
+    monkeypatch.setattr(invent_tracks, "APRON_SHARE", 0.0)
+    assert with_aprons([dress], "tarmac", np.random.default_rng(0)) == [dress]
 
 
 def test_a_mirrored_track_bends_and_banks_the_other_way() -> None:
