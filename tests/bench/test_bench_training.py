@@ -104,6 +104,7 @@ def test_both_ways_train_on_the_same_frames(
     assert batch == found.facts["batch"]
 
 
+@pytest.mark.slow
 def test_the_command_measures_training(
     recording: Path,
     tmp_path: Path,

@@ -134,6 +134,7 @@ def test_a_resumed_training_ends_like_an_unbroken_one(
         train.train_detector(build_tiny_yolo_drive(), data, data, tmp_path, settings, True)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_the_frozen_phase_leaves_the_backbone_alone_and_the_next_one_does_not(
     data: LabelledImages, tmp_path: Path
@@ -232,6 +233,7 @@ def yolo_set(folder: Path, pictures: int, names: tuple[str, ...]) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_new_classes_from_a_list_train_and_are_found_under_their_names(
     start: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -174,6 +174,7 @@ def test_a_random_start_lets_batch_normalisation_learn(
     assert after["bgr"] == 0
 
 
+@pytest.mark.slow
 def test_resuming_across_the_thaw_gives_the_unbroken_history(
     split: Split, tiny_weights: Path, tmp_path: Path
 ) -> None:

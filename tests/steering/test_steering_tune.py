@@ -114,6 +114,7 @@ def test_what_is_not_searched_stays(split: Split, out: Path, teach: Callable) ->
     assert {replace(settings, learning_rate=None) for settings in asked} == {wanted.settings}
 
 
+@pytest.mark.slow
 def test_a_resumed_search_goes_on_as_an_unbroken_one(
     split: Split, tmp_path: Path, teach: Callable
 ) -> None:
@@ -223,6 +224,7 @@ def test_other_frames_or_no_search_are_refused(
         Study.resume(tmp_path)
 
 
+@pytest.mark.slow
 def test_importance_names_what_decides(split: Split, out: Path, teach: Callable) -> None:
     teach(lambda settings: (loss for loss in list(by_rate(settings))[-1:]))
     study = Study.begin(out, search(FEWEST_FOR_IMPORTANCE - 1, FEW))
@@ -264,6 +266,7 @@ def settings_of(config: Path) -> TrainingSettings:
     return asked_settings(parser.parse_args([]))
 
 
+@pytest.mark.slow
 def test_the_command_searches_and_goes_on(
     recording: Path, tmp_path: Path, teach: Callable, capsys: pytest.CaptureFixture
 ) -> None:
