@@ -29,6 +29,7 @@ FIGURES = "bench.json"
 CHART = "bench.png"
 TRACE = "trace.json"
 ROUNDS, WHOLE_ROUNDS = 7, 3
+LEAST_SHARE = 0.005  # of the time, that is worth a word
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
 SAMPLE_VIDEO = SAMPLE / "epoch01_front.mp4"
 
@@ -149,7 +150,9 @@ class _Whole:
 
     def as_text(self) -> str:
         stages = ", ".join(
-            f"{name} {share:.0%}" for name, share in self.facts["share_of_wall"].items()
+            f"{name} {share:.0%}"
+            for name, share in self.facts["share_of_wall"].items()
+            if share >= LEAST_SHARE
         )
         return (
             f"detect: {self.facts['frames']} frames, video to annotated video, in ours with the "
