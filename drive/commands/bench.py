@@ -29,6 +29,7 @@ FIGURES = "bench.json"
 CHART = "bench.png"
 TRACE = "trace.json"
 ROUNDS, WHOLE_ROUNDS = 7, 3
+STAGES_NAMED = ("detect", "training")
 LEAST_SHARE = 0.005  # of the time, that is worth a word
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
 SAMPLE_VIDEO = SAMPLE / "epoch01_front.mp4"
@@ -227,9 +228,9 @@ def _training(args: argparse.Namespace, context: Context) -> TrainingBench:
 
 
 def _named(row: dict[str, Any]) -> tuple[str, ...]:
-    """What tells a bar from the others; a frame is not trained on in the time it is looked at."""
+    """What tells a bar from the others; what is more than a look at a frame says so first."""
     names = ("subject", "precision", "engine", "size")
-    return ("stage", *names) if row["stage"] == "training" else names
+    return ("stage", *names) if row["stage"] in STAGES_NAMED else names
 
 
 def _plot(table: list[dict[str, Any]], found: dict[str, Any], path: Path) -> None:

@@ -16,6 +16,7 @@ from drive import cli
 from drive.bench import whole
 from drive.bench.trace import chrome_trace
 from drive.cars.tiny_yolo_v1 import build_tiny_yolo_v1
+from drive.commands.bench import _named
 from drive.errors import DriveError, InputError
 from drive.frames.probe import probe
 from drive.frames.reader import read_frames
@@ -154,6 +155,11 @@ def test_the_command_times_whole_detection_and_writes_a_trace(
     written = [event for event in trace if event["name"] == "write"]
     assert len(written) == 5
     assert {event["tid"] for event in written} == {threads["write"]}
+
+
+@pytest.mark.parametrize(("stage", "first"), [("detect", "stage"), ("inference", "subject")])
+def test_bars_of_whole_detection_say_so(stage: str, first: str) -> None:
+    assert _named({"stage": stage})[0] == first
 
 
 def test_a_trace_has_microseconds_from_the_first_span() -> None:
