@@ -1,9 +1,9 @@
 """What `bench` times of whole detection: a video in, an annotated MP4 out, in three ways.
 
-Ours decodes, detects, tracks, draws and encodes, and loads its network anew each time. The
-straightforward loop (`benchmarks/straightforward.py`) and Ultralytics' predict-and-save
-(`benchmarks/ultralytics_predict.py`) have built theirs before the clock starts. All read the same
-excerpt. A unit is a frame. Knows files and processes; not clocks (`measure`).
+Ours decodes, detects, tracks, draws and encodes; the others are the straightforward loop
+(`benchmarks/straightforward.py`) and Ultralytics' predict-and-save
+(`benchmarks/ultralytics_predict.py`). All read the same excerpt, and each has its network loaded
+before the clock starts. A unit is a frame. Knows files and processes; not clocks (`measure`).
 """
 
 from __future__ import annotations
