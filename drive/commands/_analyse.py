@@ -199,7 +199,13 @@ def analyse_source(
     _check_numbers(args, detects)
     if steers:
         _check_steering_numbers(args)
-    reader = read_frames(args.source, start_s=args.start, end_s=args.end, threads=args.threads or 0)
+    reader = read_frames(
+        args.source,
+        start_s=args.start,
+        end_s=args.end,
+        threads=args.threads or 0,
+        planes=not args.no_video,
+    )
     if steers and args.smooth is not None and reader.source.kind is Kind.IMAGES:
         raise InputError(
             "--smooth works over time; pictures have none. Leave it out, or use a video"

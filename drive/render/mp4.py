@@ -23,6 +23,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
 from drive.errors import InputError
+from drive.render.planes import HD_HEIGHT
 
 TICKS_PER_SECOND = 90_000
 """Time base of MPEG systems: 25, 30, 30000/1001 and 60 frames a second fall on whole ticks."""
@@ -36,7 +37,6 @@ KEY_FRAME_EVERY_S = 2.0
 """Distance between key frames: seeking in a browser stays quick."""
 
 LIBX264_MAX_SIZE = 16_384
-HD_HEIGHT = 720
 BT709, BT601 = 1, 6
 """Codes of ITU-T H.273 for matrix, primaries and transfer. BT.709 from 720 rows up, else BT.601:
 what players assume of a file without tags, so that those which ignore tags are right as well."""
@@ -112,6 +112,13 @@ def to_yuv(image: np.ndarray) -> av.VideoFrame:
         dst_colorspace=COLORSPACES[_matrix((width, height))],
         dst_color_range=ColorRange.MPEG,
     )
+    frame.time_base = Fraction(1, TICKS_PER_SECOND)
+    return frame
+
+
+def planes_to_yuv(planes: np.ndarray) -> av.VideoFrame:
+    """Planes as `drive.render.planes` has them as a frame that shares their memory."""
+    frame = av.VideoFrame.from_numpy_buffer(planes, format="yuv420p")
     frame.time_base = Fraction(1, TICKS_PER_SECOND)
     return frame
 
