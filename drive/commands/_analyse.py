@@ -234,7 +234,14 @@ def analyse_source(
         truth=_truth(args, reader) if steers else None,
         record=context.record,
     )
-    run_pipeline(reader, analyser, sinks.all(), context.record, context.progress)
+    run_pipeline(
+        reader,
+        analyser,
+        sinks.all(),
+        context.record,
+        context.progress,
+        threads=args.threads or 0,
+    )
     results = _summary(context, reader, sinks, analyser.flicker)
     if pilot and explainer and sample:
         results |= _check_explanation(context, pilot, explainer, sample)
