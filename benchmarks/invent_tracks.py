@@ -41,7 +41,7 @@ SIZE_M = (330.0, 520.0)
 UNEVEN = 0.4
 """How far corners lie from that radius and from even angles, as a share."""
 
-BEND_M = (22.0, 180.0)
+BEND_M = (18.0, 120.0)
 """Radii of the bends, evenly on a logarithmic scale, as far as the corners leave room."""
 
 ROOM = 0.46
@@ -54,6 +54,9 @@ APRON_SHARE, APRON_PIECES = 0.12, (1, 3)
 """Chance of each piece that an apron begins there, and fewest and most pieces that it lasts."""
 
 APRON_LEFT_SHARE = 0.7
+LINE_SHARE = 0.6
+"""Chance of an apron to keep what borders the road there: a line, a kerb or nothing."""
+
 APRON_M = (6.0, 15.0)
 """Narrowest and widest apron."""
 
@@ -167,8 +170,8 @@ def redraw(home: Path, pieces: Sequence[Piece], rng: np.random.Generator) -> Non
 
 
 def with_aprons(dresses: Sequence[str], surface: str, rng: np.random.Generator) -> list[str]:
-    """Lay the road's surface beside some stretches of it, without anything in between."""
-    found, left, apron, side = [], 0, "", ""
+    """Lay the road's surface beside some stretches of it, often without anything in between."""
+    found, left, apron, gone = [], 0, "", [""]
     for dress in dresses:
         if not left and rng.random() < APRON_SHARE:
             left = int(rng.integers(APRON_PIECES[0], APRON_PIECES[1] + 1))
@@ -176,9 +179,14 @@ def with_aprons(dresses: Sequence[str], surface: str, rng: np.random.Generator) 
             width = f'<attnum name="width" unit="m" val="{rng.uniform(*APRON_M):.2f}"/>'
             apron = f'<attstr name="surface" val="{surface}"/>'
             apron = f'<section name="{side} Side">{width}{apron}</section>'
+            gone = [f"{side} Side", f"{side} Border"]
+            if rng.random() < LINE_SHARE:
+                gone.pop()
         if left:
             left -= 1
-            dress = _without(_without(dress, f"{side} Side"), f"{side} Border") + apron
+            for name in gone:
+                dress = _without(dress, name)
+            dress += apron
         found.append(dress)
     return found
 

@@ -81,14 +81,25 @@ def test_an_invented_track_keeps_the_dress_and_nothing_of_the_shape(track: Path)
     assert {"no Pits", "no Cameras", "Left Side"} <= names
 
 
-def test_aprons_replace_verge_and_border_on_one_side(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("line_share", [0.0, 1.0])
+def test_aprons_replace_the_verge_on_one_side_and_the_border_if_no_line_is_to_stay(
+    monkeypatch: pytest.MonkeyPatch, line_share: float
+) -> None:
+    monkeypatch.setattr(invent_tracks, "LINE_SHARE", line_share)
     monkeypatch.setattr(invent_tracks, "APRON_SHARE", 1.0)
     monkeypatch.setattr(invent_tracks, "APRON_LEFT_SHARE", 1.0)
-    dress = '<section name="Left Border"><b/></section><section name="Right Side"><a/></section>'
+    dress = (
+        '<section name="Left Border"><b/></section><section name="Left Side"><c/></section>'
+        '<section name="Right Side"><a/></section>'
+    )
     worn = with_aprons([dress] * 4, "tarmac", np.random.default_rng(0))
     for one in worn:
-        assert "Left Border" not in one and 'name="Right Side"><a/>' in one
-        assert one.count('<section name="Left Side">') == 1 and 'val="tarmac"' in one
+        assert ("Left Border" in one) == bool(line_share) and 'name="Right Side"><a/>' in one
+        assert (
+            one.count('<section name="Left Side">') == 1
+            and "<c/>" not in one
+            and 'val="tarmac"' in one
+        )
     monkeypatch.setattr(invent_tracks, "APRON_SHARE", 0.0)
     assert with_aprons([dress], "tarmac", np.random.default_rng(0)) == [dress]
 
