@@ -1,0 +1,225 @@
+"""The runs below a folder: what each was, when, its numbers, and what to show of it.
+
+A run is a folder with a `run.json`, or a training that has none yet. Knows the files of a run
+folder; nothing of the web.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from drive.errors import InputError, MissingFileError
+from drive.files import PART
+from drive.history import read_history
+from drive.report.facts import facts_of
+
+RUN, METRICS, HISTORY = "run.json", "metrics.json", "history.csv"
+IMAGES = "images"
+SKIPPED = frozenset({IMAGES, "checkpoint", "report_files", "tensorboard"})
+DEEPEST = 8
+STARTED_FORM = "%Y-%m-%dT%H:%M:%S%z"
+
+LIVE_S = 120.0
+LIVE_EPOCHS = 3.0
+"""A training without a word for this long, and for as long as this many epochs, has stopped."""
+
+VIDEOS = (".mp4", ".m4v", ".webm", ".mov")
+PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
+TELLING = ("predictions", "loss", "simulation", "steering_over_time", "bench", "search", "preview")
+"""Pictures that stand for a run without a video, by the beginning of their name, best first."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunEntry:
+    """A line of the list.
+
+    Attributes:
+        run: path below the folder that is shown, with `/`; empty for that folder itself.
+        command: of the run; empty where it is not known.
+        title: what it worked on.
+        started: seconds since 1970.
+        state: `done`, `running`, `stopped` (a training without an end) or `damaged`.
+        facts: its key numbers, as `drive.report.facts` gives them.
+        picture: name of the video or picture that stands for it; empty for none.
+    """
+
+    run: str
+    command: str
+    title: str
+    started: float
+    state: str
+    facts: list[dict[str, str]] = field(default_factory=list)
+    picture: str = ""
+
+
+def list_runs(root: Path) -> list[RunEntry]:
+    """The runs at and below `root`, newest first; folders behind links are left alone."""
+    entries = [_entry(folder, root) for folder in _folders(root)]
+    return sorted(entries, key=lambda entry: (entry.started, entry.run), reverse=True)
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """What `run.json` says; nothing where there is none, or none that can be read."""
+    return _read_object(folder / RUN) or {}
+
+
+def run_state(folder: Path) -> str:
+    """See `RunEntry.state`."""
+    if (folder / RUN).is_file():
+        return "done" if _read_object(folder / RUN) is not None else "damaged"
+    return "running" if _is_live(folder) else "stopped"
+
+
+def below(root: Path, path: str) -> Path:
+    """The file or folder that a relative path names below `root`.
+
+    Raises:
+        MissingFileError: there is none, or it leads out of `root`, also by a link.
+    """
+    parts = path.split("/") if path else []
+    odd = "\\" in path or "\0" in path or any(part in ("", ".", "..") for part in parts)
+    try:
+        found = None if odd else root.joinpath(*parts).resolve(strict=True)
+    except (OSError, ValueError, RuntimeError):
+        found = None
+    if found is None or not found.is_relative_to(root.resolve()):
+        raise MissingFileError(f"There is no {path!r} among the results")
+    return found
+
+
+def run_folder(root: Path, run: str) -> Path:
+    """The folder of a run by its name in the list.
+
+    Raises:
+        MissingFileError: there is no such run.
+    """
+    folder = below(root, run)
+    if not ((folder / RUN).is_file() or (folder / HISTORY).is_file()):
+        raise MissingFileError(f"There is no run {run!r}: it was removed, or never finished")
+    return folder
+
+
+def _is_run(names: set[str]) -> bool:
+    return RUN in names or HISTORY in names
+
+
+def _folders(root: Path) -> Iterator[Path]:
+    """Folders of runs; what a training keeps of its members belongs to the training."""
+    for place, folders, files in os.walk(root):
+        folder = Path(place)
+        names = set(files)
+        if _is_run(names):
+            yield folder
+        deep = len(folder.relative_to(root).parts)
+        inner = [f for f in folders if f not in SKIPPED and not f.startswith(".") and PART not in f]
+        if _is_run(names):
+            inner = [f for f in inner if not f.startswith("member")]
+        folders[:] = sorted(inner) if deep < DEEPEST else []
+
+
+def _entry(folder: Path, root: Path) -> RunEntry:
+    record = _read_object(folder / RUN)
+    state = run_state(folder)
+    words = (record or {}).get("command")
+    command = str(words[1]) if isinstance(words, list) and len(words) > 1 else ""
+    training = record is None and state != "damaged"
+    return RunEntry(
+        run=folder.relative_to(root).as_posix() if folder != root else "",
+        command="training" if training else command,
+        title=_title(record or {}, folder),
+        started=_started(record or {}, folder),
+        state=state,
+        facts=_facts_of_training(folder) if training else _facts(command, record or {}, folder),
+        picture=picture_of(folder, record or {}),
+    )
+
+
+def _read_object(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _title(record: Mapping[str, Any], folder: Path) -> str:
+    """The names of what the run read, else its folder's."""
+    settings = record.get("settings")
+    asked: Any = None
+    for key in ("source", "recordings", "datasets"):
+        asked = asked or (settings.get(key) if isinstance(settings, dict) else None)
+    given = asked if isinstance(asked, list) else [asked] if asked else []
+    names = [Path(str(each)).name or str(each) for each in given]
+    if not names:
+        return folder.resolve().name
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+
+
+def _started(record: Mapping[str, Any], folder: Path) -> float:
+    try:
+        return datetime.strptime(str(record.get("started")), STARTED_FORM).timestamp()
+    except ValueError:
+        file = folder / (RUN if (folder / RUN).exists() else HISTORY)
+        return file.stat().st_mtime if file.exists() else 0.0
+
+
+def _facts(command: str, record: dict[str, Any], folder: Path) -> list[dict[str, str]]:
+    """The numbers of a run; none where a strange `run.json` has none of the usual form."""
+    try:
+        return facts_of(command, record, _read_object(folder / METRICS) or {})
+    except (AttributeError, TypeError, ValueError, KeyError):
+        return []
+
+
+def _facts_of_training(folder: Path) -> list[dict[str, str]]:
+    try:
+        rows = read_history(folder / HISTORY)
+    except InputError:
+        return []
+    if not rows:
+        return []
+    best = min(rows, key=lambda row: row.val_loss)
+    return [
+        {"label": "epochs so far", "value": str(len(rows)), "note": ""},
+        {"label": "best loss", "value": f"{best.val_loss:.3f}", "note": f"epoch {best.epoch}"},
+    ]
+
+
+def _is_live(folder: Path) -> bool:
+    try:
+        idle_s = time.time() - (folder / HISTORY).stat().st_mtime
+        rows = read_history(folder / HISTORY)
+    except (OSError, InputError):
+        return False
+    longest_s = max((row.seconds for row in rows), default=0.0)
+    return idle_s < max(LIVE_S, LIVE_EPOCHS * longest_s)
+
+
+def picture_of(folder: Path, record: Mapping[str, Any]) -> str:
+    """The file that stands for a run: its video, else its most telling picture."""
+    files = sorted(
+        entry.name for entry in folder.iterdir() if PART not in entry.name and entry.is_file()
+    )
+    videos = [name for name in files if name.lower().endswith(VIDEOS)]
+    results = record.get("results")
+    named = Path(str(results.get("video", ""))).name if isinstance(results, dict) else ""
+    if videos:
+        return named if named in videos else videos[0]
+    pictures = [name for name in files if name.lower().endswith(PICTURES)]
+    for beginning in TELLING:
+        for name in pictures:
+            if name.startswith(beginning):
+                return name
+    if pictures:
+        return pictures[0]
+    inside = folder / IMAGES
+    entries = inside.iterdir() if inside.is_dir() else ()
+    shown = sorted(entry.name for entry in entries if entry.suffix.lower() in PICTURES)
+    return f"{IMAGES}/{shown[0]}" if shown else ""
