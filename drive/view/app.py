@@ -22,7 +22,13 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    Response,
+)
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -30,13 +36,26 @@ from drive.errors import DriveError, InputError, MissingFileError
 from drive.frames.marks import BadStretch, add_mark, parse_mark, remove_mark
 from drive.report import read_report
 from drive.report.page import ASSETS as REPORT_ASSETS
-from drive.report.page import colours
+from drive.report.page import SCRIPTS, STYLE, colours
 from drive.view.guard import Guard
 from drive.view.recordings import KnownRecording, known_recordings
-from drive.view.runs import below, list_runs, picture_of, read_record, run_folder, run_state
+from drive.view.runs import (
+    below,
+    list_runs,
+    picture_of,
+    read_record,
+    resolved_settings,
+    run_folder,
+    run_state,
+)
 
 ASSETS = Path(__file__).parent / "assets"
+HEAD = "\n".join(
+    f'<link rel="stylesheet" href="{address}">'
+    for address in ("/assets/colours.css", f"/report-assets/{STYLE}", "/assets/view.css")
+)
 LARGEST_BODY = 10_000
+A_DAY_S = 86_400
 TEXT = "text/plain; charset=utf-8"
 TYPES = {
     ".mp4": "video/mp4",
@@ -76,8 +95,15 @@ def make_app(root: Path) -> Starlette:
 
 
 def _page(name: str) -> Handler:
+    """A page with the style and the scripts of reports put in."""
+    scripts = [f'<script src="/report-assets/{each}" defer></script>' for each in SCRIPTS]
+    parts = {"<!--head-->": HEAD, "<!--scripts-->": "\n".join(scripts)}
+
     def page(request: Request) -> Response:
-        return FileResponse(ASSETS / name, media_type=TYPES[".html"])
+        text = (ASSETS / name).read_text(encoding="utf-8")
+        for mark, part in parts.items():
+            text = text.replace(mark, part)
+        return HTMLResponse(text)
 
     return page
 
@@ -124,13 +150,16 @@ class _Shelf:
         recordings = known_recordings(record)
         data: dict[str, Any] = {"run": run, "state": run_state(folder), "report": None, "error": ""}
         try:
-            data["report"] = _with_sources(read_report(folder), run, recordings)
+            report = read_report(folder)
+            if data["state"] == "running" and report["training"]:
+                report |= {"live": True, "written": report["training"]["updated"]}
+            data["report"] = _with_sources(report, run, recordings)
         except (DriveError, LookupError, TypeError, ValueError, AttributeError) as error:
             data["error"] = f"The report cannot be made: {error}"
         files = sorted(entry for entry in folder.iterdir() if entry.is_file())
         data |= {
-            "settings": record.get("settings") or {},
-            "inputs": record.get("inputs") or [],
+            "settings": resolved_settings(record),
+            "inputs": [each for each in record.get("inputs") or [] if isinstance(each, dict)],
             "recordings": [recording.data() for recording in recordings],
             "files": [{"name": file.name, "bytes": file.stat().st_size} for file in files],
         }
@@ -181,7 +210,8 @@ class _Shelf:
         name = picture_of(folder, read_record(folder))
         if not name:
             raise MissingFileError("This run has no picture")
-        return Response(thumbnail(below(folder, name)), media_type="image/jpeg")
+        headers = {"cache-control": f"max-age={A_DAY_S}"} if request.url.query else {}
+        return Response(thumbnail(below(folder, name)), media_type="image/jpeg", headers=headers)
 
 
 def _of_recording(table: dict[str, Any], recording: KnownRecording) -> BadStretch:

@@ -48,6 +48,7 @@ class RunEntry:
         state: `done`, `running`, `stopped` (a training without an end) or `damaged`.
         facts: its key numbers, as `drive.report.facts` gives them.
         picture: name of the video or picture that stands for it; empty for none.
+        changed: when that was, in whole seconds since 1970.
     """
 
     run: str
@@ -57,6 +58,7 @@ class RunEntry:
     state: str
     facts: list[dict[str, str]] = field(default_factory=list)
     picture: str = ""
+    changed: int = 0
 
 
 def list_runs(root: Path) -> list[RunEntry]:
@@ -68,6 +70,16 @@ def list_runs(root: Path) -> list[RunEntry]:
 def read_record(folder: Path) -> dict[str, Any]:
     """What `run.json` says; nothing where there is none, or none that can be read."""
     return _read_object(folder / RUN) or {}
+
+
+def resolved_settings(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run was asked, with what a training made of it where nothing was said."""
+    settings: dict[str, Any] = {}
+    for key in ("settings", "training", "data"):
+        found = record.get(key)
+        if isinstance(found, dict):
+            settings |= {name: value for name, value in found.items() if value is not None}
+    return settings
 
 
 def run_state(folder: Path) -> str:
@@ -130,6 +142,7 @@ def _entry(folder: Path, root: Path) -> RunEntry:
     words = (record or {}).get("command")
     command = str(words[1]) if isinstance(words, list) and len(words) > 1 else ""
     training = record is None and state != "damaged"
+    picture = picture_of(folder, record or {})
     return RunEntry(
         run=folder.relative_to(root).as_posix() if folder != root else "",
         command="training" if training else command,
@@ -137,7 +150,8 @@ def _entry(folder: Path, root: Path) -> RunEntry:
         started=_started(record or {}, folder),
         state=state,
         facts=_facts_of_training(folder) if training else _facts(command, record or {}, folder),
-        picture=picture_of(folder, record or {}),
+        picture=picture,
+        changed=int((folder / picture).stat().st_mtime) if picture else 0,
     )
 
 
