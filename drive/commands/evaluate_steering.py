@@ -11,6 +11,7 @@ from drive.commands._analyse import ENGINES
 from drive.commands._common import (
     Context,
     add_recording_options,
+    add_report_option,
     recording_overrides,
     warn_of_training_drives,
 )
@@ -48,6 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="measure the angles behind a filter over time as well, which is S seconds late",
     )
+    add_report_option(parser)
     add_recording_options(parser)
 
 

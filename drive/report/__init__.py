@@ -17,7 +17,8 @@ one page:
 
 `mountReport(element, data, options)`: `base` is put before every relative link of the data (the
 run folder as the page sees it), `keyboard` says whether it listens to the page's keys, `heading`
-whether it shows title and facts. It needs `assets/report.css` and `assets/echarts.min.js`.
+whether it shows title and facts. It needs the scripts `SCRIPTS` of `ASSETS` in this order, and the
+style that `stylesheet()` gives.
 
 The data:
 
@@ -41,7 +42,7 @@ The data:
       "video": {"src": "traffic.mp4", "width": 960, "height": 540, "annotated": true} or null,
       "first_s": 0.0,                     # time_s of the tables at second 0 of the video's clock
       "duration": 9.9,
-      "frames": {"index": COLUMN, "time": COLUMN},   # the video's clock in seconds, ascending
+      "frames": {"index": COLUMN, "time": COLUMN},  # the video's clock in seconds, ascending
       "charts": [{
         "id": "steering", "title": "Steering angle", "unit": "°", "note": "positive: right",
         "steps": false,                   # whether values hold until the next one
@@ -83,6 +84,15 @@ from __future__ import annotations
 
 from drive.report.folder import read_report
 from drive.report.live import LiveReport
-from drive.report.page import ASSETS, REPORT, write_report
+from drive.report.page import ASSETS, REPORT, SCRIPTS, script_json, stylesheet, write_report
 
-__all__ = ["ASSETS", "REPORT", "LiveReport", "read_report", "write_report"]
+__all__ = [
+    "ASSETS",
+    "REPORT",
+    "SCRIPTS",
+    "LiveReport",
+    "read_report",
+    "script_json",
+    "stylesheet",
+    "write_report",
+]

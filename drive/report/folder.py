@@ -26,6 +26,9 @@ FORMAT = 1
 RUN, MANIFEST, METRICS = "run.json", "manifest.json", "metrics.json"
 DETECTIONS, STEERING, SIMULATION = "detections.csv", "steering.csv", "simulation.csv"
 IMAGES = "images"
+CHECKOUT = Path(__file__).resolve().parents[2]
+"""Where sources are looked for that were named from here; a run's own place is not noted."""
+
 VIDEOS = (".mp4", ".m4v", ".webm", ".mov")
 """What browsers can play."""
 
@@ -213,8 +216,12 @@ def _parts(name: str) -> list[str]:
     return [part for part in Path(name).parts if part != "/"]
 
 
-def _source_video(source: Path | None, home: Path) -> Video | None:
-    if source is None or source.suffix.lower() not in VIDEOS or not source.is_file():
+def _source_video(named: Path | None, home: Path) -> Video | None:
+    """A run's source as a link, where browsers can play it and it still lies there."""
+    if named is None or named.suffix.lower() not in VIDEOS:
+        return None
+    source = next((path for path in (named, CHECKOUT / named) if path.is_file()), None)
+    if source is None:
         return None
     clock = read_clock(source)
     try:

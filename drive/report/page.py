@@ -22,7 +22,14 @@ REPORT = "report.html"
 LIVE_DATA = "report-data.js"
 TEMPLATE, STYLE = "report.html", "report.css"
 PLACE = re.compile(r"<!--(title|style|data|scripts)-->")
-SCRIPTS = ("echarts.min.js", "report.js", "training.js")
+SCRIPTS = (
+    *("echarts.min.js", "numbers.js", "dom.js", "player.js", "charts.js", "table.js"),
+    *("report.js", "training.js"),
+)
+"""What `mountReport` needs, in this order."""
+
+PAGE_SCRIPT = "page.js"
+"""What the page of a single run does with it."""
 
 ROLES = {
     "model": (palette.BLUE, palette.SKY_BLUE),
@@ -70,12 +77,19 @@ def page(data: Mapping[str, Any]) -> str:
     """The whole page."""
     parts = {
         "title": html.escape(f"{data['title']} - {data['command'] or 'drive'}"),
-        "style": colours() + read_asset(STYLE),
+        "style": stylesheet(),
         "data": script_json(data),
-        "scripts": "\n".join(f"<script>{read_asset(name)}</script>" for name in SCRIPTS),
+        "scripts": "\n".join(
+            f"<script>{read_asset(name)}</script>" for name in (*SCRIPTS, PAGE_SCRIPT)
+        ),
     }
     text = read_asset(TEMPLATE)
     return PLACE.sub(lambda place: parts[place[1]], text)
+
+
+def stylesheet() -> str:
+    """The look of a report, the palette's colours in front."""
+    return colours() + read_asset(STYLE)
 
 
 def colours() -> str:

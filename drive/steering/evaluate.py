@@ -114,6 +114,20 @@ def evaluate(drives: Sequence[Answers], training_mean_deg: float | None = None) 
     }
 
 
+def by_recording(drives: Sequence[Answers]) -> dict[str, tuple[np.ndarray, ...]]:
+    """Frame numbers, seconds, the model's and the human's degrees of each recording.
+
+    Several parts of one recording stand one behind the other.
+    """
+    found: dict[str, tuple[np.ndarray, ...]] = {}
+    for drive in drives:
+        own = (drive.frame_index, drive.time_s, drive.angle_deg, drive.truth_deg)
+        before = found.get(drive.name)
+        both = own if before is None else map(np.concatenate, zip(before, own, strict=True))
+        found[drive.name] = tuple(both)
+    return found
+
+
 def predict_recording(
     recording: Recording, pilot: SteeringModel, progress: Progress = no_progress
 ) -> Answers:
