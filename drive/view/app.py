@@ -41,6 +41,7 @@ from drive.view.guard import Guard
 from drive.view.recordings import KnownRecording, known_recordings
 from drive.view.runs import (
     below,
+    inputs_of,
     list_runs,
     picture_of,
     read_record,
@@ -159,7 +160,7 @@ class _Shelf:
         files = sorted(entry for entry in folder.iterdir() if entry.is_file())
         data |= {
             "settings": resolved_settings(record),
-            "inputs": [each for each in record.get("inputs") or [] if isinstance(each, dict)],
+            "inputs": inputs_of(record),
             "recordings": [recording.data() for recording in recordings],
             "files": [{"name": file.name, "bytes": file.stat().st_size} for file in files],
         }

@@ -17,6 +17,7 @@ from drive.frames.marks import BadStretch, marks_of
 from drive.frames.recording import FRONT, VIDEO_SUFFIXES, find_steering_csv
 from drive.frames.recording_config import CONFIG_FILE
 from drive.runs import OUTPUTS
+from drive.view.runs import inputs_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,8 @@ def known_recordings(record: Mapping[str, Any]) -> list[KnownRecording]:
     settings = record.get("settings")
     steering = settings.get("steering") if isinstance(settings, dict) else None
     found: list[KnownRecording] = []
-    inputs = record.get("inputs")
-    for entry in inputs if isinstance(inputs, list) else []:
-        recording = _known(entry, steering) if isinstance(entry, dict) else None
+    for entry in inputs_of(record):
+        recording = _known(entry, steering)
         if recording is not None and recording not in found:
             found.append(recording)
     return found

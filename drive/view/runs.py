@@ -82,6 +82,12 @@ def resolved_settings(record: Mapping[str, Any]) -> dict[str, Any]:
     return settings
 
 
+def inputs_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What a run read: entries with `path`, and `bytes` and `sha256` of files."""
+    inputs = record.get("inputs")
+    return [each for each in inputs if isinstance(each, dict)] if isinstance(inputs, list) else []
+
+
 def run_state(folder: Path) -> str:
     """See `RunEntry.state`."""
     if (folder / RUN).is_file():

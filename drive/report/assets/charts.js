@@ -264,7 +264,7 @@
           silent: true,
           connectNulls: false,
           z: series.role === "human" ? 2 : 3,
-          lineStyle: { color: colour(series.role), width: series.role === "human" ? 2.5 : 1.5 },
+          lineStyle: { color: colour(series.role), width: series.width || (series.role === "human" ? 2.5 : 1.5), type: series.line || "solid" },
           areaStyle: this.chart.series.length === 1 && this.chart.zero ? { color: colour(series.role), opacity: 0.12 } : undefined,
           markLine: k === 0 && this.chart.limits.length ? {
             silent: true, symbol: "none", label: { show: false }, animation: false,

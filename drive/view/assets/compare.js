@@ -13,6 +13,8 @@
   const [EPOCH, LOSS, VALIDATION] = [0, 1, 2];
   const LOG_FROM = 20;
 
+  const STROKES = { A: { width: 3.5 }, B: { width: 1.5 }, human: { width: 1.5, line: "dashed" } }; // equal curves stay two
+
   const place = document.getElementById("comparison");
   const query = new URLSearchParams(location.search);
   const names = [query.get("a"), query.get("b")];
@@ -74,7 +76,7 @@
     charts = null;
     if (drawn.charts.length) {
       charts = new Charts(drawn, { duration: pair.duration, onSeek: (time) => pair.seek(time) });
-      stage.append(charts.root);
+      stage.append(element("div", { class: "drive-report bare" }, charts.root));
     }
     pair.onTime((time) => {
       if (!charts) return;
@@ -117,6 +119,7 @@
           into.series.push({
             name: human && same ? series.name : `${side}${alone}`,
             role: human ? "human" : side.toLowerCase() + (place > 0 ? "2" : ""),
+            ...(human ? STROKES.human : STROKES[side]),
             numbers: valuesAt(times, drive, delays[k], series.numbers),
           });
         });
@@ -144,7 +147,7 @@
     }
     new ResizeObserver(draw).observe(canvas);
     onTheme(draw);
-    return card;
+    return element("div", { class: "drive-report bare" }, card);
   }
 
   function lossOption(found, both) {

@@ -6,7 +6,9 @@
   const { ask, complain, encoded, repeat, stateBadge, when } = DriveView;
 
   const EVERY_MS = 5000;
-  const MOST_FACTS = 4;
+  const MOST_FACTS = 3;
+  const TIME = "took"; // the fact that gives way to all others
+  const PLOT = /\.(png|gif)$/i;
 
   const list = document.getElementById("runs");
   const filter = document.getElementById("filter");
@@ -32,14 +34,15 @@
     const cover = element("a", { class: "cover", href: address, tabindex: "-1", "aria-hidden": "true" });
     cover.append(element("span", { class: "instead" }, run.command || "run"));
     if (run.picture) {
-      const picture = element("img", { src: `/thumbnail/${encoded(run.run)}?${run.changed}`, alt: "", loading: "lazy" });
+      const picture = element("img", { class: PLOT.test(run.picture) ? "plot" : null, src: `/thumbnail/${encoded(run.run)}?${run.changed}`, alt: "", loading: "lazy" });
       picture.addEventListener("error", () => picture.remove());
       cover.append(picture);
     }
     const pick = element("input", { type: "checkbox", "aria-label": `Compare ${run.run || run.title}` });
     pick.checked = chosen.includes(run.run);
     pick.addEventListener("change", () => choose(run.run, pick.checked));
-    const facts = element("dl", { class: "facts" }, ...run.facts.slice(0, MOST_FACTS).map((fact) =>
+    const told = [...run.facts].sort((a, b) => (a.label === TIME) - (b.label === TIME)).slice(0, MOST_FACTS);
+    const facts = element("dl", { class: "facts" }, ...told.map((fact) =>
       element("div", { title: fact.note || null }, element("dt", {}, fact.label), element("dd", {}, fact.value))));
     return element("li", { class: "card", "data-run": run.run }, cover,
       element("div", { class: "text" },
