@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from drive.errors import InputError
 
 if TYPE_CHECKING:
+    import uvicorn
     from starlette.applications import Starlette
 
 HOST = "127.0.0.1"
@@ -56,8 +57,8 @@ def address_of(listening: socket.socket) -> str:
     return f"http://{HOST}:{listening.getsockname()[1]}/"
 
 
-def serve(app: Starlette, listening: socket.socket) -> None:
-    """Answer requests until Ctrl-C, which ends as an interrupt once all is closed."""
+def make_server(app: Starlette) -> uvicorn.Server:
+    """What answers requests, on any socket that it is run with."""
     import uvicorn
 
     config = uvicorn.Config(
@@ -69,8 +70,13 @@ def serve(app: Starlette, listening: socket.socket) -> None:
         server_header=False,
         timeout_graceful_shutdown=LONGEST_GOODBYE_S,
     )
+    return uvicorn.Server(config)
+
+
+def serve(app: Starlette, listening: socket.socket) -> None:
+    """Answer requests until Ctrl-C, which ends as an interrupt once all is closed."""
     with listening:
-        uvicorn.Server(config).run(sockets=[listening])
+        make_server(app).run(sockets=[listening])
 
 
 def open_browser(address: str, on_failure: Callable[[], None]) -> None:

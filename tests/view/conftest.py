@@ -1,10 +1,12 @@
-"""A folder of results as commands leave them, made by hand, and the server that shows it."""
+"""A folder of results as commands leave them, made by hand, the server that shows it, a browser."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+import shutil
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from drive.view.app import make_app
+from drive.view.server import address_of, make_server, open_socket
 from tests.conftest import VideoMaker
 
-FRAMES, FPS = 80, 20
+FRAMES, FPS = 160, 20
 ADDRESS = "http://127.0.0.1:8137"
 ORIGIN = {"origin": ADDRESS}
 
@@ -93,3 +96,46 @@ def results(make_video: VideoMaker, make_recording: Callable[..., Path], tmp_pat
 def client(results: Results) -> TestClient:
     """A client that asks as a page of the server's own does."""
     return TestClient(make_app(results.root), base_url=ADDRESS, follow_redirects=False)
+
+
+@pytest.fixture
+def address(results: Results) -> Iterator[str]:
+    """Where a server shows the results."""
+    server = make_server(make_app(results.root))
+    with open_socket(0) as listening:
+        sockets = {"sockets": [listening]}
+        thread = threading.Thread(target=server.run, kwargs=sockets, name="view")
+        thread.start()
+        yield address_of(listening)
+        server.should_exit = True
+        thread.join()
+
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+OPTIONS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--mute-audio",
+    "--autoplay-policy=no-user-gesture-required",
+    "--window-size=1280,900",
+)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Headless Chromium; tests that need it are skipped where there is none."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    program = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    driver = shutil.which("chromedriver")
+    if program is None or driver is None:
+        pytest.skip("no Chromium with its chromedriver: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for option in OPTIONS:
+        options.add_argument(option)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    running = webdriver.Chrome(options=options, service=webdriver.chrome.service.Service(driver))
+    yield running
+    running.quit()

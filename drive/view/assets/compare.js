@@ -13,7 +13,7 @@
   const [EPOCH, LOSS, VALIDATION] = [0, 1, 2];
   const LOG_FROM = 20;
 
-  const STROKES = { A: { width: 3.5 }, B: { width: 1.5 }, human: { width: 1.5, line: "dashed" } }; // equal curves stay two
+  const STROKES = { A: { width: 4.5 }, B: { width: 1.75 }, human: { width: 1.5, line: "dashed" } }; // equal curves stay two
 
   const place = document.getElementById("comparison");
   const query = new URLSearchParams(location.search);

@@ -28,14 +28,16 @@
       document.addEventListener("keydown", this._key);
       this._followDrive();
       root.hidden = false;
-      document.body.classList.add("docked");
+      this._sized = new ResizeObserver(() => document.body.style.setProperty("--dock", `${root.offsetHeight}px`)); // what lies behind can be scrolled out
+      this._sized.observe(root);
     }
 
     destroy() {
       document.removeEventListener("keydown", this._key);
       this.root.replaceChildren();
       this.root.hidden = true;
-      document.body.classList.remove("docked");
+      this._sized.disconnect();
+      document.body.style.removeProperty("--dock");
     }
 
     get recording() { return this.recordings[this.number]; }
