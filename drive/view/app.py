@@ -14,7 +14,7 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
@@ -234,17 +234,19 @@ def _with_sources(
 ) -> dict[str, Any]:
     """The report with links to videos outside the run's folder led through this server.
 
-    Each drive gets the number of its recording, where it is known, as `recording`.
+    They stay relative to where the run's files are, `/files/RUN/`. Each drive gets the number of
+    its recording, where it is known, as `recording`.
     """
     numbers = {recording.name: number for number, recording in enumerate(recordings)}
+    only = 0 if len(recordings) == len(report["drives"]) == 1 else None
+    top = "../" * (1 + len(PurePosixPath(run).parts))
     for each in report["drives"]:
-        only = 0 if len(recordings) == 1 and len(report["drives"]) == 1 else None
-        number = numbers.get(each["name"], only)
-        each["recording"] = number
+        each["recording"] = number = numbers.get(each["name"], only)
         video = each.get("video")
         if video and not video.get("annotated", True):
             playable = number is not None and recordings[number].video.is_file()
-            each["video"] = video | {"src": f"/source/{number}/{quote(run)}"} if playable else None
+            link = {"src": f"{top}source/{number}/{quote(run)}"}
+            each["video"] = video | link if playable else None
     return report
 
 

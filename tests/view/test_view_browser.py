@@ -116,6 +116,19 @@ def test_a_run_opens_without_complaints_and_from_nowhere_else(page: Page, addres
     assert page.complaints() == []
 
 
+def test_what_was_evaluated_plays_from_where_it_lies(page: Page, results: Results) -> None:
+    video = results.recording / "epoch01_front.mp4"
+    source = [{"path": str(video), "bytes": video.stat().st_size}]
+    folder = results.add("deep/eval", "evaluate-steering", "2026-11-01", inputs=source)
+    (folder / "steering.csv").write_text(
+        (results.root / "001-annotate" / "steering.csv").read_text()
+    )
+    page.open("/run/deep/eval", "DriveView.report && DriveView.report.video")
+    page.wait("DriveView.report.video.readyState >= 2 && DriveView.report.duration > 7")
+    assert not page.value("document.querySelector('.marks').hidden")
+    assert page.complaints() == []
+
+
 def test_a_run_whose_report_cannot_be_made_shows_its_files(page: Page, results: Results) -> None:
     (results.root / "001-annotate" / "steering.csv").write_text("frame\nno number\n")
     page.open("/run/001-annotate", "document.querySelector('#plain li')")

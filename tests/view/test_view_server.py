@@ -6,6 +6,7 @@ import json
 import os
 import time
 from pathlib import Path
+from urllib.parse import urljoin
 
 import cv2
 import numpy as np
@@ -125,7 +126,7 @@ def test_what_was_evaluated_is_played_from_where_it_lies(
     write_steering_of = results.root / "001-annotate" / "steering.csv"
     (folder / "steering.csv").write_text(write_steering_of.read_text())
     (drive,) = client.get("/api/report/eval").json()["report"]["drives"]
-    assert drive["video"]["src"] == "/source/0/eval"
+    assert urljoin("/files/eval/", drive["video"]["src"]) == "/source/0/eval"
     assert client.get("/source/0/eval").content == video.read_bytes()
     assert client.get("/source/1/eval").status_code == 404
     video.write_bytes(video.read_bytes() + b"changed")

@@ -134,7 +134,7 @@
   function lossChart(both) {
     const found = both.map((data) => (data.report && data.report.training ? data.report.training.histories : []));
     if (!found.some((histories) => histories.some((history) => history.rows.length))) return null;
-    const words = element("span", { class: "note" }, "continuous: validation; dashed: training");
+    const words = element("span", { class: "note" }, "solid: training, dashed: validation");
     const canvas = element("div", { class: "canvas" });
     const card = element("figure", { class: "plot-card" }, element("figcaption", {}, element("strong", {}, "Loss"), words), canvas);
     let drawing = null;
@@ -152,7 +152,7 @@
 
   function lossOption(found, both) {
     const all = [];
-    const series = found.flatMap((histories, k) => histories.flatMap((history) => [[VALIDATION, "validation", "solid"], [LOSS, "training", "dashed"]].map(([column, name, type]) => {
+    const series = found.flatMap((histories, k) => histories.flatMap((history) => [[LOSS, "training", "solid"], [VALIDATION, "validation", "dashed"]].map(([column, name, type]) => {
       all.push(...history.rows.map((row) => row[column]).filter((value) => value > 0));
       const ink = colour(SIDES[k].toLowerCase());
       return {

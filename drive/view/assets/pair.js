@@ -58,7 +58,7 @@
     _openVideo(base, label) {
       const { src, width, height } = this.drive.video;
       this.video = element("video", {
-        src: src.startsWith("/") ? src : base + src, preload: "auto", playsinline: "", tabindex: "-1", width, height, "aria-label": label,
+        src: base + src, preload: "auto", playsinline: "", tabindex: "-1", width, height, "aria-label": label,
       });
       this.video.muted = true; // two sounds at once help nobody
       this.root.style.setProperty("--ratio", `${width} / ${height}`);
