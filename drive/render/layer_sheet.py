@@ -8,10 +8,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-KERNEL_PX = 48
+from drive.render.palette import DARK
+
+KERNEL_PX = 60
 MAP_WIDTH, MAP_COLUMNS, KERNEL_COLUMNS = 150, 6, 12
-GAP = 4
-PAPER = 128
+GAP = 6
 YUV_TO_RGB = np.array([[1.0, 0.0, 1.14], [1.0, -0.395, -0.581], [1.0, 2.033, 0.0]])
 """OpenCV's, without the offsets: a kernel weighs differences."""
 
@@ -33,9 +34,9 @@ def kernel_sheet(kernels: np.ndarray, yuv: bool = False) -> np.ndarray:
 
 
 def map_sheet(maps: np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8 RGB: (N, rows, columns) answers, from dark (the least) to bright."""
-    low, high = float(maps.min()), float(maps.max())
-    scaled = np.rint((maps - low) / (high - low or 1.0) * 255).astype(np.uint8)
+    """(H, W, 3) uint8 RGB: (N, rows, columns) answers, each map from dark (its least) to bright."""
+    low, high = maps.min(axis=(1, 2), keepdims=True), maps.max(axis=(1, 2), keepdims=True)
+    scaled = np.rint((maps - low) / np.where(high > low, high - low, 1) * 255).astype(np.uint8)
     height = max(1, round(MAP_WIDTH * maps.shape[1] / maps.shape[2]))
     tiles = [
         cv2.resize(
@@ -53,11 +54,9 @@ def _sheet(tiles: list[np.ndarray], columns: int) -> np.ndarray:
     columns = min(columns, len(tiles))
     rows = -(-len(tiles) // columns)
     height, width = tiles[0].shape[:2]
-    sheet = np.full(
-        (rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, 3), PAPER, np.uint8
-    )
+    sheet = np.full((rows * (height + GAP) + GAP, columns * (width + GAP) + GAP, 3), DARK, np.uint8)
     for number, tile in enumerate(tiles):
         row, column = divmod(number, columns)
-        y, x = row * (height + GAP), column * (width + GAP)
+        y, x = GAP + row * (height + GAP), GAP + column * (width + GAP)
         sheet[y : y + height, x : x + width] = tile
     return sheet

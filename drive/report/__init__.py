@@ -32,6 +32,8 @@ The data:
       "facts": [{"label": "boxes", "value": "1,204", "note": "in 97 % of the frames"}],
       "drives": [DRIVE],                  # none for a training
       "training": TRAINING or null,
+      "runs": [{"title": "a", "src": "a/report.html" or null, "status": "done", "reason": null,
+                "facts": [...]}],        # the videos of a run over several
       "pictures": [{"src": "loss.png", "title": "...", "note": "..."}],
       "settings": [["region", "auto"]],
       "files": [{"src": "detections.csv", "bytes": 12345}]

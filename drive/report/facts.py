@@ -84,8 +84,9 @@ def _trained_detector(results: Numbers, record: Numbers) -> list[Fact | None]:
 def _errors(metrics: Numbers) -> list[Fact | None]:
     baselines = metrics.get("baselines") or {}
     beside = [f"{name.split('_')[0]} {value:.2f}" for name, value in baselines.items() if value]
+    note = f"always {', '.join(beside)}".replace("always persistence", "persistence")
     return [
-        _measure("RMSE", metrics.get("rmse_deg"), "°", 2, ", ".join(beside)),
+        _measure("RMSE", metrics.get("rmse_deg"), "°", 2, note if beside else ""),
         _measure("mean error", metrics.get("mae_deg"), "°", 2),
     ]
 

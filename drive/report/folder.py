@@ -83,6 +83,7 @@ def read_report(folder: str | Path, record: RunRecord | None = None) -> dict[str
         "facts": facts_of(command, record, metrics),
         "drives": drives,
         "training": training,
+        "runs": _runs(home),
         "pictures": [
             {"src": name, "title": title, "note": ""}
             for name, title in PICTURES.items()
@@ -245,6 +246,26 @@ def _simulated(home: Path, record: RunRecord, metrics: Mapping[str, Any]) -> lis
         view.add_steering(series)
         views.append(view)
     return views
+
+
+def _runs(home: Path) -> list[dict[str, Any]]:
+    """The videos of a run over several, each with its own report."""
+    runs = []
+    for entry in _read_json(home / MANIFEST).get("videos", []):
+        results = entry.get("results", {})
+        page = home / str(entry.get("folder")) / "report.html"
+        runs.append(
+            {
+                "title": str(entry.get("folder")),
+                "src": quote(f"{entry.get('folder')}/report.html") if page.is_file() else None,
+                "status": str(entry.get("status")),
+                "reason": entry.get("reason"),
+                "facts": facts_of(
+                    "", {"results": results, "seconds": {"total": entry.get("seconds")}}, {}
+                ),
+            }
+        )
+    return runs
 
 
 def _source_pictures(home: Path) -> list[str]:

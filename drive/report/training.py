@@ -63,7 +63,7 @@ class Notes:
     def count(self, series: Mapping[str, np.ndarray]) -> None:
         """Take the distributions of these angles, in bins that are even about 0."""
         angles = np.concatenate([each[np.isfinite(each)] for each in series.values()])
-        widest = float(np.abs(angles).max(initial=0.0)) or 1.0
+        widest = math.ceil(float(np.abs(angles).max(initial=0.0))) or 1
         self.edges = np.linspace(-widest, widest, BINS + 1).round(4).tolist()
         for name, each in series.items():
             counts, _ = np.histogram(each, np.array(self.edges))

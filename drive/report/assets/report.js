@@ -33,7 +33,8 @@
         this.training = new DriveReport.Training(data, base);
         this.body.append(this.training.root);
       } else if (data.drives.length) this.showDrive(0);
-      else this.body.append(element("p", { class: "empty" }, "This run has no frames to show. Its files are listed below."));
+      else if (data.runs.length) this.body.append(this._runs());
+      else if (!data.pictures.length) this.body.append(element("p", {}, "This run has no frames to show. Its files are listed below."));
       root.append(this._pictures(), this._about());
       this._key = (event) => this._onKey(event);
       if (keyboard) document.addEventListener("keydown", this._key);
@@ -194,6 +195,14 @@
     _gallery(drive) {
       return gallery("Annotated pictures", drive.pictures.map((src) =>
         ({ src: this.base + src, note: decodeURIComponent(src.split("/").pop()) })), "gallery");
+    }
+
+    _runs() {
+      const row = (run) => element("tr", {},
+        element("th", { scope: "row" }, run.src ? element("a", { href: this.base + run.src }, run.title) : run.title),
+        element("td", {}, run.status, run.reason ? element("small", {}, ` ${run.reason}`) : null),
+        element("td", {}, run.facts.map((fact) => `${fact.value} ${fact.label}`).join(", ")));
+      return element("section", { class: "runs wide" }, element("table", {}, element("tbody", {}, ...this.data.runs.map(row))));
     }
 
     _pictures() {

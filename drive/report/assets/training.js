@@ -49,10 +49,11 @@
     _plot(name, title, option, words) {
       const canvas = element("div", { class: "canvas" });
       const note = element("span", { class: "note" });
+      const legend = element("span", { class: "values" });
       const root = element("figure", { class: `plot-card ${name}`, hidden: true },
-        element("figcaption", {}, element("strong", {}, title), note), canvas);
+        element("figcaption", {}, element("strong", {}, title), note, legend), canvas);
       this.grid.append(root);
-      const plot = { name, root, canvas, note, option, words, drawing: null };
+      const plot = { name, root, canvas, note, legend, option, words, drawing: null };
       this.plots.push(plot);
       return plot;
     }
@@ -64,6 +65,8 @@
         if (!option || !plot.canvas.clientWidth) continue;
         const words = plot.words(this.training);
         plot.note.textContent = words;
+        plot.legend.replaceChildren(...(option.series.length > 1 ? option.series : []).filter((series) => series.name).map((series) =>
+          element("span", { class: "value" }, element("i", { class: "swatch", style: `--role:${series.color}` }), series.name)));
         const size = { width: plot.canvas.clientWidth, height: plot.canvas.clientHeight };
         if (!plot.drawing) plot.drawing = echarts.init(plot.canvas, null, size);
         else plot.drawing.resize(size);
@@ -163,10 +166,9 @@
 
   function lossWords(training) {
     const rows = training.histories.flatMap((history) => history.rows).filter((row) => row[VALIDATION] !== null);
-    const unit = training.loss_unit ? `, ${training.loss_unit}` : "";
-    if (!rows.length) return `solid: training${unit}`;
+    if (!rows.length) return training.loss_unit;
     const best = rows.reduce((a, b) => (b[VALIDATION] < a[VALIDATION] ? b : a));
-    return `solid: training, dashed: validation${unit}; lowest validation ${number(best[VALIDATION], "", 3)} in epoch ${best[EPOCH]}`;
+    return `${training.loss_unit ? `${training.loss_unit}; ` : ""}lowest validation ${number(best[VALIDATION], "", 3)} in epoch ${best[EPOCH]}`;
   }
 
   function rateOption(training) {
@@ -196,9 +198,8 @@
     const roles = { predictions: "model", model: "model", ensemble: "model", validation: "human", human: "human" };
     const middle = found.edges.slice(1).map((edge, k) => (edge + found.edges[k]) / 2);
     return {
-      grid: { ...GRID, top: 30 },
-      legend: undefined,
-      tooltip: tooltip({ trigger: "axis", formatter: (items) => said(`${number(items[0].value[0], "°", 1)}`, items.map((item) => `${item.seriesName}: ${(item.value[1] * 100).toFixed(1)} %`)) }),
+      grid: GRID,
+            tooltip: tooltip({ trigger: "axis", formatter: (items) => said(`${number(items[0].value[0], "°", 1)}`, items.map((item) => `${item.seriesName}: ${(item.value[1] * 100).toFixed(1)} %`)) }),
       xAxis: axis({ name: "angle in degrees, positive to the right", min: found.edges[0], max: found.edges.at(-1) }),
       yAxis: axis({ axisLabel: { color: colour("soft"), fontSize: 11, formatter: (value) => `${Math.round(value * 100)} %` } }),
       series: found.series.map((series) => {
