@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +17,9 @@ from starlette.testclient import TestClient
 from drive.view.app import make_app
 from drive.view.server import address_of, make_server, open_socket
 from tests.conftest import VideoMaker
+from tests.report.conftest import browser
+
+__all__ = ["browser"]
 
 FRAMES, FPS = 160, 20
 ADDRESS = "http://127.0.0.1:8137"
@@ -109,33 +111,3 @@ def address(results: Results) -> Iterator[str]:
         yield address_of(listening)
         server.should_exit = True
         thread.join()
-
-
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-OPTIONS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--mute-audio",
-    "--autoplay-policy=no-user-gesture-required",
-    "--window-size=1280,900",
-)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Headless Chromium; tests that need it are skipped where there is none."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    program = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    driver = shutil.which("chromedriver")
-    if program is None or driver is None:
-        pytest.skip("no Chromium with its chromedriver: apt-get install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = program
-    for option in OPTIONS:
-        options.add_argument(option)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    running = webdriver.Chrome(options=options, service=webdriver.chrome.service.Service(driver))
-    yield running
-    running.quit()

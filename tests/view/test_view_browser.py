@@ -45,7 +45,8 @@ class Page:
             if value := self.value(condition):
                 return value
             time.sleep(0.05)
-        raise AssertionError(f"still not so: {condition}\n{self.complaints()}")
+        times = self.value("[...document.querySelectorAll('video')].map((v) => v.currentTime)")
+        raise AssertionError(f"still not so: {condition}\n{self.complaints()} {times}")
 
     def click(self, selector: str) -> None:
         self.do(f"document.querySelector({selector!r}).scrollIntoView({{block: 'center'}})")

@@ -154,10 +154,11 @@
     }
 
     pause() {
+      const played = this.playing;
       this._stopBackwards();
       this.playing = false;
       for (const { video } of this.screens) if (video && !video.paused) video.pause();
-      this._meet();
+      if (played) this._meet();
       this._showPlaying();
     }
 
