@@ -11,6 +11,7 @@
   const PULL = 0.8; // share of the distance that is made up for in a second
   const MOST_PULL = 0.15; // as a share of the speed: more could be seen
   const INTO_FRAME = 0.3; // share of a frame's length: a seek to its very edge may show the one before
+  const EDGE_S = 0.001; // beyond an edge, browsers agree on the frame
   const BACKWARDS_MS = 120;
   const READY = 3; // HTMLMediaElement.HAVE_FUTURE_DATA
   const SCRUB_STEPS = 10000;
@@ -36,8 +37,11 @@
 
     get end() { return this.delay + this.duration; }
 
-    /** Where it should be at a moment of the pair's clock. */
-    local(time) { return Math.max(0, Math.min(this.duration, time - this.delay)); }
+    /** Where it should be at a moment of the pair's clock; not on a frame's very edge. */
+    local(time) {
+      const local = Math.max(0, Math.min(this.duration, time - this.delay));
+      return this.times.length ? Math.max(local, this.times[positionAt(this.times, local)] + EDGE_S) : local;
+    }
 
     runsAt(time) { return time >= this.delay && time < this.end - 0.02; }
 
