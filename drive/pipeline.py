@@ -20,7 +20,7 @@ from drive.progress import Progress, no_progress
 from drive.render.heat import HeatMap
 from drive.runs import RunRecord
 from drive.sinks import Result, Sink
-from drive.stages import run_stages
+from drive.stages import run_in_turn, run_stages
 from drive.types import Box, Detection, Frame
 
 if TYPE_CHECKING:
@@ -203,11 +203,13 @@ def run_pipeline(
     sinks: Sequence[Sink],
     record: RunRecord,
     progress: Progress = no_progress,
+    threads: int = 0,
 ) -> None:
     """Carry every frame of the source through the models to the sinks, in three threads.
 
     See `drive.stages`: one reads, the caller's asks the models, one draws and writes. Of a camera
-    or a stream only the newest frame waits; the others are dropped and counted.
+    or a stream only the newest frame waits; the others are dropped and counted. With `threads` 1
+    one frame after the other goes through all of it, unless they come live.
 
     A camera or a stream ends when the user interrupts it: what was written is finished. A file
     that is interrupted leaves nothing.
@@ -237,7 +239,10 @@ def run_pipeline(
         for sink in sinks:
             stack.enter_context(sink)
         with _ends_on_interrupt(live):
-            run_stages(_timed(reader, record), think, write, wrap=wrap, live=live)
+            if threads == 1 and not live:
+                run_in_turn(_timed(reader, record), think, write, wrap=wrap)
+            else:
+                run_stages(_timed(reader, record), think, write, wrap=wrap, live=live)
         if reader.frames_read == 0:
             raise InputError(f"{reader.source.name} has no frame in the time that was asked for")
     record.counts["frames_read"] = reader.frames_read

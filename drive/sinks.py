@@ -23,6 +23,7 @@ from drive.files import atomic, atomic_folder
 from drive.frames.region import Region
 from drive.render.heat import HeatMap, draw_heat
 from drive.render.overlay import Overlay
+from drive.render.planes import carry_over
 from drive.render.writer import VideoWriter
 from drive.types import Detection, Frame
 
@@ -259,7 +260,12 @@ class AnnotatedVideo(Sink):
             height, width = result.frame.image.shape[:2]
             self._open_writer(VideoSettings(width, height, LIVE_RATE_HINT))
         assert self._writer is not None and self._overlay is not None
-        self._writer.write(draw(self._overlay, result), result.frame.time_s)
+        frame = result.frame
+        drawn = draw(self._overlay, result)
+        planes = frame.planes if result.heat is None else None
+        if planes is not None:
+            carry_over(drawn, planes, self._overlay.places)
+        self._writer.write(drawn, frame.time_s, planes)
         self.frames_written = self._writer.frames_written
 
     def _open_writer(self, settings: VideoSettings) -> None:

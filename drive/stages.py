@@ -10,7 +10,8 @@ The threads and what each may touch:
 Between two stages lies a lane for a bounded number of items: the faster one waits, and memory does
 not grow with the length of a video. Where the source is live it does not wait: the oldest item in
 the lane is dropped instead, and the next ones are fresh. An error in any stage ends all three; the
-caller gets it when the threads have ended. Knows threads; nothing of frames.
+caller gets it when the threads have ended. Where there is one core to work on, `run_in_turn` does
+without threads. Knows nothing of frames.
 """
 
 from __future__ import annotations
@@ -70,6 +71,18 @@ def run_stages(
         reader.join(PATIENCE_S if live else None)
     if ready.error is not None:
         raise ready.error
+
+
+def run_in_turn(
+    source: Iterable[Item],
+    work: Callable[[Item], Done],
+    sink: Callable[[Done], None],
+    *,
+    wrap: Callable[[Iterable[Item]], Iterable[Item]] = lambda items: items,
+) -> None:
+    """The same in the calling thread alone, for who has one core for it; see `run_stages`."""
+    for item in wrap(source):
+        sink(work(item))
 
 
 class Lane(Generic[Item]):

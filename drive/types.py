@@ -40,12 +40,16 @@ class Frame:
         time_s: presentation timestamp in seconds, 0 at the source's first frame.
         image: (H, W, 3) uint8, RGB, upright.
         source: name of the file (or camera, or URL) that it comes from.
+        planes: the same picture as the decoder gave it, (H * 3 / 2, W) uint8, I420 in the limited
+            range, BT.709 from 720 rows up and BT.601 below; None where nobody asked for it or the
+            decoder gave something else.
     """
 
     index: int
     time_s: float
     image: np.ndarray
     source: str = ""
+    planes: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True)

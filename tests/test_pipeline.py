@@ -75,14 +75,20 @@ def settings(video: Path) -> VideoSettings:
     return VideoSettings(info.width, info.height, info.average_fps or 20)
 
 
-def test_tables_and_video_follow_the_source(tmp_path: Path, make_video: VideoMaker) -> None:
+@pytest.mark.parametrize("threads", [0, 1])
+def test_tables_and_video_follow_the_source(
+    tmp_path: Path, make_video: VideoMaker, threads: int
+) -> None:
     video = make_video(times_ms=TIMES_MS)
     boxes, steering = DetectionTable(tmp_path / "d.csv"), SteeringTable(tmp_path / "s.csv")
     pictures = AnnotatedVideo(tmp_path / "out.mp4", settings(video))
     record = RunRecord([], {})
+    record.spans = []
     analyser = Analyser(detector=MarkDetector(), pilot=MarkPilot(), truth={2: 1.5}, record=record)
-    run_pipeline(read_frames(video), analyser, [boxes, steering, pictures], record)
+    sinks = [boxes, steering, pictures]
+    run_pipeline(read_frames(video), analyser, sinks, record, threads=threads)
 
+    assert len({span.thread for span in record.spans}) == (1 if threads else 3)
     found = rows_of(tmp_path / "d.csv")
     assert tuple(found[0]) == DETECTION_COLUMNS
     assert [float(row["x1"]) for row in found] == list(range(len(TIMES_MS)))

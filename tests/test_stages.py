@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from drive.stages import Lane, run_stages
+from drive.stages import Lane, run_in_turn, run_stages
 
 
 def test_every_item_arrives_once_and_in_order_each_stage_in_its_thread() -> None:
@@ -95,6 +95,20 @@ def test_ctrl_c_in_the_work_still_writes_what_was_worked_on() -> None:
         run_stages(iter(range(10**9)), work, written.append, live=True)
     assert written == worked
     assert len(written) == 7
+    assert not _stages_alive()
+
+
+def test_in_turn_every_item_goes_all_the_way_before_the_next_one() -> None:
+    seen: list[str] = []
+
+    def source() -> Iterator[int]:
+        for number in range(3):
+            seen.append(f"read {number}")
+            yield number
+
+    with pytest.raises(RuntimeError, match="at 2"):
+        run_in_turn(source(), fails(2), lambda number: seen.append(f"written {number}"))
+    assert seen == ["read 0", "written 0", "read 1", "written 1", "read 2"]
     assert not _stages_alive()
 
 

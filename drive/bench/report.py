@@ -15,13 +15,14 @@ from drive.bench.measure import Times, ratio
 from drive.bench.stages import DRIVE, FLOAT, INFERENCE, INT8, RUNTIMES, V1, Row
 from drive.bench.training import CACHE, READERS, STRAIGHTFORWARD, TRAINING
 from drive.bench.training import DRIVE as TRAINED
-from drive.bench.whole import DETECT, OURS, ULTRALYTICS
+from drive.bench.whole import DETECT, OURS, PREDICT, ULTRALYTICS
 
 RATIOS = (
     "detect_vs_straightforward",
     "detect_vs_ultralytics",
     "int8_vs_float",
     "training_vs_straightforward",
+    "predict_steering_vs_video",
     "drive_int8_vs_tiny_yolo_v1_float",
 )
 """How many times faster the first is than the second; null in `bench.json` where not measured."""
@@ -57,12 +58,15 @@ def table_rows(rows: Sequence[Row], times: Mapping[str, Times]) -> list[dict[str
     return found
 
 
-def ratios(rows: Sequence[Row], times: Mapping[str, Times]) -> dict[str, Any]:
+def ratios(
+    rows: Sequence[Row], times: Mapping[str, Times], frame_s: float | None = None
+) -> dict[str, Any]:
     """Return every ratio; inference is compared within a runtime, `by_engine` has each.
 
     The plain ones are those of the runtime that `auto` takes: the first of `RUNTIMES`. Training is
     compared with the straightforward way with each of its readers, `by_reader`; the plain ratio is
-    that of the first of `READERS`.
+    that of the first of `READERS`. `frame_s`, the seconds that a frame of the video is shown, is
+    what `predict-steering` is compared with.
     """
     by_engine = {engine: _of_engine(engine, rows, times) for engine in RUNTIMES}
     first = next((found for found in by_engine.values() if any(found.values())), {})
@@ -72,6 +76,9 @@ def ratios(rows: Sequence[Row], times: Mapping[str, Times]) -> dict[str, Any]:
     ours = _of_subject(DETECT, OURS, rows, times)
     for other in (STRAIGHTFORWARD, ULTRALYTICS):
         plain[f"detect_vs_{other}"] = _faster(_of_subject(DETECT, other, rows, times), ours)
+    steered = _of_subject(PREDICT, OURS, rows, times)
+    if steered and frame_s:
+        plain["predict_steering_vs_video"] = round(1000 * frame_s / steered.median_ms, DIGITS)
     return plain | {"by_engine": by_engine, "training_by_reader": by_reader}
 
 

@@ -1,4 +1,4 @@
-"""What `bench` times: decoding a video, and one frame through each network in each runtime.
+"""What `bench` times: decoding, encoding, and one frame through each network in each runtime.
 
 Knows the reader, the detectors and the engines; not clocks (`measure`) and not how the figures are
 shown (`report`).
@@ -18,12 +18,15 @@ import numpy as np
 from drive.bench.measure import Stage
 from drive.errors import DriveError, InputError
 
-DECODE, INFERENCE = "decode", "inference"
-V1, DRIVE = "tiny-yolo-v1", "tiny-yolo-drive"
+DECODE, ENCODE, INFERENCE = "decode", "encode", "inference"
+V1, DRIVE, STEERING = "tiny-yolo-v1", "tiny-yolo-drive", "steering"
 FLOAT, INT8 = "float", "int8"
 
 DECODED_FRAMES = 100  # of one call; 4 s of video
+ENCODED_BYTES = 100_000_000  # of pictures that wait for the encoder; 36 frames of 1280x720
 ROAD_FRAME = (1280, 720)  # width, height: the frame whose road region the detector looks at
+
+STEADY_RATE = 25.0  # frames a second that the encoder is told; its speed hardly depends on it
 
 RUNTIMES = ("openvino", "onnx")
 KERAS = "keras"
@@ -36,7 +39,7 @@ class Row:
     """What one line of the table is about.
 
     Attributes:
-        stage: "decode" or "inference".
+        stage: "decode", "encode" or "inference".
         subject: the network, or the video's name.
         precision: "float" or "int8"; empty where nothing is computed.
         engine: the runtime, or the decoder.
@@ -76,6 +79,28 @@ def decode_stage(video: str | Path) -> tuple[Row, Stage, np.ndarray]:
     height, width = first.image.shape[:2]
     row = Row(DECODE, Path(video).name, "", "pyav", f"{width}x{height}")
     return row, Stage(row.key, decode, units=decode(), repeat=1, warm_up=0), first.image
+
+
+@contextmanager
+def encode_stage(video: str | Path) -> Iterator[tuple[Row, Stage]]:
+    """Yield the encoding of a video's first frames, as an annotated video is encoded."""
+    from drive.frames.reader import read_frames
+    from drive.render.writer import VideoWriter
+
+    with read_frames(video) as frames, TemporaryDirectory() as folder:
+        first = next(iter(frames))
+        count = max(2, min(DECODED_FRAMES, ENCODED_BYTES // first.image.nbytes))
+        kept = [first, *islice(frames, count - 1)]
+        height, width = first.image.shape[:2]
+
+        def encode() -> None:
+            path = Path(folder) / "encoded.mp4"
+            with VideoWriter(path, width=width, height=height, rate_hint=STEADY_RATE) as writer:
+                for frame in kept:
+                    writer.write(frame.image, frame.time_s)
+
+        row = Row(ENCODE, Path(video).name, "", "x264", f"{width}x{height}")
+        yield row, Stage(row.key, encode, units=len(kept), repeat=1, warm_up=1)
 
 
 @contextmanager
@@ -129,6 +154,22 @@ def detector_stages(
         size = f"{picture.shape[1]}x{picture.shape[0]}"
         row = Row(INFERENCE, detector.name, precision, name, size)
         found.append((row, _inference(row, detector.engine.predict, batch)))
+    return found
+
+
+def steering_stages(
+    weights: Path, precision: str, frame: np.ndarray, engines: Sequence[str]
+) -> list[tuple[Row, Stage]]:
+    """Return the steering network in each runtime, on the frame as it sees it."""
+    from drive.steering.predict import load_steering
+    from drive.steering.preprocess import preprocess
+
+    found = []
+    for name in engines:
+        model = load_steering(weights, name)
+        batch = preprocess(frame, model.crop)[None].astype(model.engine.input_dtype)
+        row = Row(INFERENCE, STEERING, precision, name, f"{batch.shape[2]}x{batch.shape[1]}")
+        found.append((row, _inference(row, model.engine.predict, batch)))
     return found
 
 

@@ -1,4 +1,6 @@
-"""What `bench` times of whole detection: a video in, an annotated MP4 out, in three ways.
+"""What `bench` times of whole commands: a video in, an annotated MP4 out.
+
+Our `predict-steering`, beside the time that the video plays; and detection in three ways.
 
 Ours decodes, detects, tracks, draws and encodes; the others are the straightforward loop
 (`benchmarks/straightforward.py`) and Ultralytics' predict-and-save
@@ -21,7 +23,7 @@ from drive.bench.measure import Stage
 from drive.bench.stages import Row
 from drive.errors import DriveError, InputError
 
-DETECT = "detect"
+DETECT, PREDICT = "detect", "predict-steering"
 OURS, STRAIGHTFORWARD, ULTRALYTICS = "drive", "straightforward", "ultralytics"
 FRAMES = 100
 """Of the video's beginning, in each turn: 4 s, half a minute of the straightforward loop."""
@@ -68,16 +70,19 @@ def cut_excerpt(video: str | Path, folder: Path) -> Excerpt:
     return Excerpt(path, count, f"{size[0]}x{size[1]}", count / rate)
 
 
-def our_stage(excerpt: Excerpt, label: str, detect: Callable[[Path], object]) -> tuple[Row, Stage]:
-    """Our `detect`, given as a callable that takes the video.
+def our_stage(
+    excerpt: Excerpt, command: str, label: str, call: Callable[[Path], object]
+) -> tuple[Row, Stage]:
+    """One of our commands, given as a callable that takes the video.
 
     Args:
         excerpt: the video.
-        label: precision and engine, as the table has them.
-        detect: runs the command.
+        command: its name.
+        label: how it works, as the table has it.
+        call: runs the command.
     """
-    row = Row(DETECT, OURS, "", label, excerpt.size)
-    return row, _stage(row, excerpt, lambda: detect(excerpt.path))
+    row = Row(command, OURS, "", label, excerpt.size)
+    return row, _stage(row, excerpt, lambda: call(excerpt.path))
 
 
 def straightforward_stage(excerpt: Excerpt, folder: Path) -> list[tuple[Row, Stage]]:

@@ -205,7 +205,13 @@ def analyse_source(
     _check_numbers(args, detects)
     if steers:
         _check_steering_numbers(args)
-    reader = read_frames(args.source, start_s=args.start, end_s=args.end, threads=args.threads or 0)
+    reader = read_frames(
+        args.source,
+        start_s=args.start,
+        end_s=args.end,
+        threads=args.threads or 0,
+        planes=not args.no_video,
+    )
     if steers and args.smooth is not None and reader.source.kind is Kind.IMAGES:
         raise InputError(
             "--smooth works over time; pictures have none. Leave it out, or use a video"
@@ -234,7 +240,14 @@ def analyse_source(
         truth=_truth(args, reader) if steers else None,
         record=context.record,
     )
-    run_pipeline(reader, analyser, sinks.all(), context.record, context.progress)
+    run_pipeline(
+        reader,
+        analyser,
+        sinks.all(),
+        context.record,
+        context.progress,
+        threads=args.threads or 0,
+    )
     results = _summary(context, reader, sinks, analyser.flicker)
     if pilot and explainer and sample:
         results |= _check_explanation(context, pilot, explainer, sample)

@@ -54,7 +54,8 @@ def add_many_options(parser: argparse.ArgumentParser) -> None:
         "--threads",
         type=int,
         metavar="N",
-        help="threads of each network, decoder and encoder (default: what the jobs leave each)",
+        help="threads of each network, decoder and encoder; with 1 its stages take turns "
+        "too (default: what the jobs leave each)",
     )
     group.add_argument(
         "--resume",

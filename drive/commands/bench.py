@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ FIGURES = "bench.json"
 CHART = "bench.png"
 TRACE = "trace.json"
 ROUNDS, WHOLE_ROUNDS = 7, 3
-STAGES_NAMED = ("detect", "training")
+STAGES_NAMED = ("detect", "predict-steering", "decode", "encode", "training")
 LEAST_SHARE = 0.005  # of the time, that is worth a word
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
 SAMPLE_VIDEO = SAMPLE / "epoch01_front.mp4"
@@ -77,7 +77,12 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
         raise InputError(f"--rounds is a whole number from 1. Received: {args.rounds}")
     from drive.bench import report
     from drive.bench.measure import take_turns
-    from drive.bench.stages import decode_stage, reference_network, reference_stages
+    from drive.bench.stages import (
+        decode_stage,
+        encode_stage,
+        reference_network,
+        reference_stages,
+    )
     from drive.bench.trace import chrome_trace
     from drive.runs import write_json
 
@@ -91,22 +96,26 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
         )
     row, stage, frame = decode_stage(video)
     folder = context.run_folder()
-    with context.record.stage("prepare"), reference_network() as reference:
-        pairs = [
-            (row, stage),
-            *reference_stages(reference, frame),
-            *_detector(args, context, frame),
-        ]
-        training = None if args.no_training else _training(args, context)
-        pairs += training.pairs if training else []
-    with context.record.stage("measure"):
-        times = take_turns([stage for _, stage in pairs], args.rounds, context.progress)
+    with ExitStack() as stack:
+        with context.record.stage("prepare"):
+            pairs = [
+                (row, stage),
+                stack.enter_context(encode_stage(video)),
+                *reference_stages(stack.enter_context(reference_network()), frame),
+                *_detector(args, context, frame),
+                *_steering(args, context, frame),
+            ]
+            training = None if args.no_training else _training(args, context)
+            pairs += training.pairs if training else []
+        with context.record.stage("measure"):
+            times = take_turns([stage for _, stage in pairs], args.rounds, context.progress)
     whole = None if args.no_detect else _whole(args, context, video)
     if whole:
         pairs += whole.pairs
         times |= whole.times
     rows = [row for row, _ in pairs]
-    table, found = report.table_rows(rows, times), report.ratios(rows, times)
+    frame_s = whole.facts["seconds_of_video"] / whole.facts["frames"] if whole else None
+    table, found = report.table_rows(rows, times), report.ratios(rows, times, frame_s)
     figures = {"machine": machine, "rounds": args.rounds, "stages": table, "ratios": found}
     if whole and args.profile:
         write_json(folder.file(TRACE), chrome_trace(whole.spans))
@@ -141,9 +150,23 @@ def _detector(
     return stages + detector_stages(int8, INT8, frame, RUNTIMES)
 
 
+def _steering(
+    args: argparse.Namespace, context: Context, frame: np.ndarray
+) -> list[tuple[Row, Stage]]:
+    """Return the stages of the steering network that ships."""
+    from drive.bench.stages import FLOAT, KERAS, RUNTIMES, steering_stages
+    from drive.steering.predict import DEFAULT_MODEL
+
+    context.record.add_input(DEFAULT_MODEL)
+    stages = steering_stages(DEFAULT_MODEL, FLOAT, frame, RUNTIMES)
+    if args.no_keras:
+        return stages
+    return stages + steering_stages(DEFAULT_MODEL.with_suffix(".keras"), FLOAT, frame, (KERAS,))
+
+
 @dataclass(frozen=True, slots=True)
 class _Whole:
-    """Whole detection: rows with their stages, their times, and what is said of ours."""
+    """Whole commands: rows with their stages, their times, and what is said of our detection."""
 
     pairs: list[tuple[Row, Stage]]
     times: dict[str, Times]
@@ -157,15 +180,14 @@ class _Whole:
             if share >= LEAST_SHARE
         )
         return (
-            f"detect: {self.facts['frames']} frames, video to annotated video, in ours with the "
-            f"loading of the network. Of the {self.facts['wall_s']:.1f} s that ours took last, "
-            f"its stages ran side by side for {stages}: {self.facts['overlap']:.2f} times as much "
-            "work as time"
+            f"detect: {self.facts['frames']} frames, video to annotated video, networks loaded "
+            f"before. Of the {self.facts['wall_s']:.1f} s that ours took last, its stages ran side "
+            f"by side for {stages}: {self.facts['overlap']:.2f} times as much work as time"
         )
 
 
 def _whole(args: argparse.Namespace, context: Context, video: str | Path) -> _Whole:
-    """Time our `detect`, the straightforward loop and, where asked for, Ultralytics."""
+    """Time our commands, the straightforward loop and, where asked for, Ultralytics."""
     from drive.bench import whole
     from drive.bench.measure import take_turns
 
@@ -173,8 +195,12 @@ def _whole(args: argparse.Namespace, context: Context, video: str | Path) -> _Wh
         folder = Path(name)
         with context.record.stage("prepare"):
             excerpt = whole.cut_excerpt(video, folder)
-            ours = _Detection(args.weights, folder / "detect")
-            pairs = [whole.our_stage(excerpt, "pipeline", ours)]
+            ours = _Turns("detect", ["--weights", args.weights] if args.weights else [], folder)
+            steering = _Turns("predict-steering", [], folder)
+            pairs = [
+                whole.our_stage(excerpt, whole.DETECT, "pipeline", ours),
+                whole.our_stage(excerpt, whole.PREDICT, "pipeline", steering),
+            ]
             pairs += whole.straightforward_stage(excerpt, folder)
             peer = whole.ultralytics_stage(excerpt, folder, args.ultralytics)
             pairs += stack.enter_context(peer)
@@ -191,10 +217,10 @@ def _whole(args: argparse.Namespace, context: Context, video: str | Path) -> _Wh
 
 
 class _Turn(Context):
-    """The context of one `detect`; its network stays loaded for the next, in `models`."""
+    """The context of one run; its network stays loaded for the next, in `models`."""
 
-    def __init__(self, args: argparse.Namespace, models: dict[Hashable, Any]) -> None:
-        super().__init__("detect", args, ["bench"])
+    def __init__(self, name: str, args: argparse.Namespace, models: dict[Hashable, Any]) -> None:
+        super().__init__(name, args, ["bench"])
         self._models = models
 
     def loaded(self, key: Hashable, load: Callable[[], Any]) -> Any:
@@ -203,33 +229,34 @@ class _Turn(Context):
         return self._models[key]
 
 
-class _Detection:
-    """Runs `detect` as its user does, with the network loaded by the first run.
+class _Turns:
+    """Runs a command as its user does, again and again, with the network loaded by the first run.
 
     Attributes:
         seconds, spans, wall_s: what the last run's stages took, and all of it.
         first_s: what the first run took, which loads the network.
     """
 
-    def __init__(self, weights: str | None, out: Path) -> None:
+    def __init__(self, name: str, options: Sequence[str], folder: Path) -> None:
+        self._name = name
         self.seconds: dict[str, float] = {}
         self.spans: list[Span] = []
         self.wall_s = self.first_s = 0.0
         self._models: dict[Hashable, Any] = {}
-        self._options = ["--out", str(out), "--overwrite", "--quiet"]
-        self._options += ["--weights", weights] if weights else []
+        self._options = ["--out", str(folder / name), "--overwrite", "--quiet", *options]
 
     def __call__(self, video: Path) -> None:
-        from drive.commands import detect
+        from drive.commands import detect, predict_steering
 
+        command = {"detect": detect, "predict-steering": predict_steering}[self._name]
         parser = Parser()
-        detect.configure(parser)
+        command.configure(parser)
         add_common_options(parser)
         args = parser.parse_args([str(video), *self._options])
-        context = _Turn(args, self._models)
+        context = _Turn(self._name, args, self._models)
         context.record.spans = self.spans = []
         began = time.perf_counter()
-        detect.run(args, context)
+        command.run(args, context)
         self.wall_s = time.perf_counter() - began
         self.first_s = self.first_s or self.wall_s
         self.seconds = dict(context.record.seconds)

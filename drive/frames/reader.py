@@ -41,6 +41,12 @@ UNSPECIFIED_COLORSPACE = 2
 HD_HEIGHT = 720
 """Where a file does not name its colour matrix, players take BT.709 from this height up."""
 
+HD_COLORSPACES, SD_COLORSPACES = {1, UNSPECIFIED_COLORSPACE}, {5, 6, UNSPECIFIED_COLORSPACE}
+"""Codes of ITU-T H.273 for the matrix: BT.709; BT.601 in its 625- and 525-line forms."""
+
+LIMITED_RANGES = {0, 1}
+"""Unspecified, which players take for limited, and limited."""
+
 
 def read_frames(
     source: str | Path,
@@ -50,6 +56,7 @@ def read_frames(
     end_s: float | None = None,
     size: tuple[int, int] | None = None,
     threads: int = 0,
+    planes: bool = False,
 ) -> FrameReader:
     """Read frames from a video, images, a camera or a stream.
 
@@ -60,6 +67,7 @@ def read_frames(
         end_s: frames at this moment and later are not read; None reads to the end.
         size: (width, height) in pixels to resize to while decoding; None keeps the size.
         threads: that a video is decoded in; 0 for one a core.
+        planes: also give `Frame.planes`, for who writes a video of the same pictures.
 
     Returns:
         An iterable, once, over `Frame`; a context manager that closes the source.
@@ -72,7 +80,7 @@ def read_frames(
     if stride < 1:
         raise InputError(f"The stride is a whole number from 1. Received: {stride}")
     _check_times(found, start_s, end_s)
-    return FrameReader(found, stride, start_s, end_s, size, threads)
+    return FrameReader(found, stride, start_s, end_s, size, threads, planes)
 
 
 def _check_times(source: Source, start_s: float, end_s: float | None) -> None:
@@ -104,6 +112,7 @@ class FrameReader:
         end_s: float | None,
         size: tuple[int, int] | None,
         threads: int = 0,
+        planes: bool = False,
     ) -> None:
         self.source = source
         self.info: VideoInfo | None = probe(source.name) if source.kind is Kind.VIDEO else None
@@ -114,6 +123,7 @@ class FrameReader:
         self._end_s = end_s
         self._size = size
         self._threads = threads
+        self._planes = planes
         self._frames = self._read()
 
     def __enter__(self) -> FrameReader:
@@ -159,7 +169,8 @@ class FrameReader:
                 if self._end_s is not None and time_s >= self._end_s:
                     return
                 if time_s >= self._start_s and index % self._stride == 0:
-                    yield Frame(index, time_s, self._to_image(picture), name)
+                    image, planes = self._to_image(picture), self._to_planes(picture)
+                    yield Frame(index, time_s, image, name, planes)
             clock.finish(declares_length="mp4" in container.format.name)
             self.frames_lost = clock.frames_lost
 
@@ -190,6 +201,19 @@ class FrameReader:
             interpolation="AREA" if self._size else None,
         )
         return np.ascontiguousarray(np.rot90(image, -turn // 90)) if turn else image
+
+    def _to_planes(self, picture: av.VideoFrame) -> np.ndarray | None:
+        """The decoder's own planes where they are as `Frame.planes` has them."""
+        usual = HD_COLORSPACES if picture.height >= HD_HEIGHT else SD_COLORSPACES
+        fits = (
+            picture.format.name == "yuv420p"
+            and picture.colorspace in usual
+            and picture.color_range in LIMITED_RANGES
+            and picture.width % 2 == picture.height % 2 == 0
+        )
+        if not (self._planes and fits) or self._size or rotation_clockwise(picture):
+            return None
+        return picture.to_ndarray()
 
     def _read_images(self) -> Iterator[Frame]:
         for index, path in enumerate(self.source.images):

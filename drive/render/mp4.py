@@ -2,8 +2,9 @@
 
 Choices, measured on two cores with a 1280x720 dashcam clip:
 
-- `superfast` at CRF 22: 15 ms of processor time a frame. At the same quality (38.9 dB)
-  `veryfast` takes 24 ms for a file 17 % smaller, `ultrafast` 10 ms for one 70 % larger.
+- `ultrafast` with three of the tools that it leaves out (`TOOLS`) at CRF 23: 6.5 ms of processor
+  time a frame. `superfast` at CRF 22 takes 12.0 ms for a file 14 % smaller and 0.5 dB more;
+  `ultrafast` alone 5.8 ms, at the same size 1.3 dB less (docs/decisions.md).
 - No B-frames: with them, FFmpeg's MP4 writer gives a variable-rate file a wrong length, and
   decode order differs from display order, which some readers take for the frame times.
 
@@ -22,17 +23,20 @@ from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
 from drive.errors import InputError
+from drive.render.planes import HD_HEIGHT
 
 TICKS_PER_SECOND = 90_000
 """Time base of MPEG systems: 25, 30, 30000/1001 and 60 frames a second fall on whole ticks."""
 
-PRESET = "superfast"
-CRF = 22
+PRESET = "ultrafast"
+TOOLS = "8x8dct=1:partitions=i8x8:deblock=0,0"
+"""Of x264, on top of the preset: larger transforms and deblocking cost next to nothing."""
+
+CRF = 23
 KEY_FRAME_EVERY_S = 2.0
 """Distance between key frames: seeking in a browser stays quick."""
 
 LIBX264_MAX_SIZE = 16_384
-HD_HEIGHT = 720
 BT709, BT601 = 1, 6
 """Codes of ITU-T H.273 for matrix, primaries and transfer. BT.709 from 720 rows up, else BT.601:
 what players assume of a file without tags, so that those which ignore tags are right as well."""
@@ -81,6 +85,7 @@ def add_h264(
     stream.time_base = Fraction(1, TICKS_PER_SECOND)
     key_frame_distance = max(round(KEY_FRAME_EVERY_S * rate), 1)
     stream.options = {"preset": preset, "crf": str(crf), "bf": "0", "g": str(key_frame_distance)}
+    stream.options |= {"x264-params": TOOLS} if preset == PRESET else {}
     codec = stream.codec_context
     codec.thread_count = threads
     codec.time_base = Fraction(1, TICKS_PER_SECOND)
@@ -107,6 +112,13 @@ def to_yuv(image: np.ndarray) -> av.VideoFrame:
         dst_colorspace=COLORSPACES[_matrix((width, height))],
         dst_color_range=ColorRange.MPEG,
     )
+    frame.time_base = Fraction(1, TICKS_PER_SECOND)
+    return frame
+
+
+def planes_to_yuv(planes: np.ndarray) -> av.VideoFrame:
+    """Planes as `drive.render.planes` has them as a frame that shares their memory."""
+    frame = av.VideoFrame.from_numpy_buffer(planes, format="yuv420p")
     frame.time_base = Fraction(1, TICKS_PER_SECOND)
     return frame
 

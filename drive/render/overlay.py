@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -17,6 +16,7 @@ from drive.errors import InputError
 from drive.frames.region import Region
 from drive.render.gauge import Gauge
 from drive.render.palette import DARK, LIGHT, Colour, class_colour, ink_on, track_colour
+from drive.render.planes import Place
 from drive.render.shapes import veil
 from drive.render.text import BOLD, fit, line_height, put_text, text_width
 from drive.types import Box, Detection
@@ -40,27 +40,19 @@ CORNER_SHARE = 0.22
 SHORTEST_CORNER = 3
 """In widths of the line: smaller boxes have plain corners."""
 
+BORDER_PX = 1
+"""Of dark around a box."""
+
 REGION_GLOW = 40
 """How much lighter the outline of the region is than the picture under it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Rectangle:
-    """Whole pixels; x2 and y2 exclusive."""
-
-    x1: int
-    y1: int
-    x2: int
-    y2: int
-
-    def overlaps(self, other: _Rectangle) -> bool:
-        return (
-            self.x1 < other.x2 and other.x1 < self.x2 and self.y1 < other.y2 and other.y1 < self.y2
-        )
-
-
 class Overlay:
-    """Draws results on frames of one size."""
+    """Draws results on frames of one size.
+
+    Attributes:
+        places: the rectangles outside which the last picture is as it was.
+    """
 
     def __init__(self, width: int, height: int) -> None:
         """Choose sizes for frames of `width` x `height` pixels.
@@ -77,6 +69,7 @@ class Overlay:
         self._stroke = max(1, round(STROKE_BASE + reference * STROKE_SHARE))
         self._margin = max(2, round(self.font_px * 0.5))
         self._gauge = Gauge(self.font_px)
+        self.places: list[Place] = []
 
     def draw(
         self,
@@ -106,6 +99,7 @@ class Overlay:
             InputError: the image has another size or type.
         """
         canvas = self._canvas(image)
+        self.places = []
         angles = _finite({"model": angle_deg, "human": truth_deg})
         text = fit(header or "", self.width - 4 * self._margin, self.font_px)
         panels = [place for place in (self._gauge_at(angles), self._header_at(text)) if place]
@@ -113,8 +107,10 @@ class Overlay:
             self._draw_region(canvas, region)
         self._draw_detections(canvas, detections, panels)
         if place := self._gauge_at(angles):
+            self.places.append(place)
             self._gauge.draw(canvas, (place.x1, place.y1), angles)
         if place := self._header_at(text):
+            self.places.append(place)
             self._draw_header(canvas, text, place)
         return canvas
 
@@ -134,34 +130,35 @@ class Overlay:
             return
         edges = [(x1, y1, x2, y1 + 1)] * (y1 > 0) + [(x1, y2 - 1, x2, y2)] * (y2 < self.height)
         edges += [(x1, y1, x1 + 1, y2)] * (x1 > 0) + [(x2 - 1, y1, x2, y2)] * (x2 < self.width)
+        self.places += [Place(*edge) for edge in edges]
         for left, top, right, bottom in edges:
             strip = canvas[top:bottom, left:right]
             strip[...] = np.minimum(strip, 255 - REGION_GLOW) + REGION_GLOW
 
-    def _gauge_at(self, angles: dict[str, float]) -> _Rectangle | None:
+    def _gauge_at(self, angles: dict[str, float]) -> Place | None:
         """The place of the gauge, bottom left; None without angles, or where it does not fit."""
         if not angles:
             return None
         width, height = self._gauge.size(tuple(angles))
         x, y = self._margin, self.height - self._margin - height
         fits = y >= 0 and x + width <= self.width
-        return _Rectangle(x, y, x + width, y + height) if fits else None
+        return Place(x, y, x + width, y + height) if fits else None
 
-    def _header_at(self, text: str) -> _Rectangle | None:
+    def _header_at(self, text: str) -> Place | None:
         """The place of the header, top left; None without a text, or where it does not fit."""
         pad = self._margin
         width = text_width(text, self.font_px) + 2 * pad
         height = line_height(self.font_px) + pad
         fits = text and height + pad <= self.height
-        return _Rectangle(pad, pad, pad + width, pad + height) if fits else None
+        return Place(pad, pad, pad + width, pad + height) if fits else None
 
-    def _draw_header(self, canvas: np.ndarray, text: str, place: _Rectangle) -> None:
+    def _draw_header(self, canvas: np.ndarray, text: str, place: Place) -> None:
         veil(canvas, place.x1, place.y1, place.x2 - place.x1, place.y2 - place.y1)
         left_top = (place.x1 + self._margin, place.y1 + self._margin // 2)
         put_text(canvas, text, left_top, self.font_px, LIGHT)
 
     def _draw_detections(
-        self, canvas: np.ndarray, detections: Iterable[Detection], taken: list[_Rectangle]
+        self, canvas: np.ndarray, detections: Iterable[Detection], taken: list[Place]
     ) -> None:
         """Boxes first, the surest on top; then tags, the surest first in the choice of places."""
         shown = [
@@ -170,20 +167,21 @@ class Overlay:
             if (box := self._clip(found.box)) is not None
         ]
         for found, box in shown:
+            self.places.append(box.grown(BORDER_PX))
             _draw_box(canvas, box, _colour(found), self._stroke)
         for found, box in reversed(shown):
             self._draw_tag(canvas, found, box, taken)
 
-    def _clip(self, box: Box) -> _Rectangle | None:
+    def _clip(self, box: Box) -> Place | None:
         """The box in whole pixels inside the frame; None where nothing of it is."""
         if not all(math.isfinite(edge) for edge in box):
             return None
         x1, y1 = max(round(box[0]), 0), max(round(box[1]), 0)
         x2, y2 = min(round(box[2]), self.width), min(round(box[3]), self.height)
-        return _Rectangle(x1, y1, x2, y2) if x1 < x2 and y1 < y2 else None
+        return Place(x1, y1, x2, y2) if x1 < x2 and y1 < y2 else None
 
     def _draw_tag(
-        self, canvas: np.ndarray, found: Detection, box: _Rectangle, taken: list[_Rectangle]
+        self, canvas: np.ndarray, found: Detection, box: Place, taken: list[Place]
     ) -> None:
         text, font_px = self._tag_text(found, box)
         pad = max(2, round(font_px * 0.3))
@@ -195,11 +193,12 @@ class Overlay:
         if spot is None:
             return
         taken.append(spot)
+        self.places.append(spot)
         colour = _colour(found)
         canvas[spot.y1 : spot.y2, spot.x1 : spot.x2] = colour
         put_text(canvas, text, (spot.x1 + pad, spot.y1), font_px, ink_on(colour), BOLD)
 
-    def _tag_text(self, found: Detection, box: _Rectangle) -> tuple[str, int]:
+    def _tag_text(self, found: Detection, box: Place) -> tuple[str, int]:
         """All there is to say where the box is wide enough, else what tells it from others."""
         score = f"{found.score:.2f}"
         track = "" if found.track_id is None else f" #{found.track_id}"
@@ -212,16 +211,14 @@ class Overlay:
             return full, small_px
         return track.strip() or score, small_px
 
-    def _spot(
-        self, box: _Rectangle, width: int, height: int, taken: list[_Rectangle]
-    ) -> _Rectangle | None:
+    def _spot(self, box: Place, width: int, height: int, taken: list[Place]) -> Place | None:
         """A free place for a tag, nearest to its box first; None where all is taken."""
         left = min(max(box.x1, 0), self.width - width)
         right = min(max(box.x2 - width, 0), self.width - width)
         above, below, inside = box.y1 - height, box.y2, box.y1
         places = [(left, above), (left, below), (right, above), (right, below), (left, inside)]
         for x, y in places:
-            spot = _Rectangle(x, y, x + width, y + height)
+            spot = Place(x, y, x + width, y + height)
             fits = y >= 0 and spot.y2 <= self.height
             if fits and not any(spot.overlaps(other) for other in taken):
                 return spot
@@ -241,9 +238,9 @@ def _colour(found: Detection) -> Colour:
     return track_colour(found.track_id)
 
 
-def _draw_box(canvas: np.ndarray, box: _Rectangle, colour: Colour, stroke: int) -> None:
+def _draw_box(canvas: np.ndarray, box: Place, colour: Colour, stroke: int) -> None:
     """A thin frame with bold corners, dark outside so that it shows on any ground."""
-    _draw_frame(canvas, box, -1, DARK, 1)
+    _draw_frame(canvas, box, -BORDER_PX, DARK, BORDER_PX)
     _draw_frame(canvas, box, 0, colour, stroke)
     reach = round(min(box.x2 - box.x1, box.y2 - box.y1) * CORNER_SHARE)
     bold = stroke + max(1, stroke // 2)
@@ -257,9 +254,7 @@ def _draw_box(canvas: np.ndarray, box: _Rectangle, colour: Colour, stroke: int) 
             canvas[top : top + reach, left : left + bold] = colour
 
 
-def _draw_frame(
-    canvas: np.ndarray, box: _Rectangle, inset: int, colour: Colour, stroke: int
-) -> None:
+def _draw_frame(canvas: np.ndarray, box: Place, inset: int, colour: Colour, stroke: int) -> None:
     """The outline of a box, `stroke` pixels wide inwards from `inset` pixels inside it."""
     for step in range(inset, inset + stroke):
         top_left = (box.x1 + step, box.y1 + step)

@@ -26,6 +26,7 @@ from drive.render.mp4 import (
     add_h264,
     even_size,
     open_mp4,
+    planes_to_yuv,
     reason,
     to_yuv,
 )
@@ -137,12 +138,13 @@ class VideoWriter:
         with self._stack:
             self._complete()
 
-    def write(self, image: np.ndarray, time_s: float) -> None:
+    def write(self, image: np.ndarray, time_s: float, planes: np.ndarray | None = None) -> None:
         """Add a frame.
 
         Args:
             image: (height, width, 3) uint8, RGB; read only, and not kept.
             time_s: its time in seconds, on the source's clock.
+            planes: the same picture as `drive.render.planes` has it, which saves converting it.
 
         Raises:
             InputError: the image has another size or type than declared, or the time is no number.
@@ -151,7 +153,7 @@ class VideoWriter:
         self._check(image, time_s)
         try:
             pts = self._advance_clock(time_s)
-            frame = to_yuv(image)
+            frame = to_yuv(image) if planes is None else planes_to_yuv(planes)
             frame.pts = pts
             self._mux(self._stream.encode(frame))
             if self._sound is not None:

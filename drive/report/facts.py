@@ -61,7 +61,7 @@ def _trained_steering(results: Numbers, record: Numbers) -> list[Fact | None]:
     measured = results.get("test") or results.get("validation") or {}
     best, epochs = results.get("best_epoch"), results.get("epochs")
     return [
-        *_errors(measured),
+        *_errors(measured, "test" if results.get("test") else "validation"),
         _fact("best epoch", f"{best} of {epochs}") if best else None,
         _measure("validation loss", results.get("val_loss"), "", 3),
     ]
@@ -81,12 +81,18 @@ def _trained_detector(results: Numbers, record: Numbers) -> list[Fact | None]:
     ]
 
 
-def _errors(metrics: Numbers) -> list[Fact | None]:
+def _errors(metrics: Numbers, where: str = "") -> list[Fact | None]:
     baselines = metrics.get("baselines") or {}
     beside = [f"{name.split('_')[0]} {value:.2f}" for name, value in baselines.items() if value]
     note = f"always {', '.join(beside)}".replace("always persistence", "persistence")
     return [
-        _measure("RMSE", metrics.get("rmse_deg"), "°", 2, note if beside else ""),
+        _measure(
+            f"RMSE, {where}" if where else "RMSE",
+            metrics.get("rmse_deg"),
+            "°",
+            2,
+            note if beside else "",
+        ),
         _measure("mean error", metrics.get("mae_deg"), "°", 2),
     ]
 

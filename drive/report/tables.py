@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import math
+import sys
+from array import array
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,13 +67,12 @@ def read_series(path: Path, by: str | None = None) -> dict[str, Series]:
     Raises:
         InputError: it is no such table.
     """
-    header, columns = _columns(path, ("frame", "time_s", *((by,) if by else ())))
-    names = columns[by] if by else [""] * len(columns["frame"])
-    numbers = {name: _numbers(path, columns[name]) for name in header if name != by}
+    texts, numbers = _read(path, ("frame", "time_s"), (by,) if by else ())
+    count = len(numbers["frame"])
+    names = np.array(texts[by], dtype=object) if by else np.full(count, "", dtype=object)
     found = {}
-    labels = np.array(names, dtype=object)
-    for name in dict.fromkeys(names):
-        rows = labels == name
+    for name in dict.fromkeys(names.tolist()):
+        rows = names == name
         own = {key: values[rows] for key, values in numbers.items()}
         frame, time_s = own.pop("frame").astype(np.int64), own.pop("time_s")
         found[name] = Series(frame, time_s, own)
@@ -83,34 +85,44 @@ def read_boxes(path: Path) -> Boxes:
     Raises:
         InputError: it is no such table.
     """
-    _, columns = _columns(path, ("source", "frame", "time_s", "track_id", "class", "score", *BOX))
+    needed = ("frame", "time_s", "track_id", "score", *BOX)
+    texts, numbers = _read(path, needed, ("source", "class"))
     return Boxes(
-        columns["source"],
-        _numbers(path, columns["frame"]).astype(np.int64),
-        _numbers(path, columns["time_s"]),
-        np.nan_to_num(_numbers(path, columns["track_id"])).astype(np.int64),
-        columns["class"],
-        _numbers(path, columns["score"]),
-        np.stack([_numbers(path, columns[name]) for name in BOX], axis=1),
+        texts["source"],
+        numbers["frame"].astype(np.int64),
+        numbers["time_s"],
+        np.nan_to_num(numbers["track_id"]).astype(np.int64),
+        texts["class"],
+        numbers["score"],
+        np.stack([numbers[name] for name in BOX], axis=1),
     )
 
 
-def _columns(path: Path, needed: tuple[str, ...]) -> tuple[list[str], dict[str, list[str]]]:
-    """The header and the cells of each column."""
+def _read(
+    path: Path, needed: tuple[str, ...], texts: tuple[str, ...]
+) -> tuple[dict[str, list[str]], dict[str, np.ndarray]]:
+    """The columns of words, each word kept once, and all others as (N,) float64; row by row."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = csv.reader(file)
             header = next(rows, [])
-            cells = list(zip(*rows, strict=True)) or [()] * len(header)
-    except (OSError, UnicodeDecodeError, ValueError, csv.Error) as error:
+            if missing := [name for name in (*needed, *texts) if name not in header]:
+                received = ", ".join(header)
+                raise InputError(f"{path}: a column {missing[0]} expected. Received: {received}")
+            words: dict[str, list[str]] = {name: [] for name in texts}
+            numbers = {name: array("d") for name in header if name not in texts}
+            add_word = [(header.index(name), found.append) for name, found in words.items()]
+            add = [(header.index(name), found.append) for name, found in numbers.items()]
+            for row in rows:
+                for place, append in add:
+                    cell = row[place]
+                    append(float(cell) if cell else math.nan)
+                for place, append_word in add_word:
+                    append_word(sys.intern(row[place]))
+    except (ValueError, IndexError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: a number in every cell expected. {error}") from error
+    except (OSError, csv.Error) as error:
         raise InputError(f"{path} cannot be read as a table: {error}") from error
-    if missing := [name for name in needed if name not in header]:
-        raise InputError(f"{path}: a column {missing[0]} expected. Received: {', '.join(header)}")
-    return header, {name: list(each) for name, each in zip(header, cells, strict=True)}
-
-
-def _numbers(path: Path, cells: list[str]) -> np.ndarray:
-    try:
-        return np.array([float(cell) if cell else np.nan for cell in cells], dtype=np.float64)
-    except ValueError as error:
-        raise InputError(f"{path}: a number expected. {error}") from error
+    return words, {name: np.array(values, dtype=np.float64) for name, values in numbers.items()}

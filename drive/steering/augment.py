@@ -34,13 +34,13 @@ FULL_SHIFT_AIM_M = 15.0
 """A driver who aims nearer than this, 20 m/s at the paper's two seconds, is put less far beside the
 path, in proportion: who drives slower strays less, and would need angles that no drive holds."""
 
-WIDEN = (0.75, 1.0)
+WIDEN = (0.85, 1.1)
 """Narrowest and widest factor on the width of the road, drawn evenly on a logarithmic scale. Where
 the lane is known by its distance from the middle, a network must see both edges of the road to
 find it, and learns the few widths of its training roads by heart unless they vary. Simulators'
 race tracks are wide: who also saw them widened drove narrow ones too far from their edge."""
 
-BRIGHTNESS = (0.45, 2.2)
+BRIGHTNESS = (0.35, 2.8)
 """Darkest and brightest factor; drawn evenly on a logarithmic scale."""
 
 GAMMA = (0.75, 1.35)

@@ -92,13 +92,16 @@ def test_the_command_writes_table_figures_and_chart(
     network = ("inference", "tiny-yolo-drive")
     assert named == [
         ("decode", "video.mp4", None, "pyav"),
+        ("encode", "video.mp4", None, "x264"),
         ("inference", "tiny-yolo-v1", "float", "openvino"),
         ("inference", "tiny-yolo-v1", "float", "onnx"),
         *((*network, "float", engine) for engine in ("openvino", "onnx", "keras")),
         *((*network, "int8", engine) for engine in ("openvino", "onnx")),
+        *(("inference", "steering", "float", engine) for engine in ("openvino", "onnx", "keras")),
     ]
     assert all(r["ms"] > 0 and r["per_second"] > 0 for r in figures["stages"])
-    assert figures["stages"][-1]["size"] == "128x64"
+    assert {r["size"] for r in figures["stages"] if r["subject"] == "tiny-yolo-drive"} == {"128x64"}
+    assert figures["stages"][-1]["size"] == "200x66"
     ratios = figures["ratios"]
     assert ratios["int8_vs_float"] > 0
     assert ratios["drive_int8_vs_tiny_yolo_v1_float"] > 0
@@ -121,7 +124,7 @@ def test_without_an_int8_form_float_is_measured_and_said(
     assert "small-int8.onnx" in capsys.readouterr().err
     figures = json.loads((tmp_path / "out" / "bench.json").read_text())
     assert figures["ratios"]["int8_vs_float"] is None
-    assert {r["engine"] for r in figures["stages"]} == {"pyav", "openvino", "onnx"}
+    assert {r["engine"] for r in figures["stages"]} == {"pyav", "x264", "openvino", "onnx"}
 
 
 def test_wrong_arguments_end_with_status_2(

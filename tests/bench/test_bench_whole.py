@@ -17,7 +17,7 @@ from drive.bench import whole
 from drive.bench.trace import chrome_trace
 from drive.cars.detector import load_detector
 from drive.cars.tiny_yolo_v1 import build_tiny_yolo_v1
-from drive.commands.bench import _Detection, _named
+from drive.commands.bench import _named, _Turns
 from drive.errors import DriveError, InputError
 from drive.frames.probe import probe
 from drive.frames.reader import read_frames
@@ -147,6 +147,10 @@ def test_the_command_times_whole_detection_and_writes_a_trace(
     measured = rows["straightforward"]["ms"] / rows["drive"]["ms"]
     assert figures["ratios"]["detect_vs_straightforward"] == pytest.approx(measured, rel=0.02)
     assert figures["ratios"]["detect_vs_ultralytics"] is None
+    (steered,) = (row for row in figures["stages"] if row["stage"] == "predict-steering")
+    shown_ms = 1000 / 20  # of each frame of that video
+    measured = shown_ms / steered["ms"]
+    assert figures["ratios"]["predict_steering_vs_video"] == pytest.approx(measured, rel=0.02)
     assert figures["detect"]["frames"] == 5
     assert figures["detect"]["first_run_s"] > 0
     assert {"decode", "detect", "write"} <= set(figures["detect"]["seconds"])
@@ -169,7 +173,7 @@ def test_our_network_too_is_loaded_before_the_clock_starts(
         return load_detector(path, *args, **settings)  # type: ignore[arg-type]
 
     monkeypatch.setattr("drive.cars.detector.load_detector", load)
-    ours = _Detection(str(weights), tmp_path / "out")
+    ours = _Turns("detect", ["--weights", str(weights)], tmp_path)
     video = make_video(frames=3)
     ours(video)
     first_s = ours.first_s

@@ -352,10 +352,10 @@
     const columns = [
       drive.pictures
         ? { title: "picture", width: "minmax(8rem, 2fr)", button: true, value: (row) => at[row], text: (row) => decodeURIComponent(drive.pictures[at[row]].split("/").pop()) }
-        : { title: "time", width: "minmax(5rem, 1fr)", number: true, button: true, value: (row) => at[row], text: (row) => clock(drive.times[at[row]], 2) },
-      { title: "class", width: "minmax(5rem, 1fr)", value: (row) => found.labels[label[row]], text: (row) => found.labels[label[row]] },
-      { title: "score", width: "minmax(4rem, 1fr)", number: true, falls: true, value: (row) => score[row], text: (row) => score[row].toFixed(3) },
-      { title: "size", width: "minmax(6.5rem, 1.3fr)", number: true, falls: true, value: area, text: (row) => `${whole(x2[row] - x1[row])} × ${whole(y2[row] - y1[row])}` },
+        : { title: "time", width: "minmax(4.2rem, 1fr)", number: true, button: true, value: (row) => at[row], text: (row) => clock(drive.times[at[row]], 2) },
+      { title: "class", width: "minmax(3.6rem, 1fr)", value: (row) => found.labels[label[row]], text: (row) => found.labels[label[row]] },
+      { title: "score", width: "minmax(3.2rem, 1fr)", number: true, falls: true, value: (row) => score[row], text: (row) => score[row].toFixed(3) },
+      { title: "size", width: "minmax(5.2rem, 1.3fr)", number: true, falls: true, value: area, text: (row) => `${whole(x2[row] - x1[row])} × ${whole(y2[row] - y1[row])}` },
       drive.pictures ? null : { title: "track", width: "minmax(3.5rem, 1fr)", number: true, value: (row) => track[row], text: (row) => (track[row] ? whole(track[row]) : "–") },
       drive.pictures ? null : { title: "frame", width: "minmax(4rem, 1fr)", number: true, value: (row) => at[row], text: (row) => whole(drive.index[at[row]]) },
       { title: "left, top", width: "minmax(6.5rem, 1.3fr)", number: true, text: (row) => `${whole(x1[row])}, ${whole(y1[row])}` },
