@@ -52,7 +52,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     said = json.dumps({"address": address, "folder": str(folder)}) if args.json else address
     sys.stdout.write(f"{said}\n")
     sys.stdout.flush()
-    context.message(f"showing {folder} at {address}; Ctrl-C ends it")
+    context.message(f"showing {folder}; Ctrl-C ends it")
     if not args.no_browser:
         open_browser(address, lambda: context.message(f"no browser opened: go to {address}"))
     serve(make_app(folder), listening)

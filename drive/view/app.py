@@ -43,6 +43,7 @@ from drive.view.runs import (
     below,
     inputs_of,
     list_runs,
+    live_data,
     picture_of,
     read_record,
     resolved_settings,
@@ -55,6 +56,10 @@ HEAD = "\n".join(
     f'<link rel="stylesheet" href="{address}">'
     for address in ("/assets/colours.css", f"/report-assets/{STYLE}", "/assets/view.css")
 )
+UNFINISHED = ("running", "stopped")
+ASKED = ("command", "title", "started", "command_line", "settings")
+"""What the live report of a training knows before there is a `run.json`."""
+
 LARGEST_BODY = 10_000
 A_DAY_S = 86_400
 TEXT = "text/plain; charset=utf-8"
@@ -152,8 +157,8 @@ class _Shelf:
         data: dict[str, Any] = {"run": run, "state": run_state(folder), "report": None, "error": ""}
         try:
             report = read_report(folder)
-            if data["state"] == "running" and report["training"]:
-                report |= {"live": True, "written": report["training"]["updated"]}
+            if data["state"] in UNFINISHED:
+                report |= _as_it_goes_on(folder, report, data["state"])
             data["report"] = _with_sources(report, run, recordings)
         except (DriveError, LookupError, TypeError, ValueError, AttributeError) as error:
             data["error"] = f"The report cannot be made: {error}"
@@ -213,6 +218,14 @@ class _Shelf:
             raise MissingFileError("This run has no picture")
         headers = {"cache-control": f"max-age={A_DAY_S}"} if request.url.query else {}
         return Response(thumbnail(below(folder, name)), media_type="image/jpeg", headers=headers)
+
+
+def _as_it_goes_on(folder: Path, report: dict[str, Any], state: str) -> dict[str, Any]:
+    """What the report of a training without a `run.json` can say besides."""
+    known = live_data(folder)
+    written = (report["training"] or {}).get("updated")
+    said = {key: known[key] for key in ASKED if key in known}
+    return said | {"live": state == "running", "written": written}
 
 
 def _of_recording(table: dict[str, Any], recording: KnownRecording) -> BadStretch:

@@ -1,7 +1,7 @@
 """The runs below a folder: what each was, when, its numbers, and what to show of it.
 
-A run is a folder with a `run.json`, or a training that has none yet. Knows the files of a run
-folder; nothing of the web.
+A run is a folder with a `run.json`, or a training that has none yet but a history or the data of
+its live report. Knows the files of a run folder; nothing of the web.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from drive.errors import InputError, MissingFileError
 from drive.files import PART
 from drive.history import read_history
 from drive.report.facts import facts_of
+from drive.report.page import LIVE_DATA
 
 RUN, METRICS, HISTORY = "run.json", "metrics.json", "history.csv"
+TRAINING = (HISTORY, LIVE_DATA)
 IMAGES = "images"
 SKIPPED = frozenset({IMAGES, "checkpoint", "report_files", "tensorboard"})
 DEEPEST = 8
@@ -119,13 +121,13 @@ def run_folder(root: Path, run: str) -> Path:
         MissingFileError: there is no such run.
     """
     folder = below(root, run)
-    if not ((folder / RUN).is_file() or (folder / HISTORY).is_file()):
+    if not any((folder / name).is_file() for name in (RUN, *TRAINING)):
         raise MissingFileError(f"There is no run {run!r}: it was removed, or never finished")
     return folder
 
 
 def _is_run(names: set[str]) -> bool:
-    return RUN in names or HISTORY in names
+    return not names.isdisjoint((RUN, *TRAINING))
 
 
 def _folders(root: Path) -> Iterator[Path]:
@@ -148,12 +150,13 @@ def _entry(folder: Path, root: Path) -> RunEntry:
     words = (record or {}).get("command")
     command = str(words[1]) if isinstance(words, list) and len(words) > 1 else ""
     training = record is None and state != "damaged"
+    live = live_data(folder) if training else {}
     picture = picture_of(folder, record or {})
     return RunEntry(
         run=folder.relative_to(root).as_posix() if folder != root else "",
-        command="training" if training else command,
-        title=_title(record or {}, folder),
-        started=_started(record or {}, folder),
+        command=str(live.get("command") or "training") if training else command,
+        title=str(live.get("title") or _title(record or {}, folder)),
+        started=_started(record or live, folder),
         state=state,
         facts=_facts_of_training(folder) if training else _facts(command, record or {}, folder),
         picture=picture,
@@ -186,8 +189,7 @@ def _started(record: Mapping[str, Any], folder: Path) -> float:
     try:
         return datetime.strptime(str(record.get("started")), STARTED_FORM).timestamp()
     except ValueError:
-        file = folder / (RUN if (folder / RUN).exists() else HISTORY)
-        return file.stat().st_mtime if file.exists() else 0.0
+        return _changed(folder, (RUN,)) or _changed(folder, TRAINING)
 
 
 def _facts(command: str, record: dict[str, Any], folder: Path) -> list[dict[str, str]]:
@@ -214,12 +216,28 @@ def _facts_of_training(folder: Path) -> list[dict[str, str]]:
 
 def _is_live(folder: Path) -> bool:
     try:
-        idle_s = time.time() - (folder / HISTORY).stat().st_mtime
         rows = read_history(folder / HISTORY)
-    except (OSError, InputError):
-        return False
+    except InputError:
+        rows = []
     longest_s = max((row.seconds for row in rows), default=0.0)
+    idle_s = time.time() - _changed(folder, TRAINING)
     return idle_s < max(LIVE_S, LIVE_EPOCHS * longest_s)
+
+
+def _changed(folder: Path, names: tuple[str, ...]) -> float:
+    """When the newest of these files was written; 0 where there is none."""
+    files = [folder / name for name in names]
+    return max((file.stat().st_mtime for file in files if file.exists()), default=0.0)
+
+
+def live_data(folder: Path) -> dict[str, Any]:
+    """What the live report of a training says; nothing where there is none."""
+    try:
+        text = (folder / LIVE_DATA).read_text(encoding="utf-8")
+        found = json.loads(text[text.index("(") + 1 : text.rindex(")")])
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def picture_of(folder: Path, record: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -127,6 +128,40 @@ def test_what_was_evaluated_plays_from_where_it_lies(page: Page, results: Result
     page.open("/run/deep/eval", "DriveView.report && DriveView.report.video")
     page.wait("DriveView.report.video.readyState >= 2 && DriveView.report.duration > 7")
     assert not page.value("document.querySelector('.marks').hidden")
+    assert page.complaints() == []
+
+
+def test_names_of_all_kinds_lead_to_their_runs(page: Page, results: Results) -> None:
+    odd = "ä b#c?d%2e&e=f+g"
+    (results.root / "001-annotate").rename(results.root / odd)
+    page.open("/?q=%C3%A4", "document.querySelectorAll('.card').length === 1")
+    page.wait("document.querySelector('.card img').naturalWidth === 320")
+    page.click(".card h2 a")
+    page.wait("DriveView.report && DriveView.report.video.readyState >= 2")
+    assert page.texts("#name") == [odd]
+    page.open("/", "document.querySelectorAll('.card').length === 5")
+    for name in (odd, "002-annotate"):
+        page.do(f"document.querySelector('[data-run=\"{name}\"] input').click()")
+    page.click("#compare")
+    page.wait(f"{SIDES}.length === 2 && {SIDES}.every((v) => v.readyState >= 2)")
+    assert page.complaints() == []
+
+
+def test_pictures_are_compared_too(page: Page, results: Results) -> None:
+    for number in (6, 7):
+        folder = results.add(f"00{number}-detect", "detect", "2026-11-02T10:00:00+0000")
+        (folder / "images").mkdir()
+        for name in ("a", "b", "c"):
+            image = np.full((90, 160, 3), 20 * number, np.uint8)
+            cv2.imwrite(str(folder / "images" / f"{name}.jpg"), image)
+    page.open("/compare?a=006-detect&b=007-detect", "DriveView.pair")
+    page.wait("document.querySelectorAll('.screen img').length === 2")
+    page.press("\ue014")
+    shown = page.value("[...document.querySelectorAll('.screen img')].map((e) => e.src)")
+    assert [each.rsplit("/files/")[1] for each in shown] == [
+        "006-detect/images/b.jpg",
+        "007-detect/images/b.jpg",
+    ]
     assert page.complaints() == []
 
 

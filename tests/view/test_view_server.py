@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from drive.report import LiveReport
 from drive.view.app import make_app
 from drive.view.runs import list_runs
 from tests.view.conftest import ADDRESS, ORIGIN, Results, write_history
@@ -48,6 +49,26 @@ def test_a_training_without_a_word_for_long_has_stopped(results: Results) -> Non
     os.utime(history, (old, old))
     states = {entry.run: entry.state for entry in list_runs(results.root)}
     assert states["005-train-steering"] == "stopped"
+
+
+def test_a_training_is_listed_from_its_beginning(results: Results) -> None:
+    """Before its first epoch there is only the live report, which knows what was asked."""
+    record = {
+        "command": ["python run.py", "train-steering", "town"],
+        "started": "2026-11-21T23:00:00+0000",
+        "settings": {"recordings": ["town"], "epochs": 7},
+    }
+    folder = results.root / "006-train-steering"
+    write_history(folder / "member1", 1)
+    LiveReport(folder, record)
+    client = TestClient(make_app(results.root), base_url=ADDRESS)
+    runs = {run["run"]: run for run in client.get("/api/runs").json()["runs"]}
+    assert "006-train-steering/member1" not in runs
+    live = runs["006-train-steering"]
+    assert (live["command"], live["title"], live["state"]) == ("train-steering", "town", "running")
+    report = client.get("/api/report/006-train-steering").json()["report"]
+    assert (report["live"], report["title"]) == (True, "town")
+    assert ["epochs", "7"] in report["settings"]
 
 
 def test_strange_folders_are_listed_too(results: Results, tmp_path: Path) -> None:
