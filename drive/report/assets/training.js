@@ -189,7 +189,9 @@
   }
 
   function exponent(value) {
-    return value === null ? "–" : Number(value.toPrecision(3)).toString();
+    if (value === null) return "–";
+    const short = Number(value.toPrecision(3));
+    return Math.abs(short) < 1e-4 ? short.toExponential() : short.toString();
   }
 
   function distributionOption(training) {
