@@ -46,6 +46,7 @@ COMMANDS = {
     "evaluate-detector": "average precision of the detector on labelled images",
     "check-data": "read recordings and report what is wrong with them",
     "crop-preview": "one picture: the frame, the crop, what the network is given",
+    "view": "open the results in a browser: list, reports, comparison, marks",
     "compare": "two result videos side by side, and a short preview",
     "export": "a network as a file for another runtime: OpenVINO, ONNX, LiteRT, SavedModel",
     "bench": "measure speed on this machine, beside other networks and runtimes",

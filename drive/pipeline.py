@@ -226,6 +226,7 @@ def run_pipeline(
         return analyser.analyse(frame, shows_time)
 
     def write(result: Result) -> None:
+        _note_ends(record, result.frame)
         with record.stage("write"):
             for sink in sinks:
                 sink.write(result)
@@ -248,6 +249,13 @@ def run_pipeline(
     record.counts["frames_lost"] = reader.frames_lost
     if live:
         record.counts["frames_dropped"] = reader.frames_read - analysed
+
+
+def _note_ends(record: RunRecord, frame: Frame) -> None:
+    """Keep the first and the last frame's number and time: the clock of what was written."""
+    end = {"frame": frame.index, "time_s": frame.time_s}
+    ends = record.extra.setdefault("frames", {"first": end})
+    ends["last"] = end
 
 
 def _timed(reader: FrameReader, record: RunRecord) -> Iterator[Frame]:

@@ -183,7 +183,15 @@ class RunRecord:
 
     def write(self, path: Path) -> None:
         """Write `run.json`."""
-        record = {
+        write_json(path, self._entries())
+
+    def as_json(self) -> dict[str, Any]:
+        """What `run.json` would say now, as it is read back."""
+        read: dict[str, Any] = json.loads(json.dumps(self._entries(), default=plain))
+        return read
+
+    def _entries(self) -> dict[str, Any]:
+        return {
             "command": self.command,
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(self.started)),
             "settings": self.settings,
@@ -196,7 +204,6 @@ class RunRecord:
             },
             **self.extra,
         }
-        write_json(path, record)
 
 
 def write_json(path: Path, value: Any) -> None:

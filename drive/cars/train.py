@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -72,6 +72,7 @@ def train_detector(
     settings: TrainingSettings,
     resume: bool = False,
     progress: Progress = no_progress,
+    on_epoch: Callable[[EpochResult], None] | None = None,
 ) -> list[EpochResult]:
     """Train a network and leave the averaged weights of the best epoch in it.
 
@@ -89,6 +90,7 @@ def train_detector(
         settings: how to train.
         resume: go on from the checkpoint in `folder`.
         progress: shows each epoch.
+        on_epoch: called with each finished epoch, its state on disk; what it raises ends all.
 
     Returns:
         The history, earlier parts included.
@@ -128,6 +130,8 @@ def train_detector(
         history.append(EpochResult(epoch + 1, loss, val_loss, rate, seconds))
         write_history(folder / HISTORY, history)
         _save_checkpoint(model, folder / CHECKPOINT, epoch + 1)  # last: resuming believes it
+        if on_epoch:
+            on_epoch(history[-1])
     network.set_weights(keras.saving.load_model(folder / BEST, compile=False).get_weights())
     return history
 

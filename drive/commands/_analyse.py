@@ -10,7 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drive.commands._common import SHIPPED_STEERING_NOTE, Context, recording_overrides
+from drive.commands._common import (
+    SHIPPED_STEERING_NOTE,
+    Context,
+    add_report_option,
+    recording_overrides,
+)
 from drive.commands._many import add_many_options
 from drive.errors import InputError
 
@@ -52,6 +57,7 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--end", type=float, metavar="S", help="second to stop at")
     group.add_argument("--no-video", action="store_true", help="tables only, no annotated video")
     group.add_argument("--engine", choices=ENGINES, default="auto", help="what runs the network")
+    add_report_option(parser)
     add_many_options(parser)
 
 

@@ -12,16 +12,20 @@ import sys
 import tomllib
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from drive.errors import DriveError, InputError, MissingFileError
 from drive.progress import Item, no_progress
 from drive.runs import RunFolder, RunRecord, open_run_folder, plain
 
+if TYPE_CHECKING:
+    from drive.report import LiveReport
+
 Loaded = TypeVar("Loaded")
 
 PROGRAM = "python run.py"
 EXIT_WRONG_INPUT = 2
+REPORT = "report.html"
 SHIPPED_STEERING_NOTE = (
     "steering: the weights that ship learnt in a simulator; on other cameras and real roads their "
     "angles mean little: train your own with train-steering, and name it with --weights (annotate: "
@@ -130,6 +134,13 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_report_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--no-report`; a command that has it writes a report when it is done."""
+    parser.add_argument(
+        "--no-report", action="store_true", help="no report.html, the page to look at the run with"
+    )
+
+
 def recording_overrides(args: argparse.Namespace) -> dict[str, Any]:
     """The recording options as `open_recordings` takes them; None where not given."""
     return {
@@ -225,6 +236,8 @@ class Context:
         """The folder of this run, made on the first call."""
         if self._folder is None:
             self._folder = open_run_folder(self.name, self.args.out, self.args.overwrite)
+            if self.reports:
+                self._folder.file(REPORT)
         return self._folder
 
     def message(self, text: str) -> None:
@@ -263,13 +276,34 @@ class Context:
             with contextlib.suppress(OSError):  # not empty: somebody's, or worth keeping
                 self._folder.path.rmdir()
 
+    @property
+    def reports(self) -> bool:
+        """Whether the run gets a report."""
+        return not getattr(self.args, "no_report", True)
+
+    def live_report(self) -> LiveReport | None:
+        """The report of a training that begins; None where none is wanted."""
+        if not self.reports:
+            return None
+        from drive.report import LiveReport
+
+        return LiveReport(self.run_folder().path, self.record.as_json())
+
+    def _write_report(self, folder: Path) -> Path:
+        from drive.report import write_report
+
+        with self.record.stage("report"):
+            return write_report(folder, self.record.as_json())
+
     def finish(self, results: dict[str, Any]) -> None:
         """Write `run.json` and, with `--json`, the results as the last line of standard output."""
         if self._folder is not None:
+            folder = self._folder.path
             self.record.extra.setdefault("results", results)
-            path = self._folder.path / "run.json"
+            report = {"report": self._write_report(folder)} if self.reports else {}
+            path = folder / "run.json"
             self.record.write(path)
-            results = {**results, "out": self._folder.path, "run": path}
+            results = {**results, **report, "out": folder, "run": path}
         if self.args.json:
             sys.stdout.write(json.dumps(results, default=plain, ensure_ascii=False) + "\n")
         sys.stdout.flush()

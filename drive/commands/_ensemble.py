@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drive.commands._common import Context
+from drive.commands._training_report import note_steering
 
 if TYPE_CHECKING:
     from drive.runs import RunFolder
@@ -67,22 +68,25 @@ def train_members(
         with context.record.stage("write"):
             written.append(write(results[-1], own, home))
     with context.record.stage("write"):
-        return _write_ensemble(split, results, written, folder, context)
+        return _write_ensemble(split, results, written, settings.epochs, folder, context)
 
 
 def _write_ensemble(
     split: Split,
     results: Sequence[TrainingResult],
     written: Sequence[dict[str, Any]],
+    epochs: int,
     folder: RunFolder,
     context: Context,
 ) -> dict[str, Any]:
     import numpy as np
 
     from drive.render.plots import plot_steering_distribution, plot_steering_over_time
+    from drive.report.training import PREDICTIONS, write_predictions
     from drive.steering.ensemble import as_lines, describe_ensemble, merge
-    from drive.steering.evaluate import as_table, evaluate, in_one_row
+    from drive.steering.evaluate import as_table, by_recording, evaluate, in_one_row
     from drive.steering.model_file import KERAS_FILE, read_notes, save_trained
+    from drive.steering.network import fold_batch_norm
 
     metadata = describe_ensemble(read_notes(written[0]["model"]), len(results))
     model = folder.file(KERAS_FILE)
@@ -93,12 +97,17 @@ def _write_ensemble(
     metrics = {"validation": evaluate(answers, mean_deg)}
     if tested:
         metrics["test"] = evaluate(tested, mean_deg)
+    write_predictions(folder.file(PREDICTIONS), by_recording(tested or answers))
     over_time = folder.file("steering_over_time.png")
     distribution = folder.file("steering_distribution.png")
     times, angles, truths = in_one_row(tested or answers)
     spread = np.concatenate([drive.spread_deg for drive in tested or answers])
     plot_steering_over_time(over_time, times, angles, truths, spread_deg=spread)
-    plot_steering_distribution(distribution, {"human": truths, "ensemble": angles})
+    series = {"human": truths, "ensemble": angles}
+    plot_steering_distribution(distribution, series)
+    first = fold_batch_norm(results[0].model)
+    shown, parts = (tested, split.test) if tested else (answers, split.validation)
+    note_steering(context, folder.path, epochs, first, parts, shown, series)
     context.message(as_table(metrics))
     for name, each in metrics.items():
         context.message(f"{name}: {as_lines(each)}")
@@ -108,6 +117,7 @@ def _write_ensemble(
         **metrics,
         "model": model,
         "onnx": onnx,
+        "predictions": folder.path / PREDICTIONS,
         "steering_over_time": over_time,
         "steering_distribution": distribution,
     }

@@ -257,3 +257,7 @@ def _report(drive: CachedDrive, context: Context) -> None:
     counts["frames_lost"] = counts.get("frames_lost", 0) + drive.frames_lost
     if drive.frames_lost:
         context.warn(f"{drive.frames_lost} damaged frames of {drive.name} were left out")
+    if drive.bad:
+        left_out = int((~drive.good).sum())
+        counts.setdefault("frames_marked_bad", {})[drive.name] = left_out
+        context.message(f"{drive.name}: {left_out} frames marked as bad are left out")

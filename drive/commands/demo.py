@@ -74,11 +74,13 @@ def _run_step(place: str, step: list[str], args: argparse.Namespace, context: Co
 def _closing_words(training: Path, evaluation: Path, annotated: Path, video: Path) -> str:
     return f"""
 Look at:
+  {annotated / "report.html"}
+      the held-out drive in the browser: the video with its curves, moments and tables
   {video}
-      the held-out drive: boxes around cars, the model's wheel beside the driver's
+      the video alone: boxes around cars, the model's wheel beside the driver's
   {annotated / "detections.csv"}
       a row for each box
-  {training / "loss.png"}
+  {training / "report.html"}
       how the training went
   {evaluation / "metrics.json"}
       the model's error beside the baselines

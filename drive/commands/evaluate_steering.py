@@ -11,6 +11,7 @@ from drive.commands._analyse import ENGINES
 from drive.commands._common import (
     Context,
     add_recording_options,
+    add_report_option,
     recording_overrides,
     warn_of_training_drives,
 )
@@ -48,6 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="measure the angles behind a filter over time as well, which is S seconds late",
     )
+    add_report_option(parser)
     add_recording_options(parser)
 
 
@@ -124,6 +126,9 @@ def _answers(recording: Any, pilot: SteeringModel, context: Context) -> Answers:
     counts["frames_lost"] = counts.get("frames_lost", 0) + recording.report.frames_lost
     if recording.report.frames_lost:
         context.warn(f"{recording.report.frames_lost} damaged frames of {recording.name} skipped")
+    if recording.bad:
+        counts.setdefault("frames_marked_bad", {})[recording.name] = answers.marked_bad
+        context.message(f"{recording.name}: {answers.marked_bad} frames marked as bad are left out")
     return answers
 
 

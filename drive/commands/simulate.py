@@ -13,6 +13,7 @@ from drive.commands._common import (
     SHIPPED_STEERING_NOTE,
     Context,
     add_recording_options,
+    add_report_option,
     recording_overrides,
     warn_of_training_drives,
 )
@@ -71,6 +72,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--engine", choices=ENGINES, default="auto", help="what runs the network (default: auto)"
     )
+    add_report_option(parser)
     add_recording_options(parser)
 
 

@@ -7,7 +7,8 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drive.commands._common import RESUME_HINT, Context
+from drive.commands._common import RESUME_HINT, Context, add_report_option
+from drive.commands._training_report import begin_report, note_detector
 from drive.errors import InputError
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-int8", action="store_true", help=f"write {MODEL} alone, not {INT8_MODEL}"
     )
+    add_report_option(parser)
     parser.add_argument(
         "--resume", metavar="DIR", help="go on with a training that was stopped, in its folder"
     )
@@ -121,6 +123,13 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     with context.record.stage("measure"):
         results = _report(exported, training, validation, start, int8, folder, context)
     _plot(history, folder)
+    note_detector(
+        context,
+        folder.path,
+        settings.epochs,
+        network,
+        validation if validation.images else training,
+    )
     context.message(
         f"model, history, curves and {SHEET} -> {folder.path}; use it: {USE.format(folder.path)}"
     )
@@ -284,7 +293,14 @@ def _train(
     from drive.cars.train import train_detector
 
     return train_detector(
-        network, training, validation, folder.path, settings, resume, context.progress
+        network,
+        training,
+        validation,
+        folder.path,
+        settings,
+        resume,
+        context.progress,
+        begin_report(context, settings.epochs),
     )
 
 

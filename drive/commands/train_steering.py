@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drive.commands._common import RESUME_HINT, Context, add_recording_options
+from drive.commands._common import (
+    RESUME_HINT,
+    Context,
+    add_recording_options,
+    add_report_option,
+)
 from drive.commands._ensemble import state_home, train_members
 from drive.commands._rate_search import search_rate
 from drive.commands._training_data import add_data_options, add_recordings, asked_data, read_split
+from drive.commands._training_report import LOSS_UNIT, begin_report, note_steering
 from drive.commands._training_settings import (
     add_learning_options,
     add_transfer_options,
@@ -31,10 +38,10 @@ EXAMPLE = "train-steering data/sample --epochs 10"
 
 AFTER_INTERRUPT = RESUME_HINT
 
-RESUMABLE = ("resume", "epochs", "patience", "tensorboard", "cache")
+RESUMABLE = ("resume", "epochs", "patience", "tensorboard", "cache", "no_report")
 """What may be given with `--resume`; all else is as the stopped training was asked."""
 
-LOSS_AXIS = "mean squared error [degrees²]"
+LOSS_AXIS = f"mean squared error [{LOSS_UNIT}]"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -73,6 +80,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     learning.add_argument(
         "--resume", metavar="DIR", help="go on with a training that was stopped, in its folder"
     )
+    add_report_option(parser)
     add_transfer_options(parser)
     add_recording_options(parser)
 
@@ -107,11 +115,13 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
             resume=resume,
             notes={"data": data},
             progress=context.progress,
+            on_epoch=on_epoch,
         )
 
     def write(result: TrainingResult, own: TrainingSettings, home: RunFolder) -> dict[str, Any]:
         return _write(split, result, own, data["crop"], home, context)
 
+    on_epoch = _begin_report(split, settings, context)
     members = data.get("ensemble")
     if members:
         return views | train_members(split, settings, members, folder, context, train, write)
@@ -119,6 +129,18 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
         result = train(folder, settings, bool(args.resume))
     with context.record.stage("write"):
         return views | write(result, settings, folder)
+
+
+def _begin_report(
+    split: Split, settings: TrainingSettings, context: Context
+) -> Callable[[Any], None] | None:
+    from drive.steering.dataset import Samples
+
+    angles = {
+        "training data": Samples(split.training).angle_deg,
+        "validation data": Samples(split.validation).angle_deg,
+    }
+    return begin_report(context, settings.epochs, LOSS_UNIT, angles)
 
 
 def _fresh(
@@ -223,8 +245,9 @@ def _write(
 ) -> dict[str, Any]:
     import numpy as np
 
+    from drive.report.training import PREDICTIONS, write_predictions
     from drive.steering.dataset import Samples, TrainingBatches
-    from drive.steering.evaluate import evaluate
+    from drive.steering.evaluate import by_recording, evaluate
     from drive.steering.model_file import KERAS_FILE, describe, save_trained
     from drive.steering.network import fold_batch_norm
     from drive.steering.state import HISTORY
@@ -251,6 +274,9 @@ def _write(
         "predictions on it": np.concatenate([drive.angle_deg for drive in answers]),
     }
     plots = _plots(folder, result, series, tested or answers)
+    shown, parts = (tested, split.test) if tested else (answers, split.validation)
+    write_predictions(folder.file(PREDICTIONS), by_recording(shown))
+    note_steering(context, folder.path, settings.epochs, network, parts, shown, series)
     _say(result, metrics, folder, context)
     return {
         "epochs": len(result.history),
@@ -261,6 +287,7 @@ def _write(
         "model": model,
         "onnx": onnx,
         "history": folder.path / HISTORY,
+        "predictions": folder.path / PREDICTIONS,
         **plots,
     }
 

@@ -5,7 +5,7 @@ Every check is a small function that yields findings; none of them stops the oth
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from drive.frames.labels import (
     measure_turning,
     wide_steps,
 )
+from drive.frames.marks import marked
 from drive.frames.motion import LagEstimate
 from drive.frames.recording import Recording
 from drive.frames.steering_csv import HEADER_ROWS, SteeringRows, read_steering_csv
@@ -89,6 +90,7 @@ def check_recording(recording: Recording, progress: Progress = no_progress) -> C
         _drift(reading),
         _stuck(reading),
         _speeds(recording),
+        _marks(reading),
         _lag_findings(recording, lag),
         _horizon_findings(recording, horizon),
     )
@@ -118,6 +120,7 @@ def _numbers(reading: _Reading, lag: LagEstimate | None) -> dict[str, Any]:
     return {
         "frames": len(reading.frame_index),
         "frames_lost": reading.recording.report.frames_lost,
+        "frames_marked_bad": int(marked(reading.recording.bad, time_s).sum()),
         "rows": len(reading.rows.frame_index),
         "seconds": round(float(time_s[-1]), 3) if len(time_s) else 0.0,
         "angle_min_deg": round(float(angles.min()), 3) if len(angles) else None,
@@ -279,6 +282,21 @@ def _speeds(recording: Recording) -> Iterator[Finding]:
         yield Finding("speed", "the speed is 0 in every row: is it another column?")
 
 
+def _marks(reading: _Reading) -> Iterator[Finding]:
+    marks, time_s = reading.recording.bad, reading.time_s
+    if not marks:
+        return
+    count = int(marked(marks, time_s).sum())
+    yield Finding(
+        "marked_bad",
+        f"{count} of {len(time_s)} frames are marked as bad and left out of training and "
+        f"measuring: {_some(marks)}",
+    )
+    for mark in marks:
+        if not marked([mark], time_s).any():
+            yield Finding("mark_without_frames", f"no frame lies in the marked stretch {mark}")
+
+
 def _lag_findings(recording: Recording, lag: LagEstimate | None) -> Iterator[Finding]:
     if lag is None or not lag.trusted:
         return
@@ -315,7 +333,7 @@ def _horizon_findings(recording: Recording, horizon: HorizonEstimate) -> Iterato
     )
 
 
-def _some(values: np.ndarray) -> str:
+def _some(values: Sequence[object] | np.ndarray) -> str:
     """The first few values, and how many more there are."""
     shown = ", ".join(str(value) for value in values[:EXAMPLES])
     return shown + (f" and {len(values) - EXAMPLES} more" if len(values) > EXAMPLES else "")

@@ -18,6 +18,7 @@ import numpy as np
 
 from drive.errors import InputError
 from drive.files import atomic
+from drive.frames.marks import marked
 from drive.frames.motion import LagEstimate, TurnMeter, estimate_lag
 from drive.progress import Progress, no_progress
 
@@ -172,9 +173,11 @@ def _boxed(values: np.ndarray, time_s: np.ndarray, width_s: float) -> np.ndarray
 
 
 def smooth_labels(recording: Recording, width_s: float) -> Recording:
-    """The recording with its angles smoothed over `width_s` seconds."""
-    angle_deg = smoothed(recording.angle_deg, recording.row_times_s(), width_s)
-    return replace(recording, angle_deg=angle_deg)
+    """The recording with its angles smoothed over `width_s` seconds, marked stretches left out."""
+    time_s = recording.row_times_s()
+    bad = marked(recording.bad, time_s)
+    angle_deg = smoothed(np.where(bad, np.nan, recording.angle_deg), time_s, width_s)
+    return replace(recording, angle_deg=np.where(bad, recording.angle_deg, angle_deg))
 
 
 def measure_turning(recording: Recording, progress: Progress = no_progress) -> Turning:
@@ -221,7 +224,7 @@ def find_lag(recording: Recording, turning: Turning) -> LagEstimate | None:
     wheel = recording.angle_deg[in_rows].astype(np.float64)
     if recording.speed is not None and np.isfinite(recording.speed).mean() > 0.5:
         wheel = wheel * np.abs(recording.speed[in_rows])  # a sign of the speed is not the wheel's
-    known = np.isfinite(wheel)
+    known = np.isfinite(wheel) & ~marked(recording.bad, turning.time_s[in_video])
     if known.sum() < len(frames) / 2:
         return None
     times_s = turning.time_s[in_video][known]

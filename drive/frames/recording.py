@@ -21,6 +21,7 @@ from drive.files import PART
 from drive.frames import udacity
 from drive.frames.car import SPEED_UNITS
 from drive.frames.labels import without_lag
+from drive.frames.marks import BadStretch, marks_of
 from drive.frames.probe import probe
 from drive.frames.reader import read_frames, read_image
 from drive.frames.recording_config import RecordingConfig, read_config
@@ -57,6 +58,7 @@ class Recording:
         speed: (N,) float64 in the recording's own unit, None where not recorded.
         config: unit, sign and lag of the angles as recorded.
         images: pictures of a Udacity recording, row by row; empty for a video.
+        bad: stretches that are marked as bad; their frames are read like all others.
         report: what the last complete `samples()` left out.
     """
 
@@ -69,6 +71,7 @@ class Recording:
     speed: np.ndarray | None
     config: RecordingConfig
     images: tuple[Path, ...] = ()
+    bad: tuple[BadStretch, ...] = ()
     report: PairingReport = field(default_factory=PairingReport)
 
     @property
@@ -257,7 +260,8 @@ def _from_video(video: Path, csv: Path, overrides: dict[str, Any]) -> Recording:
         )
     rows = read_steering_csv(csv)
     config = read_config(csv.parent).with_overrides(**overrides)
-    name = f"{video.resolve().parent.name}/{video.stem.removesuffix(FRONT)}"
+    drive = video.stem.removesuffix(FRONT)
+    name = f"{video.resolve().parent.name}/{drive}"
     order = _first_of_each(rows.frame_index)
     angle_deg = config.to_degrees(rows.angle)[order]
     time_s = None if rows.time_s is None else rows.time_s[order]
@@ -274,6 +278,7 @@ def _from_video(video: Path, csv: Path, overrides: dict[str, Any]) -> Recording:
         time_s=time_s,
         speed=_picked(rows, order),
         config=config,
+        bad=marks_of(csv.parent, drive),
     )
 
 
@@ -296,6 +301,7 @@ def _from_udacity(folder: Path, overrides: dict[str, Any]) -> Recording:
         speed=log["speed"].to_numpy(),
         config=config,
         images=tuple(log["image"]),
+        bad=marks_of(folder, folder.resolve().name),
     )
 
 

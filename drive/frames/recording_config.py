@@ -100,8 +100,8 @@ class RecordingConfig:
 def read_config(folder: str | Path, default: RecordingConfig | None = None) -> RecordingConfig:
     """Read `recording.toml` in `folder`; the default (degrees, positive right) without one.
 
-    Tables other than `[camera]` and `[car]` (such as marked stretches) belong to others and are
-    left alone.
+    Tables other than `[camera]` and `[car]` belong to others and are left alone; marked stretches,
+    `[[bad]]`, are read by `drive.frames.marks`.
 
     Raises:
         InputError: it is no TOML, or holds an unknown key or a value out of range; names the file

@@ -2,9 +2,9 @@
 
 One folder a recording: `frames.npy`, memory-mapped, and `rows.npz`, whose row i belongs to frame i.
 The folder's name holds a digest of all that shapes the pixels and says which frames are there, so a
-changed video, crop or preprocessing finds another folder. Angles and speeds are not kept: they are
-taken from the recording whenever it is opened, so that another unit, sign, lag or smoothing decodes
-nothing again. Knows nothing of training.
+changed video, crop or preprocessing finds another folder. Angles, speeds and marks are not kept:
+they are taken from the recording whenever it is opened, so that another unit, sign, lag, smoothing
+or mark decodes nothing again. Knows nothing of training.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from drive.errors import InputError
 from drive.files import cache_folder
 from drive.frames.camera import Camera, View
 from drive.frames.car import Car
+from drive.frames.marks import BadStretch, marked
 from drive.frames.recording import Recording
 from drive.progress import Progress, no_progress
 from drive.steering.preprocess import (
@@ -62,6 +63,7 @@ class CachedDrive:
         car: that recorded it.
         view: geometry of `images`; None where it is not known.
         sides: cameras beside this one, for training only; see `drive.steering.side_cameras`.
+        bad: stretches that are marked as bad; their frames are there, and neither train nor test.
     """
 
     name: str
@@ -77,6 +79,7 @@ class CachedDrive:
     view: View | None = None
     sides: tuple[SideCamera, ...] = ()
     wide: np.ndarray | None = None
+    bad: tuple[BadStretch, ...] = ()
 
     def __post_init__(self) -> None:
         """Put the car's usual speed where no speeds are given."""
@@ -86,6 +89,11 @@ class CachedDrive:
 
     def __len__(self) -> int:
         return len(self.angle_deg)
+
+    @property
+    def good(self) -> np.ndarray:
+        """(N,) bool: the frames that lie in no marked stretch."""
+        return ~marked(self.bad, self.time_s)
 
 
 def default_cache() -> Path:
@@ -152,6 +160,7 @@ def _open(recording: Recording, home: Path, crop: RoadCrop) -> CachedDrive:
             camera=recording.config.camera,
             car=recording.config.car,
             view=view.cropped(crop.region(width, height), INPUT_WIDTH, INPUT_HEIGHT),
+            bad=recording.bad,
         )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from drive.errors import InputError
 from drive.files import atomic
+from drive.frames.marks import marked
 from drive.frames.recording import Recording
 from drive.progress import Progress, no_progress
 from drive.steering.ensemble import measure_members, spread_deg
@@ -46,6 +47,7 @@ class Answers:
         angle_deg: (N,) the model's degrees, positive right.
         truth_deg: (N,) the human's.
         members_deg: (N, M) what each member of an ensemble answers; None for a single network.
+        marked_bad: frames that were left out because they lie in a stretch marked as bad.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Answers:
     angle_deg: np.ndarray
     truth_deg: np.ndarray
     members_deg: np.ndarray | None = None
+    marked_bad: int = 0
 
     def __post_init__(self) -> None:
         sizes = {len(self.time_s), len(self.angle_deg), len(self.truth_deg), len(self.frame_index)}
@@ -111,20 +114,40 @@ def evaluate(drives: Sequence[Answers], training_mean_deg: float | None = None) 
     }
 
 
+def by_recording(drives: Sequence[Answers]) -> dict[str, tuple[np.ndarray, ...]]:
+    """Frame numbers, seconds, the model's and the human's degrees of each recording.
+
+    Several parts of one recording stand one behind the other.
+    """
+    found: dict[str, tuple[np.ndarray, ...]] = {}
+    for drive in drives:
+        own = (drive.frame_index, drive.time_s, drive.angle_deg, drive.truth_deg)
+        before = found.get(drive.name)
+        both = own if before is None else map(np.concatenate, zip(before, own, strict=True))
+        found[drive.name] = tuple(both)
+    return found
+
+
 def predict_recording(
     recording: Recording, pilot: SteeringModel, progress: Progress = no_progress
 ) -> Answers:
     """Predict every frame of a recording that has an angle, in batches, in constant memory.
 
+    Frames of stretches that are marked as bad are left out and counted.
+
     Raises:
-        InputError: no frame has an angle.
+        InputError: no frame has an angle, or all that have one are marked as bad.
     """
     found: list[tuple[int, float, float]] = []
     prepared: list[np.ndarray] = []
     answers: list[np.ndarray] = []
     ask = pilot.predict_members if pilot.members > 1 else pilot.predict_prepared
     total = int(np.isfinite(recording.angle_deg).sum())
+    marked_bad = 0
     for sample in progress(recording.samples(), total, f"predicting {recording.name}"):
+        if recording.bad and marked(recording.bad, np.array([sample.frame.time_s])).any():
+            marked_bad += 1
+            continue
         found.append((sample.frame.index, sample.frame.time_s, sample.angle_deg))
         prepared.append(preprocess(sample.frame.image, pilot.crop))
         if len(prepared) == BATCH:
@@ -132,6 +155,11 @@ def predict_recording(
             prepared.clear()
     if prepared:
         answers.append(ask(np.stack(prepared)))
+    if marked_bad and not found:
+        raise InputError(
+            f"{recording.name}: every frame is marked as bad. Undo marks ([[bad]] in "
+            "recording.toml) to measure on it"
+        )
     columns = np.array(found, np.float64).reshape(-1, 3).T
     angles = np.concatenate(answers) if answers else np.zeros(0, np.float32)
     angles = pilot.restated(angles, recording, _speeds(recording, columns[0], angles.ndim))
@@ -139,7 +167,7 @@ def predict_recording(
     if members is not None:
         angles = members.mean(axis=1, dtype=np.float64).astype(np.float32)
     frames = columns[0].astype(np.int64)
-    return Answers(recording.name, frames, columns[1], angles, columns[2], members)
+    return Answers(recording.name, frames, columns[1], angles, columns[2], members, marked_bad)
 
 
 def _speeds(recording: Recording, frames: np.ndarray, dimensions: int) -> np.ndarray:

@@ -136,6 +136,12 @@ class SimulationResult:
         return autonomy_percent(self.interventions, self.seconds)
 
     @property
+    def distance_m(self) -> np.ndarray:
+        """(N,) metres of the recorded path since the car was last put onto it."""
+        gone = np.concatenate([[0.0], np.cumsum(self._steps_s * self.speed_mps[:-1])])
+        return gone - np.maximum.accumulate(np.where(self.intervention | self.cut, gone, 0.0))
+
+    @property
     def _steps_s(self) -> np.ndarray:
         """(N - 1,) seconds to each frame from the one before it; 0 across a gap."""
         return np.where(self.cut[1:], 0.0, np.diff(self.time_s))

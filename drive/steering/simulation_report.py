@@ -31,6 +31,7 @@ SIMULATION_COLUMNS = (
     "angle_deg",
     "truth_deg",
     "intervention",
+    "distance_m",
 )
 
 
@@ -65,7 +66,10 @@ def implausible_share(drive: SimulationResult, car: Car) -> float:
 
 
 def write_simulation_csv(path: Path, drives: Iterable[SimulationResult]) -> None:
-    """Write `simulation.csv`: a row a frame, `SIMULATION_COLUMNS`; `intervention` is 0 or 1."""
+    """Write `simulation.csv`: a row a frame, `SIMULATION_COLUMNS`.
+
+    `intervention` is 0 or 1, `distance_m` the metres since the last one.
+    """
     with atomic(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(SIMULATION_COLUMNS)
@@ -78,10 +82,16 @@ def write_simulation_csv(path: Path, drives: Iterable[SimulationResult]) -> None
                 drive.angle_deg,
                 drive.truth_deg,
                 drive.intervention,
+                drive.distance_m,
             )
-            for frame, time_s, *numbers, intervention in zip(*columns, strict=True):
+            for frame, time_s, *numbers, intervention, distance in zip(*columns, strict=True):
                 texts = [f"{number:.4f}" for number in numbers]
-                rows.writerow([drive.name, int(frame), f"{time_s:.6f}", *texts, int(intervention)])
+                rows.writerow(
+                    [
+                        *(drive.name, int(frame), f"{time_s:.6f}", *texts, int(intervention)),
+                        f"{distance:.4f}",
+                    ]
+                )
 
 
 def as_table(results: Mapping[str, Mapping[str, Any]]) -> str:

@@ -58,8 +58,10 @@ def split_drives(drives: Sequence[CachedDrive], validation: str, test: str | Non
         test: the same for the test, taken before the rest is divided; None for no test.
 
     Raises:
-        InputError: an unknown name, a share out of range, or nothing left on one side.
+        InputError: an unknown name, a share out of range, or nothing left on one side. A drive
+            that is marked as bad from end to end counts as unknown.
     """
+    drives = _with_good_frames(drives)
     test_share = None if test is None else _as_share(test, "--test")
     share = _as_share(validation, "--validation")
     if len(drives) == 1 and share is not None and (test is None or test_share is not None):
@@ -93,6 +95,8 @@ def split_by_time(
 ) -> Split:
     """Divide one drive in time: training, then validation, then test, `gap_s` between them.
 
+    Frames of marked stretches are in none of them.
+
     Args:
         drive: to divide.
         share: of its time that validates.
@@ -102,17 +106,20 @@ def split_by_time(
     Raises:
         InputError: the drive is too short for that.
     """
-    first, last = drive.time_s.min(), drive.time_s.max()
+    good = drive.good
+    first, last = drive.time_s[good].min(), drive.time_s[good].max()
     end = last - test_share * (last - first) - (gap_s if test_share else 0.0)
     border = last - (share + test_share) * (last - first)
-    training = np.flatnonzero(drive.time_s < border - gap_s)
-    validation = np.flatnonzero((drive.time_s >= border) & (drive.time_s <= end))
-    test = np.flatnonzero(drive.time_s > end + gap_s) if test_share else np.zeros(0, np.int64)
+    training = np.flatnonzero(good & (drive.time_s < border - gap_s))
+    validation = np.flatnonzero(good & (drive.time_s >= border) & (drive.time_s <= end))
+    test = np.flatnonzero(good & (drive.time_s > end + gap_s) & bool(test_share))
     if not len(training) or not len(validation) or (test_share and not len(test)):
         raise InputError(
             f"{drive.name} lasts {last - first:.1f} s: too short to validate on {share:g} of it"
             + (f" and to test on {test_share:g}" if test_share else "")
-            + f" with a gap of {gap_s:g} s. Give it more drives, or other shares"
+            + f" with a gap of {gap_s:g} s"
+            + (" and without what is marked as bad" if drive.bad else "")
+            + ". Give it more drives, or other shares"
         )
     parts = [Part(drive, test)] if test_share else []
     return Split([Part(drive, training)], [Part(drive, validation)], parts)
@@ -175,5 +182,18 @@ def _chosen(
     return names
 
 
+def _with_good_frames(drives: Sequence[CachedDrive]) -> list[CachedDrive]:
+    """The drives that have frames outside marked stretches."""
+    kept = [drive for drive in drives if drive.good.any()]
+    if not kept:
+        names = ", ".join(drive.name for drive in drives)
+        raise InputError(
+            f"Every frame of {names} is marked as bad: nothing is left to train on. Undo marks "
+            "([[bad]] in recording.toml), or give it more drives"
+        )
+    return kept
+
+
 def _whole(drive: CachedDrive) -> Part:
-    return Part(drive, np.arange(len(drive)))
+    """All frames of a drive but those of marked stretches."""
+    return Part(drive, np.flatnonzero(drive.good))

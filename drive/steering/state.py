@@ -207,8 +207,8 @@ def resume_state(
         )
     if noted["frames"] != notes["frames"]:
         raise InputError(
-            f"{folder}: the recordings or their split have changed since this training began. "
-            "Begin a new one"
+            f"{folder}: the recordings, their marks or their split have changed since this "
+            "training began. Begin a new one"
         )
     rows = read_notes(folder / STATE)["history"]
     history = [EpochResult(**row) for row in rows]
@@ -221,6 +221,7 @@ def fingerprint(split: Split) -> list[list[Any]]:
     return [
         [part.drive.digest, trains, len(part), int(part.rows[0]), int(part.rows[-1])]
         + [side.drive.digest for side in part.drive.sides]
+        + [[mark.start_s, mark.end_s] for mark in part.drive.bad]
         for trains, parts in ((True, split.training), (False, split.validation))
         for part in parts
     ]

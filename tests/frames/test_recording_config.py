@@ -33,8 +33,8 @@ steering_ratio = 15
 speed_mps = 12.5
 speed_unit = "mph"
 
-[[bad]]
-start_s = 1.0
+[[notes]]
+of = "others"
 """
 CAMERA = Camera(height_m=1.4, fov_deg=100, horizon=0.45, side_m=0.8)
 CAR = Car(wheelbase_m=2.47, steering_ratio=15, speed_mps=12.5, speed_unit="mph")

@@ -137,6 +137,7 @@ def test_the_command_searches_and_trains_nothing_that_is_kept(
     assert {path.name for path in out.iterdir()} == {
         "learning_rate_finder.csv",
         "learning_rate_finder.png",
+        "report.html",
         "run.json",
     }
     with (out / "learning_rate_finder.csv").open() as file:

@@ -425,6 +425,7 @@ def test_command_writes_everything(
         "simulation.png",
         "a_epoch01.mp4",
         "b_epoch01.mp4",
+        "report.html",
         "run.json",
     }
     metrics = json.loads((out / "metrics.json").read_text())
@@ -445,7 +446,7 @@ def test_command_writes_everything(
     with (out / "simulation.csv").open() as file:
         rows = list(csv.reader(file))
     assert ",".join(rows[0]) == (
-        "recording,frame,time_s,offset_m,heading_deg,angle_deg,truth_deg,intervention"
+        "recording,frame,time_s,offset_m,heading_deg,angle_deg,truth_deg,intervention,distance_m"
     )
     assert len(rows) == 61
     with read_frames(out / "a_epoch01.mp4") as frames:

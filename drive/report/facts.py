@@ -1,0 +1,126 @@
+"""The few numbers that a run is about, in words. Knows what commands put into their JSON files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Fact = dict[str, str]
+Numbers = Mapping[str, Any]
+
+
+def facts_of(command: str, record: Numbers, metrics: Numbers) -> list[Fact]:
+    """The facts of a run, the most important first.
+
+    Args:
+        command: of the run.
+        record: what `run.json` says.
+        metrics: what `metrics.json` says, empty without one.
+    """
+    results = record.get("results", {})
+    say = _SAYERS.get(command, _analysed)
+    facts = [fact for fact in say({**results, **metrics}, record) if fact is not None]
+    seconds = record.get("seconds", {}).get("total")
+    if seconds:
+        facts.append(_fact("took", _duration(float(seconds))))
+    return facts
+
+
+def _analysed(results: Numbers, record: Numbers) -> list[Fact | None]:
+    frames = results.get("frames")
+    lost = results.get("frames_lost")
+    with_boxes = results.get("frames_with_boxes")
+    seconds = record.get("seconds", {}).get("total")
+    share = f"in {with_boxes / frames:.0%} of the frames" if frames and with_boxes else ""
+    rate = f"{frames / float(seconds):.0f} a second" if frames and seconds else ""
+    return [
+        _number("frames", frames, f"{lost:,} lost" if lost else rate),
+        _number("boxes", results.get("boxes"), share),
+        _number("tracks", results.get("tracks")),
+    ]
+
+
+def _evaluated(results: Numbers, record: Numbers) -> list[Fact | None]:
+    return [*_errors(results), _number("frames", results.get("n"))]
+
+
+def _simulated(results: Numbers, record: Numbers) -> list[Fact | None]:
+    baselines = results.get("baselines", {}).get("zero", {})
+    straight = baselines.get("interventions")
+    metres = results.get("metres")
+    beside = f"straight on: {straight}" if straight is not None else ""
+    return [
+        _measure("autonomy", results.get("autonomy_percent"), " %", 1),
+        _number("interventions", results.get("interventions"), beside),
+        _measure("mean offset", results.get("mean_abs_offset_m"), " m", 2),
+        _measure("driven", metres / 1000 if metres else None, " km", 2),
+    ]
+
+
+def _trained_steering(results: Numbers, record: Numbers) -> list[Fact | None]:
+    measured = results.get("test") or results.get("validation") or {}
+    best, epochs = results.get("best_epoch"), results.get("epochs")
+    return [
+        *_errors(measured, "test" if results.get("test") else "validation"),
+        _fact("best epoch", f"{best} of {epochs}") if best else None,
+        _measure("validation loss", results.get("val_loss"), "", 3),
+    ]
+
+
+def _trained_detector(results: Numbers, record: Numbers) -> list[Fact | None]:
+    measured = results.get("validation") or {}
+    before = (results.get("validation_before") or {}).get("map50")
+    note = f"before: {before:.3f}" if before is not None else ""
+    losses = results.get("val_loss")
+    classes = results.get("classes") or []
+    return [
+        _measure("mean AP50", measured.get("map50"), "", 3, note),
+        _measure("validation loss", losses, "", 3),
+        _number("epochs", results.get("epochs")),
+        _fact("classes", str(len(classes)), ", ".join(classes)) if classes else None,
+    ]
+
+
+def _errors(metrics: Numbers, where: str = "") -> list[Fact | None]:
+    baselines = metrics.get("baselines") or {}
+    beside = [f"{name.split('_')[0]} {value:.2f}" for name, value in baselines.items() if value]
+    note = f"always {', '.join(beside)}".replace("always persistence", "persistence")
+    return [
+        _measure(
+            f"RMSE, {where}" if where else "RMSE",
+            metrics.get("rmse_deg"),
+            "°",
+            2,
+            note if beside else "",
+        ),
+        _measure("mean error", metrics.get("mae_deg"), "°", 2),
+    ]
+
+
+def _number(label: str, value: Any, note: str = "") -> Fact | None:
+    return None if value is None else _fact(label, f"{value:,}", note)
+
+
+def _measure(label: str, value: Any, unit: str, digits: int, note: str = "") -> Fact | None:
+    return None if value is None else _fact(label, f"{float(value):.{digits}f}{unit}", note)
+
+
+def _fact(label: str, value: str, note: str = "") -> Fact:
+    return {"label": label, "value": value, "note": note}
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+_SAYERS: dict[str, Callable[[Numbers, Numbers], list[Fact | None]]] = {
+    "evaluate-steering": _evaluated,
+    "simulate": _simulated,
+    "train-steering": _trained_steering,
+    "train-detector": _trained_detector,
+}

@@ -1,0 +1,291 @@
+"""What a run folder holds, as the data of its report. Knows the files that commands write.
+
+Nothing that is missing is an error: a report shows what there is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+from drive.errors import InputError, MissingFileError
+from drive.report.clock import read_clock
+from drive.report.drives import DriveView, Frames, Video, frames_of_boxes
+from drive.report.facts import facts_of
+from drive.report.tables import Boxes, Series, read_boxes, read_series
+from drive.report.training import read_training
+
+FORMAT = 1
+RUN, MANIFEST, METRICS = "run.json", "manifest.json", "metrics.json"
+DETECTIONS, STEERING, SIMULATION = "detections.csv", "steering.csv", "simulation.csv"
+IMAGES = "images"
+CHECKOUT = Path(__file__).resolve().parents[2]
+"""Where sources are looked for that were named from here; a run's own place is not noted."""
+
+VIDEOS = (".mp4", ".m4v", ".webm", ".mov")
+"""What browsers can play."""
+
+PICTURES = {
+    "loss.png": "Loss",
+    "learning_rate_finder.png": "Search for a learning rate",
+    "augmented_views.png": "Training frames and their augmented views",
+    "predictions.png": "Example predictions",
+    "precision_recall.png": "Precision and recall",
+    "explain_check.png": "Is the explanation true?",
+}
+"""Plots and sheets of a run that the report shows; the others it draws itself."""
+
+DRAWN_LIVE = ("loss.png",)
+
+RunRecord = Mapping[str, Any]
+
+
+def read_report(folder: str | Path, record: RunRecord | None = None) -> dict[str, Any]:
+    """Read a run folder.
+
+    Args:
+        folder: of the run.
+        record: what its `run.json` is going to say; None reads it, where there is one.
+
+    Returns:
+        The data of the page; `drive.report` says its form.
+
+    Raises:
+        MissingFileError: there is no such folder.
+        InputError: one of its tables is damaged.
+    """
+    home = Path(folder)
+    if not home.is_dir():
+        raise MissingFileError(f"There is no folder {home}. Name the folder of a run")
+    if record is None:
+        record = _read_json(home / RUN)
+    metrics = _read_json(home / METRICS)
+    training = read_training(home)
+    drives = [] if training else [view.data() for view in _drives(home, record, metrics)]
+    pictures = _source_pictures(home)
+    if pictures:
+        drives = [_of_pictures(home, pictures)]
+    command = _command(record)
+    return {
+        "format": FORMAT,
+        "command": command,
+        "title": _title(record, home),
+        "started": str(record.get("started", "")),
+        "command_line": " ".join(map(str, record.get("command", []))),
+        "live": False,
+        "facts": facts_of(command, record, metrics),
+        "drives": drives,
+        "training": training,
+        "runs": _runs(home),
+        "pictures": [
+            {"src": name, "title": title, "note": ""}
+            for name, title in PICTURES.items()
+            if (home / name).is_file() and not (training and name in DRAWN_LIVE)
+        ],
+        "settings": [[name, _plainly(value)] for name, value in _settings(record).items()],
+        "files": _files(home),
+    }
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """A JSON file's object; nothing where there is none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}. Remove it, or run again") from error
+    return found if isinstance(found, dict) else {}
+
+
+def _command(record: RunRecord) -> str:
+    words = record.get("command", [])
+    return str(words[1]) if len(words) > 1 else ""
+
+
+def _settings(record: RunRecord) -> dict[str, Any]:
+    return {k: v for k, v in record.get("settings", {}).items() if v not in (None, False, [])}
+
+
+def _plainly(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _title(record: RunRecord, home: Path) -> str:
+    """What the run is about: the name of its source, else of its folder."""
+    settings = record.get("settings", {})
+    asked = settings.get("source") or settings.get("recordings") or settings.get("datasets")
+    names = [asked] if isinstance(asked, str) else list(asked or [])
+    if not names:
+        return home.resolve().name
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return (Path(str(names[0])).name or str(names[0])) + more
+
+
+def _files(home: Path) -> list[dict[str, Any]]:
+    """The run's results, to be opened from the page."""
+    skipped = ("report.html", "report-data.js")
+    return [
+        {"src": quote(path.name), "name": path.name, "bytes": path.stat().st_size}
+        for path in sorted(home.iterdir())
+        if path.is_file() and path.name not in skipped and ".part" not in path.name
+    ]
+
+
+def _drives(home: Path, record: RunRecord, metrics: Mapping[str, Any]) -> list[DriveView]:
+    if (home / SIMULATION).is_file():
+        return _simulated(home, record, metrics)
+    if _command(record) == "evaluate-steering":
+        return _evaluated(home, record, metrics)
+    return _analysed(home, record)
+
+
+def _analysed(home: Path, record: RunRecord) -> list[DriveView]:
+    """Of `detect`, `predict-steering` and `annotate`: one video."""
+    if (home / IMAGES).is_dir() or (home / MANIFEST).is_file():
+        return []
+    path = _video_of(home, record)
+    clock = read_clock(path) if path else None
+    boxes = read_boxes(home / DETECTIONS) if (home / DETECTIONS).is_file() else None
+    series = read_series(home / STEERING).get("") if (home / STEERING).is_file() else None
+    if boxes is None and series is None:
+        return []
+    if series is not None:
+        frames = _frames_of(series)
+    else:
+        assert boxes is not None
+        start_s = float(record.get("settings", {}).get("start") or 0.0)
+        times = clock.time_s if clock else None
+        frames = frames_of_boxes(boxes, times, _ends(record), start_s)
+    if not len(frames.index):
+        return []
+    video = Video(quote(path.name), clock.width, clock.height) if path and clock else None
+    view = DriveView(path.stem if path else _title(record, home), frames, video)
+    if series is not None:
+        view.add_steering(series)
+    if boxes is not None:
+        view.add_boxes(boxes)
+    return [view]
+
+
+def _video_of(home: Path, record: RunRecord) -> Path | None:
+    """The annotated video: the one that the run names, else the only one there."""
+    named = record.get("results", {}).get("video")
+    if named and (path := home / Path(str(named)).name).is_file():
+        return path
+    found = sorted(path for path in home.glob("*.mp4") if ".part" not in path.name)
+    return found[0] if len(found) == 1 else None
+
+
+def _ends(record: RunRecord) -> list[tuple[int, float]]:
+    ends = record.get("frames", {})
+    return [
+        (int(ends[e]["frame"]), float(ends[e]["time_s"])) for e in ("first", "last") if e in ends
+    ]
+
+
+def _frames_of(series: Series, first_s: float | None = None) -> Frames:
+    begin_s = float(series.time_s[0]) if len(series.time_s) else 0.0
+    return Frames(series.frame, series.time_s, begin_s if first_s is None else first_s)
+
+
+def _evaluated(home: Path, record: RunRecord, metrics: Mapping[str, Any]) -> list[DriveView]:
+    """Of `evaluate-steering`: each recording, with its own video where that still lies there."""
+    names = list(metrics.get("recordings", {})) or [_title(record, home)]
+    sources = [str(each.get("path", "")) for each in record.get("inputs", [])][::2]
+    views = []
+    for number, name in enumerate(names):
+        folder = home if len(names) == 1 else home / "_".join(_parts(name))
+        if not (folder / STEERING).is_file():
+            continue
+        series = read_series(folder / STEERING)[""]
+        source = Path(sources[number]) if number < len(sources) else None
+        view = DriveView(name, _frames_of(series, 0.0), _source_video(source, home))
+        view.add_steering(series)
+        views.append(view)
+    return views
+
+
+def _parts(name: str) -> list[str]:
+    return [part for part in Path(name).parts if part != "/"]
+
+
+def _source_video(named: Path | None, home: Path) -> Video | None:
+    """A run's source as a link, where browsers can play it and it still lies there."""
+    if named is None or named.suffix.lower() not in VIDEOS:
+        return None
+    source = next((path for path in (named, CHECKOUT / named) if path.is_file()), None)
+    if source is None:
+        return None
+    clock = read_clock(source)
+    try:
+        link = Path(os.path.relpath(source.resolve(), home.resolve())).as_posix()
+    except ValueError:  # on another drive of Windows
+        return None
+    return Video(quote(link), clock.width, clock.height, annotated=False) if clock else None
+
+
+def _simulated(home: Path, record: RunRecord, metrics: Mapping[str, Any]) -> list[DriveView]:
+    """Of `simulate`: each recording."""
+    videos = [home / Path(str(each)).name for each in record.get("results", {}).get("videos", [])]
+    drives = read_series(home / SIMULATION, by="recording")
+    views = []
+    for number, (name, series) in enumerate(drives.items()):
+        path = videos[number] if len(videos) == len(drives) else None
+        clock = read_clock(path) if path else None
+        video = Video(quote(path.name), clock.width, clock.height) if path and clock else None
+        view = DriveView(name, _frames_of(series), video)
+        view.add_offset(series, float(metrics.get("limit_m", 1.0)))
+        view.add_steering(series)
+        views.append(view)
+    return views
+
+
+def _runs(home: Path) -> list[dict[str, Any]]:
+    """The videos of a run over several, each with its own report."""
+    runs = []
+    for entry in _read_json(home / MANIFEST).get("videos", []):
+        results = entry.get("results", {})
+        page = home / str(entry.get("folder")) / "report.html"
+        runs.append(
+            {
+                "title": str(entry.get("folder")),
+                "src": quote(f"{entry.get('folder')}/report.html") if page.is_file() else None,
+                "status": str(entry.get("status")),
+                "reason": entry.get("reason"),
+                "facts": facts_of(
+                    "", {"results": results, "seconds": {"total": entry.get("seconds")}}, {}
+                ),
+            }
+        )
+    return runs
+
+
+def _source_pictures(home: Path) -> list[str]:
+    """Annotated pictures, where the source was pictures."""
+    folder = home / IMAGES
+    return sorted(path.name for path in folder.glob("*.jpg")) if folder.is_dir() else []
+
+
+def _of_pictures(home: Path, names: list[str]) -> dict[str, Any]:
+    """The drive of a source of pictures: no clock, a picture a frame."""
+    boxes = read_boxes(home / DETECTIONS) if (home / DETECTIONS).is_file() else None
+    frames = Frames(np.arange(len(names)), np.arange(len(names), dtype=np.float64), 0.0)
+    view = DriveView(home.resolve().name, frames)
+    if boxes is not None:
+        view.add_boxes(replace(boxes, frame=_picture_numbers(boxes, names)))
+    data = view.data() | {"charts": [], "moments": []}
+    return data | {"pictures": [f"{IMAGES}/{quote(name)}" for name in names]}
+
+
+def _picture_numbers(boxes: Boxes, names: list[str]) -> np.ndarray:
+    """Which of the annotated pictures each box is in; they are named after their sources."""
+    places = {Path(name).stem: place for place, name in enumerate(names)}
+    return np.array([places.get(Path(source).stem, 0) for source in boxes.source], np.int64)

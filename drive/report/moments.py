@@ -1,0 +1,34 @@
+"""Moments of a drive that are worth a look: peaks of a curve that lie apart. Knows numbers only."""
+
+from __future__ import annotations
+
+import numpy as np
+
+MOST = 6
+APART_S = 1.0
+APART_SHARE = 0.02
+"""Of the drive: peaks that lie closer together are one moment."""
+
+
+def peaks(time_s: np.ndarray, height: np.ndarray, most: int = MOST) -> list[int]:
+    """Positions of the highest values, highest first, none close to a higher one.
+
+    Args:
+        time_s: (N,) ascending seconds.
+        height: (N,) how much each is worth; NaN and what is not above 0 are worth nothing.
+        most: how many at most.
+    """
+    if not len(time_s):
+        return []
+    apart_s = max(APART_S, APART_SHARE * float(time_s[-1] - time_s[0]))
+    left = np.where(np.isfinite(height), height, 0.0)
+    found: list[int] = []
+    while len(found) < most:
+        best = int(np.argmax(left))
+        if left[best] <= 0:
+            break
+        found.append(best)
+        near = slice(*np.searchsorted(time_s, [time_s[best] - apart_s, time_s[best] + apart_s]))
+        left[near] = 0.0
+        left[best] = 0.0
+    return found

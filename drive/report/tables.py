@@ -1,0 +1,128 @@
+"""The tables of a run folder as arrays. Knows the columns, not what they are for."""
+
+from __future__ import annotations
+
+import csv
+import math
+import sys
+from array import array
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from drive.errors import InputError
+
+BOX = ("x1", "y1", "x2", "y2")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """A table with a row a frame: `steering.csv`, or a recording's rows of `simulation.csv`.
+
+    Attributes:
+        frame: (N,) int64 frame numbers.
+        time_s: (N,) seconds.
+        columns: the other numbers by name, (N,) each; NaN where a cell is empty.
+    """
+
+    frame: np.ndarray
+    time_s: np.ndarray
+    columns: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Boxes:
+    """`detections.csv`, (N,) each.
+
+    Attributes:
+        source: name of the video or the picture.
+        frame: frame numbers.
+        time_s: seconds.
+        track: track numbers, 0 where there is none.
+        label: classes.
+        score: 0 to 1.
+        box: (N, 4) x1, y1, x2, y2 in pixels of the source.
+    """
+
+    source: list[str]
+    frame: np.ndarray
+    time_s: np.ndarray
+    track: np.ndarray
+    label: list[str]
+    score: np.ndarray
+    box: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+
+def read_series(path: Path, by: str | None = None) -> dict[str, Series]:
+    """Read a table with a row a frame.
+
+    Args:
+        path: of the CSV.
+        by: the column that names the recording of a row; None where all are of one, named "".
+
+    Raises:
+        InputError: it is no such table.
+    """
+    texts, numbers = _read(path, ("frame", "time_s"), (by,) if by else ())
+    count = len(numbers["frame"])
+    names = np.array(texts[by], dtype=object) if by else np.full(count, "", dtype=object)
+    found = {}
+    for name in dict.fromkeys(names.tolist()):
+        rows = names == name
+        own = {key: values[rows] for key, values in numbers.items()}
+        frame, time_s = own.pop("frame").astype(np.int64), own.pop("time_s")
+        found[name] = Series(frame, time_s, own)
+    return found
+
+
+def read_boxes(path: Path) -> Boxes:
+    """Read `detections.csv`.
+
+    Raises:
+        InputError: it is no such table.
+    """
+    needed = ("frame", "time_s", "track_id", "score", *BOX)
+    texts, numbers = _read(path, needed, ("source", "class"))
+    return Boxes(
+        texts["source"],
+        numbers["frame"].astype(np.int64),
+        numbers["time_s"],
+        np.nan_to_num(numbers["track_id"]).astype(np.int64),
+        texts["class"],
+        numbers["score"],
+        np.stack([numbers[name] for name in BOX], axis=1),
+    )
+
+
+def _read(
+    path: Path, needed: tuple[str, ...], texts: tuple[str, ...]
+) -> tuple[dict[str, list[str]], dict[str, np.ndarray]]:
+    """The columns of words, each word kept once, and all others as (N,) float64; row by row."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = csv.reader(file)
+            header = next(rows, [])
+            if missing := [name for name in (*needed, *texts) if name not in header]:
+                received = ", ".join(header)
+                raise InputError(f"{path}: a column {missing[0]} expected. Received: {received}")
+            words: dict[str, list[str]] = {name: [] for name in texts}
+            numbers = {name: array("d") for name in header if name not in texts}
+            add_word = [(header.index(name), found.append) for name, found in words.items()]
+            add = [(header.index(name), found.append) for name, found in numbers.items()]
+            for row in rows:
+                for place, append in add:
+                    cell = row[place]
+                    append(float(cell) if cell else math.nan)
+                for place, append_word in add_word:
+                    append_word(sys.intern(row[place]))
+    except (ValueError, IndexError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: a number in every cell expected. {error}") from error
+    except (OSError, csv.Error) as error:
+        raise InputError(f"{path} cannot be read as a table: {error}") from error
+    return words, {name: np.array(values, dtype=np.float64) for name, values in numbers.items()}

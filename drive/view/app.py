@@ -1,0 +1,289 @@
+"""The addresses of the server and what answers each.
+
+Pages:  `/`, `/run/RUN`, `/compare?a=RUN&b=RUN`.
+Data:   `/api/runs`, `/api/report/RUN`, `/api/marks?run=RUN` (GET, POST, DELETE).
+Files:  `/files/PATH` below the folder, `/source/NUMBER/RUN` the video of a run's recording,
+        `/thumbnail/RUN`, `/assets/NAME`, `/report-assets/NAME`.
+
+Handlers are plain functions, so that each works in a thread of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import quote
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    Response,
+)
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from drive.errors import DriveError, InputError, MissingFileError
+from drive.frames.marks import BadStretch, add_mark, parse_mark, remove_mark
+from drive.report import read_report
+from drive.report.page import ASSETS as REPORT_ASSETS
+from drive.report.page import SCRIPTS, STYLE, colours
+from drive.view.guard import Guard
+from drive.view.recordings import KnownRecording, known_recordings
+from drive.view.runs import (
+    below,
+    inputs_of,
+    list_runs,
+    live_data,
+    picture_of,
+    read_record,
+    resolved_settings,
+    run_folder,
+    run_state,
+)
+
+ASSETS = Path(__file__).parent / "assets"
+HEAD = "\n".join(
+    f'<link rel="stylesheet" href="{address}">'
+    for address in ("/assets/colours.css", f"/report-assets/{STYLE}", "/assets/view.css")
+)
+UNFINISHED = ("running", "stopped")
+ASKED = ("command", "title", "started", "command_line", "settings")
+"""What the live report of a training knows before there is a `run.json`."""
+
+LARGEST_BODY = 10_000
+A_DAY_S = 86_400
+TEXT = "text/plain; charset=utf-8"
+TYPES = {
+    ".mp4": "video/mp4",
+    ".csv": TEXT,
+    ".toml": TEXT,
+    ".txt": TEXT,
+    ".json": "application/json",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+}
+UNKNOWN = "application/octet-stream"
+
+Handler = Callable[[Request], Response]
+
+
+def make_app(root: Path) -> Starlette:
+    """The application that shows the runs below `root`."""
+    shelf = _Shelf(root.resolve())
+    pages = {"/": "list.html", "/compare": "compare.html"}
+    return Starlette(
+        routes=[
+            *(Route(path, _page(name)) for path, name in pages.items()),
+            Route("/run/{run:path}", _page("run.html")),
+            Route("/api/runs", _told(shelf.runs)),
+            Route("/api/report/{run:path}", _told(shelf.report)),
+            Route("/api/marks", _told(shelf.marks)),
+            Route("/api/marks", shelf.change_marks, methods=["POST", "DELETE"]),
+            Route("/files/{path:path}", _told(shelf.file)),
+            Route("/source/{number:int}/{run:path}", _told(shelf.source)),
+            Route("/thumbnail/{run:path}", _told(shelf.thumbnail)),
+            Route("/assets/colours.css", _colours),
+            Mount("/assets", StaticFiles(directory=ASSETS)),
+            Mount("/report-assets", StaticFiles(directory=REPORT_ASSETS)),
+        ],
+        middleware=[Middleware(Guard)],
+    )
+
+
+def _page(name: str) -> Handler:
+    """A page with the style and the scripts of reports put in."""
+    scripts = [f'<script src="/report-assets/{each}" defer></script>' for each in SCRIPTS]
+    parts = {"<!--head-->": HEAD, "<!--scripts-->": "\n".join(scripts)}
+
+    def page(request: Request) -> Response:
+        text = (ASSETS / name).read_text(encoding="utf-8")
+        for mark, part in parts.items():
+            text = text.replace(mark, part)
+        return HTMLResponse(text)
+
+    return page
+
+
+def _colours(request: Request) -> Response:
+    return Response(colours(), media_type="text/css")
+
+
+def _told(handler: Handler) -> Handler:
+    """The handler with what is wrong told in one line: 404 for what is not there, else 400."""
+
+    def answer(request: Request) -> Response:
+        try:
+            return handler(request)
+        except DriveError as error:
+            return _refused(request, error)
+
+    return answer
+
+
+def _refused(request: Request, error: DriveError) -> Response:
+    status = 404 if isinstance(error, MissingFileError) else 400
+    if request.url.path.startswith("/api/"):
+        return JSONResponse({"error": str(error)}, status)
+    return PlainTextResponse(f"{error}\n", status)
+
+
+class _Shelf:
+    """What the handlers share: the folder that is shown, and a lock for those who write."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._writing = threading.Lock()
+
+    def runs(self, request: Request) -> Response:
+        entries = [asdict(entry) for entry in list_runs(self._root)]
+        return JSONResponse({"folder": str(self._root), "runs": entries})
+
+    def report(self, request: Request) -> Response:
+        """The data of a run's report, its settings, its state and its recordings."""
+        run = request.path_params["run"]
+        folder = run_folder(self._root, run)
+        record = read_record(folder)
+        recordings = known_recordings(record)
+        data: dict[str, Any] = {"run": run, "state": run_state(folder), "report": None, "error": ""}
+        try:
+            report = read_report(folder)
+            if data["state"] in UNFINISHED:
+                report |= _as_it_goes_on(folder, report, data["state"])
+            data["report"] = _with_sources(report, run, recordings)
+        except (DriveError, LookupError, TypeError, ValueError, AttributeError) as error:
+            data["error"] = f"The report cannot be made: {error}"
+        files = sorted(entry for entry in folder.iterdir() if entry.is_file())
+        data |= {
+            "settings": resolved_settings(record),
+            "inputs": inputs_of(record),
+            "recordings": [recording.data() for recording in recordings],
+            "files": [{"name": file.name, "bytes": file.stat().st_size} for file in files],
+        }
+        return JSONResponse(data)
+
+    def marks(self, request: Request) -> Response:
+        folder = run_folder(self._root, request.query_params.get("run", ""))
+        return _as_json(known_recordings(read_record(folder)))
+
+    async def change_marks(self, request: Request) -> Response:
+        try:
+            body = await _body(request)
+            recordings = await run_in_threadpool(self._changed, body, request.method == "POST")
+        except DriveError as error:
+            return _refused(request, error)
+        return _as_json(recordings)
+
+    def _changed(self, body: dict[str, Any], add: bool) -> list[KnownRecording]:
+        run, number = body.get("run"), body.get("recording")
+        if not isinstance(run, str) or not isinstance(number, int) or isinstance(number, bool):
+            raise InputError("A mark names its run and the number of its recording there")
+        recordings = known_recordings(read_record(run_folder(self._root, run)))
+        recording = _numbered(recordings, number)
+        mark = body.get("mark")
+        if not isinstance(mark, dict):
+            raise InputError("A mark has start_s and end_s, in seconds")
+        with self._writing:
+            if add:
+                wanted = {key: mark.get(key, "") for key in ("start_s", "end_s", "reason")}
+                wanted |= {"drive": recording.drive} if recording.drive else {}
+                add_mark(recording.folder, parse_mark(wanted, "The mark"))
+            else:
+                remove_mark(recording.folder, _of_recording(mark, recording))
+        return recordings
+
+    def file(self, request: Request) -> Response:
+        return _file(below(self._root, request.path_params["path"]))
+
+    def source(self, request: Request) -> Response:
+        folder = run_folder(self._root, request.path_params["run"])
+        recordings = known_recordings(read_record(folder))
+        return _file(_numbered(recordings, request.path_params["number"]).video)
+
+    def thumbnail(self, request: Request) -> Response:
+        from drive.view.thumbnails import thumbnail
+
+        folder = run_folder(self._root, request.path_params["run"])
+        name = picture_of(folder, read_record(folder))
+        if not name:
+            raise MissingFileError("This run has no picture")
+        headers = {"cache-control": f"max-age={A_DAY_S}"} if request.url.query else {}
+        return Response(thumbnail(below(folder, name)), media_type="image/jpeg", headers=headers)
+
+
+def _as_it_goes_on(folder: Path, report: dict[str, Any], state: str) -> dict[str, Any]:
+    """What the report of a training without a `run.json` can say besides."""
+    known = live_data(folder)
+    written = (report["training"] or {}).get("updated")
+    said = {key: known[key] for key in ASKED if key in known}
+    return said | {"live": state == "running", "written": written}
+
+
+def _of_recording(table: dict[str, Any], recording: KnownRecording) -> BadStretch:
+    """The mark of `recording` that a page means; another drive's is none of its."""
+    mark = parse_mark(table, "The mark")
+    if mark not in recording.marks():
+        raise MissingFileError(f"{recording.name}: {mark} is not marked (any more)")
+    return mark
+
+
+def _numbered(recordings: list[KnownRecording], number: int) -> KnownRecording:
+    if not 0 <= number < len(recordings):
+        raise MissingFileError("The recording of this run is not where it was when it was read")
+    return recordings[number]
+
+
+def _with_sources(
+    report: dict[str, Any], run: str, recordings: list[KnownRecording]
+) -> dict[str, Any]:
+    """The report with links to videos outside the run's folder led through this server.
+
+    They stay relative to where the run's files are, `/files/RUN/`. Each drive gets the number of
+    its recording, where it is known, as `recording`.
+    """
+    numbers = {recording.name: number for number, recording in enumerate(recordings)}
+    only = 0 if len(recordings) == len(report["drives"]) == 1 else None
+    top = "../" * (1 + len(PurePosixPath(run).parts))
+    for each in report["drives"]:
+        each["recording"] = number = numbers.get(each["name"], only)
+        video = each.get("video")
+        if video and not video.get("annotated", True):
+            playable = number is not None and recordings[number].video.is_file()
+            link = {"src": f"{top}source/{number}/{quote(run)}"}
+            each["video"] = video | link if playable else None
+    return report
+
+
+def _as_json(recordings: list[KnownRecording]) -> Response:
+    return JSONResponse({"recordings": [recording.data() for recording in recordings]})
+
+
+def _file(path: Path) -> Response:
+    if not path.is_file():
+        raise MissingFileError(f"There is no file {path.name!r} among the results")
+    return FileResponse(path, media_type=TYPES.get(path.suffix.lower()))
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    """The JSON object that a request carries."""
+    raw = b""
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > LARGEST_BODY:
+            raise InputError(f"A mark takes at most {LARGEST_BODY} bytes")
+    try:
+        body = json.loads(raw)
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise InputError("A JSON object was expected")
+    return body

@@ -1,0 +1,238 @@
+// The dock at the foot of a run's page: stretches of its recording that training is to leave out.
+// Times in the dock are seconds of the recording; the report's clock begins at `first_s` of them.
+"use strict";
+
+(() => {
+  const { clock, element } = DriveReport;
+  const { ask } = DriveView;
+
+  const REASONS = ["autopilot", "parking", "wrong label", "standing still", "camera blocked"];
+  const TOAST_MS = 8000;
+  const PLAIN_DIGITS = 3;
+
+  class Marks {
+    /** @param data what `/api/report/RUN` said. @param report mounted, or null where there is none. */
+    constructor(root, run, data, report) {
+      this.root = root;
+      this.run = run;
+      this.recordings = data.recordings;
+      this.report = report;
+      this.number = 0;
+      this.open = false;
+      this._build();
+      if (report) {
+        report.on("time", () => this._place());
+        report.on("drive", () => this._followDrive());
+      }
+      this._key = (event) => this._onKey(event);
+      document.addEventListener("keydown", this._key);
+      this._followDrive();
+      root.hidden = false;
+      this._sized = new ResizeObserver(() => document.body.style.setProperty("--dock", `${root.offsetHeight}px`)); // what lies behind can be scrolled out
+      this._sized.observe(root);
+    }
+
+    destroy() {
+      document.removeEventListener("keydown", this._key);
+      this.root.replaceChildren();
+      this.root.hidden = true;
+      this._sized.disconnect();
+      document.body.style.removeProperty("--dock");
+    }
+
+    get recording() { return this.recordings[this.number]; }
+    get drive() { return this.report && this.report.drive ? this.report.drive : null; }
+    get first() { return this.drive ? this.drive.first_s || 0 : 0; }
+    get hasClock() { return Boolean(this.report && this.report.duration); }
+    /** Seconds of the recording in sight. */
+    get now() { return this.report.time + this.first; }
+    get length() { return this.first + (this.hasClock ? this.report.duration : 0); }
+
+    _build() {
+      this.toggle = element("button", { class: "toggle", "aria-expanded": "false", "aria-controls": "mark-form" });
+      this.toggle.addEventListener("click", () => this._setOpen(!this.open));
+      this.summary = element("span", { class: "soft summary" });
+      this.choose = element("select", { "aria-label": "Recording" }, ...this.recordings.map((each, k) =>
+        element("option", { value: String(k) }, each.name)));
+      this.choose.addEventListener("change", () => { this.number = Number(this.choose.value); this.draw(); });
+      this.line = element("div", { class: "timeline", title: "The whole drive: click to go there" });
+      this.line.addEventListener("click", (event) => {
+        const box = this.line.getBoundingClientRect();
+        this.report.seek(((event.clientX - box.left) / box.width) * this.report.duration);
+      });
+      this.cursor = element("i", { class: "cursor" });
+      this.start = this._field("Start", "mark-start", "Set start (I)", "I");
+      this.end = this._field("End", "mark-end", "Set end (O)", "O");
+      this.reason = element("input", { id: "mark-reason", list: "mark-reasons", maxlength: "200", placeholder: "autopilot, parking …", autocomplete: "off" });
+      this.save = element("button", { class: "main", type: "submit" }, "Mark as bad");
+      this.problem = element("p", { class: "problem", role: "alert", hidden: true });
+      this.form = element("form", { id: "mark-form", hidden: true },
+        element("div", { class: "fields" }, this.start.root, this.end.root,
+          element("label", { class: "field reason", for: "mark-reason" }, element("span", {}, "Reason"), this.reason),
+          element("datalist", { id: "mark-reasons" }, ...REASONS.map((value) => element("option", { value }))),
+          this.save),
+        this.problem);
+      this.form.addEventListener("submit", (event) => { event.preventDefault(); this._mark(); });
+      for (const field of [this.start, this.end]) field.input.addEventListener("input", () => this._place());
+      this.list = element("ul", { class: "marked" });
+      this.more = element("div", { class: "more", hidden: true }, this.list);
+      this.root.replaceChildren(element("div", { class: "inner" },
+        element("div", { class: "row" }, this.toggle, this.summary, element("span", { class: "spring" }),
+          this.recordings.length > 1 ? this.choose : null),
+        this.line, this.form, this.more));
+    }
+
+    _field(name, id, title, key) {
+      const input = element("input", { id, inputmode: "decimal", autocomplete: "off", placeholder: "s", "aria-label": `${name}, seconds` });
+      const set = element("button", { type: "button", title, class: "set" }, `Set ${name.toLowerCase()}`, element("kbd", {}, key));
+      set.addEventListener("click", () => this._setHere(input));
+      return { input, set, root: element("div", { class: "field" }, element("label", { for: id }, name), element("span", { class: "group" }, input, set)) };
+    }
+
+    _followDrive() {
+      const { drive } = this;
+      const known = drive && Number.isInteger(drive.recording);
+      if (known) this.number = drive.recording;
+      this.choose.value = String(this.number);
+      this.choose.disabled = Boolean(known);
+      this.line.hidden = !this.hasClock;
+      for (const field of [this.start, this.end]) field.set.hidden = !this.hasClock;
+      this.draw();
+    }
+
+    _setOpen(open) {
+      this.open = open;
+      this.form.hidden = this.more.hidden = !open;
+      this.toggle.setAttribute("aria-expanded", String(open));
+      this.root.classList.toggle("open", open);
+      this.draw();
+    }
+
+    _setHere(input) {
+      if (!this.hasClock) return;
+      input.value = (Math.round(this.now * 1000) / 1000).toFixed(PLAIN_DIGITS);
+      this._place();
+    }
+
+    _read(input) {
+      const text = input.value.trim().replace(",", ".");
+      return text === "" || Number.isNaN(Number(text)) ? NaN : Number(text);
+    }
+
+    draw() {
+      const { marks, error, name, file } = this.recording;
+      const total = marks.reduce((sum, mark) => sum + mark.end_s - mark.start_s, 0);
+      this.toggle.textContent = this.open ? "Done" : "Mark a bad stretch";
+      this.summary.textContent = error ? "recording.toml cannot be read" : marks.length
+        ? `${name}: ${marks.length} ${marks.length === 1 ? "stretch" : "stretches"} marked as bad, ${total.toFixed(1)} s`
+        : this.open ? `${name}: training leaves out what you mark; nothing is deleted` : `${name}: nothing is marked as bad`;
+      this._complain(error);
+      this.save.disabled = Boolean(error);
+      this.list.replaceChildren(...marks.map((mark) => this._item(mark)));
+      this.list.title = file;
+      this._place();
+    }
+
+    _item(mark) {
+      const text = `${clock(mark.start_s, 2)} to ${clock(mark.end_s, 2)}`;
+      const go = element("button", { class: "go", title: "Go there" }, element("b", {}, text), element("span", {}, mark.reason || "no reason given"));
+      go.disabled = !this.hasClock;
+      go.addEventListener("click", () => this.report.seek(mark.start_s - this.first));
+      const undo = element("button", { class: "undo", "aria-label": `Undo the mark from ${text}` }, "Undo");
+      undo.addEventListener("click", () => this._undo(mark));
+      return element("li", {}, element("i", { class: "hatched", "aria-hidden": "true" }), go, undo);
+    }
+
+    /** Draw the marks, what is about to be one, and the moment in sight. */
+    _place() {
+      if (!this.hasClock) return;
+      const { duration } = this.report;
+      const share = (seconds) => `${(Math.max(0, Math.min(1, (seconds - this.first) / duration)) * 100).toFixed(3)}%`;
+      const band = (kind, from, to, title) => element("i", {
+        class: kind, title, style: `left:${share(from)};right:calc(100% - ${share(to)})`,
+      });
+      const bands = this.recording.marks.map((mark) => band("hatched", mark.start_s, mark.end_s, mark.reason || "marked as bad"));
+      const from = this._read(this.start.input), to = this._read(this.end.input);
+      if (this.open && from === from) bands.push(band("coming", from, to > from ? to : Math.max(from, this.now), "about to be marked"));
+      const key = JSON.stringify([this.recording.marks, from, to, this.open, duration, this.open && from === from && !(to > from) ? this.now : 0]);
+      if (key !== this._drawn) this.line.replaceChildren(...bands, this.cursor);
+      this._drawn = key;
+      this.cursor.style.left = share(this.now);
+      const within = this.recording.marks.some((mark) => this.now >= mark.start_s && this.now <= mark.end_s);
+      this.line.classList.toggle("inside", within);
+    }
+
+    async _mark() {
+      const start_s = this._read(this.start.input), end_s = this._read(this.end.input);
+      if (start_s !== start_s || end_s !== end_s) {
+        this._complain("Give start and end in seconds, or set them at the moment in sight.");
+        return;
+      }
+      if (!(end_s > start_s)) {
+        this._complain("The end has to come after the start.");
+        return;
+      }
+      const mark = { start_s, end_s, reason: this.reason.value.trim() };
+      if (!await this._send("POST", mark)) return;
+      this.start.input.value = this.end.input.value = "";
+      this._toast(`Marked ${clock(start_s, 2)} to ${clock(end_s, 2)}. Training leaves it out.`, () => {
+        const same = (each) => Math.abs(each.start_s - start_s) < 1e-3 && Math.abs(each.end_s - end_s) < 1e-3 && each.reason === mark.reason;
+        const written = this.recording.marks.find(same);
+        if (written) this._undo(written);
+      });
+      this.draw();
+    }
+
+    async _undo(mark) {
+      if (!await this._send("DELETE", mark)) return;
+      this._toast("The mark is undone: training reads these frames again.");
+      this.draw();
+    }
+
+    async _send(method, mark) {
+      this.save.disabled = true;
+      try {
+        const said = await ask("/api/marks", { method, body: { run: this.run, recording: this.number, mark } });
+        this.recordings = said.recordings;
+        this._complain("");
+        return true;
+      } catch (error) {
+        this._complain(error.message);
+        return false;
+      } finally {
+        this.save.disabled = false;
+      }
+    }
+
+    _complain(text) {
+      this.problem.textContent = text || "";
+      this.problem.hidden = !text;
+      if (text && !this.open) this.summary.textContent = text;
+    }
+
+    _toast(text, undo) {
+      const toast = document.getElementById("toast");
+      toast.replaceChildren(text);
+      if (undo) {
+        const button = element("button", {}, "Undo");
+        button.addEventListener("click", () => { toast.hidden = true; undo(); });
+        toast.append(button);
+      }
+      toast.hidden = false;
+      clearTimeout(this._fading);
+      this._fading = setTimeout(() => { toast.hidden = true; }, TOAST_MS);
+    }
+
+    _onKey(event) {
+      if (!this.open || event.altKey || event.ctrlKey || event.metaKey) return;
+      if (event.target.closest && event.target.closest("input, select, textarea")) {
+        if (event.key === "Escape") event.target.blur();
+        return;
+      }
+      const act = { i: () => this._setHere(this.start.input), o: () => this._setHere(this.end.input) }[event.key.toLowerCase()];
+      if (act) act();
+    }
+  }
+
+  Object.assign(DriveView, { Marks });
+})();

@@ -1,0 +1,77 @@
+// The page of one run: its report, fresh while a training goes on, and the marks of its recording.
+"use strict";
+
+(() => {
+  const { bytes, element } = DriveReport;
+  const { ask, complain, encoded, Marks, repeat, stateBadge } = DriveView;
+
+  const EVERY_MS = 3000;
+
+  const run = decodeURIComponent(location.pathname.replace(/^\/run\//, "")).replace(/\/$/, "");
+  const base = run ? `/files/${encoded(run)}/` : "/files/";
+  const place = document.getElementById("report");
+  const other = document.getElementById("other");
+
+  let state = "";
+  let seen = "";
+  let report = null;
+  let marks = null;
+
+  function mount(data) {
+    if (report) report.destroy();
+    report = data.report ? mountReport(place, data.report, { base, keyboard: true }) : null;
+    DriveView.report = report;
+    showPlainly(data);
+    if (marks) marks.destroy();
+    marks = data.recordings.length ? new Marks(document.getElementById("marks"), run, data, report) : null;
+    document.title = `${(data.report && data.report.title) || run || "Run"} - drive`;
+  }
+
+  /** What there is of a run whose report cannot be made. */
+  function showPlainly(data) {
+    const plain = document.getElementById("plain");
+    plain.hidden = Boolean(data.report);
+    if (data.report) return;
+    plain.replaceChildren(element("h2", {}, "Files"), element("ul", { class: "files" }, ...data.files.map((file) =>
+      element("li", {}, element("a", { href: base + encodeURIComponent(file.name) }, file.name), " ", element("small", {}, bytes(file.bytes))))));
+  }
+
+  async function load() {
+    try {
+      const data = await ask(`/api/report/${encoded(run)}`);
+      complain(data.error);
+      const text = JSON.stringify(data.report);
+      if (report && data.report && data.state === state) {
+        if (text !== seen) report.update(data.report);
+      } else mount(data);
+      state = data.state;
+      seen = text;
+      document.getElementById("state").replaceChildren(stateBadge(state));
+    } catch (error) {
+      complain(error.message);
+    }
+  }
+
+  /** Runs of the same command come first: they compare best. */
+  async function offerOthers() {
+    const { runs } = await ask("/api/runs");
+    const own = runs.find((each) => each.run === run);
+    const others = runs.filter((each) => each.run !== run);
+    const alike = others.filter((each) => own && each.command === own.command);
+    const groups = [["Same command", alike], [alike.length ? "Others" : "Runs", others.filter((each) => !alike.includes(each))]];
+    for (const [label, found] of groups) {
+      if (!found.length) continue;
+      other.append(element("optgroup", { label }, ...found.map((each) =>
+        element("option", { value: each.run }, `${each.run || "this folder"} (${each.title})`))));
+    }
+    other.disabled = !others.length;
+    other.addEventListener("change", () => {
+      if (other.selectedIndex) location.href = `/compare?a=${encodeURIComponent(run)}&b=${encodeURIComponent(other.value)}`;
+    });
+  }
+
+  document.getElementById("name").textContent = run;
+  load();
+  offerOthers().catch(() => { other.disabled = true; });
+  repeat(EVERY_MS, async () => { if (state === "running") await load(); });
+})();

@@ -1,0 +1,102 @@
+"""The recordings that a run was made from, as far as they still lie where they lay.
+
+A page names a run and a recording by its number there, never a path; what may be marked or played
+follows from the run's `run.json`. Knows runs, recordings and marks; nothing of the web.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from drive.errors import InputError
+from drive.frames import udacity
+from drive.frames.marks import BadStretch, marks_of
+from drive.frames.recording import FRONT, VIDEO_SUFFIXES, find_steering_csv
+from drive.frames.recording_config import CONFIG_FILE
+from drive.runs import OUTPUTS
+from drive.view.runs import inputs_of
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRecording:
+    """A recording that a run was made from.
+
+    Attributes:
+        name: folder and drive, as commands print it.
+        video: its file; the folder of a Udacity recording.
+        folder: in which its `recording.toml` is.
+        drive: its name there; None for a Udacity folder, which holds one.
+    """
+
+    name: str
+    video: Path
+    folder: Path
+    drive: str | None
+
+    def marks(self) -> tuple[BadStretch, ...]:
+        """Its marks.
+
+        Raises:
+            InputError: `recording.toml` is wrong.
+        """
+        return marks_of(self.folder, self.drive or self.folder.name)
+
+    def data(self) -> dict[str, Any]:
+        """What a page shows of it; what is wrong with its marks under `error`."""
+        data: dict[str, Any] = {
+            "name": self.name,
+            "file": str(self.folder / CONFIG_FILE),
+            "marks": [],
+            "error": "",
+        }
+        try:
+            data["marks"] = [asdict(mark) for mark in self.marks()]
+        except InputError as error:
+            data["error"] = str(error)
+        return data
+
+
+def known_recordings(record: Mapping[str, Any]) -> list[KnownRecording]:
+    """The recordings among the inputs of a run that are still there and are of the same size."""
+    settings = record.get("settings")
+    steering = settings.get("steering") if isinstance(settings, dict) else None
+    found: list[KnownRecording] = []
+    for entry in inputs_of(record):
+        recording = _known(entry, steering)
+        if recording is not None and recording not in found:
+            found.append(recording)
+    return found
+
+
+def _known(entry: Mapping[str, Any], steering: Any) -> KnownRecording | None:
+    for path in _places(str(entry.get("path", ""))):
+        if path.is_dir() and udacity.is_udacity_folder(path):
+            return KnownRecording(path.name, path, path, None)
+        if not path.is_file() or path.suffix.lower() not in VIDEO_SUFFIXES:
+            continue
+        if entry.get("bytes") != path.stat().st_size:
+            continue
+        csv = _first_file(str(steering)) if steering else find_steering_csv(path)
+        if csv is not None:
+            drive = path.stem.removesuffix(FRONT)
+            return KnownRecording(f"{path.parent.name}/{drive}", path, csv.parent, drive)
+    return None
+
+
+def _first_file(text: str) -> Path | None:
+    return next((path for path in _places(text) if path.is_file()), None)
+
+
+def _places(text: str) -> Iterator[Path]:
+    """Where a path of a `run.json` may lead: it is as it was typed, wherever that was."""
+    if not text:
+        return
+    path = Path(text)
+    for base in (Path(), OUTPUTS.parent):
+        try:
+            yield (base / path).resolve()
+        except (OSError, ValueError):
+            continue

@@ -1,0 +1,263 @@
+"""The runs below a folder: what each was, when, its numbers, and what to show of it.
+
+A run is a folder with a `run.json`, or a training that has none yet but a history or the data of
+its live report. Knows the files of a run folder; nothing of the web.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from drive.errors import InputError, MissingFileError
+from drive.files import PART
+from drive.history import read_history
+from drive.report.facts import facts_of
+from drive.report.page import LIVE_DATA
+
+RUN, METRICS, HISTORY = "run.json", "metrics.json", "history.csv"
+TRAINING = (HISTORY, LIVE_DATA)
+IMAGES = "images"
+SKIPPED = frozenset({IMAGES, "checkpoint", "report_files", "tensorboard"})
+DEEPEST = 8
+STARTED_FORM = "%Y-%m-%dT%H:%M:%S%z"
+
+LIVE_S = 120.0
+LIVE_EPOCHS = 3.0
+"""A training without a word for this long, and for as long as this many epochs, has stopped."""
+
+VIDEOS = (".mp4", ".m4v", ".webm", ".mov")
+PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
+TELLING = ("predictions", "loss", "simulation", "steering_over_time", "bench", "search", "preview")
+"""Pictures that stand for a run without a video, by the beginning of their name, best first."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunEntry:
+    """A line of the list.
+
+    Attributes:
+        run: path below the folder that is shown, with `/`; empty for that folder itself.
+        command: of the run; empty where it is not known.
+        title: what it worked on.
+        started: seconds since 1970.
+        state: `done`, `running`, `stopped` (a training without an end) or `damaged`.
+        facts: its key numbers, as `drive.report.facts` gives them.
+        picture: name of the video or picture that stands for it; empty for none.
+        changed: when that was, in whole seconds since 1970.
+    """
+
+    run: str
+    command: str
+    title: str
+    started: float
+    state: str
+    facts: list[dict[str, str]] = field(default_factory=list)
+    picture: str = ""
+    changed: int = 0
+
+
+def list_runs(root: Path) -> list[RunEntry]:
+    """The runs at and below `root`, newest first; folders behind links are left alone."""
+    entries = [_entry(folder, root) for folder in _folders(root)]
+    return sorted(entries, key=lambda entry: (entry.started, entry.run), reverse=True)
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """What `run.json` says; nothing where there is none, or none that can be read."""
+    return _read_object(folder / RUN) or {}
+
+
+def resolved_settings(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run was asked, with what a training made of it where nothing was said."""
+    settings: dict[str, Any] = {}
+    for key in ("settings", "training", "data"):
+        found = record.get(key)
+        if isinstance(found, dict):
+            settings |= {name: value for name, value in found.items() if value is not None}
+    return settings
+
+
+def inputs_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What a run read: entries with `path`, and `bytes` and `sha256` of files."""
+    inputs = record.get("inputs")
+    return [each for each in inputs if isinstance(each, dict)] if isinstance(inputs, list) else []
+
+
+def run_state(folder: Path) -> str:
+    """See `RunEntry.state`."""
+    if (folder / RUN).is_file():
+        return "done" if _read_object(folder / RUN) is not None else "damaged"
+    return "running" if _is_live(folder) else "stopped"
+
+
+def below(root: Path, path: str) -> Path:
+    """The file or folder that a relative path names below `root`.
+
+    Raises:
+        MissingFileError: there is none, or it leads out of `root`, also by a link.
+    """
+    parts = path.split("/") if path else []
+    odd = "\\" in path or "\0" in path or any(part in ("", ".", "..") for part in parts)
+    try:
+        found = None if odd else root.joinpath(*parts).resolve(strict=True)
+    except (OSError, ValueError, RuntimeError):
+        found = None
+    if found is None or not found.is_relative_to(root.resolve()):
+        raise MissingFileError(f"There is no {path!r} among the results")
+    return found
+
+
+def run_folder(root: Path, run: str) -> Path:
+    """The folder of a run by its name in the list.
+
+    Raises:
+        MissingFileError: there is no such run.
+    """
+    folder = below(root, run)
+    if not any((folder / name).is_file() for name in (RUN, *TRAINING)):
+        raise MissingFileError(f"There is no run {run!r}: it was removed, or never finished")
+    return folder
+
+
+def _is_run(names: set[str]) -> bool:
+    return not names.isdisjoint((RUN, *TRAINING))
+
+
+def _folders(root: Path) -> Iterator[Path]:
+    """Folders of runs; what a training keeps of its members belongs to the training."""
+    for place, folders, files in os.walk(root):
+        folder = Path(place)
+        names = set(files)
+        if _is_run(names):
+            yield folder
+        deep = len(folder.relative_to(root).parts)
+        inner = [f for f in folders if f not in SKIPPED and not f.startswith(".") and PART not in f]
+        if _is_run(names):
+            inner = [f for f in inner if not f.startswith("member")]
+        folders[:] = sorted(inner) if deep < DEEPEST else []
+
+
+def _entry(folder: Path, root: Path) -> RunEntry:
+    record = _read_object(folder / RUN)
+    state = run_state(folder)
+    words = (record or {}).get("command")
+    command = str(words[1]) if isinstance(words, list) and len(words) > 1 else ""
+    training = record is None and state != "damaged"
+    live = live_data(folder) if training else {}
+    picture = picture_of(folder, record or {})
+    return RunEntry(
+        run=folder.relative_to(root).as_posix() if folder != root else "",
+        command=str(live.get("command") or "training") if training else command,
+        title=str(live.get("title") or _title(record or {}, folder)),
+        started=_started(record or live, folder),
+        state=state,
+        facts=_facts_of_training(folder) if training else _facts(command, record or {}, folder),
+        picture=picture,
+        changed=int((folder / picture).stat().st_mtime) if picture else 0,
+    )
+
+
+def _read_object(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _title(record: Mapping[str, Any], folder: Path) -> str:
+    """The names of what the run read, else its folder's."""
+    settings = record.get("settings")
+    asked: Any = None
+    for key in ("source", "recordings", "datasets"):
+        asked = asked or (settings.get(key) if isinstance(settings, dict) else None)
+    given = asked if isinstance(asked, list) else [asked] if asked else []
+    names = [Path(str(each)).name or str(each) for each in given]
+    if not names:
+        return folder.resolve().name
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+
+
+def _started(record: Mapping[str, Any], folder: Path) -> float:
+    try:
+        return datetime.strptime(str(record.get("started")), STARTED_FORM).timestamp()
+    except ValueError:
+        return _changed(folder, (RUN,)) or _changed(folder, TRAINING)
+
+
+def _facts(command: str, record: dict[str, Any], folder: Path) -> list[dict[str, str]]:
+    """The numbers of a run; none where a strange `run.json` has none of the usual form."""
+    try:
+        return facts_of(command, record, _read_object(folder / METRICS) or {})
+    except (AttributeError, TypeError, ValueError, KeyError):
+        return []
+
+
+def _facts_of_training(folder: Path) -> list[dict[str, str]]:
+    try:
+        rows = read_history(folder / HISTORY)
+    except InputError:
+        return []
+    if not rows:
+        return []
+    best = min(rows, key=lambda row: row.val_loss)
+    return [
+        {"label": "epochs so far", "value": str(len(rows)), "note": ""},
+        {"label": "best loss", "value": f"{best.val_loss:.3f}", "note": f"epoch {best.epoch}"},
+    ]
+
+
+def _is_live(folder: Path) -> bool:
+    try:
+        rows = read_history(folder / HISTORY)
+    except InputError:
+        rows = []
+    longest_s = max((row.seconds for row in rows), default=0.0)
+    idle_s = time.time() - _changed(folder, TRAINING)
+    return idle_s < max(LIVE_S, LIVE_EPOCHS * longest_s)
+
+
+def _changed(folder: Path, names: tuple[str, ...]) -> float:
+    """When the newest of these files was written; 0 where there is none."""
+    files = [folder / name for name in names]
+    return max((file.stat().st_mtime for file in files if file.exists()), default=0.0)
+
+
+def live_data(folder: Path) -> dict[str, Any]:
+    """What the live report of a training says; nothing where there is none."""
+    try:
+        text = (folder / LIVE_DATA).read_text(encoding="utf-8")
+        found = json.loads(text[text.index("(") + 1 : text.rindex(")")])
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def picture_of(folder: Path, record: Mapping[str, Any]) -> str:
+    """The file that stands for a run: its video, else its most telling picture."""
+    files = sorted(
+        entry.name for entry in folder.iterdir() if PART not in entry.name and entry.is_file()
+    )
+    videos = [name for name in files if name.lower().endswith(VIDEOS)]
+    results = record.get("results")
+    named = Path(str(results.get("video", ""))).name if isinstance(results, dict) else ""
+    if videos:
+        return named if named in videos else videos[0]
+    pictures = [name for name in files if name.lower().endswith(PICTURES)]
+    for beginning in TELLING:
+        for name in pictures:
+            if name.startswith(beginning):
+                return name
+    if pictures:
+        return pictures[0]
+    inside = folder / IMAGES
+    entries = inside.iterdir() if inside.is_dir() else ()
+    shown = sorted(entry.name for entry in entries if entry.suffix.lower() in PICTURES)
+    return f"{IMAGES}/{shown[0]}" if shown else ""

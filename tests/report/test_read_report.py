@@ -1,0 +1,123 @@
+"""The data of a report, read from run folders."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from drive.errors import InputError, MissingFileError
+from drive.report import read_report
+from drive.report.columns import values_of
+from drive.report.moments import peaks
+
+VARIABLE_MS = [0, 40, 95, 140, 260, 300, 340, 420, 700, 720, 800, 840]
+
+
+def test_times_are_those_of_the_annotated_video(annotated_run: Callable[..., Path]) -> None:
+    (drive,) = read_report(annotated_run(VARIABLE_MS, first_s=12.5))["drives"]
+    assert drive["first_s"] == 12.5
+    np.testing.assert_allclose(
+        values_of(drive["frames"]["time"]), np.array(VARIABLE_MS) / 1000, atol=1e-4
+    )
+
+
+def test_without_a_table_of_frames_the_video_tells_the_times(
+    annotated_run: Callable[..., Path],
+) -> None:
+    folder = annotated_run(VARIABLE_MS, first_s=12.5)
+    (folder / "steering.csv").unlink()
+    (drive,) = read_report(folder)["drives"]
+    np.testing.assert_allclose(
+        values_of(drive["frames"]["time"]), np.array(VARIABLE_MS) / 1000, atol=1e-4
+    )
+    assert values_of(drive["frames"]["index"]).tolist() == list(range(12))
+    assert values_of(drive["detections"]["at"]).tolist() == list(range(3, 12))
+    (cars, score) = drive["charts"]
+    assert values_of(cars["series"][0]["values"]).tolist() == [0] * 3 + [1] * 9
+    assert np.isnan(values_of(score["series"][0]["values"])[:3]).all()
+
+
+def test_lost_frames_do_not_shift_the_numbers(annotated_run: Callable[..., Path]) -> None:
+    folder = annotated_run(frames=12)
+    (folder / "steering.csv").unlink()
+    path = folder / "detections.csv"
+    rows = list(csv.reader(path.open()))
+    for row in rows[1:]:  # frames 5 and 6 of the source were lost before these
+        if int(row[1]) >= 5:
+            row[1] = str(int(row[1]) + 2)
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    record = (folder / "run.json").read_text().replace('"frame": 11', '"frame": 13')
+    (folder / "run.json").write_text(record)
+    (drive,) = read_report(folder)["drives"]
+    index = values_of(drive["frames"]["index"]).astype(int).tolist()
+    assert index[:5] == [0, 1, 2, 3, 4]
+    assert index[5:] == [7, 8, 9, 10, 11, 12, 13]
+
+
+def test_without_a_video_the_tables_are_the_clock(annotated_run: Callable[..., Path]) -> None:
+    folder = annotated_run(frames=20)
+    (folder / "clip.mp4").unlink()
+    (folder / "steering.csv").unlink()
+    (drive,) = read_report(folder)["drives"]
+    assert drive["video"] is None
+    np.testing.assert_allclose(values_of(drive["frames"]["time"]), np.arange(20) / 20, atol=1e-4)
+
+
+def test_moments_are_the_largest_errors_and_boxes(annotated_run: Callable[..., Path]) -> None:
+    (drive,) = read_report(annotated_run(frames=60))["drives"]
+    differ = [moment for moment in drive["moments"] if moment["kind"] == "difference"]
+    near = [moment for moment in drive["moments"] if moment["kind"] == "near"]
+    assert differ[0]["frame"] == 9
+    assert differ[0]["time"] == pytest.approx(0.45)
+    assert near[0]["frame"] == 59
+    assert near[0]["text"] == "car, 59 by 59 pixels"
+
+
+def test_without_a_human_there_is_no_error(annotated_run: Callable[..., Path]) -> None:
+    (drive,) = read_report(annotated_run(human=False))["drives"]
+    assert [chart["id"] for chart in drive["charts"]] == ["steering", "cars", "score"]
+    assert [series["name"] for series in drive["charts"][0]["series"]] == ["model"]
+
+
+def test_peaks_lie_apart() -> None:
+    time_s = np.arange(1000) / 10
+    height = np.full(1000, np.nan)
+    height[[100, 103, 400, 900]] = [5, 4.9, 7, 1]
+    assert peaks(time_s, height) == [400, 100, 900]
+    assert peaks(time_s, np.zeros(1000)) == []
+    assert peaks(np.zeros(0), np.zeros(0)) == []
+
+
+def test_an_empty_folder_has_a_report_and_a_missing_one_none(tmp_path: Path) -> None:
+    data = read_report(tmp_path)
+    assert data["drives"] == []
+    assert data["title"] == tmp_path.name
+    with pytest.raises(MissingFileError, match="Name the folder of a run"):
+        read_report(tmp_path / "absent")
+
+
+def test_a_damaged_table_is_named(annotated_run: Callable[..., Path]) -> None:
+    folder = annotated_run(frames=12)
+    (folder / "steering.csv").write_text("frame,time_s,angle_deg\n0,zero,1\n")
+    with pytest.raises(InputError, match=r"steering\.csv: a number in every cell expected"):
+        read_report(folder)
+    (folder / "steering.csv").write_text("time_s\n1\n")
+    with pytest.raises(InputError, match=r"steering\.csv: a column frame expected"):
+        read_report(folder)
+
+
+def test_a_training_has_losses_and_a_lost_one_is_none(tmp_path: Path) -> None:
+    (tmp_path / "history.csv").write_text(
+        "epoch,loss,val_loss,learning_rate,seconds\n1,2.5,nan,0.001,3\n2,1.5,1.25,0.0005,3\n"
+    )
+    training = read_report(tmp_path)["training"]
+    assert training["histories"] == [
+        {"name": "", "rows": [[1, 2.5, None, 0.001, 3.0], [2, 1.5, 1.25, 0.0005, 3.0]]}
+    ]
+    assert "NaN" not in json.dumps(training)

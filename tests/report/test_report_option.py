@@ -1,0 +1,161 @@
+"""Each command that has something to look at writes a report, and `--no-report` skips it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from drive.cli import main
+from drive.report import read_report
+from tests.conftest import VideoMaker
+
+SIZE = (320, 192)
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
+    assert main([*map(str, arguments), "--quiet", "--json"]) == 0
+    return json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+
+
+@pytest.mark.parametrize("command", ["detect", "predict-steering", "annotate"])
+def test_of_a_video(
+    command: str, tmp_path: Path, make_video: VideoMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = make_video(frames=8, size=SIZE)
+    results = run(capsys, command, video, "--out", tmp_path / "out", "--start", "0.1")
+    assert results["report"] == str(tmp_path / "out" / "report.html")
+    assert Path(results["report"]).is_file()
+    data = read_report(tmp_path / "out")
+    assert data["command"] == command
+    (drive,) = data["drives"]
+    assert drive["video"]["src"] == "video.mp4"
+    assert drive["frames"]["index"] == {"type": "linear", "n": 6, "start": 2.0, "step": 1.0}
+    assert drive["first_s"] == pytest.approx(0.1)
+
+
+def test_no_report(
+    tmp_path: Path, make_video: VideoMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = make_video(frames=4, size=SIZE)
+    results = run(capsys, "detect", video, "--out", tmp_path / "out", "--no-report", "--no-video")
+    assert "report" not in results
+    assert not (tmp_path / "out" / "report.html").exists()
+
+
+def test_a_page_of_somebody_else_is_not_replaced(
+    tmp_path: Path, make_video: VideoMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "report.html").write_text("mine")
+    video = make_video("in/video.mp4", frames=4, size=SIZE)
+    assert main(["detect", str(video), "--out", str(tmp_path), "--quiet"]) == 2
+    assert "report.html exists already" in capsys.readouterr().err
+    assert (tmp_path / "report.html").read_text() == "mine"
+    assert not (tmp_path / "detections.csv").exists()
+
+
+def test_of_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a", "b"):
+        cv2.imwrite(str(tmp_path / "in" / f"{name}.png"), np.full((192, 320, 3), 90, np.uint8))
+    run(capsys, "detect", tmp_path / "in", "--out", tmp_path / "out")
+    (drive,) = read_report(tmp_path / "out")["drives"]
+    assert drive["pictures"] == ["images/a.jpg", "images/b.jpg"]
+
+
+def test_of_an_evaluation(
+    tmp_path: Path, make_recording: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = [make_recording(name, [0.5] * 12, size=SIZE) for name in ("a", "b")]
+    run(capsys, "evaluate-steering", *folders, "--out", tmp_path / "out")
+    data = read_report(tmp_path / "out")
+    assert [drive["name"] for drive in data["drives"]] == ["a/epoch01", "b/epoch01"]
+    assert data["drives"][1]["video"]["src"] == "../b/epoch01_front.mp4"
+    assert [chart["id"] for chart in data["drives"][0]["charts"]] == ["steering", "error"]
+    assert data["facts"][0]["label"] == "RMSE"
+
+
+def test_of_a_simulation(
+    tmp_path: Path, make_recording: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_recording("a", [0.5] * 30, size=SIZE)
+    run(capsys, "simulate", folder, "--horizon", "0.5", "--limit", "0.01", "--out", tmp_path / "o")
+    data = read_report(tmp_path / "o")
+    (drive,) = data["drives"]
+    assert drive["video"]["src"] == "a_epoch01.mp4"
+    assert [chart["id"] for chart in drive["charts"]][:2] == ["offset", "distance"]
+    assert drive["charts"][0]["limits"] == [0.01, -0.01]
+    interventions = [one for one in drive["moments"] if one["kind"] == "intervention"]
+    assert data["facts"][1]["label"] == "interventions"
+    assert len(interventions) == int(data["facts"][1]["value"]) > 0
+
+
+def test_of_many_videos(
+    tmp_path: Path, make_video: VideoMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    videos = [make_video(f"in/{name}.mp4", frames=4, size=SIZE) for name in ("a", "b")]
+    assert main(["detect", *map(str, videos), "--jobs", "1", "--out", str(tmp_path / "out")]) == 0
+    assert (tmp_path / "out" / "a" / "report.html").is_file()
+    assert (tmp_path / "out" / "b" / "report.html").is_file()
+    runs = read_report(tmp_path / "out")["runs"]
+    assert [run["src"] for run in runs] == ["a/report.html", "b/report.html"]
+
+
+def test_of_a_steering_training(
+    tmp_path: Path, make_recording: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    angles = [index / 10 for index in range(24)]
+    folders = [make_recording(name, angles, size=SIZE) for name in ("a", "b")]
+    options = ["--epochs", "1", "--validation", "b/epoch01", "--cache", tmp_path / "cache"]
+    results = run(capsys, "train-steering", *folders, *options, "--out", tmp_path / "out")
+    data = read_report(tmp_path / "out")
+    training = data["training"]
+    assert Path(results["report"]).is_file()
+    assert not (tmp_path / "out" / "report-data.js").exists()
+    assert [len(history["rows"]) for history in training["histories"]] == [1]
+    assert [series["name"] for series in training["distribution"]["series"]] == [
+        "training data",
+        "training data, balanced",
+        "validation data",
+        "predictions on it",
+    ]
+    assert (
+        training["predictions"]["angle"]["n"]
+        == len((tmp_path / "out" / "predictions.csv").read_text().splitlines()) - 1
+    )
+    for picture in [*training["worst"], *training["layers"]]:
+        assert cv2.imread(str(tmp_path / "out" / picture["src"])) is not None
+    assert [picture["title"] for picture in training["layers"]] == [
+        "First layer: kernels",
+        "A picture",
+        "Layer conv1",
+        "Layer conv2",
+    ]
+
+
+@pytest.mark.slow
+def test_of_a_detector_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "data"
+    (folder / "images").mkdir(parents=True)
+    rows = ["image,class,x1,y1,x2,y2"]
+    for number in range(4):
+        picture = np.zeros((64, 96, 3), np.uint8)
+        picture[20:50, 20 + number : 60 + number] = 255
+        cv2.imwrite(str(folder / f"images/{number}.png"), picture)
+        rows.append(f"{number}.png,car,{20 + number},20,{60 + number},50")
+    (folder / "labels.csv").write_text("\n".join(rows) + "\n")
+    options = ["--epochs", "1", "--batch", "2", "--no-int8"]
+    results = run(capsys, "train-detector", folder, *options, "--out", tmp_path / "out")
+    assert Path(results["report"]).is_file()
+    data = read_report(tmp_path / "out")
+    assert len(data["training"]["histories"][0]["rows"]) == 1
+    assert len(data["training"]["layers"]) == 4
+    assert {picture["src"] for picture in data["pictures"]} == {
+        "predictions.png",
+        "precision_recall.png",
+    }

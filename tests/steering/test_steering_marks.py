@@ -1,0 +1,146 @@
+"""Frames of marked stretches neither train nor validate nor test, and come back when undone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from drive.cli import main
+from drive.commands import _training_data
+from drive.errors import InputError
+from drive.frames.labels import smooth_labels
+from drive.frames.marks import BadStretch, add_mark, remove_mark
+from drive.frames.recording import Recording, open_recordings
+from drive.steering.cache import CachedDrive
+from drive.steering.evaluate import predict_recording
+from drive.steering.preprocess import ROAD
+from drive.steering.split import Part, Split, split_drives
+from drive.steering.state import fingerprint
+
+Maker = Callable[..., CachedDrive]
+MARK = BadStretch(1.0, 2.0, "autopilot")
+
+
+def times(parts: list[Part]) -> np.ndarray:
+    return np.concatenate([part.drive.time_s[part.rows] for part in parts])
+
+
+def test_marked_frames_are_in_no_part_of_one_drive(make_drive: Maker) -> None:
+    drive = make_drive(angles=np.zeros(600), fps=10)
+    marks = (BadStretch(3, 5), BadStretch(40, 46.0), BadStretch(56, 57))
+    split = split_drives([replace(drive, bad=marks)], "0.25", "0.1")
+    plain = split_drives([drive], "0.25", "0.1")
+    for use, left_out in (("training", 21), ("validation", 61), ("test", 11)):
+        got, all_of_it = times(getattr(split, use)), times(getattr(plain, use))
+        assert set(got) < set(all_of_it)
+        assert len(all_of_it) - len(got) == left_out
+        assert not any(((got >= m.start_s) & (got <= m.end_s)).any() for m in marks)
+
+
+def test_marked_frames_are_in_no_part_of_several_drives(make_drive: Maker) -> None:
+    drives = [make_drive(f"track{n}/epoch01") for n in range(3)]
+    marked = [replace(drive, bad=(MARK,)) for drive in drives]
+    split = split_drives(marked, "track1", "track2")
+    assert [len(p) for p in (*split.training, *split.validation, *split.test)] == [49, 49, 49]
+    assert fingerprint(split) != fingerprint(split_drives(drives, "track1", "track2"))
+
+
+def test_a_drive_that_is_bad_from_end_to_end_is_left_out(make_drive: Maker) -> None:
+    drives = [make_drive(f"track{n}/epoch01") for n in range(3)]
+    drives[2] = replace(drives[2], bad=(BadStretch(0, 99),))
+    split = split_drives(drives, "0.3")
+    assert [p.drive.name for p in split.validation] == ["track1/epoch01"]
+    with pytest.raises(InputError, match=r"nothing is left.*\[\[bad\]\]"):
+        split_drives(drives[2:], "0.3")
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def read(folder: Path) -> tuple[Split, dict, list[str]]:
+    """What `train-steering` reads of a recording: its split, its counts, what it says."""
+    asked = {"recordings": [str(folder)], "exclude": None, "validation": "0.3", "stride": 1}
+    asked |= {"crop": str(ROAD), "steering": None, "overrides": {}}
+    said: list[str] = []
+    record = SimpleNamespace(counts={}, extra={}, add_input=lambda _: None)
+    context = SimpleNamespace(
+        record=record, message=said.append, warn=said.append, progress=lambda items, *_: items
+    )
+    split = _training_data.read_split(asked, None, context)  # type: ignore[arg-type]
+    return split, record.counts, said
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_training_reads_fewer_frames_and_gets_them_back_without_decoding(
+    make_recording: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_recording("town", np.sin(np.arange(200) / 9), fps=20)
+    before = read(folder)[0]
+    monkeypatch.setattr(Recording, "frames", lambda *_, **__: pytest.fail("decoded again"))
+    add_mark(folder, MARK)
+    split, counts, said = read(folder)
+    assert len(split.training[0]) == len(before.training[0]) - 20
+    assert counts["frames_marked_bad"] == {"town/epoch01": 21}
+    assert "town/epoch01: 21 frames marked as bad are left out" in said
+    remove_mark(folder, MARK)
+    split, counts, _ = read(folder)
+    assert fingerprint(split) == fingerprint(before)
+    assert "frames_marked_bad" not in counts
+
+
+class Straight:
+    """A pilot that always answers zero."""
+
+    crop, members = ROAD, 1
+
+    def predict_prepared(self, images: np.ndarray) -> np.ndarray:
+        return np.zeros(len(images), np.float32)
+
+    def restated(self, angles: np.ndarray, *_: object) -> np.ndarray:
+        return angles
+
+
+def test_evaluation_leaves_marked_frames_out_and_counts_them(
+    make_recording: Callable[..., Path],
+) -> None:
+    folder = make_recording("town", [9.0 if 20 <= i <= 40 else 0.0 for i in range(80)])
+    add_mark(folder, MARK)
+    (recording,) = open_recordings([folder])
+    answers = predict_recording(recording, Straight())  # type: ignore[arg-type]
+    assert (len(answers.time_s), answers.marked_bad) == (59, 21)
+    assert not answers.truth_deg.any()
+    add_mark(folder, BadStretch(0, 99))
+    (recording,) = open_recordings([folder])
+    with pytest.raises(InputError, match="every frame is marked as bad"):
+        predict_recording(recording, Straight())  # type: ignore[arg-type]
+
+
+def test_wrong_labels_do_not_leak_into_smoothed_ones(make_recording: Callable[..., Path]) -> None:
+    folder = make_recording("town", [90.0 if 20 <= i <= 40 else 1.0 for i in range(80)])
+    add_mark(folder, MARK)
+    (recording,) = open_recordings([folder])
+    smooth = smooth_labels(recording, 0.5).angle_deg
+    good = np.r_[0:20, 41:80]
+    assert np.allclose(smooth[good], 1.0)
+    assert np.allclose(smooth[20:41], 90.0)
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_evaluate_steering_reports_marks(
+    make_recording: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = make_recording("town", np.sin(np.arange(60) / 9)), tmp_path / "out"
+    add_mark(folder, MARK)
+    assert main(["evaluate-steering", str(folder), "--out", str(out)]) == 0
+    assert json.loads((out / "metrics.json").read_text())["n"] == 39
+    counts = json.loads((out / "run.json").read_text())["counts"]
+    assert counts["frames_marked_bad"] == {"town/epoch01": 21}
+    assert "21 frames marked as bad are left out" in capsys.readouterr().err

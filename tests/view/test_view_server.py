@@ -1,0 +1,385 @@
+"""The server of `view`: what it lists and serves, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from urllib.parse import urljoin
+
+import cv2
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from drive.report import LiveReport
+from drive.view.app import make_app
+from drive.view.runs import list_runs
+from tests.view.conftest import ADDRESS, ORIGIN, Results, write_history
+
+VIDEO = "/files/001-annotate/epoch01_front.mp4"
+
+
+def test_runs_are_listed_newest_first_with_their_numbers(client: TestClient) -> None:
+    runs = client.get("/api/runs").json()["runs"]
+    names = [run["run"] for run in runs]
+    assert sorted(names) == [
+        "001-annotate",
+        "002-annotate",
+        "004-train-steering",
+        "005-train-steering",
+        "old/003-detect",
+    ]
+    assert names[1:] == ["002-annotate", "001-annotate", "old/003-detect", "004-train-steering"]
+    live, second = runs[0], runs[1]
+    assert (live["run"], live["state"], live["command"]) == (
+        "005-train-steering",
+        "running",
+        "training",
+    )
+    assert {"label": "epochs so far", "value": "2", "note": ""} in live["facts"]
+    assert (second["title"], second["picture"]) == ("epoch01_front.mp4", "epoch01_front.mp4")
+    assert {fact["label"]: fact["value"] for fact in second["facts"]}["boxes"] == "14"
+
+
+def test_a_training_without_a_word_for_long_has_stopped(results: Results) -> None:
+    history = results.root / "005-train-steering" / "history.csv"
+    old = time.time() - 3600
+    os.utime(history, (old, old))
+    states = {entry.run: entry.state for entry in list_runs(results.root)}
+    assert states["005-train-steering"] == "stopped"
+
+
+def test_a_training_is_listed_from_its_beginning(results: Results) -> None:
+    """Before its first epoch there is only the live report, which knows what was asked."""
+    record = {
+        "command": ["python run.py", "train-steering", "town"],
+        "started": "2026-11-21T23:00:00+0000",
+        "settings": {"recordings": ["town"], "epochs": 7},
+    }
+    folder = results.root / "006-train-steering"
+    write_history(folder / "member1", 1)
+    LiveReport(folder, record)
+    client = TestClient(make_app(results.root), base_url=ADDRESS)
+    runs = {run["run"]: run for run in client.get("/api/runs").json()["runs"]}
+    assert "006-train-steering/member1" not in runs
+    live = runs["006-train-steering"]
+    assert (live["command"], live["title"], live["state"]) == ("train-steering", "town", "running")
+    report = client.get("/api/report/006-train-steering").json()["report"]
+    assert (report["live"], report["title"]) == (True, "town")
+    assert ["epochs", "7"] in report["settings"]
+
+
+def test_strange_folders_are_listed_too(results: Results, tmp_path: Path) -> None:
+    for name, content in (
+        ("broken", "{"),
+        ("list", "[]"),
+        ("odd", json.dumps({"command": 3, "settings": [], "results": 7, "inputs": {}})),
+        ("null", json.dumps({"command": None, "settings": {"source": None}, "results": None})),
+    ):
+        (results.root / name).mkdir()
+        (results.root / name / "run.json").write_text(content)
+    write_history(results.root / "member1", 1)
+    (results.root / "006.part").mkdir()
+    (results.root / "006.part" / "run.json").write_text("{}")
+    (results.root / "outside").symlink_to(tmp_path)
+    client = TestClient(make_app(results.root), base_url=ADDRESS)
+    runs = {run["run"]: run for run in client.get("/api/runs").json()["runs"]}
+    assert runs["broken"]["state"] == runs["list"]["state"] == "damaged"
+    assert "odd" in runs and "null" in runs
+    assert not any(name.startswith(("006", "outside")) for name in runs)
+    for name in ("broken", "list", "odd", "null"):
+        assert client.get(f"/api/report/{name}").status_code == 200
+        assert client.get(f"/run/{name}").status_code == 200
+
+
+def test_a_single_run_can_be_shown_by_itself(results: Results) -> None:
+    client = TestClient(make_app(results.root / "001-annotate"), base_url=ADDRESS)
+    (only,) = client.get("/api/runs").json()["runs"]
+    assert only["run"] == ""
+    assert client.get("/api/report/").json()["report"]["drives"]
+    assert client.get("/thumbnail/").status_code == 200
+    assert client.get("/files/run.json").status_code == 200
+
+
+def test_a_folder_without_runs_is_an_empty_list(tmp_path: Path) -> None:
+    client = TestClient(make_app(tmp_path), base_url=ADDRESS)
+    assert client.get("/api/runs").json()["runs"] == []
+
+
+def test_the_report_of_a_run_without_one_is_made_in_memory(
+    client: TestClient, results: Results
+) -> None:
+    data = client.get("/api/report/001-annotate").json()
+    (drive,) = data["report"]["drives"]
+    assert drive["video"]["src"] == "epoch01_front.mp4"
+    assert drive["recording"] == 0
+    assert data["recordings"][0]["name"] == "town/epoch01"
+    assert data["settings"]["conf"] == 0.1
+    assert not (results.root / "001-annotate" / "report.html").exists()
+
+
+def test_a_run_whose_tables_are_damaged_shows_its_files(
+    client: TestClient, results: Results
+) -> None:
+    (results.root / "001-annotate" / "steering.csv").write_text("frame\nno number\n")
+    data = client.get("/api/report/001-annotate").json()
+    assert data["report"] is None
+    assert "cannot be made" in data["error"]
+    assert "epoch01_front.mp4" in [file["name"] for file in data["files"]]
+
+
+def test_thumbnails_are_small_pictures(client: TestClient) -> None:
+    answer = client.get("/thumbnail/001-annotate")
+    assert answer.headers["content-type"] == "image/jpeg"
+    image = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_COLOR)
+    assert image.shape == (192, 320, 3)
+    assert client.get("/thumbnail/old/003-detect").status_code == 404
+
+
+def test_what_was_evaluated_is_played_from_where_it_lies(
+    client: TestClient, results: Results
+) -> None:
+    video = results.recording / "epoch01_front.mp4"
+    source = [{"path": str(p), "bytes": p.stat().st_size} for p in (video,)]
+    folder = results.add("eval", "evaluate-steering", "2026-11-01T10:00:00+0000", inputs=source)
+    write_steering_of = results.root / "001-annotate" / "steering.csv"
+    (folder / "steering.csv").write_text(write_steering_of.read_text())
+    (drive,) = client.get("/api/report/eval").json()["report"]["drives"]
+    assert urljoin("/files/eval/", drive["video"]["src"]) == "/source/0/eval"
+    assert client.get("/source/0/eval").content == video.read_bytes()
+    assert client.get("/source/1/eval").status_code == 404
+    video.write_bytes(video.read_bytes() + b"changed")
+    (drive,) = client.get("/api/report/eval").json()["report"]["drives"]
+    assert drive["video"] is None
+    assert client.get("/source/0/eval").status_code == 404
+
+
+def test_files_come_in_ranges(client: TestClient, results: Results) -> None:
+    content = (results.root / "001-annotate" / "epoch01_front.mp4").read_bytes()
+    size = len(content)
+    whole = client.get(VIDEO)
+    assert (whole.status_code, whole.content) == (200, content)
+    assert whole.headers["accept-ranges"] == "bytes"
+    assert whole.headers["content-type"] == "video/mp4"
+    for asked, start, end in (
+        ("bytes=0-99", 0, 100),
+        ("bytes=100-", 100, size),
+        ("bytes=-50", size - 50, size),
+        (f"bytes=10-{size + 999}", 10, size),
+    ):
+        part = client.get(VIDEO, headers={"range": asked})
+        assert part.status_code == 206
+        assert part.content == content[start:end]
+        assert part.headers["content-range"] == f"bytes {start}-{end - 1}/{size}"
+        assert part.headers["content-length"] == str(end - start)
+    beyond = client.get(VIDEO, headers={"range": f"bytes={size}-"})
+    assert beyond.status_code == 416
+    assert beyond.headers["content-range"] == f"bytes */{size}"
+
+
+def test_a_range_of_what_has_changed_is_the_whole_file(client: TestClient) -> None:
+    whole = client.get(VIDEO)
+    for known in (whole.headers["etag"], whole.headers["last-modified"]):
+        part = client.get(VIDEO, headers={"range": "bytes=0-9", "if-range": known})
+        assert part.status_code == 206
+    part = client.get(VIDEO, headers={"range": "bytes=0-9", "if-range": '"another"'})
+    assert (part.status_code, part.content) == (200, whole.content)
+
+
+def test_head_tells_the_size_and_sends_nothing(client: TestClient) -> None:
+    answer = client.head(VIDEO)
+    assert answer.status_code == 200
+    assert answer.content == b""
+    assert answer.headers["content-length"] == str(len(client.get(VIDEO).content))
+
+
+@pytest.fixture
+def secret(tmp_path: Path, results: Results) -> Path:
+    """A file beside the folder that is shown, and links in there that lead to it."""
+    path = tmp_path / "secret.txt"
+    path.write_text("secret")
+    (results.root / "link.txt").symlink_to(path)
+    (results.root / "folder").symlink_to(tmp_path)
+    (results.root / "loop").symlink_to(results.root / "loop")
+    return path
+
+
+OUTSIDE = (
+    "../secret.txt",
+    "%2e%2e/secret.txt",
+    "..%2fsecret.txt",
+    "%2e%2e%2fsecret.txt",
+    "%252e%252e%252fsecret.txt",
+    "001-annotate/../../secret.txt",
+    "001-annotate/%2e%2e/%2e%2e/secret.txt",
+    "..%5csecret.txt",
+    "..\\secret.txt",
+    "/etc/passwd",
+    "%2fetc%2fpasswd",
+    "//etc/passwd",
+    "file:///etc/passwd",
+    "link.txt",
+    "folder/secret.txt",
+    "loop",
+    "run.json%00.txt",
+    "./run.json",
+    "%c0%ae%c0%ae/secret.txt",
+    "",
+    "x" * 5000,
+)
+
+
+@pytest.mark.usefixtures("secret")
+@pytest.mark.parametrize("page", ["files", "thumbnail", "api/report", "source/0"])
+def test_nothing_outside_the_folder_is_served(client: TestClient, page: str) -> None:
+    for path in OUTSIDE:
+        answer = client.get(f"{ADDRESS}/{page}/{path}")
+        assert answer.status_code in (400, 404), path
+        assert "secret" not in answer.text.replace("secret.txt", "")
+        assert "root:" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["001-annotate", "001-annotate/"])
+def test_folders_are_not_listed(client: TestClient, path: str) -> None:
+    assert client.get(f"/files/{path}").status_code == 404
+
+
+def test_a_link_that_stays_inside_is_served(client: TestClient, results: Results) -> None:
+    (results.root / "again.mp4").symlink_to(results.root / "001-annotate" / "epoch01_front.mp4")
+    assert client.get("/files/again.mp4").content == client.get(VIDEO).content
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "evil.example:8137", "127.0.0.1.evil.example:8137", "192.168.0.9:8137", ""],
+)
+def test_foreign_hosts_are_refused(client: TestClient, host: str) -> None:
+    for path in ("/", "/api/runs", VIDEO, "/assets/view.css"):
+        answer = client.get(path, headers={"host": host})
+        assert answer.status_code == 403
+        assert "address" in answer.text
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8137", "localhost:8137", "127.0.0.1"])
+def test_the_machine_s_own_names_are_good(client: TestClient, host: str) -> None:
+    assert client.get("/api/runs", headers={"host": host}).status_code == 200
+
+
+def asked(results: Results, **mark: object) -> dict:
+    table = {"start_s": 1.0, "end_s": 2.0, "reason": "autopilot"} | mark
+    return {"run": "001-annotate", "recording": 0, "mark": table}
+
+
+def test_a_mark_is_written_and_undone(client: TestClient, results: Results) -> None:
+    answer = client.post("/api/marks", json=asked(results), headers=ORIGIN)
+    assert answer.status_code == 200
+    (mark,) = answer.json()["recordings"][0]["marks"]
+    assert mark == {"start_s": 1, "end_s": 2, "reason": "autopilot", "drive": "epoch01"}
+    assert "[[bad]]" in results.toml.read_text()
+    for run in ("001-annotate", "002-annotate", "004-train-steering"):
+        told = client.get("/api/marks", params={"run": run}).json()["recordings"][0]
+        assert told["marks"] == [mark]
+    body = asked(results, **mark)
+    answer = client.request("DELETE", "/api/marks", json=body, headers=ORIGIN)
+    assert answer.json()["recordings"][0]["marks"] == []
+    assert not results.toml.exists()
+    answer = client.request("DELETE", "/api/marks", json=body, headers=ORIGIN)
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("headers", "word"),
+    [
+        ({}, "own pages"),
+        ({"origin": "http://evil.example"}, "own pages"),
+        ({"origin": "null"}, "own pages"),
+        ({"origin": "https://127.0.0.1:8137"}, "own pages"),
+        ({"origin": "http://127.0.0.1:9999"}, "own pages"),
+        ({"origin": "http://localhost:8137"}, "own pages"),
+        ({**ORIGIN, "sec-fetch-site": "cross-site"}, "own pages"),
+        ({**ORIGIN, "content-type": "text/plain"}, "JSON"),
+        ({"host": "evil.example:8137", "origin": "http://evil.example:8137"}, "address"),
+    ],
+)
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+def test_nobody_else_writes_marks(
+    client: TestClient, results: Results, headers: dict, word: str, method: str
+) -> None:
+    headers = {"content-type": "application/json"} | headers
+    body = json.dumps(asked(results))
+    answer = client.request(method, "/api/marks", content=body, headers=headers)
+    assert answer.status_code == 403
+    assert word in answer.text
+    assert not results.toml.exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "word"),
+    [
+        ({"mark": {"start_s": 2, "end_s": 1}}, 400, "end_s is after start_s"),
+        ({"mark": {"start_s": "a", "end_s": 1}}, 400, "start_s"),
+        ({"mark": {"start_s": None, "end_s": 1}}, 400, "start_s"),
+        ({"mark": {"start_s": 1, "end_s": 2, "reason": "two\nlines"}}, 400, "one line"),
+        ({"mark": None}, 400, "start_s"),
+        ({"recording": 1}, 404, "recording"),
+        ({"recording": -1}, 404, "recording"),
+        ({"recording": "0"}, 400, "number"),
+        ({"recording": True}, 400, "number"),
+        ({"run": "../town"}, 404, "../town"),
+        ({"run": "old/003-detect"}, 404, "recording"),
+        ({"run": 7}, 400, "run"),
+    ],
+)
+def test_wrong_marks_are_refused(
+    client: TestClient, results: Results, body: dict, status: int, word: str
+) -> None:
+    answer = client.post("/api/marks", json=asked(results) | body, headers=ORIGIN)
+    assert answer.status_code == status
+    assert word in answer.json()["error"]
+    assert not results.toml.exists()
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"x" * 20_000, b'"\xff"'])
+def test_what_is_no_json_object_is_refused(client: TestClient, body: bytes) -> None:
+    headers = ORIGIN | {"content-type": "application/json"}
+    assert client.post("/api/marks", content=body, headers=headers).status_code == 400
+
+
+def test_the_mark_of_another_drive_is_not_undone(client: TestClient, results: Results) -> None:
+    results.toml.write_text('[[bad]]\ndrive = "epoch02"\nstart_s = 1\nend_s = 2\n')
+    (results.recording / "epoch02_front.mp4").touch()
+    body = asked(results, reason="", drive="epoch02")
+    assert client.request("DELETE", "/api/marks", json=body, headers=ORIGIN).status_code == 404
+    assert "epoch02" in results.toml.read_text()
+
+
+def test_a_wrong_recording_toml_is_told_and_left_alone(
+    client: TestClient, results: Results
+) -> None:
+    results.toml.write_text("[[bad]]\nstop_s = 3\n")
+    told = client.get("/api/report/001-annotate").json()["recordings"][0]
+    assert "stop_s" in told["error"]
+    assert client.post("/api/marks", json=asked(results), headers=ORIGIN).status_code == 400
+    assert results.toml.read_text() == "[[bad]]\nstop_s = 3\n"
+
+
+def test_other_methods_and_addresses_are_unknown(client: TestClient) -> None:
+    headers = ORIGIN | {"content-type": "application/json"}
+    assert client.put("/api/marks", content="{}", headers=headers).status_code == 405
+    assert client.post(VIDEO, content="{}", headers=headers).status_code == 405
+    assert client.get("/nothing").status_code == 404
+    assert client.get("/assets/../app.py").status_code == 404
+
+
+def test_pages_load_nothing_from_elsewhere(client: TestClient, results: Results) -> None:
+    for path in ("/", "/run/001-annotate", "/compare?a=001-annotate&b=002-annotate"):
+        page = client.get(path)
+        assert page.headers["content-type"] == "text/html; charset=utf-8"
+        assert "default-src 'self'" in page.headers["content-security-policy"]
+        assert "//" not in page.text.replace("http://www.w3.org", "")
+    (results.root / "001-annotate" / "report.html").write_text("<script>1</script>")
+    page = client.get("/files/001-annotate/report.html")
+    assert page.headers["content-security-policy"].startswith("sandbox")
+    assert page.headers["x-content-type-options"] == "nosniff"
