@@ -83,7 +83,8 @@ def test_each_video_gets_the_usual_files_in_a_folder_of_its_own(
     with (out / "summary.csv").open(newline="") as file:
         assert [row["tracks"] for row in csv.DictReader(file)] == ["1", "1", "1"]
     for name, source in (("a", mon["a"]), ("a-2", tue["a"]), ("b", tue["b"])):
-        assert sorted(path.name for path in (out / name).iterdir()) == ["run.json", "table.csv"]
+        written = sorted(path.name for path in (out / name).iterdir())
+        assert written == ["report.html", "run.json", "table.csv"]
         record = json.loads((out / name / "run.json").read_text())
         assert record["settings"]["source"] == str(source)
     whole = json.loads((out / "run.json").read_text())
@@ -211,7 +212,8 @@ def test_one_source_is_analysed_here_under_its_own_name(tmp_path: Path, light: N
     out = tmp_path / "out"
     assert detect_all(paths["a"], paths["a"], "--out", out) == 0
     assert paths["a"].with_suffix(".log").read_text() == f"{os.getpid()}\n"
-    assert sorted(path.name for path in out.iterdir()) == ["run.json", "table.csv"]
+    written = sorted(path.name for path in out.iterdir())
+    assert written == ["report.html", "run.json", "table.csv"]
     record = json.loads((out / "run.json").read_text())
     assert record["settings"]["source"] == str(paths["a"])
 

@@ -26,6 +26,7 @@ Loaded = TypeVar("Loaded")
 PROGRAM = "python run.py"
 EXIT_WRONG_INPUT = 2
 REPORT = "report.html"
+GENERATOR, PAGE_HEAD = b'name="generator" content="drive"', 2000
 SHIPPED_STEERING_NOTE = (
     "steering: the weights that ship learnt in a simulator; on other cameras and real roads their "
     "angles mean little: train your own with train-steering, and name it with --weights (annotate: "
@@ -237,7 +238,7 @@ class Context:
         if self._folder is None:
             self._folder = open_run_folder(self.name, self.args.out, self.args.overwrite)
             if self.reports:
-                self._folder.file(REPORT)
+                self._protect_page(self._folder)
         return self._folder
 
     def message(self, text: str) -> None:
@@ -280,6 +281,12 @@ class Context:
     def reports(self) -> bool:
         """Whether the run gets a report."""
         return not getattr(self.args, "no_report", True)
+
+    def _protect_page(self, folder: RunFolder) -> None:
+        """Refuse to replace a page that is no report of drive's, before any work."""
+        page = folder.path / REPORT
+        if page.exists() and GENERATOR not in page.read_bytes()[:PAGE_HEAD]:
+            folder.file(REPORT)
 
     def live_report(self) -> LiveReport | None:
         """The report of a training that begins; None where none is wanted."""

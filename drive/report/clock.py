@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
 
 from drive.errors import DriveError
 from drive.frames.video import open_container, packets, video_stream
@@ -20,7 +22,7 @@ class VideoClock:
 
     Attributes:
         width, height: pixels.
-        time_s: (N,) seconds at which its frames are shown, from 0.
+        time_s: (N,) seconds at which its frames are shown, from 0; none where nobody asked.
     """
 
     width: int
@@ -28,17 +30,28 @@ class VideoClock:
     time_s: np.ndarray
 
 
-def read_clock(path: Path) -> VideoClock | None:
-    """The clock of a video; None where there is none, or none that can be read."""
+def read_clock(path: Path | None, times: bool = False) -> VideoClock | None:
+    """The size of a video and, with `times`, when its frames are shown.
+
+    None where there is no video, or none that can be read.
+    """
+    if path is None:
+        return None
     try:
         with open_container(str(path)) as container:
             stream = video_stream(container, str(path))
             width, height = stream.codec_context.width, stream.codec_context.height
-            ticks = [entry.timestamp for entry in stream.index_entries]
-            if path.suffix.lower() != ".mp4" or not ticks or stream.codec_context.has_b_frames:
-                found = [packet.pts for packet in packets(container, stream)]
-                ticks = [pts for pts in found if pts is not None]
-            times = np.sort(np.array(ticks, np.float64)) * float(stream.time_base or 1)
+            time_s = _times(container, stream) if times else np.zeros(0)
     except DriveError:
         return None
-    return VideoClock(width, height, times - times[0]) if len(times) else None
+    return VideoClock(width, height, time_s)
+
+
+def _times(container: InputContainer, stream: VideoStream) -> np.ndarray:
+    """Of our own videos, without B-frames, the index says it all; others are read through."""
+    ticks = [entry.timestamp for entry in stream.index_entries]
+    if not ticks or stream.codec_context.has_b_frames:
+        found = [packet.pts for packet in packets(container, stream)]
+        ticks = [pts for pts in found if pts is not None]
+    time_s = np.sort(np.array(ticks, np.float64)) * float(stream.time_base or 1)
+    return time_s - time_s[:1]

@@ -72,7 +72,15 @@ class Frames:
 
 @dataclass(slots=True)
 class DriveView:
-    """What is put together, piece by piece, and given out by `data`."""
+    """What is put together, piece by piece, and given out by `data`.
+
+    Attributes:
+        name: of the recording.
+        frames: all of them.
+        video: that shows them; None without one.
+        charts, moments, detections: as the page takes them.
+        error_deg: how far model and human lie apart in the mean; None where not known.
+    """
 
     name: str
     frames: Frames
@@ -80,6 +88,7 @@ class DriveView:
     charts: list[dict[str, Any]] = field(default_factory=list)
     moments: list[dict[str, Any]] = field(default_factory=list)
     detections: dict[str, Any] | None = None
+    error_deg: float | None = None
 
     def data(self) -> dict[str, Any]:
         """The drive as JSON."""
@@ -125,6 +134,7 @@ class DriveView:
         if model is None or "truth_deg" not in known:
             return
         error = model - known["truth_deg"]
+        self.error_deg = float(np.nanmean(np.abs(error)))
         curve = _curve("model - human", "error", error, ANGLE_STEP)
         note = "model minus human; above 0 the model steers further right"
         self.charts.append(_chart("error", "Error", "°", [curve], note, zero=True))

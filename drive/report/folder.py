@@ -18,7 +18,7 @@ import numpy as np
 from drive.errors import InputError, MissingFileError
 from drive.report.clock import read_clock
 from drive.report.drives import DriveView, Frames, Video, frames_of_boxes
-from drive.report.facts import facts_of
+from drive.report.facts import Fact, facts_of
 from drive.report.tables import Boxes, Series, read_boxes, read_series
 from drive.report.training import read_training
 
@@ -68,7 +68,8 @@ def read_report(folder: str | Path, record: RunRecord | None = None) -> dict[str
         record = _read_json(home / RUN)
     metrics = _read_json(home / METRICS)
     training = read_training(home)
-    drives = [] if training else [view.data() for view in _drives(home, record, metrics)]
+    views = [] if training else _drives(home, record, metrics)
+    drives = [view.data() for view in views]
     pictures = _source_pictures(home)
     if pictures:
         drives = [_of_pictures(home, pictures)]
@@ -80,7 +81,7 @@ def read_report(folder: str | Path, record: RunRecord | None = None) -> dict[str
         "started": str(record.get("started", "")),
         "command_line": " ".join(map(str, record.get("command", []))),
         "live": False,
-        "facts": facts_of(command, record, metrics),
+        "facts": [*_errors(views, metrics), *facts_of(command, record, metrics)],
         "drives": drives,
         "training": training,
         "runs": _runs(home),
@@ -92,6 +93,14 @@ def read_report(folder: str | Path, record: RunRecord | None = None) -> dict[str
         "settings": [[name, _plainly(value)] for name, value in _settings(record).items()],
         "files": _files(home),
     }
+
+
+def _errors(views: list[DriveView], metrics: Mapping[str, Any]) -> list[Fact]:
+    """How far the model is from the human, where the run itself did not measure it."""
+    errors = [view.error_deg for view in views if view.error_deg is not None]
+    if metrics or len(errors) != 1:
+        return []
+    return [{"label": "mean error", "value": f"{errors[0]:.2f}°", "note": "model and human"}]
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -152,7 +161,7 @@ def _analysed(home: Path, record: RunRecord) -> list[DriveView]:
     if (home / IMAGES).is_dir() or (home / MANIFEST).is_file():
         return []
     path = _video_of(home, record)
-    clock = read_clock(path) if path else None
+    clock = read_clock(path, times=not (home / STEERING).is_file())
     boxes = read_boxes(home / DETECTIONS) if (home / DETECTIONS).is_file() else None
     series = read_series(home / STEERING).get("") if (home / STEERING).is_file() else None
     if boxes is None and series is None:
@@ -162,7 +171,7 @@ def _analysed(home: Path, record: RunRecord) -> list[DriveView]:
     else:
         assert boxes is not None
         start_s = float(record.get("settings", {}).get("start") or 0.0)
-        times = clock.time_s if clock else None
+        times = clock.time_s if clock and len(clock.time_s) else None
         frames = frames_of_boxes(boxes, times, _ends(record), start_s)
     if not len(frames.index):
         return []
@@ -239,7 +248,7 @@ def _simulated(home: Path, record: RunRecord, metrics: Mapping[str, Any]) -> lis
     views = []
     for number, (name, series) in enumerate(drives.items()):
         path = videos[number] if len(videos) == len(drives) else None
-        clock = read_clock(path) if path else None
+        clock = read_clock(path)
         video = Video(quote(path.name), clock.width, clock.height) if path and clock else None
         view = DriveView(name, _frames_of(series), video)
         view.add_offset(series, float(metrics.get("limit_m", 1.0)))

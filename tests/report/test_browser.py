@@ -322,6 +322,9 @@ def test_a_live_page_shows_new_epochs_and_in_the_end_the_whole_report(
     live.update()
     wait_for(browser, "document.querySelector('.state').textContent.includes('epoch 2 ')")
     assert complaints(browser) == []
+    browser.execute_script("DriveReport.report.update({...DriveReport.report.data, written: 1e9})")
+    state = "document.querySelector('.state').textContent"
+    assert "no news since" in browser.execute_script(f"return {state}")
     write_report(tmp_path, record)
     wait_for(
         browser, "JSON.parse(document.getElementById('report-data').textContent).live === false"

@@ -165,6 +165,14 @@ def test_an_intervention_is_counted_and_the_car_put_back() -> None:
     assert 0 < wider.interventions < len(at)
 
 
+def test_distance_begins_anew_with_an_intervention_and_behind_a_gap() -> None:
+    road = drive_of(np.zeros(7))
+    stopped, gap = road.intervention.copy(), road.cut.copy()
+    stopped[3], gap[5] = True, True
+    distance_m = replace(road, intervention=stopped, cut=gap).distance_m
+    np.testing.assert_allclose(distance_m, [0, 1, 2, 0, 1, 0, 1], atol=1e-9)
+
+
 def test_autonomy_is_that_of_the_paper() -> None:
     assert autonomy_percent(10, 600) == pytest.approx(90)  # the paper's own example
     assert autonomy_percent(0, 10) == 100

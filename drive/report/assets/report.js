@@ -333,7 +333,8 @@
       for (const choice of this.choices) choice.table.isCurrent = (row) => choice.placeOf(row) === place;
       const { table, firstRow } = this.chosen;
       if (table.inOrder && !table.root.matches(":hover, :focus-within")) table.scrollTo(firstRow(place));
-      table.draw(true);
+      table.draw();
+      table.mark();
     }
 
     destroy() {

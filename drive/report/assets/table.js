@@ -78,6 +78,15 @@
       this.scroll.scrollTop = whole > this.height ? (place / this.rows.length) * this.height : top;
     }
 
+    /** Mark the rows in sight that belong to the moment. */
+    mark() {
+      for (const line of this.body.children) line.classList.toggle("current", this._isCurrent(Number(line.dataset.row)));
+    }
+
+    _isCurrent(row) {
+      return Boolean(this.isCurrent && this.isCurrent(row));
+    }
+
     draw(anew = false) {
       const view = this.scroll.clientHeight || 400;
       const whole = this.rows.length * ROW_PX;
@@ -124,8 +133,7 @@
     }
 
     _line(row, k) {
-      const current = this.isCurrent && this.isCurrent(row);
-      const line = element("div", { class: current ? "row current" : "row", role: "row", "aria-rowindex": String(k + 2), "data-row": String(row) });
+      const line = element("div", { class: this._isCurrent(row) ? "row current" : "row", role: "row", "aria-rowindex": String(k + 2), "data-row": String(row) });
       for (const column of this.columns) {
         line.append(element("div", { role: "cell", class: column.number ? "number" : null },
         column.button ? element("button", {}, column.text(row)) : column.text(row)));

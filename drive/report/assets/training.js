@@ -8,6 +8,7 @@
   const LOG_FROM = 20; // highest over lowest loss from which on the axis is logarithmic
   const LARGE = 3000; // points from which on ECharts draws them all at once
   const WORST_LISTED = 12;
+  const SILENT_S = 120, SILENT_EPOCHS = 5; // after so long without news a training was probably stopped
 
   class Training {
     constructor(data, base) {
@@ -28,7 +29,12 @@
     }
 
     update(data) {
+      const news = !this.data || data.written !== this.data.written;
       this.data = data;
+      if (!news) {
+        this._showState();
+        return;
+      }
       this.training = readTraining(data.training);
       this._showState();
       this._draw();
@@ -88,8 +94,10 @@
       const left = asked && each ? `, about ${duration((asked - done) * each)} to go at most` : "";
       const member = runs > 1 ? `network ${runs}, ` : "";
       const text = done ? `${member}epoch ${done}${asked ? ` of ${asked}` : ""} done${left}` : "the first epoch is on its way";
-      const written = this.data.written ? `as of ${new Date(this.data.written * 1000).toLocaleTimeString()}` : "";
-      this.state.replaceChildren(element("p", {}, element("b", {}, "Training: "), text, element("small", {}, written)), bar);
+      const { written } = this.data;
+      const silent = Date.now() / 1000 - written > SILENT_S + SILENT_EPOCHS * each;
+      const when = `${silent ? "no news since" : "as of"} ${new Date(written * 1000).toLocaleTimeString()}`;
+      this.state.replaceChildren(element("p", {}, element("b", {}, "Training: "), text, element("small", {}, silent ? `${when}: it was stopped, or an epoch takes very long` : when)), bar);
     }
 
     _showRest() {
