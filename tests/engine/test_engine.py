@@ -13,6 +13,7 @@ import pytest
 
 from drive.engine import load_engine
 from drive.engine.onnx_file import write_onnx
+from drive.engine.openvino_engine import OpenVinoEngine
 from drive.errors import InputError, MissingFileError, WeightsError
 
 METADATA = {"network": "tiny"}
@@ -56,6 +57,14 @@ def test_auto_falls_back_and_says_why(
     np.testing.assert_allclose(engine.predict(batch)[0], expected, atol=1e-3)
     with pytest.raises(InputError, match=r"openvino.*not installed"):
         load_engine(model_file, "openvino")
+
+
+def test_openvino_does_not_pin_its_threads(model_file: Path, batch: np.ndarray) -> None:
+    """With pinning, two processes with a thread each would both work on the first core."""
+    engine = OpenVinoEngine(model_file, threads=1)
+    compiled = engine._compile(batch.shape)
+    assert compiled.get_property("ENABLE_CPU_PINNING") is False
+    assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
 
 
 def test_openvino_ir_and_its_metadata(model_file: Path, batch: np.ndarray) -> None:
