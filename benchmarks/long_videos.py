@@ -31,6 +31,7 @@ from drive.render.charts import SERIES, add_legend, new_figure, save_figure, set
 
 SECONDS_A_MINUTE = 60
 KIB_A_MB = 1e6 / 1024
+HEADROOM = 1.25
 
 
 def main() -> None:
@@ -115,7 +116,7 @@ def plot(rows: Sequence[dict[str, float]], path: Path, title: str) -> None:
     above.set(ylabel="seconds", ylim=(0, None), xlim=(0, None))
     add_legend(above)
     below.plot(frames, peaks, "o-", color=SERIES[0])
-    below.set(xlabel="frames", ylabel="peak memory, MB", ylim=(0, None))
+    below.set(xlabel="frames", ylabel="peak memory, MB", ylim=(0, HEADROOM * max(peaks)))
     set_title(above, title)
     save_figure(figure, path)
 
