@@ -124,7 +124,7 @@ def test_resuming_with_other_settings_or_frames_is_refused(
     with pytest.raises(InputError, match="settings it began with"):
         train_steering(split, learnt.folder, quick(batch=8), resume=True)
     other = split_drives([make_drive("x/1"), make_drive("y/1")], "0.5")
-    with pytest.raises(InputError, match="recordings or their split"):
+    with pytest.raises(InputError, match="their marks or their split"):
         train_steering(other, learnt.folder, learnt.settings, resume=True)
 
 
