@@ -216,7 +216,6 @@ def run_pipeline(
     """
     live = reader.source.kind in (Kind.CAMERA, Kind.STREAM)
     shows_time = reader.source.kind is not Kind.IMAGES
-    total = reader.info.frame_count if reader.info else len(reader.source.images) or None
 
     analysed = 0
 
@@ -232,7 +231,7 @@ def run_pipeline(
                 sink.write(result)
 
     def wrap(frames: Iterable[Frame]) -> Iterable[Frame]:
-        return progress(frames, total, reader.source.stem)
+        return progress(frames, reader.expected, reader.source.stem)
 
     with ExitStack() as stack:
         stack.enter_context(reader)

@@ -217,8 +217,9 @@ def _check_unchanged(
     for name, value in _shared_settings(args).items():
         asked = manifest.settings.get(name)
         if value not in (parser.get_default(name), asked):
+            was = "was not given" if asked is None else f"was {asked}"
             raise InputError(
-                f"--resume goes on as the run was asked: --{name.replace('_', '-')} was {asked}. "
+                f"--resume goes on as the run was asked: --{name.replace('_', '-')} {was}. "
                 f"Received: {value}"
             )
 

@@ -48,9 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"everything is measured once a round, in turn (default: {ROUNDS})",
     )
-    parser.add_argument(
-        "--no-keras", action="store_true", help="leave Keras out, the slowest of the runtimes"
-    )
+    parser.add_argument("--no-keras", action="store_true", help="leave Keras out of the runtimes")
     parser.add_argument(
         "--no-detect", action="store_true", help="leave whole detection, video to video, out"
     )

@@ -126,6 +126,18 @@ class FrameReader:
         self._planes = planes
         self._frames = self._read()
 
+    @property
+    def expected(self) -> int | None:
+        """About how many frames will be read, for a progress bar; None where that is unknown."""
+        if self.info is None:
+            return -(-len(self.source.images) // self._stride) or None
+        count, duration_s = self.info.frame_count, self.info.duration_s
+        if not count or not duration_s:
+            return count
+        end_s = min(duration_s, math.inf if self._end_s is None else self._end_s)
+        share = max(0.0, end_s - self._start_s) / duration_s
+        return max(1, round(count * share / self._stride))
+
     def __enter__(self) -> FrameReader:
         return self
 

@@ -114,6 +114,8 @@ def _identity(name: str) -> str:
 
 def _from_glob(pattern: str) -> Source:
     matches = [Path(match) for match in glob.glob(pattern, recursive=True)]  # noqa: PTH207
+    if not matches:
+        raise InputError(f"The pattern {pattern} matches no file. Expected a video, or images")
     if len(matches) == 1 and matches[0].suffix.lower() not in IMAGE_SUFFIXES:
         return find_source(matches[0])
     return Source(Kind.IMAGES, pattern, _images(matches, f"The pattern {pattern}"))

@@ -32,7 +32,8 @@ def _analysed(results: Numbers, record: Numbers) -> list[Fact | None]:
     with_boxes = results.get("frames_with_boxes")
     seconds = record.get("seconds", {}).get("total")
     share = f"in {with_boxes / frames:.0%} of the frames" if frames and with_boxes else ""
-    rate = f"{frames / float(seconds):.0f} a second" if frames and seconds else ""
+    pace = frames / float(seconds) if frames and seconds else 0.0
+    rate = f"analysed at {pace:.{0 if pace >= 10 else 1}f} a second" if pace else ""
     return [
         _number("frames", frames, f"{lost:,} lost" if lost else rate),
         _number("boxes", results.get("boxes"), share),

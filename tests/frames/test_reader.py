@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -15,6 +16,18 @@ from drive.errors import InputError, MissingFileError
 from tests.conftest import VideoMaker, marked_picture, read_mark
 
 VARIABLE_MS = [0, 40, 95, 140, 260, 300, 333, 420, 470, 600, 640, 700]
+
+
+@pytest.mark.parametrize(
+    ("asked", "frames"),
+    [({}, 40), ({"start_s": 0.5, "end_s": 1.5}, 20), ({"end_s": 9.0}, 40), ({"stride": 4}, 10)],
+)
+def test_how_many_frames_to_expect_heeds_what_was_asked(
+    make_video: VideoMaker, asked: dict[str, Any], frames: int
+) -> None:
+    with read_frames(make_video(frames=40), **asked) as reader:
+        assert reader.expected == frames
+        assert abs(sum(1 for _ in reader) - frames) <= 1
 
 
 def test_constant_rate_gives_every_frame_its_index_and_time(make_video: VideoMaker) -> None:

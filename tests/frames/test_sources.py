@@ -39,3 +39,8 @@ def test_a_folder_of_videos_says_how_to_name_them(tmp_path: Path) -> None:
     (tmp_path / "a.mkv").touch()
     with pytest.raises(InputError, match=r"'.*/\*\.mkv'"):
         find_source(tmp_path)
+
+
+def test_a_pattern_without_matches_says_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="matches no file"):
+        find_source(str(tmp_path / "nothing" / "*.mp4"))
