@@ -16,6 +16,8 @@ from drive.report import LiveReport, write_report
 from drive.sinks import DETECTION_COLUMNS, STEERING_COLUMNS
 from tests.conftest import VideoMaker
 
+pytestmark = pytest.mark.slow
+
 Open = Callable[[Path], Any]
 HOUR_FRAMES = 108_000
 WAIT_S = 10.0

@@ -17,6 +17,8 @@ from drive.frames.marks import read_marks
 from drive.steering.preprocess import ROAD
 from tests.view.conftest import Results, write_history
 
+pytestmark = pytest.mark.slow
+
 WAIT_S = 20.0
 FRAME_S = 0.05
 SIDES = "[...document.querySelectorAll('#comparison video')]"
