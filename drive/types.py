@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+HD_HEIGHT = 720
+"""Colours are in BT.709 from this height up, below it in BT.601, where a file does not name its
+matrix: what players assume."""
+
+
 class Box(NamedTuple):
     """A rectangle in pixels of the source frame, origin at the top left, `x2`/`y2` exclusive."""
 

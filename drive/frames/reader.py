@@ -32,15 +32,12 @@ from drive.frames.video import (
     rotation_clockwise,
     video_stream,
 )
-from drive.types import Frame, VideoInfo
+from drive.types import HD_HEIGHT, Frame, VideoInfo
 
 GAP = 1.5
 """A step this many times the usual one means that a frame may be missing."""
 
 UNSPECIFIED_COLORSPACE = 2
-HD_HEIGHT = 720
-"""Where a file does not name its colour matrix, players take BT.709 from this height up."""
-
 HD_COLORSPACES, SD_COLORSPACES = {1, UNSPECIFIED_COLORSPACE}, {5, 6, UNSPECIFIED_COLORSPACE}
 """Codes of ITU-T H.273 for the matrix: BT.709; BT.601 in its 625- and 525-line forms."""
 

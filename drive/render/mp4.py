@@ -23,7 +23,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
 from drive.errors import InputError
-from drive.render.planes import HD_HEIGHT
+from drive.types import HD_HEIGHT
 
 TICKS_PER_SECOND = 90_000
 """Time base of MPEG systems: 25, 30, 30000/1001 and 60 frames a second fall on whole ticks."""

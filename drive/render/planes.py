@@ -14,8 +14,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-HD_HEIGHT = 720
-"""BT.709 from this height up, below it BT.601: what players assume of untagged files."""
+from drive.types import HD_HEIGHT
 
 WEIGHTS = {True: (0.2126, 0.0722), False: (0.299, 0.114)}
 """What red and blue count for in the luma, by whether the picture is HD (ITU-R BT.709, BT.601)."""
