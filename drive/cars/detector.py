@@ -5,7 +5,6 @@ Knows the networks by name only; each lives in its own module and is imported wh
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from drive.cars.preprocess import Placement
 from drive.engine import load_engine
 from drive.engine.base import Engine
+from drive.engine.int8_form import usual_form
 from drive.errors import InputError, MissingFileError, WeightsError
 from drive.frames.region import Region
 from drive.types import Detection
@@ -25,14 +25,6 @@ if TYPE_CHECKING:
 
 DEFAULT_WEIGHTS = Path(__file__).resolve().parents[2] / "weights" / "tiny-yolo-drive.onnx"
 """The float weights that ship: what training goes on from, and the keras engine runs."""
-
-INT8_SUFFIX = "-int8"
-INT8_RUNTIMES: dict[str, tuple[str, ...]] = {
-    "auto": ("openvino", "onnxruntime"),
-    "openvino": ("openvino",),
-    "onnx": ("onnxruntime",),
-}
-"""The packages of which one must be there for an engine to run int8 files."""
 
 DARKNET_SUFFIX = ".weights"
 TINY_YOLO_V1 = "tiny-yolo-v1"
@@ -162,17 +154,7 @@ def shipped_weights(engine: str = "auto") -> Path:
 
     The int8 form, if it lies beside the float one and the engine can run it; else the float one.
     """
-    int8 = int8_beside(DEFAULT_WEIGHTS)
-    packages = INT8_RUNTIMES.get(engine, ())
-    if int8.is_file() and any(importlib.util.find_spec(package) for package in packages):
-        return int8
-    return DEFAULT_WEIGHTS
-
-
-def int8_beside(float_weights: str | Path) -> Path:
-    """Return where the int8 form of a float weights file lies: NAME.onnx, NAME-int8.onnx."""
-    path = Path(float_weights)
-    return path.with_name(f"{path.stem}{INT8_SUFFIX}{path.suffix}")
+    return usual_form(DEFAULT_WEIGHTS, engine)
 
 
 def _load_network(path: Path, engine: str, threads: int) -> Engine:

@@ -29,7 +29,7 @@ def quantise_detector(
 
     Args:
         float_weights: an `.onnx` file of tiny-yolo-drive.
-        int8_weights: the file to write; `drive.cars.detector.int8_beside` says its usual name.
+        int8_weights: the file to write; `drive.engine.int8_form.int8_beside` says its usual name.
         pictures: (H, W, 3) uint8 RGB, of what the detector is for; never those that measure it.
 
     Returns:

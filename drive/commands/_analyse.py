@@ -39,6 +39,9 @@ EXPLANATION, EXPLANATION_CHART = "explain.json", "explain_check.png"
 EXPLAIN_FRAMES = 40
 """Frames of the shift check: seconds of work, and errors of the mean of a few per cent."""
 
+STEERING_THREADS = 1
+"""A second one would cost more than it helps: the network takes half a millisecond."""
+
 IMAGES = "images"
 FALLBACK_RATE = 30.0
 
@@ -313,13 +316,13 @@ def say_detector(context: Context, detector: Detector) -> None:
 def _load_pilot(args: argparse.Namespace, context: Context, weights: str | None) -> SteeringModel:
     from drive.steering.predict import load_steering
 
-    threads = args.threads or 0
     pilot = context.loaded(
-        ("steering", weights, args.engine, threads),
-        lambda: load_steering(weights, args.engine, threads),
+        ("steering", weights, args.engine),
+        lambda: load_steering(weights, args.engine, STEERING_THREADS),
     )
-    context.record.extra["steering"] = {"engine": pilot.engine.name}
-    context.message(f"steering: on {pilot.engine.name}")
+    precision = pilot.engine.metadata.get("precision", "float")
+    context.record.extra["steering"] = {"precision": precision, "engine": pilot.engine.name}
+    context.message(f"steering: {precision} on {pilot.engine.name}")
     if weights is None:
         context.message(SHIPPED_STEERING_NOTE)
     return pilot

@@ -134,7 +134,8 @@ def _detector(
 ) -> list[tuple[Row, Stage]]:
     """Return the stages of the float weights and, where they lie beside, of the int8 ones."""
     from drive.bench.stages import FLOAT, INT8, KERAS, RUNTIMES, detector_stages
-    from drive.cars.detector import DEFAULT_WEIGHTS, int8_beside
+    from drive.cars.detector import DEFAULT_WEIGHTS
+    from drive.engine.int8_form import int8_beside
 
     weights = Path(args.weights or DEFAULT_WEIGHTS)
     int8 = int8_beside(weights)
@@ -151,12 +152,15 @@ def _detector(
 def _steering(
     args: argparse.Namespace, context: Context, frame: np.ndarray
 ) -> list[tuple[Row, Stage]]:
-    """Return the stages of the steering network that ships."""
-    from drive.bench.stages import FLOAT, KERAS, RUNTIMES, steering_stages
+    """Return the stages of the steering network that ships, float and int8."""
+    from drive.bench.stages import FLOAT, INT8, KERAS, RUNTIMES, steering_stages
+    from drive.engine.int8_form import int8_beside
     from drive.steering.predict import DEFAULT_MODEL
 
-    context.record.add_input(DEFAULT_MODEL)
-    stages = steering_stages(DEFAULT_MODEL, FLOAT, frame, RUNTIMES)
+    stages = []
+    for weights, precision in ((DEFAULT_MODEL, FLOAT), (int8_beside(DEFAULT_MODEL), INT8)):
+        context.record.add_input(weights)
+        stages += steering_stages(weights, precision, frame, RUNTIMES)
     if args.no_keras:
         return stages
     return stages + steering_stages(DEFAULT_MODEL.with_suffix(".keras"), FLOAT, frame, (KERAS,))

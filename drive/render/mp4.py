@@ -2,9 +2,9 @@
 
 Choices, measured on two cores with a 1280x720 dashcam clip:
 
-- `ultrafast` with three of the tools that it leaves out (`TOOLS`) at CRF 23: 6.5 ms of processor
-  time a frame. `superfast` at CRF 22 takes 12.0 ms for a file 14 % smaller and 0.5 dB more;
-  `ultrafast` alone 5.8 ms, at the same size 1.3 dB less (docs/decisions.md).
+- `ultrafast` with other tools (`TOOLS`) at CRF 23: 5.5 ms of processor time a frame. `superfast`
+  at CRF 22 takes 12.0 ms for a file 18 % smaller and 0.7 dB more; `ultrafast` alone 5.8 ms, at
+  the same size 1.2 dB less (docs/decisions.md).
 - No B-frames: with them, FFmpeg's MP4 writer gives a variable-rate file a wrong length, and
   decode order differs from display order, which some readers take for the frame times.
 
@@ -29,8 +29,9 @@ TICKS_PER_SECOND = 90_000
 """Time base of MPEG systems: 25, 30, 30000/1001 and 60 frames a second fall on whole ticks."""
 
 PRESET = "ultrafast"
-TOOLS = "8x8dct=1:partitions=i8x8:deblock=0,0"
-"""Of x264, on top of the preset: larger transforms and deblocking cost next to nothing."""
+TOOLS = "8x8dct=1:deblock=0,0:no-dct-decimate=1"
+"""Of x264, on top of the preset: larger transforms and deblocking cost next to nothing, and not
+looking for blocks that could be left out is cheaper."""
 
 CRF = 23
 KEY_FRAME_EVERY_S = 2.0

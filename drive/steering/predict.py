@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drive.engine import Engine, load_engine
+from drive.engine.int8_form import usual_form
 from drive.errors import MissingFileError, WeightsError
 from drive.steering.curvature import read_target
 from drive.steering.ensemble import ENTRY, count_members, merge, spread_deg
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from drive.frames.recording import Recording
 
 DEFAULT_MODEL = Path(__file__).resolve().parents[2] / "weights" / "steering.onnx"
+"""The float weights that ship; their int8 form lies beside them and is what runs."""
+
 NETWORK = "steering"
 """What the entry `network` of a steering model's metadata says."""
 
@@ -144,7 +147,7 @@ def load_steering(
     """Load a steering model.
 
     Args:
-        model: `.onnx` or `.keras` file; None for the one that ships.
+        model: `.onnx` or `.keras` file; None for the one that ships, int8 where that can run.
         engine: "openvino", "onnx", "keras" or "auto".
         threads: processor threads; 0 leaves the number to the runtime.
 
@@ -158,7 +161,7 @@ def load_steering(
             f"The steering weights that ship are missing: {DEFAULT_MODEL}. "
             "Train some with train-steering and name them with --weights"
         )
-    path = Path(model or DEFAULT_MODEL)
+    path = Path(model) if model else usual_form(DEFAULT_MODEL, engine)
     runtime = load_engine(path, engine, threads, build_from_metadata)
     if path.suffix.lower() == ".keras":
         from drive.steering.model_file import read_notes

@@ -13,8 +13,8 @@ from drive import cli
 from drive.bench import report, stages
 from drive.bench.measure import Stage, Times, ratio, take_turns
 from drive.bench.stages import Row
-from drive.cars.detector import int8_beside
 from drive.cars.int8 import quantise_detector
+from drive.engine.int8_form import int8_beside
 from drive.render.bench_chart import Bar, plot_bench
 from tests.conftest import VideoMaker
 
@@ -97,7 +97,9 @@ def test_the_command_writes_table_figures_and_chart(
         ("inference", "tiny-yolo-v1", "float", "onnx"),
         *((*network, "float", engine) for engine in ("openvino", "onnx", "keras")),
         *((*network, "int8", engine) for engine in ("openvino", "onnx")),
-        *(("inference", "steering", "float", engine) for engine in ("openvino", "onnx", "keras")),
+        *(("inference", "steering", "float", engine) for engine in ("openvino", "onnx")),
+        *(("inference", "steering", "int8", engine) for engine in ("openvino", "onnx")),
+        ("inference", "steering", "float", "keras"),
     ]
     assert all(r["ms"] > 0 and r["per_second"] > 0 for r in figures["stages"])
     assert {r["size"] for r in figures["stages"] if r["subject"] == "tiny-yolo-drive"} == {"128x64"}

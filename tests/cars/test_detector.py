@@ -13,11 +13,12 @@ import pytest
 
 from drive.cars import detector as detector_module
 from drive.cars.decode import VOC_CLASSES
-from drive.cars.detector import int8_beside, load_detector, shipped_weights
+from drive.cars.detector import load_detector, shipped_weights
 from drive.cars.int8 import prepared, quantise_detector
 from drive.cars.tiny_yolo_drive import build_tiny_yolo_drive, onnx_metadata
 from drive.cars.tiny_yolo_drive_detector import TinyYoloDriveDetector
 from drive.cars.tiny_yolo_v1_detector import TinyYoloV1Detector, converted
+from drive.engine.int8_form import int8_beside
 from drive.engine.onnx_file import write_onnx
 from drive.errors import InputError, MissingFileError, WeightsError
 from drive.frames.region import Region

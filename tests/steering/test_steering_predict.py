@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from drive.engine.int8_form import usual_form
 from drive.errors import MissingFileError, WeightsError
 from drive.frames.recording import open_recordings
+from drive.runs import sha256
 from drive.steering.evaluate import evaluate, predict_recording
 from drive.steering.predict import DEFAULT_MODEL, SteeringModel, load_steering
+
+SAMPLE_DRIVE = Path(__file__).resolve().parents[2] / "data" / "sample" / "epoch03_front.mp4"
 
 
 class EngineOfBrightness:
@@ -66,13 +71,29 @@ def test_a_missing_model_is_said() -> None:
 
 def test_the_shipped_files_hold_the_same_network() -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (4, 66, 200, 3), np.uint8)
-    runs, learns = load_steering(), load_steering(DEFAULT_MODEL.with_suffix(".keras"))
+    runs, learns = load_steering(DEFAULT_MODEL), load_steering(DEFAULT_MODEL.with_suffix(".keras"))
     np.testing.assert_allclose(
         runs.predict_prepared(pictures), learns.predict_prepared(pictures), atol=1e-3
     )
     assert runs.metadata == learns.metadata
     for kept_out in ("ruudskogen", "brondehach", "street-1", "wheel-2"):
         assert kept_out not in runs.metadata["trained_on"]
+
+
+@pytest.mark.parametrize("engine", ["auto", "openvino", "onnx"])
+def test_the_int8_form_that_ships_runs_and_answers_as_the_float_one(engine: str) -> None:
+    (recording,) = open_recordings([SAMPLE_DRIVE])
+    runs, exact = load_steering(engine=engine), load_steering(DEFAULT_MODEL)
+    assert runs.engine.metadata["precision"] == "int8"
+    assert runs.engine.metadata["float_sha256"] == sha256(DEFAULT_MODEL)
+    assert runs.crop == exact.crop
+    images = [sample.frame.image for sample in islice(recording.samples(), 0, 60, 6)]
+    apart = runs.predict_batch(images) - exact.predict_batch(images)
+    assert np.sqrt(np.mean(apart**2)) < 0.25  # 0.13 measured, where answers vary by 1.5
+
+
+def test_keras_runs_the_float_form() -> None:
+    assert usual_form(DEFAULT_MODEL, "keras") == DEFAULT_MODEL
 
 
 @pytest.mark.slow
