@@ -40,6 +40,9 @@ CORNER_SHARE = 0.22
 SHORTEST_CORNER = 3
 """In widths of the line: smaller boxes have plain corners."""
 
+SMALLEST_BOX = 10
+"""In widths of the line: smaller boxes have a thin one, so that their car can be seen."""
+
 BORDER_PX = 1
 """Of dark around a box."""
 
@@ -241,9 +244,12 @@ def _colour(found: Detection) -> Colour:
 def _draw_box(canvas: np.ndarray, box: Place, colour: Colour, stroke: int) -> None:
     """A thin frame with bold corners, dark outside so that it shows on any ground."""
     _draw_frame(canvas, box, -BORDER_PX, DARK, BORDER_PX)
+    shorter = min(box.x2 - box.x1, box.y2 - box.y1)
+    if shorter < SMALLEST_BOX * stroke:
+        stroke = 1
     _draw_frame(canvas, box, 0, colour, stroke)
-    reach = round(min(box.x2 - box.x1, box.y2 - box.y1) * CORNER_SHARE)
-    bold = stroke + max(1, stroke // 2)
+    reach = round(shorter * CORNER_SHARE)
+    bold = 2 * stroke
     if reach < SHORTEST_CORNER * bold:
         return
     for left in (box.x1, box.x2 - reach):

@@ -72,6 +72,22 @@ def test_the_outline_has_the_colour_of_the_track() -> None:
     assert tuple(image[219, 350]) == track_colour(2)
 
 
+@pytest.mark.parametrize(("width", "height"), [(640, 360), (1280, 720), (1920, 1080)])
+def test_corners_are_twice_as_bold_and_a_far_car_can_be_seen(width: int, height: int) -> None:
+    x, y, side = width // 2, height // 2, height // 5
+    near = changed(
+        Overlay(width, height).draw(
+            grey(width, height), detections=[car((x, y, x + side, y + side), 1)]
+        )
+    )
+    stroke = int(near[y + side // 2, x : x + side // 2].sum())
+    assert int(near[y + side - 6 * stroke, x : x + side // 2].sum()) == 2 * stroke
+    far = Overlay(width, height).draw(
+        grey(width, height), detections=[car((x, y, x + 12, y + 9), 1)]
+    )
+    assert not changed(far)[y + 1 : y + 8, x + 1 : x + 11].any()
+
+
 def test_neighbouring_tracks_differ_and_a_track_keeps_its_colour() -> None:
     assert len(set(CYCLE)) == len(CYCLE)
     for track_id in range(30):
