@@ -250,6 +250,12 @@ class Context:
         """Say on standard error what the user must know, even with `--quiet`."""
         sys.stderr.write(f"warning: {text}\n")
 
+    def tell_marked(self, name: str, frames: int, what: str = "left out") -> None:
+        """Say and count how many frames of a recording are marked as bad; nothing where none is."""
+        if frames:
+            self.record.counts.setdefault("frames_marked_bad", {})[name] = frames
+            self.message(f"{name}: {frames} frames marked as bad are {what}")
+
     def progress(
         self, iterable: Iterable[Item], total: int | None = None, description: str = ""
     ) -> Iterable[Item]:

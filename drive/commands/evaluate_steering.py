@@ -126,9 +126,7 @@ def _answers(recording: Any, pilot: SteeringModel, context: Context) -> Answers:
     counts["frames_lost"] = counts.get("frames_lost", 0) + recording.report.frames_lost
     if recording.report.frames_lost:
         context.warn(f"{recording.report.frames_lost} damaged frames of {recording.name} skipped")
-    if recording.bad:
-        counts.setdefault("frames_marked_bad", {})[recording.name] = answers.marked_bad
-        context.message(f"{recording.name}: {answers.marked_bad} frames marked as bad are left out")
+    context.tell_marked(recording.name, answers.marked_bad)
     return answers
 
 

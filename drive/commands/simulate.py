@@ -243,13 +243,19 @@ def _about(drive: SimulationResult) -> dict[str, Any]:
         "frames_lost": drive.path.frames_lost,
         "frames_without_angle": drive.path.frames_without_angle,
         "frames_without_speed": drive.path.frames_without_speed,
-        "gaps": int(drive.cut.sum()),
+        "frames_marked_bad": drive.path.frames_marked_bad,
+        "gaps": _gaps(drive),
         "speed": drive.path.speed,
         "horizon": drive.camera.horizon,
         "horizon_is": drive.horizon,
         "camera_height_m": drive.camera.height_m,
         "camera_fov_deg": drive.camera.fov_deg,
     }
+
+
+def _gaps(drive: SimulationResult) -> int:
+    """Pauses of the recording, stretches that are marked as bad not counted."""
+    return int(drive.cut.sum()) - drive.path.marks_passed
 
 
 def _tell(context: Context, recording: Recording, drive: SimulationResult) -> None:
@@ -264,6 +270,9 @@ def _tell(context: Context, recording: Recording, drive: SimulationResult) -> No
         f"wide, horizon at {camera.horizon:.3f} of the height ({drive.horizon}); speed "
         f"{path.speed}, {drive.metres / max(drive.seconds, 1e-9):.1f} m/s on average"
     )
+    context.tell_marked(
+        drive.name, path.frames_marked_bad, "left out: the car starts anew on the path behind them"
+    )
     if drive.seconds < SHORT_S:
         context.warn(
             f"{drive.name}: only {drive.seconds:.1f} s were driven; autonomy says little below "
@@ -275,9 +284,7 @@ def _tell(context: Context, recording: Recording, drive: SimulationResult) -> No
         "damaged or missing frames were skipped": path.frames_lost,
         "frames without an angle were skipped": path.frames_without_angle,
         "frames lack their speed and have their neighbours'": path.frames_without_speed,
-        f"gaps longer than {LONGEST_GAP_S:g} s: the car starts anew on the path": int(
-            drive.cut.sum()
-        ),
+        f"gaps longer than {LONGEST_GAP_S:g} s: the car starts anew on the path": _gaps(drive),
     }
     for text, count in left_out.items():
         if count:
