@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from drive.cars.flicker import FlickerReport
     from drive.cars.track import Tracker
     from drive.frames.reader import FrameReader
+    from drive.frames.recording import HumanAngles
     from drive.frames.region import Region
     from drive.sinks import AnnotatedImages, AnnotatedVideo, DetectionTable, Sink, SteeringTable
     from drive.steering.explain import Explainer
@@ -229,6 +230,7 @@ def analyse_source(
     sinks = _open_sinks(args, context, reader, detector is not None, members)
     moving = reader.source.kind is not Kind.IMAGES
     sample = _sample(args) if explainer else None
+    truth = _truth(args, context, reader) if steers else None
     analyser = Analyser(
         detector=detector,
         tracker=_tracker(args, detector) if detector and moving else None,
@@ -237,7 +239,7 @@ def analyse_source(
         smoother=_smoother(args, context) if steers else None,
         explainer=explainer,
         sample=sample,
-        truth=_truth(args, reader) if steers else None,
+        truth=truth,
         record=context.record,
     )
     run_pipeline(
@@ -248,6 +250,8 @@ def analyse_source(
         context.progress,
         threads=args.threads or 0,
     )
+    if truth:
+        context.tell_marked(truth.name, truth.marked_bad, "not compared with the human")
     results = _summary(context, reader, sinks, analyser.flicker)
     if pilot and explainer and sample:
         results |= _check_explanation(context, pilot, explainer, sample)
@@ -485,21 +489,31 @@ def _video_settings(args: argparse.Namespace, reader: FrameReader) -> Any:
     )
 
 
-def _truth(args: argparse.Namespace, reader: FrameReader) -> dict[int, float]:
-    """The human's angles by frame, where a CSV is named or lies beside the video."""
-    from drive.frames.recording import find_steering_csv, open_recordings
+def _truth(args: argparse.Namespace, context: Context, reader: FrameReader) -> HumanAngles | None:
+    """The human's angles, where a CSV is named or lies beside the video.
 
+    One that only lies there is not needed: where it cannot be read, that is said.
+    """
+    from drive.frames.recording import HumanAngles, find_steering_csv, open_recordings
+    from drive.frames.recording_config import RecordingConfig
+
+    overrides = recording_overrides(args)
+    RecordingConfig().with_overrides(**overrides)
     if reader.info is None:
         if args.steering:
             raise InputError("--steering gives the rows of a video file. Name one as SOURCE")
-        return {}
+        return None
     csv = args.steering or find_steering_csv(reader.info.path)
     if csv is None:
-        return {}
-    (recording,) = open_recordings(
-        [reader.info.path], steering_csv=csv, overrides=recording_overrides(args)
-    )
-    return recording.angles_by_frame()
+        return None
+    try:
+        (recording,) = open_recordings([reader.info.path], steering_csv=csv, overrides=overrides)
+    except InputError as error:
+        if args.steering:
+            raise
+        context.warn(f"no comparison with the human: {error}")
+        return None
+    return HumanAngles(recording)
 
 
 def _summary(
