@@ -18,6 +18,7 @@ from drive.commands._common import (
 from drive.errors import InputError
 
 if TYPE_CHECKING:
+    from drive.frames.recording import Recording
     from drive.steering.evaluate import Answers
     from drive.steering.predict import SteeringModel
 
@@ -115,7 +116,7 @@ def _of_members(each: dict[str, dict[str, Any]], together: dict[str, Any]) -> st
     return "\n".join(f"{name}: {as_lines(metrics)}" for name, metrics in named.items())
 
 
-def _answers(recording: Any, pilot: SteeringModel, context: Context) -> Answers:
+def _answers(recording: Recording, pilot: SteeringModel, context: Context) -> Answers:
     from drive.steering.evaluate import predict_recording
 
     context.record.add_input(recording.path)
@@ -123,11 +124,25 @@ def _answers(recording: Any, pilot: SteeringModel, context: Context) -> Answers:
     answers = predict_recording(recording, pilot, context.progress)
     counts = context.record.counts
     counts["frames_read"] = counts.get("frames_read", 0) + len(answers.time_s)
-    counts["frames_lost"] = counts.get("frames_lost", 0) + recording.report.frames_lost
-    if recording.report.frames_lost:
-        context.warn(f"{recording.report.frames_lost} damaged frames of {recording.name} skipped")
+    _tell_left_out(recording, context)
     context.tell_marked(recording.name, answers.marked_bad)
     return answers
+
+
+def _tell_left_out(recording: Recording, context: Context) -> None:
+    """Say and count what is not measured: frames that are damaged, or have no angle."""
+    report, counts = recording.report, context.record.counts
+    reasons = {
+        "frames_lost": "damaged or missing frames are left out",
+        "frames_without_row": "frames are left out: the CSV has no row for them",
+        "rows_without_angle": "rows of the CSV have no angle: their frames are left out",
+        "rows_without_frame": "rows of the CSV are left out: the video has no frame for them",
+    }
+    for name, reason in reasons.items():
+        count = getattr(report, name)
+        counts[name] = counts.get(name, 0) + count
+        if count:
+            context.warn(f"{recording.name}: {count} {reason}")
 
 
 def _write_drive(home: Path, answers: Answers, overwrite: bool) -> None:
