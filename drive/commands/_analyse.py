@@ -14,6 +14,7 @@ from drive.commands._common import (
     SHIPPED_STEERING_NOTE,
     Context,
     add_report_option,
+    add_smooth_option,
     recording_overrides,
 )
 from drive.commands._many import add_many_options
@@ -65,12 +66,10 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
 def add_steering_options(parser: argparse.ArgumentParser) -> None:
     """Add what is done with the steering angle besides predicting it."""
     group = parser.add_argument_group("steering options")
-    group.add_argument(
-        "--smooth",
-        type=float,
-        metavar="S",
-        help="steady the angle with a filter over time; slow turns come S seconds later "
-        "(try 0.2; default: off)",
+    add_smooth_option(
+        group,
+        "steady the angle with a filter over time; slow turns come S seconds later (try 0.2; "
+        "default: off)",
     )
     group.add_argument(
         "--explain",
@@ -81,9 +80,8 @@ def add_steering_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--explain-frames",
         type=int,
-        default=EXPLAIN_FRAMES,
         metavar="N",
-        help=f"evenly spread frames that are checked (default: {EXPLAIN_FRAMES})",
+        help=f"with --explain: evenly spread frames that are checked (default: {EXPLAIN_FRAMES})",
     )
 
 
@@ -205,7 +203,7 @@ def analyse_source(
 
     _check_numbers(args, detects)
     if steers:
-        _check_steering_numbers(args)
+        _settle_explanation(args, context)
     reader = read_frames(
         args.source,
         start_s=args.start,
@@ -265,10 +263,13 @@ def _check_numbers(args: argparse.Namespace, detects: bool) -> None:
         raise InputError(f"--conf is a score from 0 to 1. Received: {args.conf:g}")
 
 
-def _check_steering_numbers(args: argparse.Namespace) -> None:
-    if args.smooth is not None and not 0 < args.smooth < float("inf"):
-        raise InputError(f"--smooth is a delay in seconds, above 0. Received: {args.smooth:g}")
-    if args.explain_frames < 1:
+def _settle_explanation(args: argparse.Namespace, context: Context) -> None:
+    """Fill in how many frames the check of an explanation takes; say where there is none."""
+    if args.explain_frames is not None and not args.explain:
+        context.warn("--explain-frames does nothing without --explain")
+    if args.explain and args.explain_frames is None:
+        context.record.settings["explain_frames"] = args.explain_frames = EXPLAIN_FRAMES
+    if args.explain and args.explain_frames < 1:
         raise InputError(
             f"--explain-frames is a whole number from 1. Received: {args.explain_frames}"
         )
@@ -359,7 +360,12 @@ def _check_explanation(
     """Write and say whether what the network looks at is what steers it."""
     from drive.render.shift_chart import plot_shift_check
     from drive.runs import write_json
-    from drive.steering.shift_check import in_one_line, in_words, shift_check
+    from drive.steering.shift_check import (
+        frames_in_words,
+        in_one_line,
+        in_words,
+        shift_check,
+    )
 
     folder = context.run_folder()
     numbers, chart = folder.file(EXPLANATION), folder.file(EXPLANATION_CHART)
@@ -372,9 +378,10 @@ def _check_explanation(
             context.args.seed,
             context.progress,
         )
+    report["frames_seen"] = sample.seen
     write_json(numbers, report)
     curves = (report["shifts_px"], report["change_deg"], report["area_share"])
-    plot_shift_check(chart, *curves, title=in_one_line(report))
+    plot_shift_check(chart, *curves, title=in_one_line(report), measured_on=frames_in_words(report))
     context.record.extra["explanation"] = report
     for line in in_words(report):
         context.message(line)

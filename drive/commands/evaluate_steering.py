@@ -12,10 +12,10 @@ from drive.commands._common import (
     Context,
     add_recording_options,
     add_report_option,
+    add_smooth_option,
     recording_overrides,
     warn_of_training_drives,
 )
-from drive.errors import InputError
 
 if TYPE_CHECKING:
     from drive.frames.recording import Recording
@@ -44,11 +44,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--engine", choices=ENGINES, default="auto", help="what runs the network (default: auto)"
     )
-    parser.add_argument(
-        "--smooth",
-        type=float,
-        metavar="S",
-        help="measure the angles behind a filter over time as well, which is S seconds late",
+    add_smooth_option(
+        parser, "measure the angles behind a filter over time as well, which is S seconds late"
     )
     add_report_option(parser)
     add_recording_options(parser)
@@ -56,8 +53,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Predict every frame that has an angle; write and print what came out."""
-    if args.smooth is not None and not 0 < args.smooth < float("inf"):
-        raise InputError(f"--smooth is a delay in seconds, above 0. Received: {args.smooth:g}")
     from drive.frames.recording import open_recordings
     from drive.runs import write_json
     from drive.steering.evaluate import as_table, evaluate

@@ -14,6 +14,7 @@ from drive.commands._common import (
     Context,
     add_recording_options,
     add_report_option,
+    add_smooth_option,
     recording_overrides,
     warn_of_training_drives,
 )
@@ -58,11 +59,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="seconds from a frame to the moment its angle acts (default: 0)",
     )
-    group.add_argument(
-        "--smooth",
-        type=float,
-        metavar="S",
-        help="steady the angles with a filter that delays them by S seconds (default: none)",
+    add_smooth_option(
+        group, "steady the angles with a filter that delays them by S seconds (default: none)"
     )
     group.add_argument("--start", type=float, default=0.0, metavar="S", help="first second to use")
     group.add_argument("--end", type=float, metavar="S", help="second to stop at")

@@ -536,7 +536,6 @@ def test_command_reads_udacity_pictures(tmp_path: Path) -> None:
     [
         (["--limit", "0"], "limit"),
         (["--delay", "5"], "delay"),
-        (["--smooth", "0"], "delay"),
         (["--start", "3", "--end", "2"], "--end"),
         (["--start", "-1"], "--start"),
         (["--weights", "absent.onnx"], "absent.onnx"),
