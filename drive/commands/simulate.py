@@ -301,7 +301,8 @@ def _plot(path: Path, drives: list[SimulationResult], limit_m: float) -> None:
 
     lines = [
         DriveLine(
-            f"{one.name}: autonomy {one.autonomy_percent:.1f} %, {one.interventions} "
+            one.name,
+            f"autonomy {one.autonomy_percent:.1f} %, {one.interventions} "
             f"intervention{'' if one.interventions == 1 else 's'} in {one.seconds:.0f} s",
             one.time_s,
             one.offset_m,

@@ -37,6 +37,7 @@ from drive.render.charts import (
     series_colour,
     set_title,
     thin,
+    use_log_scale,
 )
 
 ANGLE_AXIS = "steering angle [degrees, right is positive]"
@@ -126,7 +127,7 @@ def plot_steering_distribution(path: str | Path, series: Mapping[str, ArrayLike]
             axes.stairs(share, edges, color=colour, fill=True, alpha=0.16)
         highest, usual = max(highest, share.max()), min(usual, float(np.median(share[share > 0])))
     if highest > PEAK_RATIO * usual:
-        axes.set_yscale("log")
+        use_log_scale(axes)
     axes.set_ylabel(f"share of frames [% per {edges[1] - edges[0]:.2g}\N{DEGREE SIGN}]")
     axes.axvline(0, color=SOFT, linewidth=0.8, zorder=0)
     add_legend(axes)
@@ -255,7 +256,7 @@ def _draw_losses(axes: Axes, epoch: np.ndarray, loss: np.ndarray, validation: np
     axes.plot(epoch[best], judged[best], color=INK, label=label, **ring)
     drawn = np.concatenate([finite(loss), finite(validation)])
     if drawn.min() > 0 and drawn.max() > DECADE * drawn.min():
-        axes.set_yscale("log")
+        use_log_scale(axes)
     add_legend(axes)
 
 

@@ -438,7 +438,7 @@ def test_overlay_shows_the_side_and_the_intervention() -> None:
 
 def test_plot_of_many_drives(tmp_path: Path) -> None:
     off = follow(drive_of(np.zeros(60)), np.full(60, 1.0), CAR)
-    line = DriveLine("road", off.time_s, off.offset_m, off.intervention, off.cut)
+    line = DriveLine("road", "3 interventions", off.time_s, off.offset_m, off.intervention, off.cut)
     for count in (1, 3, MOST_PANELS + 1):
         plot_simulation(tmp_path / f"{count}.png", [line] * count, 1.0)
     sizes = [cv2.imread(str(path)).shape[0] for path in sorted(tmp_path.glob("*.png"))]
