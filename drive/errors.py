@@ -5,6 +5,9 @@ Knows nothing of commands or exit codes; `drive.cli` turns `InputError` into exi
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class DriveError(Exception):
     """Base of every error that drive raises on purpose. Its text is one line for the user."""
@@ -38,3 +41,18 @@ class EncodeError(DriveError, OSError):
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
+
+
+def nearest_name(name: str, known: Iterable[str]) -> str | None:
+    """The one of the known names that `name` was probably meant to be; None where none is near."""
+    by_lower = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(name.lower(), by_lower, n=1)
+    return by_lower[near[0]] if near else None
+
+
+def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
+    """The words of a complaint about an unknown name: what it is, the nearest one, all of them."""
+    names = list(known)
+    near = nearest_name(name, names)
+    hint = "" if near is None else f"Did you mean {near}? "
+    return f"unknown {what} {name!r}. {hint}Expected one of: {', '.join(names)}"

@@ -7,7 +7,7 @@ it to the sinks. Which models there are and where results go, the commands decid
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -59,7 +59,7 @@ class Analyser:
     With a tracker, which carries the thresholds, the detector is asked for weaker boxes as well:
     they continue a track and never begin one. The boxes of a frame are then those that the tracker
     shows: found in this frame, held where one was missed, and carried on where the network did
-    not run.
+    not run. `truth` says the human's angle of a frame in degrees, None where unknown.
 
     Attributes:
         flicker: how steady the tracks were so far; None without a tracker.
@@ -75,7 +75,7 @@ class Analyser:
         smoother: Smoother | None = None,
         explainer: Explainer | None = None,
         sample: EvenSample | None = None,
-        truth: Mapping[int, float] | None = None,
+        truth: Callable[[Frame], float | None] | None = None,
         record: RunRecord | None = None,
     ) -> None:
         self._detector = detector
@@ -85,7 +85,7 @@ class Analyser:
         self._smoother = smoother
         self._explainer = explainer
         self._sample = sample
-        self._truth = truth or {}
+        self._truth = truth
         self._record = record or RunRecord([], {})
         self._regions: dict[tuple[int, int], Region] = {}
         self._speed = _Speed()
@@ -108,7 +108,7 @@ class Analyser:
             frame=frame,
             detections=detections,
             angle_deg=angle_deg,
-            truth_deg=self._truth.get(frame.index),
+            truth_deg=self._truth(frame) if self._truth else None,
             region=region,
             header=self._header(frame) if shows_time else None,
             smoothed_deg=smoothed_deg,

@@ -140,7 +140,7 @@ def test_check_data_prints_findings_and_json(tmp_path: Path, make_video: VideoMa
     csv = tmp_path / "drive" / "epoch01_steering.csv"
     csv.write_text("frame,wheel\n" + "\n".join(f"{i},{i % 3}" for i in range(8)) + "\n")
     done = run("check-data", tmp_path / "drive", "--json")
-    assert done.returncode == 0
+    assert done.returncode == 1
     assert "2 frames have no row" in done.stdout
     report = json.loads(done.stdout.strip().splitlines()[-1])
     codes = [finding["code"] for finding in report["recordings"][0]["findings"]]
@@ -208,7 +208,8 @@ def test_check_data_goes_on_behind_a_bad_recording(tmp_path: Path, make_video: V
         make_video(f"drive/{epoch}_front.mp4", frames=2)
         (tmp_path / "drive" / f"{epoch}_steering.csv").write_text(f"frame,wheel\n{rows}\n")
     done = run("check-data", tmp_path / "drive", "--json", "--quiet")
-    assert done.returncode == 0
+    assert done.returncode == 2
+    assert "1 of 2 recordings cannot be read" in done.stderr and "row 2" in done.stderr
     good, bad = json.loads(done.stdout.strip().splitlines()[-1])["recordings"]
     assert good["name"] == "drive/epoch02"
     assert bad["findings"][0]["code"] == "unreadable"

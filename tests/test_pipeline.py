@@ -84,7 +84,13 @@ def test_tables_and_video_follow_the_source(
     pictures = AnnotatedVideo(tmp_path / "out.mp4", settings(video))
     record = RunRecord([], {})
     record.spans = []
-    analyser = Analyser(detector=MarkDetector(), pilot=MarkPilot(), truth={2: 1.5}, record=record)
+    truth = {2: 1.5}
+    analyser = Analyser(
+        detector=MarkDetector(),
+        pilot=MarkPilot(),
+        truth=lambda frame: truth.get(frame.index),
+        record=record,
+    )
     sinks = [boxes, steering, pictures]
     run_pipeline(read_frames(video), analyser, sinks, record, threads=threads)
 

@@ -14,6 +14,7 @@ from drive.commands._common import (
     SHIPPED_STEERING_NOTE,
     Context,
     add_report_option,
+    add_smooth_option,
     recording_overrides,
 )
 from drive.commands._many import add_many_options
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from drive.cars.flicker import FlickerReport
     from drive.cars.track import Tracker
     from drive.frames.reader import FrameReader
+    from drive.frames.recording import HumanAngles
     from drive.frames.region import Region
     from drive.sinks import AnnotatedImages, AnnotatedVideo, DetectionTable, Sink, SteeringTable
     from drive.steering.explain import Explainer
@@ -67,12 +69,10 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
 def add_steering_options(parser: argparse.ArgumentParser) -> None:
     """Add what is done with the steering angle besides predicting it."""
     group = parser.add_argument_group("steering options")
-    group.add_argument(
-        "--smooth",
-        type=float,
-        metavar="S",
-        help="steady the angle with a filter over time; slow turns come S seconds later "
-        "(try 0.2; default: off)",
+    add_smooth_option(
+        group,
+        "steady the angle with a filter over time; slow turns come S seconds later (try 0.2; "
+        "default: off)",
     )
     group.add_argument(
         "--explain",
@@ -83,9 +83,8 @@ def add_steering_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--explain-frames",
         type=int,
-        default=EXPLAIN_FRAMES,
         metavar="N",
-        help=f"evenly spread frames that are checked (default: {EXPLAIN_FRAMES})",
+        help=f"with --explain: evenly spread frames that are checked (default: {EXPLAIN_FRAMES})",
     )
 
 
@@ -207,7 +206,7 @@ def analyse_source(
 
     _check_numbers(args, detects)
     if steers:
-        _check_steering_numbers(args)
+        _settle_explanation(args, context)
     reader = read_frames(
         args.source,
         start_s=args.start,
@@ -232,6 +231,7 @@ def analyse_source(
     sinks = _open_sinks(args, context, reader, detector is not None, members)
     moving = reader.source.kind is not Kind.IMAGES
     sample = _sample(args) if explainer else None
+    truth = _truth(args, context, reader) if steers else None
     analyser = Analyser(
         detector=detector,
         tracker=_tracker(args, detector) if detector and moving else None,
@@ -240,7 +240,7 @@ def analyse_source(
         smoother=_smoother(args, context) if steers else None,
         explainer=explainer,
         sample=sample,
-        truth=_truth(args, reader) if steers else None,
+        truth=truth,
         record=context.record,
     )
     run_pipeline(
@@ -251,6 +251,8 @@ def analyse_source(
         context.progress,
         threads=args.threads or 0,
     )
+    if truth:
+        context.tell_marked(truth.name, truth.marked_bad, "not compared with the human")
     results = _summary(context, reader, sinks, analyser.flicker)
     if pilot and explainer and sample:
         results |= _check_explanation(context, pilot, explainer, sample)
@@ -264,10 +266,13 @@ def _check_numbers(args: argparse.Namespace, detects: bool) -> None:
         raise InputError(f"--conf is a score from 0 to 1. Received: {args.conf:g}")
 
 
-def _check_steering_numbers(args: argparse.Namespace) -> None:
-    if args.smooth is not None and not 0 < args.smooth < float("inf"):
-        raise InputError(f"--smooth is a delay in seconds, above 0. Received: {args.smooth:g}")
-    if args.explain_frames < 1:
+def _settle_explanation(args: argparse.Namespace, context: Context) -> None:
+    """Fill in how many frames the check of an explanation takes; say where there is none."""
+    if args.explain_frames is not None and not args.explain:
+        context.warn("--explain-frames does nothing without --explain")
+    if args.explain and args.explain_frames is None:
+        context.record.settings["explain_frames"] = args.explain_frames = EXPLAIN_FRAMES
+    if args.explain and args.explain_frames < 1:
         raise InputError(
             f"--explain-frames is a whole number from 1. Received: {args.explain_frames}"
         )
@@ -358,7 +363,12 @@ def _check_explanation(
     """Write and say whether what the network looks at is what steers it."""
     from drive.render.shift_chart import plot_shift_check
     from drive.runs import write_json
-    from drive.steering.shift_check import in_one_line, in_words, shift_check
+    from drive.steering.shift_check import (
+        frames_in_words,
+        in_one_line,
+        in_words,
+        shift_check,
+    )
 
     folder = context.run_folder()
     numbers, chart = folder.file(EXPLANATION), folder.file(EXPLANATION_CHART)
@@ -371,9 +381,10 @@ def _check_explanation(
             context.args.seed,
             context.progress,
         )
+    report["frames_seen"] = sample.seen
     write_json(numbers, report)
     curves = (report["shifts_px"], report["change_deg"], report["area_share"])
-    plot_shift_check(chart, *curves, title=in_one_line(report))
+    plot_shift_check(chart, *curves, title=in_one_line(report), measured_on=frames_in_words(report))
     context.record.extra["explanation"] = report
     for line in in_words(report):
         context.message(line)
@@ -488,21 +499,31 @@ def _video_settings(args: argparse.Namespace, reader: FrameReader) -> Any:
     )
 
 
-def _truth(args: argparse.Namespace, reader: FrameReader) -> dict[int, float]:
-    """The human's angles by frame, where a CSV is named or lies beside the video."""
-    from drive.frames.recording import find_steering_csv, open_recordings
+def _truth(args: argparse.Namespace, context: Context, reader: FrameReader) -> HumanAngles | None:
+    """The human's angles, where a CSV is named or lies beside the video.
 
+    One that only lies there is not needed: where it cannot be read, that is said.
+    """
+    from drive.frames.recording import HumanAngles, find_steering_csv, open_recordings
+    from drive.frames.recording_config import RecordingConfig
+
+    overrides = recording_overrides(args)
+    RecordingConfig().with_overrides(**overrides)
     if reader.info is None:
         if args.steering:
             raise InputError("--steering gives the rows of a video file. Name one as SOURCE")
-        return {}
+        return None
     csv = args.steering or find_steering_csv(reader.info.path)
     if csv is None:
-        return {}
-    (recording,) = open_recordings(
-        [reader.info.path], steering_csv=csv, overrides=recording_overrides(args)
-    )
-    return recording.angles_by_frame()
+        return None
+    try:
+        (recording,) = open_recordings([reader.info.path], steering_csv=csv, overrides=overrides)
+    except InputError as error:
+        if args.steering:
+            raise
+        context.warn(f"no comparison with the human: {error}")
+        return None
+    return HumanAngles(recording)
 
 
 def _summary(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import sys
 import tomllib
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -35,6 +36,8 @@ SHIPPED_STEERING_NOTE = (
 NOT_SETTINGS = ("help", "config", "json", "quiet")
 RESUME_HINT = "go on from the last finished epoch with --resume and this run's folder"
 MINIMUM_PROGRESS_INTERVAL_S = 0.5
+LONGEST_SMOOTHING_S = 5.0
+"""An angle that comes later than this has nothing to do with the road in the picture."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -133,6 +136,28 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
         metavar="K",
         help="s²/m²: at V m/s the car drives a circle 1 + K V² times as wide (default: 0)",
     )
+
+
+def add_smooth_option(parser: argparse._ActionsContainer, help_text: str) -> None:
+    """Add `--smooth`, the delay in seconds of a filter over time."""
+    parser.add_argument(
+        "--smooth",
+        type=_smoothing,
+        metavar="S",
+        help=f"{help_text}; above 0, at most {LONGEST_SMOOTHING_S:g}",
+    )
+
+
+def _smoothing(text: str) -> float:
+    try:
+        delay_s = float(text)
+    except ValueError:
+        delay_s = math.nan
+    if not 0 < delay_s <= LONGEST_SMOOTHING_S:
+        raise argparse.ArgumentTypeError(
+            f"a delay is in seconds, above 0 and at most {LONGEST_SMOOTHING_S:g}; received: {text}"
+        )
+    return delay_s
 
 
 def add_report_option(parser: argparse.ArgumentParser) -> None:
@@ -249,6 +274,12 @@ class Context:
     def warn(self, text: str) -> None:
         """Say on standard error what the user must know, even with `--quiet`."""
         sys.stderr.write(f"warning: {text}\n")
+
+    def tell_marked(self, name: str, frames: int, what: str = "left out") -> None:
+        """Say and count how many frames of a recording are marked as bad; nothing where none is."""
+        if frames:
+            self.record.counts.setdefault("frames_marked_bad", {})[name] = frames
+            self.message(f"{name}: {frames} frames marked as bad are {what}")
 
     def progress(
         self, iterable: Iterable[Item], total: int | None = None, description: str = ""

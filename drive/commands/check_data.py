@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drive.commands._common import Context, add_recording_options, recording_overrides
-from drive.errors import InputError
+from drive.errors import DriveError, InputError
 
 if TYPE_CHECKING:
-    from drive.frames.check import CheckReport
+    from drive.frames.check import CheckReport, Finding
 
-HELP = "Read recordings frame by frame and row by row, and report what is wrong with them."
+HELP = (
+    "Read recordings frame by frame and row by row, and report what is wrong with them.\n"
+    "Exit status: 0 nothing, or notes only; 1 problems were found; 2 a recording cannot be read,\n"
+    "or the arguments are wrong."
+)
 EXAMPLE = "check-data data/sample"
 
 
@@ -24,17 +28,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
-    """Check every recording; a report file is written only where `--out` asks for one."""
-    from drive.frames.check import check_recording
+    """Check every recording; a report file is written only where `--out` asks for one.
+
+    Problems make the command fail in the end, with status 1; what cannot be read, with 2.
+    """
+    from drive.frames.check import Finding, check_recording
     from drive.frames.recording import open_recordings
     from drive.runs import write_json
 
     broken: list[dict[str, Any]] = []
 
     def note(place: Path, error: InputError) -> None:
-        broken.append(
-            {"name": str(place), "findings": [{"code": "unreadable", "text": str(error)}]}
-        )
+        finding = Finding("unreadable", str(error))
+        broken.append({"name": str(place), "findings": [_finding(finding)]})
         sys.stdout.write(f"{place}: cannot be checked\n  - {error}\n")
 
     recordings = open_recordings(
@@ -50,17 +56,28 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
         except InputError as error:
             note(recording.path, error)
             continue
-        reports.append(_as_json(report))
-        sys.stdout.write(_as_text(report, recording.config.camera.horizon))
-    if not reports:
-        raise InputError("None of the recordings can be read: " + broken[0]["findings"][0]["text"])
-    results = {"recordings": [*reports, *broken]}
+        reports.append(report)
+        sys.stdout.write(_as_text(report))
+    results = {"recordings": [*map(_as_json, reports), *broken]}
+    context.failure = _failure(reports, broken)
     if args.out:
         write_json(context.run_folder().file("check.json"), results)
     return results
 
 
-def _as_text(report: CheckReport, given_horizon: float | None) -> str:
+def _failure(reports: list[CheckReport], broken: list[dict[str, Any]]) -> DriveError | None:
+    """What the command ends with: the worst that was found; None where that is a note."""
+    count = len(reports) + len(broken)
+    if broken:
+        reason = broken[0]["findings"][0]["text"]
+        return InputError(f"{len(broken)} of {count} recordings cannot be read: {reason}")
+    flawed = [report.name for report in reports if report.problems]
+    if flawed:
+        return DriveError(f"{len(flawed)} of {count} recordings have problems, listed above")
+    return None
+
+
+def _as_text(report: CheckReport) -> str:
     numbers = report.numbers
     lines = [
         f"{report.name}: {numbers['frames']} frames, {numbers['rows']} rows, "
@@ -69,24 +86,33 @@ def _as_text(report: CheckReport, given_horizon: float | None) -> str:
         if numbers["angle_min_deg"] is not None
         else f"{report.name}: {numbers['frames']} frames, and not one usable angle"
     ]
-    lines.append(f"  {_horizon(numbers, given_horizon)}")
-    lines += [f"  - {finding.text}" for finding in report.findings] or ["  nothing stands out"]
+    lines.append(f"  {_horizon(numbers['horizon'], numbers['horizon_is'])}")
+    lines += [
+        f"  - {'note: ' if finding.note else ''}{finding.text}" for finding in report.findings
+    ] or ["  nothing stands out"]
     return "\n".join(lines) + "\n"
 
 
-def _horizon(numbers: dict[str, Any], given: float | None) -> str:
+def _horizon(share: float, how: str) -> str:
     """Where the horizon is, how that is known, and what to write down."""
-    share = numbers["horizon"]
-    if given is not None:
-        return f"horizon at {given:.2f} of the height (given)"
-    if not numbers["horizon_trusted"]:
-        return f"horizon taken to be at {share:.2f} of the height: the motion does not tell"
+    if how == "given":
+        return f"horizon at {share:g} of the height (given)"
+    if how == "assumed":
+        return f"horizon taken to be at {share:g} of the height: the motion does not tell"
     return (
-        f"horizon at {share:.2f} of the height (estimated from motion); to keep it, write "
-        f"horizon = {share:.2f} under [camera] in recording.toml"
+        f"horizon at {share:g} of the height (estimated from motion); to keep it, write "
+        f"horizon = {share:g} under [camera] in recording.toml"
     )
 
 
 def _as_json(report: CheckReport) -> dict[str, Any]:
-    findings = [{"code": finding.code, "text": finding.text} for finding in report.findings]
-    return {"name": report.name, **report.numbers, "findings": findings}
+    return {
+        "name": report.name,
+        **report.numbers,
+        "findings": [_finding(finding) for finding in report.findings],
+    }
+
+
+def _finding(finding: Finding) -> dict[str, str]:
+    kind = "note" if finding.note else "problem"
+    return {"code": finding.code, "kind": kind, "text": finding.text}

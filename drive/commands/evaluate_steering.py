@@ -12,12 +12,13 @@ from drive.commands._common import (
     Context,
     add_recording_options,
     add_report_option,
+    add_smooth_option,
     recording_overrides,
     warn_of_training_drives,
 )
-from drive.errors import InputError
 
 if TYPE_CHECKING:
+    from drive.frames.recording import Recording
     from drive.steering.evaluate import Answers
     from drive.steering.predict import SteeringModel
 
@@ -43,11 +44,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--engine", choices=ENGINES, default="auto", help="what runs the network (default: auto)"
     )
-    parser.add_argument(
-        "--smooth",
-        type=float,
-        metavar="S",
-        help="measure the angles behind a filter over time as well, which is S seconds late",
+    add_smooth_option(
+        parser, "measure the angles behind a filter over time as well, which is S seconds late"
     )
     add_report_option(parser)
     add_recording_options(parser)
@@ -55,8 +53,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Predict every frame that has an angle; write and print what came out."""
-    if args.smooth is not None and not 0 < args.smooth < float("inf"):
-        raise InputError(f"--smooth is a delay in seconds, above 0. Received: {args.smooth:g}")
     from drive.frames.recording import open_recordings
     from drive.runs import write_json
     from drive.steering.evaluate import as_table, evaluate
@@ -115,7 +111,7 @@ def _of_members(each: dict[str, dict[str, Any]], together: dict[str, Any]) -> st
     return "\n".join(f"{name}: {as_lines(metrics)}" for name, metrics in named.items())
 
 
-def _answers(recording: Any, pilot: SteeringModel, context: Context) -> Answers:
+def _answers(recording: Recording, pilot: SteeringModel, context: Context) -> Answers:
     from drive.steering.evaluate import predict_recording
 
     context.record.add_input(recording.path)
@@ -123,13 +119,25 @@ def _answers(recording: Any, pilot: SteeringModel, context: Context) -> Answers:
     answers = predict_recording(recording, pilot, context.progress)
     counts = context.record.counts
     counts["frames_read"] = counts.get("frames_read", 0) + len(answers.time_s)
-    counts["frames_lost"] = counts.get("frames_lost", 0) + recording.report.frames_lost
-    if recording.report.frames_lost:
-        context.warn(f"{recording.report.frames_lost} damaged frames of {recording.name} skipped")
-    if recording.bad:
-        counts.setdefault("frames_marked_bad", {})[recording.name] = answers.marked_bad
-        context.message(f"{recording.name}: {answers.marked_bad} frames marked as bad are left out")
+    _tell_left_out(recording, context)
+    context.tell_marked(recording.name, answers.marked_bad)
     return answers
+
+
+def _tell_left_out(recording: Recording, context: Context) -> None:
+    """Say and count what is not measured: frames that are damaged, or have no angle."""
+    report, counts = recording.report, context.record.counts
+    reasons = {
+        "frames_lost": "damaged or missing frames are left out",
+        "frames_without_row": "frames are left out: the CSV has no row for them",
+        "rows_without_angle": "rows of the CSV have no angle: their frames are left out",
+        "rows_without_frame": "rows of the CSV are left out: the video has no frame for them",
+    }
+    for name, reason in reasons.items():
+        count = getattr(report, name)
+        counts[name] = counts.get(name, 0) + count
+        if count:
+            context.warn(f"{recording.name}: {count} {reason}")
 
 
 def _write_drive(home: Path, answers: Answers, overwrite: bool) -> None:

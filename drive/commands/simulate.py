@@ -14,6 +14,7 @@ from drive.commands._common import (
     Context,
     add_recording_options,
     add_report_option,
+    add_smooth_option,
     recording_overrides,
     warn_of_training_drives,
 )
@@ -58,11 +59,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="seconds from a frame to the moment its angle acts (default: 0)",
     )
-    group.add_argument(
-        "--smooth",
-        type=float,
-        metavar="S",
-        help="steady the angles with a filter that delays them by S seconds (default: none)",
+    add_smooth_option(
+        group, "steady the angles with a filter that delays them by S seconds (default: none)"
     )
     group.add_argument("--start", type=float, default=0.0, metavar="S", help="first second to use")
     group.add_argument("--end", type=float, metavar="S", help="second to stop at")
@@ -243,13 +241,19 @@ def _about(drive: SimulationResult) -> dict[str, Any]:
         "frames_lost": drive.path.frames_lost,
         "frames_without_angle": drive.path.frames_without_angle,
         "frames_without_speed": drive.path.frames_without_speed,
-        "gaps": int(drive.cut.sum()),
+        "frames_marked_bad": drive.path.frames_marked_bad,
+        "gaps": _gaps(drive),
         "speed": drive.path.speed,
         "horizon": drive.camera.horizon,
         "horizon_is": drive.horizon,
         "camera_height_m": drive.camera.height_m,
         "camera_fov_deg": drive.camera.fov_deg,
     }
+
+
+def _gaps(drive: SimulationResult) -> int:
+    """Pauses of the recording, stretches that are marked as bad not counted."""
+    return int(drive.cut.sum()) - drive.path.marks_passed
 
 
 def _tell(context: Context, recording: Recording, drive: SimulationResult) -> None:
@@ -264,6 +268,9 @@ def _tell(context: Context, recording: Recording, drive: SimulationResult) -> No
         f"wide, horizon at {camera.horizon:.3f} of the height ({drive.horizon}); speed "
         f"{path.speed}, {drive.metres / max(drive.seconds, 1e-9):.1f} m/s on average"
     )
+    context.tell_marked(
+        drive.name, path.frames_marked_bad, "left out: the car starts anew on the path behind them"
+    )
     if drive.seconds < SHORT_S:
         context.warn(
             f"{drive.name}: only {drive.seconds:.1f} s were driven; autonomy says little below "
@@ -275,9 +282,7 @@ def _tell(context: Context, recording: Recording, drive: SimulationResult) -> No
         "damaged or missing frames were skipped": path.frames_lost,
         "frames without an angle were skipped": path.frames_without_angle,
         "frames lack their speed and have their neighbours'": path.frames_without_speed,
-        f"gaps longer than {LONGEST_GAP_S:g} s: the car starts anew on the path": int(
-            drive.cut.sum()
-        ),
+        f"gaps longer than {LONGEST_GAP_S:g} s: the car starts anew on the path": _gaps(drive),
     }
     for text, count in left_out.items():
         if count:
@@ -296,7 +301,8 @@ def _plot(path: Path, drives: list[SimulationResult], limit_m: float) -> None:
 
     lines = [
         DriveLine(
-            f"{one.name}: autonomy {one.autonomy_percent:.1f} %, {one.interventions} "
+            one.name,
+            f"autonomy {one.autonomy_percent:.1f} %, {one.interventions} "
             f"intervention{'' if one.interventions == 1 else 's'} in {one.seconds:.0f} s",
             one.time_s,
             one.offset_m,

@@ -22,6 +22,7 @@ from drive.frames.labels import (
 from drive.frames.marks import marked
 from drive.frames.motion import LagEstimate
 from drive.frames.recording import Recording
+from drive.frames.recording_config import others_tables
 from drive.frames.steering_csv import HEADER_ROWS, SteeringRows, read_steering_csv
 from drive.frames.udacity import LOG
 from drive.progress import Progress, no_progress
@@ -45,10 +46,17 @@ EXAMPLES = 5
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that stands out; `code` is stable for scripts, `text` is for people."""
+    """One thing that stands out.
+
+    Attributes:
+        code: stable, for scripts.
+        text: for people.
+        note: whether it is only to be known; else it is a problem, which is to be mended.
+    """
 
     code: str
     text: str
+    note: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,11 @@ class CheckReport:
     name: str
     numbers: dict[str, Any]
     findings: list[Finding]
+
+    @property
+    def problems(self) -> list[Finding]:
+        """The findings that are more than notes."""
+        return [finding for finding in self.findings if not finding.note]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,12 +104,13 @@ def check_recording(recording: Recording, progress: Progress = no_progress) -> C
         _stuck(reading),
         _speeds(recording),
         _marks(reading),
+        _others_tables(recording),
         _lag_findings(recording, lag),
         _horizon_findings(recording, horizon),
     )
     return CheckReport(
         name=recording.name,
-        numbers=_numbers(reading, lag) | _horizon_numbers(horizon),
+        numbers=_numbers(reading, lag) | _horizon_numbers(recording, horizon),
         findings=[finding for check in checks for finding in check],
     )
 
@@ -135,7 +149,9 @@ def _numbers(reading: _Reading, lag: LagEstimate | None) -> dict[str, Any]:
 def _pairing(reading: _Reading) -> Iterator[Finding]:
     if not reading.rows.numbered:
         yield Finding(
-            "no_frame_column", "the CSV has no column frame: its rows were taken in order, from 0"
+            "no_frame_column",
+            "the CSV has no column frame: its rows were taken in order, from 0",
+            note=True,
         )
     lost = reading.recording.report.frames_lost
     if lost:
@@ -225,6 +241,7 @@ def _angles(reading: _Reading) -> Iterator[Finding]:
             "zeros",
             f"{zeros:.0%} of the angles are exactly zero (a keyboard?): compare every error "
             "with the baseline `zero`",
+            note=True,
         )
 
 
@@ -291,10 +308,17 @@ def _marks(reading: _Reading) -> Iterator[Finding]:
         "marked_bad",
         f"{count} of {len(time_s)} frames are marked as bad and left out of training and "
         f"measuring: {_some(marks)}",
+        note=True,
     )
     for mark in marks:
         if not marked([mark], time_s).any():
             yield Finding("mark_without_frames", f"no frame lies in the marked stretch {mark}")
+
+
+def _others_tables(recording: Recording) -> Iterator[Finding]:
+    if names := others_tables(recording.steering_csv.parent):
+        text = f"recording.toml has tables of others, which are not read: {_some(names)}"
+        yield Finding("unknown_table", text, note=True)
 
 
 def _lag_findings(recording: Recording, lag: LagEstimate | None) -> Iterator[Finding]:
@@ -318,8 +342,15 @@ def _lag_findings(recording: Recording, lag: LagEstimate | None) -> Iterator[Fin
         )
 
 
-def _horizon_numbers(horizon: HorizonEstimate) -> dict[str, Any]:
-    return {"horizon": horizon.share, "horizon_trusted": horizon.trusted}
+def _horizon_numbers(recording: Recording, estimate: HorizonEstimate) -> dict[str, Any]:
+    given = recording.config.camera.horizon
+    how = "estimated" if estimate.trusted else "assumed"
+    return {
+        "horizon": estimate.share if given is None else given,
+        "horizon_is": how if given is None else "given",
+        "horizon_estimate": estimate.share,
+        "horizon_trusted": estimate.trusted,
+    }
 
 
 def _horizon_findings(recording: Recording, horizon: HorizonEstimate) -> Iterator[Finding]:
@@ -329,7 +360,7 @@ def _horizon_findings(recording: Recording, horizon: HorizonEstimate) -> Iterato
     yield Finding(
         "horizon",
         f"the horizon is given as {given:g} of the height, and the motion of the picture says "
-        f"{horizon.share:.2f}: does the camera belong to this recording?",
+        f"{horizon.share:g}: does the camera belong to this recording?",
     )
 
 

@@ -19,11 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from drive.errors import InputError
+from drive.errors import InputError, unknown_name
 from drive.files import atomic
-from drive.frames.recording_config import CONFIG_FILE
+from drive.frames.recording_config import BAD, CONFIG_FILE
 
-KEY = "bad"
 HEADER = "# Stretches that training leaves out, marked in `python run.py view`.\n"
 """What a file begins with that was made for the first mark, and goes with the last."""
 
@@ -130,7 +129,7 @@ def add_mark(folder: str | Path, mark: BadStretch) -> None:
         raise InputError(f"{path}: {mark} is marked already")
     line_end = "\r\n" if "\r\n" in before else "\n"
     gap = line_end if before and not before.endswith("\n") else ""
-    lines = ["", f"[[{KEY}]]", *(f"{key} = {value}" for key, value in _as_toml(mark)), ""]
+    lines = ["", f"[[{BAD}]]", *(f"{key} = {value}" for key, value in _as_toml(mark)), ""]
     text = (before if path.exists() else HEADER) + gap + line_end.join(lines)
     _write(path, text, before, [*marks, mark])
 
@@ -174,7 +173,7 @@ def _lines_of(lines: list[str], mark: BadStretch, path: Path) -> tuple[int, int]
                     end -= 1
                 return start, end
             break
-    raise InputError(f"{path}: {mark} is not written as a table [[{KEY}]]. Remove it by hand")
+    raise InputError(f"{path}: {mark} is not written as a table [[{BAD}]]. Remove it by hand")
 
 
 def _read(path: Path) -> str:
@@ -195,10 +194,10 @@ def _content(text: str, path: Path) -> dict[str, Any]:
 
 
 def _parsed(text: str, path: Path) -> list[BadStretch]:
-    tables = _content(text, path).get(KEY, [])
+    tables = _content(text, path).get(BAD, [])
     if not isinstance(tables, list):
-        raise InputError(f"{path}: marks are tables [[{KEY}]]. Received: {KEY} = {tables!r}")
-    return [_mark(table, f"{path}, [[{KEY}]] number {n}") for n, table in enumerate(tables, 1)]
+        raise InputError(f"{path}: marks are tables [[{BAD}]]. Received: {BAD} = {tables!r}")
+    return [_mark(table, f"{path}, [[{BAD}]] number {n}") for n, table in enumerate(tables, 1)]
 
 
 def _mark(table: object, where: str) -> BadStretch:
@@ -216,7 +215,7 @@ def parse_mark(table: dict[str, Any], where: str) -> BadStretch:
     known = [field.name for field in fields(BadStretch)]
     for key in table:
         if key not in known:
-            raise InputError(f"{where}: unknown key {key!r}. Expected one of: {', '.join(known)}")
+            raise InputError(f"{where}: {unknown_name('key', key, known)}")
     for key in ("start_s", "end_s"):
         if key not in table:
             raise InputError(f"{where} lacks {key}, seconds after the first frame")
@@ -236,12 +235,12 @@ def _as_toml(mark: BadStretch) -> list[tuple[str, str]]:
 def _write(path: Path, text: str, before: str, expected: list[BadStretch]) -> None:
     """Write the file, whole or not at all, once it is known to say what it is to say."""
     try:
-        others = _content(text, path) | {KEY: None} == _content(before, path) | {KEY: None}
+        others = _content(text, path) | {BAD: None} == _content(before, path) | {BAD: None}
         safe = others and _parsed(text, path) == expected
     except InputError:
         safe = False
     if not safe:
-        raise InputError(f"{path} cannot be edited safely. Change its [[{KEY}]] tables by hand")
+        raise InputError(f"{path} cannot be edited safely. Change its [[{BAD}]] tables by hand")
     try:
         with atomic(path) as part, part.open("w", encoding="utf-8", newline="") as file:
             file.write(text)

@@ -21,7 +21,7 @@ from drive.files import PART
 from drive.frames import udacity
 from drive.frames.car import SPEED_UNITS
 from drive.frames.labels import without_lag
-from drive.frames.marks import BadStretch, marks_of
+from drive.frames.marks import BadStretch, marked, marks_of
 from drive.frames.probe import probe
 from drive.frames.reader import read_frames, read_image
 from drive.frames.recording_config import RecordingConfig, read_config
@@ -176,6 +176,29 @@ class Recording:
                 image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
             time_s = float(self.time_s[index]) if self.time_s is not None else 0.0
             yield Frame(index, time_s, image, str(self.images[index]))
+
+
+class HumanAngles:
+    """What the human steered at each frame; unknown in stretches that are marked as bad.
+
+    Attributes:
+        name: of the recording.
+        marked_bad: frames so far whose angle is not given for that reason.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        self.name = recording.name
+        self.marked_bad = 0
+        self._angles = recording.angles_by_frame()
+        self._bad = recording.bad
+
+    def __call__(self, frame: Frame) -> float | None:
+        """Degrees, positive right; None where unknown."""
+        angle_deg = self._angles.get(frame.index)
+        if angle_deg is not None and marked(self._bad, np.array(frame.time_s)):
+            self.marked_bad += 1
+            return None
+        return angle_deg
 
 
 def open_recordings(

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from drive.errors import InputError
+from drive.errors import InputError, nearest_name, unknown_name
 from drive.frames.camera import Camera
 from drive.frames.car import SPEED_UNITS, Car
 
@@ -41,6 +41,12 @@ RANGES = {
 """The least and the most of each number: from a model car's to a lorry's, with room to spare."""
 
 TABLES = {"camera": Camera, "car": Car}
+BAD = "bad"
+"""Marked stretches, tables `[[bad]]`: `drive.frames.marks` reads them."""
+
+TABLE_HEADS = {name: f"[{name}]" for name in TABLES} | {BAD: f"[[{BAD}]]"}
+"""What each table's name is written as."""
+
 CAR_SHAPE = ("wheelbase_m", "steering_ratio", "understeer")
 """What of a car decides which circle an angle drives."""
 
@@ -100,27 +106,21 @@ class RecordingConfig:
 def read_config(folder: str | Path, default: RecordingConfig | None = None) -> RecordingConfig:
     """Read `recording.toml` in `folder`; the default (degrees, positive right) without one.
 
-    Tables other than `[camera]` and `[car]` belong to others and are left alone; marked stretches,
-    `[[bad]]`, are read by `drive.frames.marks`.
+    Marked stretches, `[[bad]]`, are read by `drive.frames.marks`. Other tables belong to others and
+    are left alone, unless their names look like a slip of the pen; `others_tables` names them.
 
     Raises:
-        InputError: it is no TOML, or holds an unknown key or a value out of range; names the file
-            and the key.
+        InputError: it is no TOML, or holds an unknown key, a table whose name is nearly one of
+            these, or a value out of range; names the file and the key.
     """
     path = Path(folder) / CONFIG_FILE
     config = default or RecordingConfig()
-    if not path.exists():
-        return config
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no readable TOML: {error}") from None
-    of_others = [
-        key
-        for key, value in content.items()
-        if isinstance(value, (dict, list)) and key not in _keys(RecordingConfig)
-    ]
-    values = {key: value for key, value in content.items() if key not in of_others}
+    content = _content(path)
+    of_others = _of_others(content)
+    for name in of_others:
+        if near := nearest_name(name, TABLE_HEADS):
+            raise InputError(f"{path}: unknown table {name!r}. Did you mean {TABLE_HEADS[near]}?")
+    values = {key: value for key, value in content.items() if key not in (*of_others, BAD)}
     for name in TABLES:
         table = values.get(name, {})
         if not isinstance(table, dict):
@@ -128,6 +128,31 @@ def read_config(folder: str | Path, default: RecordingConfig | None = None) -> R
         values[name] = _put(getattr(config, name), table, f"{path}, table [{name}]")
     stated = config.states_car or any(key in content.get("car", {}) for key in CAR_SHAPE)
     return replace(_put(config, values, str(path)), states_car=stated)
+
+
+def others_tables(folder: str | Path) -> list[str]:
+    """Names of the tables in `recording.toml` of `folder` that nothing here reads."""
+    return _of_others(_content(Path(folder) / CONFIG_FILE))
+
+
+def _of_others(content: Mapping[str, Any]) -> list[str]:
+    return [
+        key
+        for key, value in content.items()
+        if isinstance(value, (dict, list)) and key not in (*_keys(RecordingConfig), BAD)
+    ]
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """What the file says; nothing where there is none."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is no readable TOML: {error}") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _keys(kind: type) -> list[str]:
@@ -139,7 +164,7 @@ def _put(target: Checked, values: Mapping[str, Any], where: str) -> Checked:
     known = [key for key in _keys(type(target)) if key not in TABLES]
     for key, value in values.items():
         if key not in _keys(type(target)):
-            raise InputError(f"{where}: unknown key {key!r}. Expected one of: {', '.join(known)}")
+            raise InputError(f"{where}: {unknown_name('key', key, known)}")
         if key in CHOICES and value not in CHOICES[key]:
             expected = " or ".join(CHOICES[key])
             raise InputError(f"{where}: {key} is {expected}. Received: {value!r}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,10 @@ TIME_COLUMNS = {"ts_micro": 1e-6, "time_s": 1.0}
 """Each column that holds a time, with what turns its values into seconds."""
 
 HEADER_ROWS = 1
+BINARY_HEAD = 4096
+"""Bytes in which a file that is no text shows itself by a zero."""
+
+SHOWN_COLUMNS = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +63,7 @@ def read_steering_csv(path: str | Path) -> SteeringRows:
         hint = " The separator is a comma, not a semicolon" if ";" in str(table.columns[0]) else ""
         raise InputError(
             f"{file} has no steering angle. Expected a column named {', '.join(ANGLE_COLUMNS)}. "
-            f"Received: {', '.join(map(str, table.columns))}.{hint}"
+            f"Received: {_some(table.columns)}.{hint}"
         )
     if table.empty:
         raise InputError(f"{file} has a header and no rows. Expected one row a frame")
@@ -74,17 +79,51 @@ def read_steering_csv(path: str | Path) -> SteeringRows:
     )
 
 
+def read_table(file: Path, **options: Any) -> pd.DataFrame:
+    """Read a CSV as text, cell by cell.
+
+    Args:
+        file: in UTF-8.
+        options: more for `pandas.read_csv`.
+
+    Raises:
+        InputError: it is empty, no text, or its rows have more cells than the first one.
+    """
+    try:
+        with file.open("rb") as head:
+            if b"\0" in head.read(BINARY_HEAD):
+                raise InputError(_no_text(file))
+        return pd.read_csv(file, dtype=str, skipinitialspace=True, encoding="utf-8-sig", **options)
+    except pd.errors.EmptyDataError:
+        raise InputError(f"{file} is empty. Expected a CSV with a row a frame") from None
+    except UnicodeDecodeError:
+        raise InputError(_no_text(file)) from None
+    except pd.errors.ParserError as error:
+        reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
+        raise InputError(f"{file} cannot be read as CSV: {reason}") from None
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}") from None
+
+
+def _no_text(file: Path) -> str:
+    return f"{file} is no text in UTF-8. Expected a CSV, with commas between its columns"
+
+
 def _read_table(file: Path) -> pd.DataFrame:
     if not file.exists():
         raise MissingFileError(
             f"There is no steering CSV {file}. Name another with --steering, or check the path"
         )
-    try:
-        table = pd.read_csv(file, dtype=str, skipinitialspace=True, encoding="utf-8-sig")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} cannot be read as CSV: {error}") from None
+    table = read_table(file)
     table.columns = [str(column).strip().lower() for column in table.columns]
     return table
+
+
+def _some(columns: pd.Index) -> str:
+    """The names of the first columns, and how many more there are."""
+    more = len(columns) - SHOWN_COLUMNS
+    names = ", ".join(map(str, columns[:SHOWN_COLUMNS]))
+    return names + (f" and {more} more" if more > 0 else "")
 
 
 def _find(table: pd.DataFrame, names: tuple[str, ...]) -> str | None:

@@ -17,6 +17,7 @@ from drive.errors import InputError
 from drive.frames.camera import Camera
 from drive.frames.car import Car
 from drive.frames.recording_config import RecordingConfig
+from drive.frames.steering_csv import read_table
 
 LOG = "driving_log.csv"
 IMAGES = "IMG"
@@ -76,10 +77,7 @@ def side_images(folder: Path) -> dict[str, tuple[Path, ...]]:
 
 def _read_table(file: Path) -> pd.DataFrame:
     """The log as text, with the names of its columns."""
-    try:
-        table = pd.read_csv(file, header=None, dtype=str, skipinitialspace=True)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} cannot be read as CSV: {error}") from None
+    table = read_table(file, header=None)
     if table.shape[1] != len(COLUMNS):
         raise InputError(
             f"{file} has {table.shape[1]} columns. Expected {len(COLUMNS)}: {', '.join(COLUMNS)}"

@@ -6,6 +6,7 @@ Knows matplotlib's objects; not what a plot is about.
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import ArrayLike
 
 from drive.errors import EncodeError, InputError, MissingFileError
@@ -21,6 +25,7 @@ from drive.render.palette import BLUE, GREEN, ORANGE, PURPLE, VERMILLION, for_ma
 
 DPI = 110
 WIDTH_IN = 9.0
+POINTS_IN = 72
 INK, SOFT, GRID = "#22262e", "#6b7280", "#e4e7ec"
 
 MODEL, HUMAN = for_matplotlib(BLUE), for_matplotlib(ORANGE)
@@ -29,6 +34,16 @@ MODEL, HUMAN = for_matplotlib(BLUE), for_matplotlib(ORANGE)
 SERIES = tuple(map(for_matplotlib, (BLUE, ORANGE, GREEN, PURPLE, VERMILLION)))
 DASHES = ("-", "--", "-.", ":")
 """Lines are told apart by more than their colour."""
+
+TITLE_PT = 12
+TITLE_MARGIN_PT = 72.0
+"""What beside the title takes of the figure's width: the axis on its left."""
+
+SHORTEST_NAME = 9
+ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
+
+MOST_DECADES_IN_STEPS = 3
+"""An axis over more powers of ten than this is labelled at these only, else at 1, 2 and 5 times."""
 
 MOST_POINTS = 4_000
 """Points of a line that are drawn: more than a screen has columns."""
@@ -64,9 +79,47 @@ def series_colour(name: str, number: int) -> str:
     return {"model": MODEL, "human": HUMAN}.get(name, SERIES[number % len(SERIES)])
 
 
-def set_title(axes: Axes, text: str) -> None:
-    """Say at the top left what one sees."""
-    axes.set_title(text, loc="left", fontsize=12, fontweight="bold", color=INK, pad=10)
+def set_title(axes: Axes, text: str, name: str = "") -> None:
+    """Say at the top left what one sees; a long `name` in front is shortened in its middle."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    room_pt = figure.get_figwidth() * POINTS_IN - TITLE_MARGIN_PT
+    style: dict[str, Any] = {"fontsize": TITLE_PT, "fontweight": "bold", "color": INK, "pad": 10}
+    axes.set_title(_fitted(name, text, room_pt) + text, loc="left", parse_math=False, **style)
+
+
+def _fitted(name: str, text: str, room_pt: float) -> str:
+    """`name`, so short that it and `text` behind it take `room_pt` points as a title."""
+    taken_pt = _title_pt(name + text)
+    if taken_pt <= room_pt or len(name) <= SHORTEST_NAME:
+        return name
+    too_wide_pt = taken_pt - room_pt + _title_pt(ELLIPSIS)
+    kept = len(name) - math.ceil(too_wide_pt * len(name) / _title_pt(name))
+    return shortened(name, max(kept, SHORTEST_NAME))
+
+
+def _title_pt(text: str) -> float:
+    """Width of a title in points."""
+    font, plain = FontProperties(weight="bold"), text.replace("$", r"\$")  # no formulas
+    return float(TextPath((0, 0), plain, size=TITLE_PT, prop=font).get_extents().width)
+
+
+def shortened(text: str, length: int) -> str:
+    """`text` with so much of its middle left out that about `length` characters stay."""
+    if len(text) <= length:
+        return text
+    end = length // 2
+    return text[: length - end] + ELLIPSIS + text[len(text) - end :]
+
+
+def use_log_scale(axes: Axes) -> None:
+    """Make the vertical axis of what has been drawn logarithmic, labelled with plain numbers."""
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    steps = (1.0, 2.0, 5.0) if high < low * 10**MOST_DECADES_IN_STEPS else (1.0,)
+    axes.yaxis.set_major_locator(LogLocator(subs=steps))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def add_legend(axes: Axes, loc: str = "best") -> None:

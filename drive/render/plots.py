@@ -18,6 +18,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike
 
 from drive.errors import InputError
+from drive.frames.labels import wide_steps
 from drive.render.charts import (
     DASHES,
     GRID,
@@ -37,6 +38,7 @@ from drive.render.charts import (
     series_colour,
     set_title,
     thin,
+    use_log_scale,
 )
 
 ANGLE_AXIS = "steering angle [degrees, right is positive]"
@@ -126,7 +128,7 @@ def plot_steering_distribution(path: str | Path, series: Mapping[str, ArrayLike]
             axes.stairs(share, edges, color=colour, fill=True, alpha=0.16)
         highest, usual = max(highest, share.max()), min(usual, float(np.median(share[share > 0])))
     if highest > PEAK_RATIO * usual:
-        axes.set_yscale("log")
+        use_log_scale(axes)
     axes.set_ylabel(f"share of frames [% per {edges[1] - edges[0]:.2g}\N{DEGREE SIGN}]")
     axes.axvline(0, color=SOFT, linewidth=0.8, zorder=0)
     add_legend(axes)
@@ -145,7 +147,7 @@ def plot_steering_over_time(
 
     Args:
         path: the PNG to write.
-        time_s: (N,) seconds, ascending.
+        time_s: (N,) seconds, ascending; a pause, or a stretch that was left out, is a gap.
         angle_deg: (N,) degrees, positive right; NaN leaves a gap.
         truth_deg: (N,) degrees, or None.
         smoothed_deg: (N,) the model's degrees behind a filter over time, or None.
@@ -166,6 +168,7 @@ def plot_steering_over_time(
             f"Received: {time.size} times, {angle.size} angles, {truth.size} of the human, "
             f"{smoothed.size} smoothed, {spread.size} spreads"
         )
+    time, angle, truth, smoothed, spread = _broken(time, angle, truth, smoothed, spread)
     error = angle - truth
     compared = bool(np.isfinite(error).any())
     figure, panels = new_figure(5.6 if compared else 4.0, heights=(5, 2) if compared else (1,))
@@ -255,7 +258,7 @@ def _draw_losses(axes: Axes, epoch: np.ndarray, loss: np.ndarray, validation: np
     axes.plot(epoch[best], judged[best], color=INK, label=label, **ring)
     drawn = np.concatenate([finite(loss), finite(validation)])
     if drawn.min() > 0 and drawn.max() > DECADE * drawn.min():
-        axes.set_yscale("log")
+        use_log_scale(axes)
     add_legend(axes)
 
 
@@ -276,6 +279,13 @@ def _draw_error(axes: Axes, time_s: np.ndarray, error_deg: np.ndarray) -> None:
     axes.plot(time, error, color=MODEL, linewidth=0.9)
     axes.axhline(0, color=SOFT, linewidth=0.8)
     axes.set_ylabel("error [degrees]\nmodel - human")
+
+
+def _broken(time_s: np.ndarray, *lines: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The times and the lines over them, broken by a NaN at each wide step."""
+    behind = wide_steps(time_s) + 1
+    broken = [np.insert(line, behind, np.nan) for line in lines]
+    return np.insert(time_s, behind, time_s[behind]), *broken
 
 
 def _over_time_title(error_deg: np.ndarray) -> str:

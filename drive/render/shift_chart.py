@@ -38,6 +38,7 @@ def plot_shift_check(
     change_deg: Mapping[str, Sequence[float]],
     area_share: Mapping[str, float],
     title: str = "How far the steering angle follows a shift",
+    measured_on: str = "",
 ) -> None:
     """Mean change of the angle over the shift, a curve for each part of the picture.
 
@@ -47,6 +48,7 @@ def plot_shift_check(
         change_deg: (S,) mean absolute change in degrees, by the names in `STYLES`.
         area_share: of the picture that each part takes, 0 to 1.
         title: what one sees.
+        measured_on: what the values are means of.
 
     Raises:
         EncodeError: the picture cannot be written.
@@ -54,7 +56,8 @@ def plot_shift_check(
     shifts = floats(shifts_px)
     figure, (axes,) = new_figure(5.0)
     set_title(axes, title)
-    axes.set_xlabel("shift to the left or right [pixels of the network's input]")
+    axis = "shift to the left or right [pixels of the network's input]"
+    axes.set_xlabel(f"{axis}\n{measured_on}" if measured_on else axis)
     axes.set_ylabel("mean change of the steering angle [degrees]")
     if not shifts.size or not change_deg:
         say_empty(axes, "nothing was shifted")
@@ -69,6 +72,7 @@ def plot_shift_check(
             [0.0, *shifts], values, color=colour, linestyle=dash, marker=marker, markersize=5,
             linewidth=1.8, label=label,
         )  # fmt: skip
+    axes.set_xticks([0.0, *shifts])
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
     add_legend(axes, loc="upper left")

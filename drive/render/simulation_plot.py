@@ -43,14 +43,16 @@ class DriveLine:
     """A drive in the plot.
 
     Attributes:
-        title: what it is, with its numbers.
+        name: of the recording.
+        numbers: what came out, for the title.
         time_s: (N,) seconds, ascending.
         offset_m: (N,) metres right of the path.
         intervention: (N,) bool; the car is put back at these.
         cut: (N,) bool; the line starts anew at these.
     """
 
-    title: str
+    name: str
+    numbers: str
     time_s: np.ndarray
     offset_m: np.ndarray
     intervention: np.ndarray
@@ -88,8 +90,8 @@ def plot_simulation(path: str | Path, drives: Sequence[DriveLine], limit_m: floa
 def _draw_drive(axes: Axes, drive: DriveLine, limit_m: float) -> None:
     sizes = {len(v) for v in (drive.time_s, drive.offset_m, drive.intervention, drive.cut)}
     if len(sizes) != 1:
-        raise InputError(f"{drive.title}: a time belongs to every offset. Received: {sizes}")
-    set_title(axes, drive.title)
+        raise InputError(f"{drive.name}: a time belongs to every offset. Received: {sizes}")
+    set_title(axes, f": {drive.numbers}", drive.name)
     if not len(drive.time_s):
         say_empty(axes, "no frames")
         return

@@ -155,19 +155,25 @@ def predict_recording(
             prepared.clear()
     if prepared:
         answers.append(ask(np.stack(prepared)))
-    if marked_bad and not found:
-        raise InputError(
-            f"{recording.name}: every frame is marked as bad. Undo marks ([[bad]] in "
-            "recording.toml) to measure on it"
-        )
-    columns = np.array(found, np.float64).reshape(-1, 3).T
-    angles = np.concatenate(answers) if answers else np.zeros(0, np.float32)
+    if not found:
+        raise InputError(f"{recording.name}: {_why_nothing(marked_bad)}")
+    columns = np.array(found, np.float64).T
+    angles = np.concatenate(answers)
     angles = pilot.restated(angles, recording, _speeds(recording, columns[0], angles.ndim))
     members = angles if angles.ndim > 1 else None
     if members is not None:
         angles = members.mean(axis=1, dtype=np.float64).astype(np.float32)
     frames = columns[0].astype(np.int64)
     return Answers(recording.name, frames, columns[1], angles, columns[2], members, marked_bad)
+
+
+def _why_nothing(marked_bad: int) -> str:
+    """Why there is no frame to measure on."""
+    if marked_bad:
+        return (
+            "every frame is marked as bad. Undo marks ([[bad]] in recording.toml) to measure on it"
+        )
+    return "no frame of the video has an angle in the CSV. Do the two belong together?"
 
 
 def _speeds(recording: Recording, frames: np.ndarray, dimensions: int) -> np.ndarray:

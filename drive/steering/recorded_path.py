@@ -1,7 +1,8 @@
 """The path that a recording drove, moment by moment: picture, time, the human's angle, the speed.
 
-What the simulator takes for the truth. Frames without an angle are left out and counted, never
-guessed. Knows recordings and their cameras; nothing of networks or of cars beside the path.
+What the simulator takes for the truth. Frames without an angle, and those of stretches that are
+marked as bad, are left out and counted, never guessed. Knows recordings and their cameras; nothing
+of networks or of cars beside the path.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from drive.errors import InputError
 from drive.frames.camera import Camera
 from drive.frames.car import SPEED_UNITS
 from drive.frames.horizon import estimate_horizon
+from drive.frames.marks import marked
 from drive.frames.probe import probe
 from drive.frames.reader import read_frames, read_image
 from drive.frames.recording import Recording
@@ -35,11 +37,13 @@ class Moment:
         frame: its picture, shrunk as it was asked for.
         truth_deg: the human's angle as recorded, degrees, positive right.
         speed_mps: metres a second until the next frame.
+        after_mark: whether a stretch marked as bad lies between the moment before and this one.
     """
 
     frame: Frame
     truth_deg: float
     speed_mps: float
+    after_mark: bool = False
 
 
 @dataclass
@@ -49,12 +53,16 @@ class PathReport:
     Attributes:
         frames_lost: damaged packets and unreadable pictures.
         frames_without_angle: frames without a row, or whose row has no angle.
+        frames_marked_bad: frames in stretches that are marked as bad.
+        marks_passed: how often such a stretch lay between two moments.
         frames_without_speed: frames whose speed was not recorded and is their neighbours'.
         speed: "recorded", or "assumed" where no row has one.
     """
 
     frames_lost: int = 0
     frames_without_angle: int = 0
+    frames_marked_bad: int = 0
+    marks_passed: int = 0
     frames_without_speed: int = 0
     speed: str = "recorded"
 
@@ -82,14 +90,22 @@ def read_path(
     angles = recording.angles_by_frame()
     speeds_mps, known = _speeds_mps(recording, report)
     rows = recording.frame_index
+    begun = skipped = False
     for frame in _frames(recording, report, start_s, end_s):
+        if marked(recording.bad, np.array(frame.time_s)):
+            report.frames_marked_bad += 1
+            skipped = True
+            continue
         if frame.index not in angles:
             report.frames_without_angle += 1
             continue
         row = int(np.searchsorted(rows, frame.index))
         report.frames_without_speed += not known[row]
         frame = replace(frame, image=shrunk(frame.image, shrink))
-        yield Moment(frame, angles[frame.index], float(speeds_mps[row]))
+        after_mark = begun and skipped
+        report.marks_passed += after_mark
+        yield Moment(frame, angles[frame.index], float(speeds_mps[row]), after_mark)
+        begun, skipped = True, False
 
 
 def frame_size(recording: Recording) -> tuple[int, int]:

@@ -38,7 +38,11 @@ Predict = Callable[[np.ndarray], np.ndarray]
 
 
 class EvenSample:
-    """Keeps some of a stream of unknown length, evenly spread, in constant memory."""
+    """Keeps some of a stream of unknown length, evenly spread, in constant memory.
+
+    Attributes:
+        seen: how many there were so far.
+    """
 
     def __init__(self, most: int) -> None:
         """Keep at most `most`.
@@ -50,14 +54,14 @@ class EvenSample:
             raise InputError(f"A sample holds at least one picture. Received: {most}")
         self._most = most
         self._kept: list[np.ndarray] = []
-        self._seen = 0
+        self.seen = 0
         self._step = 1
 
     def add(self, picture: np.ndarray) -> None:
         """See the next one."""
-        if self._seen % self._step == 0:
+        if self.seen % self._step == 0:
             self._kept.append(picture)
-        self._seen += 1
+        self.seen += 1
         if len(self._kept) == 2 * self._most:
             self._kept = self._kept[::2]
             self._step *= 2
@@ -220,6 +224,12 @@ def in_one_line(report: dict[str, Any]) -> str:
     return f"Shifting what is marked moves the angle {times} times as far as shifting the rest"
 
 
+def frames_in_words(report: dict[str, Any]) -> str:
+    """What the numbers of the check are means of; `frames_seen` says of how many frames."""
+    of_all = f" of {report['frames_seen']}" if "frames_seen" in report else ""
+    return f"mean of {report['frames']}{of_all} frames, evenly spread, and both directions"
+
+
 def in_words(report: dict[str, Any]) -> Sequence[str]:
     """The report for people, line by line."""
     deg, share = report["at_named_shift_deg"], report["area_share"]
@@ -233,7 +243,7 @@ def in_words(report: dict[str, Any]) -> Sequence[str]:
     width = max(map(len, names.values()))
     head = (
         f"shifted by {report['named_shift_px']} of {report['width_px']} pixels, "
-        f"mean of {report['frames']} frames and both directions:"
+        f"{frames_in_words(report)}:"
     )
     lines = [
         f"  {words:<{width}}  {share[name]:>5.0%} of the picture  "

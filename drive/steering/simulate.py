@@ -41,7 +41,8 @@ INTERVENTION_S = 6.0
 
 LONGEST_GAP_S = 1.0
 """Frames further apart than this (a pause, lost frames) are a cut: nobody could steer meanwhile, so
-the car starts anew on the path, and neither time nor an intervention is counted."""
+the car starts anew on the path, and neither time nor an intervention is counted; likewise behind a
+stretch that is marked as bad, however short."""
 
 BASELINES = ("zero", "recorded")
 
@@ -95,7 +96,7 @@ class SimulationResult:
         truth_deg: (N,) the human.
         speed_mps: (N,) metres a second.
         intervention: (N,) bool.
-        cut: (N,) bool, frames at which the drive starts anew behind a gap.
+        cut: (N,) bool, frames at which the drive starts anew behind a gap or a marked stretch.
         camera: that the frames were redrawn for; None where nobody looked.
         horizon: where its horizon comes from: "given", "estimated" or "assumed"; "" without.
         path: what reading the recording left out.
@@ -201,7 +202,8 @@ def simulate(
     moments = read_path(recording, path, start_s=start_s, end_s=end_s, shrink=shrink)
     total = int(np.isfinite(recording.angle_deg).sum()) if end_s is None and not start_s else None
     for moment in progress(moments, total, f"simulating {recording.name}"):
-        loop.arrive(moment.frame.index, moment.frame.time_s, moment.truth_deg, moment.speed_mps)
+        frame, truth_deg, speed_mps = moment.frame, moment.truth_deg, moment.speed_mps
+        loop.arrive(frame.index, frame.time_s, truth_deg, speed_mps, cut=moment.after_mark)
         image = redraw(moment.frame.image, view, loop.place)
         angle_deg = steers(image, moment.speed_mps)
         if not math.isfinite(angle_deg):
@@ -236,9 +238,10 @@ def follow(
         limit_m, delay_s: as in `simulate`.
     """
     loop = _Loop(car, limit_m, delay_s)
-    columns = (drive.frame_index, drive.time_s, drive.truth_deg, drive.speed_mps, angle_deg)
-    for frame, time_s, truth, speed, angle in zip(*(c.tolist() for c in columns), strict=True):
-        loop.arrive(frame, time_s, truth, speed)
+    known = (drive.frame_index, drive.time_s, drive.truth_deg, drive.speed_mps, drive.cut)
+    columns = [column.tolist() for column in (*known, angle_deg)]
+    for frame, time_s, truth, speed, cut, angle in zip(*columns, strict=True):
+        loop.arrive(frame, time_s, truth, speed, cut=cut)
         loop.steer(angle)
     return loop.result(drive.name, path=drive.path)
 
@@ -298,11 +301,16 @@ class _Loop:
         self._now: tuple[int, float, float, float] | None = None
         self._interventions = 0
 
-    def arrive(self, frame: int, time_s: float, truth_deg: float, speed_mps: float) -> None:
-        """Drive to the moment of the next frame; put the car back where it is too far off."""
+    def arrive(
+        self, frame: int, time_s: float, truth_deg: float, speed_mps: float, cut: bool = False
+    ) -> None:
+        """Drive to the moment of the next frame; put the car back where it is too far off.
+
+        With `cut` nobody drove there, and the car starts anew on the path.
+        """
         self._cut = self._intervention = False
         if self._now is not None:
-            self._drive_to(time_s)
+            self._drive_to(time_s, cut)
         self._now = (frame, time_s, truth_deg, speed_mps)
         self._reached = self.place
         if abs(self.place.offset_m) > self._limit_m:
@@ -347,12 +355,14 @@ class _Loop:
             self._interventions,
         )
 
-    def result(self, name: str, **known: Any) -> SimulationResult:
+    def result(self, name: str, path: PathReport, **known: Any) -> SimulationResult:
         """Everything so far."""
         if len(self._rows) < 2:
+            marked = path.frames_marked_bad
             raise InputError(
                 f"{name}: a simulation needs two frames with an angle at least. "
                 f"Received: {len(self._rows)} in the part that was asked for"
+                + (f", and {marked} that are marked as bad in recording.toml" if marked else "")
             )
         frame, time_s, offset, heading, angle, truth, speed, intervention, cut = np.array(
             self._rows, np.float64
@@ -368,13 +378,14 @@ class _Loop:
             speed,
             intervention.astype(bool),
             cut.astype(bool),
+            path=path,
             **known,
         )
 
-    def _drive_to(self, time_s: float) -> None:
+    def _drive_to(self, time_s: float, cut: bool) -> None:
         assert self._now is not None
         _, now_s, truth_deg, speed_mps = self._now
-        if not 0 <= time_s - now_s <= LONGEST_GAP_S:
+        if cut or not 0 <= time_s - now_s <= LONGEST_GAP_S:
             self._cut = True
             self._put_back()
             return

@@ -148,10 +148,10 @@ def test_the_lag_to_write_down_counts_from_what_is_written(
     ("toml", "estimate", "text", "found"),
     [
         ("", HorizonEstimate(0.43, True, 20, 0.01), "horizon = 0.43 under [camera]", False),
-        ("", HorizonEstimate(0.5, False, 0, 1.0), "0.50 of the height: the motion", False),
+        ("", HorizonEstimate(0.5, False, 0, 1.0), "0.5 of the height: the motion", False),
         ("horizon = 0.42", HorizonEstimate(0.43, True, 20, 0.01), "0.42 of the", False),
         ("horizon = 0.6", HorizonEstimate(0.43, True, 20, 0.01), "motion of the", True),
-        ("horizon = 0.6", HorizonEstimate(0.5, False, 0, 1.0), "0.60 of the height (given", False),
+        ("horizon = 0.6", HorizonEstimate(0.5, False, 0, 1.0), "0.6 of the height (given", False),
     ],
 )
 def test_the_horizon_is_reported(
@@ -166,13 +166,38 @@ def test_the_horizon_is_reported(
     folder = make_recording("level")
     (folder / "recording.toml").write_text(f"[camera]\n{toml}\n")
     monkeypatch.setattr(check_module, "estimate_horizon", lambda _: estimate)
-    assert main(["check-data", str(folder), "--json", "--quiet"]) == 0
+    assert main(["check-data", str(folder), "--json", "--quiet"]) == int(found)
     printed = capsys.readouterr().out
     assert text in printed
     (report,) = json.loads(printed.splitlines()[-1])["recordings"]
-    assert report["horizon"] == estimate.share
+    assert f" {report['horizon']:g} of the height" in printed
+    assert report["horizon_is"] in ("given" if toml else "estimated", "assumed")
+    assert report["horizon_estimate"] == estimate.share
     assert report["horizon_trusted"] == estimate.trusted
     assert ("horizon" in [finding["code"] for finding in report["findings"]]) == found
+
+
+def test_notes_are_no_problems(
+    make_recording: MakeRecording, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_recording("keyboard", [0.0 if i % 3 else 4.0 for i in range(30)])
+    (folder / "recording.toml").write_text("[weather]\nrain = true\n")
+    command = ["check-data", str(folder), "--json", "--quiet"]
+    assert main(command) == 0
+    printed = capsys.readouterr()
+    assert "- note: 67% of the angles are exactly zero" in printed.out
+    assert "- note: recording.toml has tables of others, which are not read: weather" in printed.out
+    (report,) = json.loads(printed.out.splitlines()[-1])["recordings"]
+    assert {finding["kind"] for finding in report["findings"]} == {"note"}
+    assert not printed.err
+    write_rows(folder, [(i * 0.05, i, 0 if i % 3 else 4) for i in range(20)])
+    assert main(command) == 1
+    printed = capsys.readouterr()
+    assert "1 of 1 recordings have problems" in printed.err
+    (report,) = json.loads(printed.out.splitlines()[-1])["recordings"]
+    assert [f["code"] for f in report["findings"] if f["kind"] == "problem"] == [
+        "frames_without_rows"
+    ]
 
 
 def test_the_simulator_s_wheel_and_picture_agree(shared: Path) -> None:

@@ -131,7 +131,10 @@ def test_the_same_mark_twice_or_none_to_undo(tmp_path: Path) -> None:
         ("[[bad]]\nstart_s = -1\nend_s = 2", ["start_s", "-1"]),
         ("[[bad]]\nstart_s = 1\nend_s = inf", ["end_s", "inf"]),
         ("[[bad]]\nstart_s = 1", ["lacks end_s"]),
-        ("[[bad]]\nstart_s = 1\nend_s = 2\n[[bad]]\nstop_s = 3", ["number 2", "'stop_s'", "drive"]),
+        (
+            "[[bad]]\nstart_s = 1\nend_s = 2\n[[bad]]\nstop_s = 3",
+            ["number 2", "'stop_s'. Did you mean", "drive"],
+        ),
         ("[[bad]]\nstart_s = 1\nend_s = 2\nreason = 3", ["reason", "one line", "3"]),
         ("[[bad]]\nstart_s = 1\nend_s = 2\nreason = 'a\u2028b'", ["reason", "one line"]),
         ("[bad]\nstart_s = 1\nend_s = 2", ["[[bad]]", "tables"]),
@@ -176,7 +179,7 @@ def test_check_data_says_what_is_left_out(
     (recording,) = open_recordings([folder])
     codes = [finding.code for finding in check_recording(recording).findings]
     assert codes == ["marked_bad", "mark_without_frames"]
-    assert main(["check-data", str(folder), "--json", "--quiet"]) == 0
+    assert main(["check-data", str(folder), "--json", "--quiet"]) == 1
     out = capsys.readouterr().out
     assert "11 of 40 frames are marked as bad" in out
     assert "0.5-1 s (parking)" in out

@@ -89,17 +89,42 @@ def test_lag_moves_the_angles_earlier(make_recording: MakeRecording) -> None:
         ("frame,wheel\n", "no rows"),
         ("frame,wheel\n0,1\n1,left\n", r"row 3, column wheel.*'left'"),
         ("frame,wheel\n0.5,1\n", r"row 2, column frame"),
-        ("", "CSV"),
+        ("frame,wheel\n0,1\n1,2,3\n", r"CSV: Expected 2 fields in line 3, saw 3$"),
+        (",".join(f"c{n}" for n in range(99)) + "\n1\n", r"c9 and 89 more\.$"),
+        ("", "is empty"),
+        (" \n\n", "is empty"),
+        ("frame\0,wheel\n0,1\n", "no text"),
+        (b"\xff\xd8\xff\xe0 a picture", "no text"),
+        (b"\xff\xfe" + "frame,wheel\n0,1\n".encode("utf-16-le"), "no text in UTF-8"),
     ],
 )
 def test_wrong_csv_names_file_row_and_value(
-    make_recording: MakeRecording, content: str, message: str
+    make_recording: MakeRecording, content: str | bytes, message: str
 ) -> None:
     folder = make_recording("wrong")
-    (folder / "epoch01_steering.csv").write_text(content)
+    content = content if isinstance(content, bytes) else content.encode()
+    (folder / "epoch01_steering.csv").write_bytes(content)
     with pytest.raises(InputError, match=message) as error:
         open_recordings([folder])
     assert "epoch01_steering.csv" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_in_the_place_of_the_csv_is_named(make_recording: MakeRecording) -> None:
+    folder = make_recording("odd")
+    (folder / "epoch01_steering.csv").unlink()
+    (folder / "epoch01_steering.csv").mkdir()
+    with pytest.raises(InputError, match="cannot be read: Is a directory"):
+        open_recordings([folder])
+
+
+@pytest.mark.parametrize(("content", "message"), [(b"", "is empty"), (b"\x89PNG\0", "no text")])
+def test_a_wrong_log_of_the_simulator_is_named(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    (tmp_path / "driving_log.csv").write_bytes(content)
+    with pytest.raises(InputError, match=rf"driving_log\.csv.*{message}"):
+        open_recordings([tmp_path])
 
 
 def test_what_is_missing_is_named(make_recording: MakeRecording, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from drive.errors import InputError
 from drive.frames.camera import Camera
 from drive.frames.car import Car
 from drive.frames.recording import Recording, open_recordings
-from drive.frames.recording_config import RecordingConfig, read_config
+from drive.frames.recording_config import RecordingConfig, others_tables, read_config
 
 MakeRecording = Callable[..., Path]
 
@@ -74,6 +74,12 @@ def test_what_a_table_leaves_out_keeps_its_default(tmp_path: Path) -> None:
         ("[car]\nspeed_unit = 'knots'", ["speed_unit", "km/h", "'knots'"]),
         ("[car]\ncolour = 'red'", ["[car]", "colour", "wheelbase_m"]),
         ("unit = ['degrees']", ["unit", "['degrees']"]),
+        ("unti = 'degrees'", ["'unti'. Did you mean unit? Expected one of: unit, positive"]),
+        ("[camra]\nheight_m = 1", ["unknown table 'camra'. Did you mean [camera]?"]),
+        ("[cars]\nwheelbase_m = 2", ["'cars'. Did you mean [car]?"]),
+        ("[Camera]\nheight_m = 1", ["'Camera'. Did you mean [camera]?"]),
+        ("[[Bad]]\nstart_s = 1", ["'Bad'. Did you mean [[bad]]?"]),
+        ("[camera]\nhorison = 0.4", ["'horison'. Did you mean horizon? Expected"]),
     ],
 )
 def test_what_is_wrong_is_named_on_one_line(tmp_path: Path, content: str, words: list[str]) -> None:
@@ -82,6 +88,12 @@ def test_what_is_wrong_is_named_on_one_line(tmp_path: Path, content: str, words:
     text = str(error.value)
     assert all(word in text for word in ["recording.toml", *words])
     assert "\n" not in text
+
+
+def test_tables_of_others_are_left_alone_and_known(tmp_path: Path) -> None:
+    assert config_of(tmp_path, "[weather]\nrain = true\n\n[[bad]]\nx = 1\n") == RecordingConfig()
+    assert others_tables(tmp_path) == ["weather"]
+    assert others_tables(tmp_path / "nowhere") == []
 
 
 def options(*arguments: str) -> dict[str, object]:

@@ -130,6 +130,9 @@ def test_a_gap_stays_a_gap(tmp_path: Path) -> None:
     plot_steering_over_time(tmp_path / "gap.png", time_s, angle)
     whole = amount(read(tmp_path / "whole.png"), BLUE)
     assert amount(read(tmp_path / "gap.png"), BLUE) < 0.6 * whole
+    known = np.isfinite(angle)
+    plot_steering_over_time(tmp_path / "left_out.png", time_s[known], angle[known])
+    assert amount(read(tmp_path / "left_out.png"), BLUE) < 0.6 * whole
 
 
 @pytest.mark.parametrize("size", [0, 1])

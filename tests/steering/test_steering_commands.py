@@ -65,6 +65,27 @@ def test_train_then_evaluate(recording: Path, tmp_path: Path) -> None:
     assert (evaluated / "steering_over_time.png").exists()
 
 
+def test_evaluation_says_which_frames_are_left_out_and_why(
+    make_recording: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    folder, out = make_recording("holes", frames=20), tmp_path / "out"
+    angles = {frame: frame % 5 for frame in range(23) if frame not in (3, 4)} | {7: ""}
+    rows = "\n".join(f"{frame},{angle}" for frame, angle in angles.items())
+    (folder / "epoch01_steering.csv").write_text(f"frame,wheel\n{rows}\n")
+    assert main(["evaluate-steering", str(folder), "--out", str(out), "--quiet"]) == 0
+    said = capsys.readouterr().err
+    assert "holes/epoch01: 2 frames are left out: the CSV has no row for them" in said
+    assert "1 rows of the CSV have no angle: their frames are left out" in said
+    assert "3 rows of the CSV are left out: the video has no frame for them" in said
+    assert "damaged" not in said
+    counts = json.loads((out / "run.json").read_text())["counts"]
+    assert counts["frames_read"] == 17
+    assert (counts["frames_without_row"], counts["rows_without_angle"]) == (2, 1)
+    (folder / "epoch01_steering.csv").write_text("frame,wheel\n90,1\n")
+    assert main(["evaluate-steering", str(folder), "--out", str(tmp_path / "none")]) == 2
+    assert "no frame of the video has an angle" in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_a_constant_model_is_warned_about(
     recording: Path, constant_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

@@ -323,7 +323,8 @@ def test_predict_steering_explains_and_checks(
     done = capsys.readouterr()
     results = json.loads(done.out.splitlines()[-1])
     report = json.loads((out / "explain.json").read_text())
-    assert report["frames"] == 3
+    assert (report["frames"], report["frames_seen"]) == (3, 6)
+    assert "mean of 3 of 6 frames, evenly spread" in done.err
     assert results["explained"]["area_share"] == report["area_share"]
     assert cv2.imread(results["explanation_chart"]).std() > 5
     assert "the salient pixels" in done.err and "the rest" in done.err
@@ -331,6 +332,16 @@ def test_predict_steering_explains_and_checks(
     plain = tmp_path / "plain"
     assert cli.main(["predict-steering", str(video), "--out", str(plain), "--quiet"]) == 0
     assert not (plain / "explain.json").exists()
+    assert not capsys.readouterr().err
+
+
+def test_frames_to_check_without_an_explanation_are_told(
+    tmp_path: Path, make_video: VideoMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["predict-steering", str(make_video(frames=2)), "--explain-frames", "3", "--quiet"]
+    assert cli.main([*command, "--no-video", "--out", str(tmp_path / "out")]) == 0
+    said = "warning: --explain-frames does nothing without --explain"
+    assert capsys.readouterr().err.splitlines() == [said]
 
 
 def test_wrong_wishes_are_exit_status_2_and_one_line(

@@ -15,6 +15,7 @@ from drive.cli import main
 from drive.errors import InputError
 from drive.frames.camera import Camera, View
 from drive.frames.car import Car
+from drive.frames.marks import BadStretch
 from drive.frames.reader import read_frames
 from drive.frames.recording import Recording, open_recordings
 from drive.frames.recording_config import RecordingConfig
@@ -251,6 +252,34 @@ def test_a_gap_is_a_cut(recording: Callable[..., Recording]) -> None:
     assert result.offset_m[3] == 0
 
 
+@pytest.mark.parametrize("end_s", [0.5, 2.0])
+def test_a_marked_stretch_is_a_cut_however_short(
+    recording: Callable[..., Recording], end_s: float
+) -> None:
+    road = recording([0.0] * 60)
+    bad = replace(road, bad=(BadStretch(0.3, end_s),))
+    result = simulate(bad, lambda image: 2.0, limit_m=99.0)
+    behind = round(end_s * 20) + 1
+    assert result.frame_index.tolist() == [*range(6), *range(behind, 60)]
+    assert np.flatnonzero(result.cut).tolist() == [6]
+    assert result.offset_m[5] > 0.03 and result.offset_m[6] == 0
+    assert result.seconds == pytest.approx((5 + 59 - behind) / 20)
+    assert (result.path.frames_marked_bad, result.path.marks_passed) == (behind - 6, 1)
+    zero = follow_baselines(result, CAR)["zero"]
+    assert zero.cut.tolist() == result.cut.tolist() and zero.seconds == result.seconds
+
+
+def test_nobody_drives_into_a_marked_stretch(recording: Callable[..., Recording]) -> None:
+    road = recording([0.0] * 60)
+    wild = simulate(road, lambda image: 9.0)
+    ends = replace(road, bad=(BadStretch(0.0, 0.2), BadStretch(0.4, 9.0)))
+    result = simulate(ends, lambda image: 9.0)
+    assert wild.interventions > result.interventions == 0
+    assert not result.cut.any() and result.path.marks_passed == 0
+    with pytest.raises(InputError, match="60 that are marked as bad"):
+        simulate(replace(road, bad=(BadStretch(0, 9),)), lambda image: 0.0)
+
+
 def test_delay_lets_a_bend_go_by() -> None:
     bend = drive_of([0.0] * 5 + [3.0] * 10, step_s=0.1)
     late = follow(bend, bend.truth_deg, CAR, delay_s=0.25)
@@ -409,7 +438,7 @@ def test_overlay_shows_the_side_and_the_intervention() -> None:
 
 def test_plot_of_many_drives(tmp_path: Path) -> None:
     off = follow(drive_of(np.zeros(60)), np.full(60, 1.0), CAR)
-    line = DriveLine("road", off.time_s, off.offset_m, off.intervention, off.cut)
+    line = DriveLine("road", "3 interventions", off.time_s, off.offset_m, off.intervention, off.cut)
     for count in (1, 3, MOST_PANELS + 1):
         plot_simulation(tmp_path / f"{count}.png", [line] * count, 1.0)
     sizes = [cv2.imread(str(path)).shape[0] for path in sorted(tmp_path.glob("*.png"))]
@@ -464,6 +493,24 @@ def test_command_writes_everything(
     assert "--overwrite" in capsys.readouterr().err
 
 
+def test_command_says_what_is_marked(
+    make_recording: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    folder, out = make_recording("a", [0.5] * 30, size=(WIDTH, HEIGHT)), tmp_path / "out"
+    toml = "[camera]\nhorizon = 0.5\n[[bad]]\nstart_s = 0.5\nend_s = 0.7\n"
+    (folder / "recording.toml").write_text(toml)
+    assert main(["simulate", str(folder), "--out", str(out), "--no-video"]) == 0
+    said = capsys.readouterr().err
+    assert "5 frames marked as bad are left out: the car starts anew on the path" in said
+    assert "gaps longer" not in said
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["seconds"] == pytest.approx((9 + 14) / 20)
+    about = metrics["recordings"]["a/epoch01"]
+    assert (about["frames"], about["frames_marked_bad"], about["gaps"]) == (25, 5, 0)
+    counts = json.loads((out / "run.json").read_text())["counts"]
+    assert counts["frames_marked_bad"] == {"a/epoch01": 5}
+
+
 def test_command_reads_udacity_pictures(tmp_path: Path) -> None:
     folder = tmp_path / "sim"
     (folder / "IMG").mkdir(parents=True)
@@ -489,7 +536,6 @@ def test_command_reads_udacity_pictures(tmp_path: Path) -> None:
     [
         (["--limit", "0"], "limit"),
         (["--delay", "5"], "delay"),
-        (["--smooth", "0"], "delay"),
         (["--start", "3", "--end", "2"], "--end"),
         (["--start", "-1"], "--start"),
         (["--weights", "absent.onnx"], "absent.onnx"),

@@ -143,18 +143,29 @@ def test_predict_steering_states_the_delay_and_keeps_the_raw_angle(
     assert json.loads(done.out.splitlines()[-1])["smoothing"] == said
 
 
-def test_pictures_are_not_smoothed_and_a_delay_is_checked(
-    tmp_path: Path, make_video: VideoMaker, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_pictures_are_not_smoothed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cv2.imwrite(str(tmp_path / "p.png"), np.zeros((96, 160, 3), np.uint8))
-    for source, delay, reason in (
-        (tmp_path / "p.png", "0.2", "pictures"),
-        (make_video(frames=2), "0", "above 0"),
-    ):
-        command = ["predict-steering", str(source), f"--smooth={delay}", "--quiet"]
-        assert cli.main([*command, "--out", str(tmp_path / "out")]) == 2
-        error = capsys.readouterr().err
-        assert reason in error and len(error.splitlines()) == 1
+    command = ["predict-steering", str(tmp_path / "p.png"), "--smooth=0.2", "--quiet"]
+    assert cli.main([*command, "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert "pictures" in error and len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "command", ["predict-steering", "annotate", "evaluate-steering", "simulate"]
+)
+@pytest.mark.parametrize("delay", ["0", "-1", "1000", "inf", "nan", "soon"])
+def test_a_delay_has_a_bound_that_help_states(
+    command: str, delay: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main([command, "absent", f"--smooth={delay}"])
+    assert end.value.code == 2
+    error = capsys.readouterr().err
+    assert "a delay is in seconds" in error and delay in error and len(error.splitlines()) == 1
+    with pytest.raises(SystemExit):
+        cli.main([command, "--help"])
+    assert "at most 5" in " ".join(capsys.readouterr().out.split())
 
 
 def test_evaluate_steering_measures_the_smoothed_angles_as_well(

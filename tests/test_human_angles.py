@@ -1,0 +1,78 @@
+"""The human's angles beside a prediction: marked stretches, and what stops no prediction."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from drive.cli import main
+from drive.frames.marks import BadStretch, add_mark
+
+MakeRecording = Callable[..., Path]
+VIDEO = "epoch01_front.mp4"
+
+
+def predict(folder: Path, out: Path, *options: str) -> tuple[int, list[str]]:
+    """The exit status, and the human's angles as the table has them."""
+    command = ["predict-steering", str(folder / VIDEO), "--no-video", "--no-report", *options]
+    status = main([*command, "--out", str(out)])
+    if status:
+        return status, []
+    with (out / "steering.csv").open(newline="") as file:
+        return status, [row["truth_deg"] for row in csv.DictReader(file)]
+
+
+def test_marked_stretches_are_not_compared(
+    make_recording: MakeRecording, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_recording("town", [9.0 if 4 <= i <= 7 else 1.0 for i in range(12)])
+    add_mark(folder, BadStretch(0.2, 0.35, "autopilot"))
+    status, truth = predict(folder, tmp_path / "out")
+    assert status == 0
+    assert truth == [*["1.0"] * 4, *[""] * 4, *["1.0"] * 4]
+    assert (
+        "town/epoch01: 4 frames marked as bad are not compared with the human"
+        in capsys.readouterr().err
+    )
+    counts = json.loads((tmp_path / "out" / "run.json").read_text())["counts"]
+    assert counts["frames_marked_bad"] == {"town/epoch01": 4}
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "reason"),
+    [
+        ("epoch01_steering.csv", "frame,wheel\n0,left\n", "expected a number"),
+        ("epoch01_steering.csv", "", "is empty"),
+        ("recording.toml", "[camra]\n", "[camera]"),
+    ],
+)
+def test_what_only_lies_beside_the_video_stops_nothing(
+    make_recording: MakeRecording,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    file: str,
+    content: str,
+    reason: str,
+) -> None:
+    folder = make_recording("town", [1.0] * 4)
+    (folder / file).write_text(content)
+    assert predict(folder, tmp_path / "out", "--quiet") == (0, [""] * 4)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("warning: no comparison with the human: ")
+    assert file in line and reason in line
+    named = ["--steering", str(folder / "epoch01_steering.csv"), "--quiet"]
+    assert predict(folder, tmp_path / "named", *named)[0] == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert reason in line
+
+
+def test_wrong_options_stay_an_error(
+    make_recording: MakeRecording, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_recording("town", [1.0] * 4)
+    assert predict(folder, tmp_path / "out", "--fov", "0", "--quiet")[0] == 2
+    assert "fov_deg" in capsys.readouterr().err
