@@ -119,6 +119,28 @@ def test_a_wrong_config_file_is_refused(
     assert word in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("command", "option", "expected"),
+    [
+        ("train-steering", "--seed", "whole number"),
+        ("train-steering", "--epochs", "whole number"),
+        ("train-steering", "--learning-rate", "number"),
+        ("tune-steering", "--minutes", "number"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_named_in_plain_words(
+    command: str, option: str, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wording = f"expected a {expected}; received: many"
+    with pytest.raises(SystemExit, match="2"):
+        cli.main([command, option, "many"])
+    assert f"argument {option}: {wording}" in capsys.readouterr().err
+    config = tmp_path / "settings.toml"
+    config.write_text(f'{option.removeprefix("--")} = "many"')
+    assert cli.main([command, "--config", str(config)]) == 2
+    assert wording in capsys.readouterr().err
+
+
 def test_errors_become_exit_statuses(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -38,7 +38,12 @@ MINIMUM_PROGRESS_INTERVAL_S = 0.5
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that complains on one line."""
+    """A parser that complains on one line, in words that are no Python."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.register("type", int, whole_number)
+        self.register("type", float, number)
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where to read on; exit with status 2."""
@@ -65,8 +70,24 @@ def _add(group: argparse._ArgumentGroup, option: str, **settings: Any) -> None:
         group.add_argument(option, **settings)
 
 
+def whole_number(text: str) -> int:
+    """The whole number that an option was given."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a whole number; received: {text}") from None
+
+
+def number(text: str) -> float:
+    """The number that an option was given."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number; received: {text}") from None
+
+
 def _seed(text: str) -> int:
-    seed = int(text)
+    seed = whole_number(text)
     if seed < 0:
         raise argparse.ArgumentTypeError(f"a seed is a whole number from 0; received: {text}")
     return seed

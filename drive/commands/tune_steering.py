@@ -10,7 +10,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drive.commands._common import Context, Parser, add_common_options, add_recording_options
+from drive.commands._common import (
+    Context,
+    Parser,
+    add_common_options,
+    add_recording_options,
+    number,
+)
 from drive.commands._training_data import add_data_options, add_recordings, asked_data, read_split
 from drive.commands._training_settings import (
     add_learning_options,
@@ -126,7 +132,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
 
 
 def _minutes(text: str) -> float:
-    minutes = float(text)
+    minutes = number(text)
     if not 0 < minutes < math.inf:
         raise argparse.ArgumentTypeError(f"minutes are a number above 0; received: {text}")
     return minutes
