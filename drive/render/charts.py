@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import ArrayLike
 
 from drive.errors import EncodeError, InputError, MissingFileError
@@ -29,6 +31,9 @@ MODEL, HUMAN = for_matplotlib(BLUE), for_matplotlib(ORANGE)
 SERIES = tuple(map(for_matplotlib, (BLUE, ORANGE, GREEN, PURPLE, VERMILLION)))
 DASHES = ("-", "--", "-.", ":")
 """Lines are told apart by more than their colour."""
+
+FEW_DECADES = 1000.0
+"""Numbers further apart than this are labelled by the decade."""
 
 MOST_POINTS = 4_000
 """Points of a line that are drawn: more than a screen has columns."""
@@ -65,13 +70,26 @@ def series_colour(name: str, number: int) -> str:
 
 
 def set_title(axes: Axes, text: str) -> None:
-    """Say at the top left what one sees."""
-    axes.set_title(text, loc="left", fontsize=12, fontweight="bold", color=INK, pad=10)
+    """Say at the top left what one sees, on several lines where one is too short."""
+    axes.set_title(text, loc="left", fontsize=12, fontweight="bold", color=INK, pad=10, wrap=True)
 
 
 def add_legend(axes: Axes, loc: str = "best") -> None:
     """The names of the lines."""
     axes.legend(loc=loc, fontsize=9, frameon=True, framealpha=0.9, edgecolor=GRID)
+
+
+def label_logarithm(axis: Axis, low: float, high: float) -> None:
+    """Write plain numbers on a logarithmic axis, several a decade where it spans few decades.
+
+    Args:
+        axis: whose scale is logarithmic.
+        low, high: the ends of what is drawn, above 0.
+    """
+    steps = (1.0, 2.0, 5.0) if high < FEW_DECADES * low else (1.0,)
+    axis.set_major_locator(LogLocator(subs=steps))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def say_empty(axes: Axes, text: str) -> None:

@@ -30,6 +30,7 @@ from drive.render.charts import (
     column,
     finite,
     floats,
+    label_logarithm,
     new_figure,
     read_rows,
     save_figure,
@@ -41,6 +42,9 @@ from drive.render.charts import (
 
 ANGLE_AXIS = "steering angle [degrees, right is positive]"
 DECADE = 10.0
+LONE_MARKER, RING = 7, 7
+"""Points of the markers of a single epoch, which no line leads to; a ring is so much wider."""
+
 BAND_ALPHA = 0.3
 BINS = 51
 """An odd number, so that one bin is centred on straight ahead."""
@@ -114,7 +118,7 @@ def plot_steering_distribution(path: str | Path, series: Mapping[str, ArrayLike]
         save_figure(figure, path)
         return
     edges = _bin_edges(np.concatenate(list(known.values())))
-    highest, usual = 0.0, math.inf
+    highest, usual, least = 0.0, math.inf, math.inf
     for number, (name, values) in enumerate(known.items()):
         counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), bins=edges)
         share = 100 * counts / values.size
@@ -125,8 +129,10 @@ def plot_steering_distribution(path: str | Path, series: Mapping[str, ArrayLike]
         if number == 0:
             axes.stairs(share, edges, color=colour, fill=True, alpha=0.16)
         highest, usual = max(highest, share.max()), min(usual, float(np.median(share[share > 0])))
+        least = min(least, float(share[share > 0].min()))
     if highest > PEAK_RATIO * usual:
         axes.set_yscale("log")
+        label_logarithm(axes.yaxis, least, highest)
     axes.set_ylabel(f"share of frames [% per {edges[1] - edges[0]:.2g}\N{DEGREE SIGN}]")
     axes.axvline(0, color=SOFT, linewidth=0.8, zorder=0)
     add_legend(axes)
@@ -232,7 +238,8 @@ def plot_precision_recall(
 
 
 def _draw_losses(axes: Axes, epoch: np.ndarray, loss: np.ndarray, validation: np.ndarray) -> None:
-    axes.plot(epoch, loss, color=SERIES[0], marker="o", markersize=3, label="training")
+    size = 3 if epoch.size > 1 else LONE_MARKER
+    axes.plot(epoch, loss, color=SERIES[0], marker="o", markersize=size, label="training")
     judged, name = (loss, "training")
     if np.isfinite(validation).any():
         judged, name = validation, "validation"
@@ -240,7 +247,7 @@ def _draw_losses(axes: Axes, epoch: np.ndarray, loss: np.ndarray, validation: np
             "color": SERIES[1],
             "linestyle": "--",
             "marker": "s",
-            "markersize": 3,
+            "markersize": size,
         }
         axes.plot(epoch, validation, label="validation", **style)
     best = int(np.nanargmin(judged))
@@ -248,7 +255,7 @@ def _draw_losses(axes: Axes, epoch: np.ndarray, loss: np.ndarray, validation: np
     label = f"best {name}: {judged[best]:.4g}, epoch {epoch[best]:g}"
     ring: dict[str, Any] = {
         "marker": "o",
-        "markersize": 10,
+        "markersize": size + RING,
         "fillstyle": "none",
         "linestyle": "none",
     }
@@ -256,6 +263,9 @@ def _draw_losses(axes: Axes, epoch: np.ndarray, loss: np.ndarray, validation: np
     drawn = np.concatenate([finite(loss), finite(validation)])
     if drawn.min() > 0 and drawn.max() > DECADE * drawn.min():
         axes.set_yscale("log")
+        label_logarithm(axes.yaxis, drawn.min(), drawn.max())
+    if epoch.size == 1:
+        axes.set_xlim(epoch[0] - 1, epoch[0] + 1)  # no fractions of an epoch
     add_legend(axes)
 
 
