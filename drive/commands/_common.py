@@ -10,7 +10,7 @@ import contextlib
 import json
 import sys
 import tomllib
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -33,7 +33,6 @@ SHIPPED_STEERING_NOTE = (
     "--steering-weights)"
 )
 NOT_SETTINGS = ("help", "config", "json", "quiet")
-RESUME_HINT = "go on from the last finished epoch with --resume and this run's folder"
 MINIMUM_PROGRESS_INTERVAL_S = 0.5
 
 
@@ -328,13 +327,32 @@ class Context:
         if self._folder is not None:
             folder = self._folder.path
             self.record.extra.setdefault("results", results)
-            report = {"report": self._write_report(folder)} if self.reports else {}
             path = folder / "run.json"
-            self.record.write(path)
-            results = {**results, **report, "out": folder, "run": path}
+            self.record.write(path)  # a run that is stopped while its report is made has its record
+            results = {**results, "out": folder, "run": path}
+            if self.reports:
+                results["report"] = self._write_report(folder)
+                self.record.write(path)
         if self.args.json:
             sys.stdout.write(json.dumps(results, default=plain, ensure_ascii=False) + "\n")
         sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def resumable(folder: Path, kept: str, *states: Path) -> Iterator[None]:
+    """Say how to go on when Ctrl-C ends the block, once there is something to go on from.
+
+    Args:
+        folder: of the run.
+        kept: what is kept of the work, in words.
+        states: files of which any one is enough to go on from.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not any(state.is_file() for state in states):
+            raise
+        raise KeyboardInterrupt(f"{kept} are kept; go on with --resume {folder}") from None
 
 
 def warn_of_training_drives(

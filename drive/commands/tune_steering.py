@@ -16,6 +16,7 @@ from drive.commands._common import (
     add_common_options,
     add_recording_options,
     number,
+    resumable,
 )
 from drive.commands._training_data import add_data_options, add_recordings, asked_data, read_split
 from drive.commands._training_settings import (
@@ -37,7 +38,6 @@ HELP = (
 )
 EXAMPLE = "tune-steering data/sample --trials 20 --minutes 60"
 
-AFTER_INTERRUPT = "finished trials are kept; go on with --resume and this run's folder"
 EPOCHS, TRIALS = 6, 20
 TABLE, CONFIG, PLOT = "trials.csv", "best.toml", "search.png"
 LOSS_AXIS = "least validation loss [degrees²]"
@@ -107,7 +107,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     if args.weights:
         raise InputError("Every trial begins with random weights. Leave --weights out")
     load_keras()
-    from drive.steering.tune import Study
+    from drive.steering.tune import STUDY, Study
 
     if args.resume:
         study, folder = _resumed(args, context)
@@ -124,7 +124,8 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
         _write(study, folder)
         context.message(_line(result, study))
 
-    with context.record.stage("search"):
+    state = folder.path / STUDY
+    with context.record.stage("search"), resumable(folder.path, "finished trials", state):
         study.run(split, minutes=args.minutes, progress=context.progress, on_trial=on_trial)
     with context.record.stage("write"):
         files = _write(study, folder)
