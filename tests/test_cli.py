@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
 from drive import cli
 from drive.commands import check_data
+from drive.commands._common import Context
 from tests.conftest import VideoMaker
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -119,6 +121,28 @@ def test_a_wrong_config_file_is_refused(
     assert word in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("command", "option", "expected"),
+    [
+        ("train-steering", "--seed", "whole number"),
+        ("train-steering", "--epochs", "whole number"),
+        ("train-steering", "--learning-rate", "number"),
+        ("tune-steering", "--minutes", "number"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_named_in_plain_words(
+    command: str, option: str, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wording = f"expected a {expected}; received: many"
+    with pytest.raises(SystemExit, match="2"):
+        cli.main([command, option, "many"])
+    assert f"argument {option}: {wording}" in capsys.readouterr().err
+    config = tmp_path / "settings.toml"
+    config.write_text(f'{option.removeprefix("--")} = "many"')
+    assert cli.main([command, "--config", str(config)]) == 2
+    assert wording in capsys.readouterr().err
+
+
 def test_errors_become_exit_statuses(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -133,6 +157,21 @@ def test_errors_become_exit_statuses(
     monkeypatch.setattr(check_data, "run", full_disk)
     assert cli.main(["check-data", "x"]) == 1
     assert "No space left" in capsys.readouterr().err
+
+
+def test_a_run_stopped_while_its_report_is_made_has_its_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    args = Namespace(out=str(tmp_path), overwrite=False, json=False, no_report=False)
+    context = Context("detect", args, [])
+    context.run_folder()
+    monkeypatch.setattr(Context, "_write_report", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        context.finish({"cars": 3})
+    assert json.loads((tmp_path / "run.json").read_text())["results"] == {"cars": 3}
 
 
 def test_check_data_prints_findings_and_json(tmp_path: Path, make_video: VideoMaker) -> None:

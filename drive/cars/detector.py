@@ -14,9 +14,9 @@ import numpy as np
 
 from drive.cars.preprocess import Placement
 from drive.engine import load_engine
-from drive.engine.base import Engine
+from drive.engine.base import Engine, check_model_file
 from drive.engine.int8_form import usual_form
-from drive.errors import InputError, MissingFileError, WeightsError
+from drive.errors import InputError, WeightsError
 from drive.frames.region import Region
 from drive.types import Detection
 
@@ -127,11 +127,7 @@ def load_detector(
         WeightsError: the file is damaged or holds another network.
     """
     path = shipped_weights(engine) if weights is None else Path(weights)
-    if not path.is_file():
-        raise MissingFileError(
-            f"no such weights file; expected an .onnx file of drive, or yolo-tiny.weights; "
-            f"received: {path}"
-        )
+    check_model_file(path, (".onnx", DARKNET_SUFFIX))
     running = _load_network(path, engine, threads)
     settings: dict[str, Any] = {
         "conf": conf,

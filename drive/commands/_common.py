@@ -11,7 +11,7 @@ import json
 import math
 import sys
 import tomllib
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -34,14 +34,18 @@ SHIPPED_STEERING_NOTE = (
     "--steering-weights)"
 )
 NOT_SETTINGS = ("help", "config", "json", "quiet")
-RESUME_HINT = "go on from the last finished epoch with --resume and this run's folder"
 MINIMUM_PROGRESS_INTERVAL_S = 0.5
 LONGEST_SMOOTHING_S = 5.0
 """An angle that comes later than this has nothing to do with the road in the picture."""
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that complains on one line."""
+    """A parser that complains on one line, in words that are no Python."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.register("type", int, whole_number)
+        self.register("type", float, number)
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where to read on; exit with status 2."""
@@ -68,8 +72,24 @@ def _add(group: argparse._ArgumentGroup, option: str, **settings: Any) -> None:
         group.add_argument(option, **settings)
 
 
+def whole_number(text: str) -> int:
+    """The whole number that an option was given."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a whole number; received: {text}") from None
+
+
+def number(text: str) -> float:
+    """The number that an option was given."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number; received: {text}") from None
+
+
 def _seed(text: str) -> int:
-    seed = int(text)
+    seed = whole_number(text)
     if seed < 0:
         raise argparse.ArgumentTypeError(f"a seed is a whole number from 0; received: {text}")
     return seed
@@ -338,13 +358,32 @@ class Context:
         if self._folder is not None:
             folder = self._folder.path
             self.record.extra.setdefault("results", results)
-            report = {"report": self._write_report(folder)} if self.reports else {}
             path = folder / "run.json"
-            self.record.write(path)
-            results = {**results, **report, "out": folder, "run": path}
+            self.record.write(path)  # a run that is stopped while its report is made has its record
+            results = {**results, "out": folder, "run": path}
+            if self.reports:
+                results["report"] = self._write_report(folder)
+                self.record.write(path)
         if self.args.json:
             sys.stdout.write(json.dumps(results, default=plain, ensure_ascii=False) + "\n")
         sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def resumable(folder: Path, kept: str, *states: Path) -> Iterator[None]:
+    """Say how to go on when Ctrl-C ends the block, once there is something to go on from.
+
+    Args:
+        folder: of the run.
+        kept: what is kept of the work, in words.
+        states: files of which any one is enough to go on from.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not any(state.is_file() for state in states):
+            raise
+        raise KeyboardInterrupt(f"{kept} are kept; go on with --resume {folder}") from None
 
 
 def warn_of_training_drives(

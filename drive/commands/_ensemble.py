@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drive.commands._common import Context
-from drive.commands._training_report import note_steering
+from drive.commands._training_report import note_steering, warn_of_uselessness
 
 if TYPE_CHECKING:
     from drive.runs import RunFolder
@@ -58,6 +58,11 @@ def train_members(
     from drive.steering.ensemble import member_folder, member_settings
     from drive.steering.state import STATE
 
+    if context.args.weights:
+        context.warn(
+            "every member begins with the same weights: they will hardly lie apart, and their "
+            "spread says little. Leave --weights out"
+        )
     results, written = [], []
     for number, own in enumerate(member_settings(settings, members), start=1):
         home = RunFolder(member_folder(folder.path, number), folder.overwrite)
@@ -109,6 +114,7 @@ def _write_ensemble(
     shown, parts = (tested, split.test) if tested else (answers, split.validation)
     note_steering(context, folder.path, epochs, first, parts, shown, series)
     context.message(as_table(metrics))
+    warn_of_uselessness(metrics["validation"], context)
     for name, each in metrics.items():
         context.message(f"{name}: {as_lines(each)}")
     context.message(f"ensemble and its members -> {folder.path}")

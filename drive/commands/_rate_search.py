@@ -47,6 +47,7 @@ def search_rate(
         )
     write_search(table, found)
     suggested = found.suggested and float(f"{found.suggested:.2g}")
+    least = float(f"{found.rate[found.smoothed.argmin()]:.2g}")
     plot_rate_search(plot, found.rate, found.loss, found.smoothed, suggested, loss_axis=loss_axis)
     if suggested is None:
         context.warn(
@@ -55,13 +56,13 @@ def search_rate(
         )
     else:
         context.message(
-            f"the loss falls most steeply at a learning rate of {suggested:g}; "
-            f"train with --learning-rate {suggested:g}"
+            f"the loss is least at a learning rate of {least:g}; train with a tenth of it: "
+            f"--learning-rate {suggested:g}"
         )
     context.message(f"table and picture of the search -> {folder.path}")
     return {
         "suggested_learning_rate": suggested,
-        "least_loss_learning_rate": float(f"{found.rate[found.smoothed.argmin()]:.2g}"),
+        "least_loss_learning_rate": least,
         "steps": len(found.rate),
         "diverged": found.diverged,
         "table": table,

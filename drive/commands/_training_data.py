@@ -126,13 +126,14 @@ def read_split(data: dict[str, Any], cache: str | None, context: Context) -> Spl
     from drive.frames.recording import open_recordings
     from drive.steering.cache import default_cache, open_drive
     from drive.steering.preprocess import RoadCrop
-    from drive.steering.split import leave_out, split_drives
+    from drive.steering.split import leave_out, refuse_doubled, split_drives
 
     if data["stride"] < 1:
         raise InputError(f"--stride is a whole number from 1. Received: {data['stride']}")
     recordings = open_recordings(
         data["recordings"], steering_csv=data["steering"], overrides=data["overrides"]
     )
+    refuse_doubled(recordings)
     recordings = leave_out(recordings, data["exclude"])
     how = {"stride": data["stride"], "crop": RoadCrop.parse(data["crop"])}
     opened: dict[str, Recording] = {}
@@ -257,7 +258,28 @@ def _report(drive: CachedDrive, context: Context) -> None:
     counts["frames_lost"] = counts.get("frames_lost", 0) + drive.frames_lost
     if drive.frames_lost:
         context.warn(f"{drive.frames_lost} damaged frames of {drive.name} were left out")
+    _warn_of_labels(drive, context)
     if drive.bad:
         left_out = int((~drive.good).sum())
         counts.setdefault("frames_marked_bad", {})[drive.name] = left_out
         context.message(f"{drive.name}: {left_out} frames marked as bad are left out")
+
+
+def _warn_of_labels(drive: CachedDrive, context: Context) -> None:
+    """Say which angles no driver steered."""
+    import numpy as np
+
+    from drive.frames.check import WIDEST_STEERING_WHEEL_DEG
+
+    angles = drive.angle_deg[drive.good]
+    if len(angles) > 1 and np.ptp(angles) == 0:
+        context.warn(
+            f"{drive.name}: every angle is {angles[0]:g} degrees, nothing to learn from. Is it the "
+            "right column? Leave it out with --exclude"
+        )
+    widest = float(np.abs(angles).max(initial=0.0))
+    if widest > WIDEST_STEERING_WHEEL_DEG:
+        context.warn(
+            f"{drive.name}: angles of up to {widest:.0f} degrees; no steering wheel turns beyond "
+            f"{WIDEST_STEERING_WHEEL_DEG:.0f}. Is --unit right? See check-data"
+        )

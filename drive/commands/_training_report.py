@@ -88,6 +88,21 @@ def note_steering(
     notes.write(folder)
 
 
+def warn_of_uselessness(metrics: Mapping[str, Any], context: Context) -> None:
+    """Say so where a trained network steers worse than no network at all.
+
+    Args:
+        metrics: of the validation frames, from `drive.steering.evaluate.evaluate`.
+        context: of the command.
+    """
+    rmse, zero = metrics["rmse_deg"], metrics["baselines"]["zero"]
+    if rmse > zero:
+        context.warn(
+            f"worse than always straight ahead: RMSE {rmse:.2f} degrees, zero {zero:.2f}. Train "
+            "longer, on more drives or with the rate of --find-lr; check-data looks at the labels"
+        )
+
+
 def note_detector(
     context: Context, folder: Path, epochs: int, network: keras.Model, shown: LabelledImages
 ) -> None:

@@ -116,7 +116,8 @@ def add_learning_options(learning: argparse._ArgumentGroup) -> None:
         type=int,
         default=100,
         metavar="STEPS",
-        help="steps over which the learning rate rises at the beginning (default: 100)",
+        help="steps over which the learning rate rises at the beginning, at most a tenth of all "
+        "(default: 100)",
     )
 
 

@@ -7,7 +7,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drive.commands._common import RESUME_HINT, Context, add_report_option
+from drive.commands._common import Context, add_report_option, resumable
 from drive.commands._training_report import begin_report, note_detector
 from drive.errors import InputError
 
@@ -32,7 +32,6 @@ LOSS_PLOT = "loss.png"
 CURVES = "precision_recall.png"
 SHEET = "predictions.png"
 DARKNET_ARRAYS = ".npz"
-AFTER_INTERRUPT = RESUME_HINT
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -99,6 +98,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Read, train, export with thresholds, measure, draw."""
     from drive.cars.schedule import repeated
+    from drive.cars.train import CHECKPOINT
     from drive.engine.quiet import load_keras
 
     load_keras()
@@ -115,7 +115,8 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     _check_free(folder, resume)
     context.record.add_input(start)
     network = _start(start, training, args.seed)
-    with context.record.stage("train"):
+    state = folder.path / CHECKPOINT
+    with context.record.stage("train"), resumable(folder.path, "finished epochs", state):
         history = _train(network, turns, validation, folder, settings, resume, context)
     with context.record.stage("export"):
         exported = _export(network, validation, start, folder, context)

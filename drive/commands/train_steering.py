@@ -9,15 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drive.commands._common import (
-    RESUME_HINT,
     Context,
     add_recording_options,
     add_report_option,
+    resumable,
 )
 from drive.commands._ensemble import state_home, train_members
 from drive.commands._rate_search import search_rate
 from drive.commands._training_data import add_data_options, add_recordings, asked_data, read_split
-from drive.commands._training_report import LOSS_UNIT, begin_report, note_steering
+from drive.commands._training_report import (
+    LOSS_UNIT,
+    begin_report,
+    note_steering,
+    warn_of_uselessness,
+)
 from drive.commands._training_settings import (
     add_learning_options,
     add_transfer_options,
@@ -35,8 +40,6 @@ if TYPE_CHECKING:
 
 HELP = "Train the steering network on recordings: model.keras, model.onnx, history and plots."
 EXAMPLE = "train-steering data/sample --epochs 10"
-
-AFTER_INTERRUPT = RESUME_HINT
 
 RESUMABLE = ("resume", "epochs", "patience", "tensorboard", "cache", "no_report")
 """What may be given with `--resume`; all else is as the stopped training was asked."""
@@ -63,7 +66,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--find-lr",
         action="store_true",
         help="train nothing: let the learning rate grow over one epoch (or --epochs), at least "
-        "300 steps, until the loss climbs; suggest the rate at which it falls most steeply",
+        "300 steps, until the loss climbs; suggest a tenth of the rate with the least loss",
     )
     learning.add_argument(
         "--tensorboard",
@@ -90,9 +93,24 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     from drive.engine.quiet import load_keras
 
     load_keras()
-    from drive.steering.train import train_steering
+    from drive.steering.ensemble import member_folder
+    from drive.steering.state import STATE
 
     settings, data, folder = _resumed(args, context) if args.resume else _fresh(args, context)
+    states = [home / STATE for home in (folder.path, member_folder(folder.path, 1))]
+    with resumable(folder.path, "finished epochs", *states):
+        return _search_or_train(args, settings, data, folder, context)
+
+
+def _search_or_train(
+    args: argparse.Namespace,
+    settings: TrainingSettings,
+    data: dict[str, Any],
+    folder: RunFolder,
+    context: Context,
+) -> dict[str, Any]:
+    from drive.steering.train import train_steering
+
     context.record.extra |= {"training": asdict(settings), "data": data}
     with context.record.stage("read"):
         split = read_split(data, args.cache, context)
@@ -320,6 +338,7 @@ def _say(
         + (" (stopped early)" if result.stopped_early else "")
     )
     context.message(as_table(metrics))
+    warn_of_uselessness(metrics["validation"], context)
     if hardly_varies(metrics["validation"]):
         context.warn("the predictions hardly vary: this network has not learnt to steer yet")
     context.message(f"model, history and plots -> {folder.path}")

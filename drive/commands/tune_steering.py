@@ -10,7 +10,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drive.commands._common import Context, Parser, add_common_options, add_recording_options
+from drive.commands._common import (
+    Context,
+    Parser,
+    add_common_options,
+    add_recording_options,
+    number,
+    resumable,
+)
 from drive.commands._training_data import add_data_options, add_recordings, asked_data, read_split
 from drive.commands._training_settings import (
     add_learning_options,
@@ -31,7 +38,6 @@ HELP = (
 )
 EXAMPLE = "tune-steering data/sample --trials 20 --minutes 60"
 
-AFTER_INTERRUPT = "finished trials are kept; go on with --resume and this run's folder"
 EPOCHS, TRIALS = 6, 20
 TABLE, CONFIG, PLOT = "trials.csv", "best.toml", "search.png"
 LOSS_AXIS = "least validation loss [degrees²]"
@@ -101,7 +107,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     if args.weights:
         raise InputError("Every trial begins with random weights. Leave --weights out")
     load_keras()
-    from drive.steering.tune import Study
+    from drive.steering.tune import STUDY, Study
 
     if args.resume:
         study, folder = _resumed(args, context)
@@ -118,7 +124,8 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
         _write(study, folder)
         context.message(_line(result, study))
 
-    with context.record.stage("search"):
+    state = folder.path / STUDY
+    with context.record.stage("search"), resumable(folder.path, "finished trials", state):
         study.run(split, minutes=args.minutes, progress=context.progress, on_trial=on_trial)
     with context.record.stage("write"):
         files = _write(study, folder)
@@ -126,7 +133,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
 
 
 def _minutes(text: str) -> float:
-    minutes = float(text)
+    minutes = number(text)
     if not 0 < minutes < math.inf:
         raise argparse.ArgumentTypeError(f"minutes are a number above 0; received: {text}")
     return minutes

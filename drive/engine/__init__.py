@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drive.engine.base import Engine
-from drive.errors import InputError, MissingFileError, WeightsError
+from drive.engine.base import Engine, check_model_file
+from drive.errors import InputError, WeightsError
 
 if TYPE_CHECKING:
     from drive.engine.keras_engine import Builder
@@ -71,8 +71,7 @@ def _check(path: Path, engine: str) -> None:
         raise InputError(
             f"engine must be auto or one of {', '.join(ENGINES)}; received: engine={engine!r}"
         )
-    if not path.is_file():
-        raise MissingFileError(f"no such model file; received: {path}")
+    check_model_file(path)
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"a model file ends in one of {', '.join(SUFFIXES)}; received: {path}")
 

@@ -5,13 +5,18 @@ Knows no runtime; `openvino_engine`, `onnx_engine` and `keras_engine` each wrap 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from drive.errors import InputError
+from drive.errors import InputError, MissingFileError
 
 Shape = tuple[int | None, ...]
+
+MODEL_SUFFIXES = (".onnx", ".keras")
+"""Of the files that drive writes itself; others are read too."""
 
 
 class Engine(Protocol):
@@ -58,3 +63,26 @@ def check_batch(batch: np.ndarray, dtype: np.dtype, shape: Shape) -> None:
             f"the network expects a batch of {np.dtype(dtype).name} in shape {shape} "
             f"(None: any size); received: {batch.dtype.name} in shape {batch.shape}"
         )
+
+
+def check_model_file(path: str | Path, suffixes: Sequence[str] = MODEL_SUFFIXES) -> None:
+    """Refuse what is no file, before a reader does so in its own words.
+
+    Args:
+        path: of the model file.
+        suffixes: of what may stand in its place, the best first, for the message.
+
+    Raises:
+        MissingFileError: there is nothing.
+        InputError: it is a folder; names a model file in it, if there is one.
+    """
+    if Path(path).is_file():
+        return
+    if not Path(path).is_dir():
+        raise MissingFileError(f"There is no model file {path}. Check the path")
+    inside = (file for suffix in suffixes for file in sorted(Path(path).glob(f"*{suffix}")))
+    example = next(inside, None)
+    raise InputError(
+        f"{path} is a folder. Expected a model file ({', '.join(suffixes)})"
+        + (f", such as {example}" if example else "")
+    )

@@ -16,8 +16,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from drive.engine.base import Engine
-from drive.errors import InputError, MissingFileError
+from drive.engine.base import Engine, check_model_file
+from drive.errors import InputError
 
 if TYPE_CHECKING:
     import onnx
@@ -108,8 +108,7 @@ def load_with_maps(
         WeightsError: the file is damaged.
     """
     model_path = Path(path)
-    if not model_path.is_file():
-        raise MissingFileError(f"no such model file; received: {path}")
+    check_model_file(path)
     suffix = model_path.suffix.lower()
     if suffix not in (".onnx", ".keras"):
         raise InputError(f"feature maps come from .onnx and .keras files; received: {path}")

@@ -17,9 +17,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from drive.engine.base import check_model_file
 from drive.engine.onnx_graph import Call, GraphBuilder, Value
 from drive.engine.onnx_layers import convert_layer, kernel_from_onnx
-from drive.errors import InputError, MissingFileError, WeightsError
+from drive.errors import InputError, WeightsError
 from drive.files import atomic
 
 if TYPE_CHECKING:
@@ -126,8 +127,7 @@ def read_model(path: str | Path) -> onnx.ModelProto:
         MissingFileError: there is no such file.
         WeightsError: it is no ONNX file.
     """
-    if not Path(path).is_file():
-        raise MissingFileError(f"no such model file; received: {path}")
+    check_model_file(path)
     try:
         model = onnx.load(str(path))
     except Exception as error:  # protobuf's decoder raises its own types, and they vary

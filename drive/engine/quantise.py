@@ -16,9 +16,9 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from drive.engine.base import check_batch
+from drive.engine.base import check_batch, check_model_file
 from drive.engine.quantise_graph import Plan, Range, insert, make_plan, widen_kernels
-from drive.errors import InputError, MissingFileError, WeightsError
+from drive.errors import InputError, WeightsError
 from drive.files import atomic
 from drive.runs import sha256
 
@@ -80,8 +80,7 @@ def is_int8(metadata: Mapping[str, str]) -> bool:
 
 
 def _read(path: str | Path) -> onnx.ModelProto:
-    if not Path(path).is_file():
-        raise MissingFileError(f"no such model file; received: {path}")
+    check_model_file(path)
     try:
         model = onnx.load(str(path))
     except Exception as error:  # protobuf's decoder raises its own types, and they vary

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
@@ -42,8 +43,8 @@ TITLE_MARGIN_PT = 72.0
 SHORTEST_NAME = 9
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
-MOST_DECADES_IN_STEPS = 3
-"""An axis over more powers of ten than this is labelled at these only, else at 1, 2 and 5 times."""
+FEW_DECADES = 1000.0
+"""Numbers further apart than this are labelled by the decade."""
 
 MOST_POINTS = 4_000
 """Points of a line that are drawn: more than a screen has columns."""
@@ -80,12 +81,16 @@ def series_colour(name: str, number: int) -> str:
 
 
 def set_title(axes: Axes, text: str, name: str = "") -> None:
-    """Say at the top left what one sees; a long `name` in front is shortened in its middle."""
+    """Say at the top left what one sees, on several lines where one is too short.
+
+    A long `name` in front is shortened in its middle.
+    """
     figure = axes.get_figure(root=True)
     assert figure is not None
     room_pt = figure.get_figwidth() * POINTS_IN - TITLE_MARGIN_PT
-    style: dict[str, Any] = {"fontsize": TITLE_PT, "fontweight": "bold", "color": INK, "pad": 10}
-    axes.set_title(_fitted(name, text, room_pt) + text, loc="left", parse_math=False, **style)
+    title = _fitted(name, text, room_pt) + text
+    look: dict[str, Any] = {"fontsize": TITLE_PT, "fontweight": "bold", "color": INK, "pad": 10}
+    axes.set_title(title, loc="left", wrap=True, parse_math=False, **look)
 
 
 def _fitted(name: str, text: str, room_pt: float) -> str:
@@ -115,16 +120,25 @@ def shortened(text: str, length: int) -> str:
 def use_log_scale(axes: Axes) -> None:
     """Make the vertical axis of what has been drawn logarithmic, labelled with plain numbers."""
     axes.set_yscale("log")
-    low, high = axes.get_ylim()
-    steps = (1.0, 2.0, 5.0) if high < low * 10**MOST_DECADES_IN_STEPS else (1.0,)
-    axes.yaxis.set_major_locator(LogLocator(subs=steps))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    label_logarithm(axes.yaxis, *axes.get_ylim())
 
 
 def add_legend(axes: Axes, loc: str = "best") -> None:
     """The names of the lines."""
     axes.legend(loc=loc, fontsize=9, frameon=True, framealpha=0.9, edgecolor=GRID)
+
+
+def label_logarithm(axis: Axis, low: float, high: float) -> None:
+    """Write plain numbers on a logarithmic axis, several a decade where it spans few decades.
+
+    Args:
+        axis: whose scale is logarithmic.
+        low, high: the ends of what is drawn, above 0.
+    """
+    steps = (1.0, 2.0, 5.0) if high < FEW_DECADES * low else (1.0,)
+    axis.set_major_locator(LogLocator(subs=steps))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def say_empty(axes: Axes, text: str) -> None:

@@ -43,6 +43,9 @@ from drive.render.charts import (
 
 ANGLE_AXIS = "steering angle [degrees, right is positive]"
 DECADE = 10.0
+LONE_MARKER, RING = 7, 7
+"""Points of the markers of a single epoch, which no line leads to; a ring is so much wider."""
+
 BAND_ALPHA = 0.3
 BINS = 51
 """An odd number, so that one bin is centred on straight ahead."""
@@ -235,7 +238,8 @@ def plot_precision_recall(
 
 
 def _draw_losses(axes: Axes, epoch: np.ndarray, loss: np.ndarray, validation: np.ndarray) -> None:
-    axes.plot(epoch, loss, color=SERIES[0], marker="o", markersize=3, label="training")
+    size = 3 if epoch.size > 1 else LONE_MARKER
+    axes.plot(epoch, loss, color=SERIES[0], marker="o", markersize=size, label="training")
     judged, name = (loss, "training")
     if np.isfinite(validation).any():
         judged, name = validation, "validation"
@@ -243,7 +247,7 @@ def _draw_losses(axes: Axes, epoch: np.ndarray, loss: np.ndarray, validation: np
             "color": SERIES[1],
             "linestyle": "--",
             "marker": "s",
-            "markersize": 3,
+            "markersize": size,
         }
         axes.plot(epoch, validation, label="validation", **style)
     best = int(np.nanargmin(judged))
@@ -251,7 +255,7 @@ def _draw_losses(axes: Axes, epoch: np.ndarray, loss: np.ndarray, validation: np
     label = f"best {name}: {judged[best]:.4g}, epoch {epoch[best]:g}"
     ring: dict[str, Any] = {
         "marker": "o",
-        "markersize": 10,
+        "markersize": size + RING,
         "fillstyle": "none",
         "linestyle": "none",
     }
@@ -259,6 +263,8 @@ def _draw_losses(axes: Axes, epoch: np.ndarray, loss: np.ndarray, validation: np
     drawn = np.concatenate([finite(loss), finite(validation)])
     if drawn.min() > 0 and drawn.max() > DECADE * drawn.min():
         use_log_scale(axes)
+    if epoch.size == 1:
+        axes.set_xlim(epoch[0] - 1, epoch[0] + 1)  # no fractions of an epoch
     add_legend(axes)
 
 

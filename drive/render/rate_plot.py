@@ -73,7 +73,7 @@ def plot_rate_search(
     axes.plot(*thin(rates, course), color=SERIES[0], linewidth=2, label="smoothed")
     if suggested is not None:
         at = int(np.argmin(np.abs(np.log(rates) - math.log(suggested))))
-        label = f"steepest fall: {suggested:.2g}"
+        label = f"suggested: {suggested:.2g}, a tenth of the rate with the least loss"
         axes.axvline(suggested, color=SOFT, linewidth=0.9, linestyle=":", zorder=0)
         ring: dict[str, Any] = {"marker": "o", "markersize": 10, "fillstyle": "none"}
         axes.plot(suggested, course[at], color=INK, linestyle="none", label=label, **ring)

@@ -20,6 +20,7 @@ from drive.render.charts import (
     INK,
     SERIES,
     SOFT,
+    label_logarithm,
     save_figure,
     say_empty,
     set_title,
@@ -31,8 +32,10 @@ COLUMNS = 4
 WIDE_RATIO = 10.0
 """Losses further apart than this are drawn by their logarithm."""
 
-SPREAD = 0.16
-"""Half the width over which trials with the same choice are spread, in places."""
+SPREAD = 0.2
+"""Half the width over which trials with the same choice stand side by side, in places."""
+
+SLICES_TITLE = "By setting; trials with the same choice stand side by side, the first at the left"
 
 MARGIN = 0.05
 """Room beside a range, as a share of it."""
@@ -94,10 +97,12 @@ def plot_search(
         style_axes(axes)
     _draw_way(way, trials, loss_axis)
     _draw_importance(shares, importance)
+    below.suptitle(SLICES_TITLE, x=0.01, ha="left", fontsize=10, color=INK)
+    last = max((trial.number for trial in trials), default=0)
     for place, parameter in enumerate(parameters):
         axes = below.add_subplot(rows, columns, place + 1, sharey=way)
         style_axes(axes)
-        _draw_slice(axes, trials, parameter)
+        _draw_slice(axes, trials, parameter, last)
         axes.set_ylabel(loss_axis.split(" [")[0] if place % columns == 0 else "", fontsize=9)
         axes.tick_params(labelleft=place % columns == 0)
     save_figure(figure, path)
@@ -124,6 +129,7 @@ def _draw_way(axes: Axes, trials: Sequence[Trial], loss_axis: str) -> None:
     losses = [trial.loss for trial in trials if np.isfinite(trial.loss)]
     if min(losses) > 0 and max(losses) > WIDE_RATIO * min(losses):
         axes.set_yscale("log")
+        label_logarithm(axes.yaxis, min(losses), max(losses))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     place: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1.01), "ncols": 3}
     axes.legend(fontsize=9, frameon=False, columnspacing=1.2, handletextpad=0.4, **place)
@@ -176,11 +182,13 @@ def _draw_importance(axes: Axes, importance: Mapping[str, float] | str) -> None:
         axes.text(value, row, f" {value:.0f}", va="center", fontsize=9, color=INK)
 
 
-def _draw_slice(axes: Axes, trials: Sequence[Trial], parameter: Axis) -> None:
+def _draw_slice(axes: Axes, trials: Sequence[Trial], parameter: Axis, last: int) -> None:
+    """Draw the losses over one parameter; `last` is the highest number of a trial."""
     axes.set_xlabel(_spoken(parameter.name))
     if parameter.choices:
         places = [
-            parameter.choices.index(trial.values[parameter.name]) + _offset(trial.number)
+            parameter.choices.index(trial.values[parameter.name])
+            + SPREAD * (2 * trial.number / max(1, last) - 1)
             for trial in trials
         ]
         axes.set_xticks(range(len(parameter.choices)), list(map(_written, parameter.choices)))
@@ -197,12 +205,6 @@ def _draw_slice(axes: Axes, trials: Sequence[Trial], parameter: Axis) -> None:
         else:
             axes.set_xlim(low - MARGIN * (high - low), high + MARGIN * (high - low))
     _draw_trials(axes, trials, places)
-
-
-def _offset(number: int) -> float:
-    """A place beside the choice's own, the same for a trial in every panel."""
-    golden = 0.6180339887  # its multiples spread evenly over 0 to 1, however many there are
-    return SPREAD * (2 * ((number * golden) % 1) - 1)
 
 
 def _spoken(name: str) -> str:

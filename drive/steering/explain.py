@@ -13,9 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from drive.engine.base import Engine
+from drive.engine.base import Engine, check_model_file
 from drive.engine.feature_maps import Window, Windows, load_with_maps
-from drive.errors import MissingFileError
 from drive.steering.predict import DEFAULT_MODEL, build_from_metadata
 from drive.steering.preprocess import INPUT_HEIGHT, INPUT_WIDTH, ROAD, RoadCrop, preprocess
 
@@ -75,8 +74,7 @@ def load_explainer(model: str | Path | None = None, engine: str = "auto") -> Exp
         WeightsError: the file is damaged.
     """
     path = Path(model or DEFAULT_MODEL)
-    if not path.is_file():
-        raise MissingFileError(f"There is no model file {path}. Check the path")
+    check_model_file(path)
     runtime, members = load_with_maps(path, engine, build_from_metadata)
     metadata = runtime.metadata
     if path.suffix.lower() == ".keras":

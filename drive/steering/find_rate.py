@@ -38,13 +38,18 @@ RUNNING_SHARE = 0.1
 FIRST_LOSSES = 10
 """Steps before the running loss counts: one easy batch must not pass for the least loss."""
 
-SMOOTHED_DECADES = 0.25
+SMOOTHED_DECADES = 0.4
 """Standard deviation, in decades of the rate, of the window that smooths the loss."""
 
 FALL_OVER_NOISE = 5.0
 """Nothing is suggested where the smoothed loss falls by less than this many times its own standard
 error: batches differ, and of the dozen independent stretches of a level curve the highest and the
 lowest lie three apart."""
+
+BELOW_LEAST = 10.0
+"""The suggested rate lies this many times below the one with the least loss (fast.ai's `minimum`).
+Where the loss falls most steeply says less: it falls at once, at the very lowest rates, while the
+network forgets the bias that it was born with (docs/decisions/steering.md)."""
 
 COLUMNS = ("step", "learning_rate", "loss", "smoothed_loss")
 
@@ -57,8 +62,8 @@ class RateSearch:
         rate: (N,) learning rate of each step, ascending.
         loss: (N,) loss of each step's batch, before that step.
         smoothed: (N,) the same, averaged over neighbouring rates, what has exploded cut off.
-        suggested: the rate at which the smoothed loss falls most steeply; None: it does not fall,
-            or by no more than chance.
+        suggested: the rate to train with; None: the smoothed loss does not fall, or by no more
+            than chance.
         diverged: whether the search ended because the loss climbed.
     """
 
@@ -120,9 +125,8 @@ def find_rate(
 def judge(rate: Sequence[float] | np.ndarray, loss: Sequence[float], diverged: bool) -> RateSearch:
     """Smooth the losses and suggest a rate.
 
-    The rule: of the rates below the one with the least smoothed loss, that at which the smoothed
-    loss falls most steeply over the logarithm of the rate; none where it falls by no more than
-    chance.
+    The rule: a tenth (`BELOW_LEAST`) of the rate with the least smoothed loss; none where the loss
+    falls to it by no more than chance.
 
     Args:
         rate: (N,) ascending by a constant factor.
@@ -137,8 +141,7 @@ def judge(rate: Sequence[float] | np.ndarray, loss: Sequence[float], diverged: b
     fall = float(smoothed[: least + 1].max() - smoothed[least])
     suggested = None
     if least > 0 and fall > FALL_OVER_NOISE * _standard_error(decades, kept - smoothed, least):
-        slope = np.gradient(smoothed, decades)[: least + 1]
-        suggested = float(rates[int(np.argmin(slope))])
+        suggested = float(rates[least]) / BELOW_LEAST
     return RateSearch(rates, losses, smoothed, suggested, diverged)
 
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from drive.engine.base import check_model_file
 from drive.engine.onnx_file import load_onnx_weights, read_metadata, write_onnx
 from drive.engine.quiet import load_keras
-from drive.errors import MissingFileError, WeightsError
+from drive.errors import WeightsError
 from drive.files import atomic
 from drive.steering.backbone import backbone_option
 from drive.steering.network import network_options
@@ -82,8 +83,7 @@ def read_notes(path: str | Path) -> dict[str, Any]:
         MissingFileError: there is no such file.
         WeightsError: it is no `.keras` file.
     """
-    if not Path(path).is_file():
-        raise MissingFileError(f"There is no model file {path}. Check the path")
+    check_model_file(path)
     try:
         with zipfile.ZipFile(path) as archive:
             return json.loads(archive.read(NOTES)) if NOTES in archive.namelist() else {}
@@ -101,8 +101,7 @@ def load_model(path: str | Path, compiled: bool = False) -> keras.Model:
     load_keras()
     import keras
 
-    if not Path(path).is_file():
-        raise MissingFileError(f"There is no model file {path}. Check the path")
+    check_model_file(path)
     try:
         return keras.saving.load_model(path, compile=compiled)
     except (ValueError, OSError, KeyError) as error:

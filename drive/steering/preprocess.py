@@ -22,6 +22,12 @@ COLOURS = "YUV"
 
 WIDEST_SIDE = 0.4
 
+LEAST_HEIGHT = 0.1
+"""Share of the height that a crop keeps at least: in less there is no road to see."""
+
+DIGITS = 6
+"""Decimals to which that share is taken: 0.6 - 0.5 is less than 0.1 by a rounding error."""
+
 PREPROCESS_VERSION = 2
 """Raise it whenever the same frame gives other pixels: caches are made anew then."""
 
@@ -49,6 +55,12 @@ class RoadCrop:
             raise InputError(
                 f"A crop has 0 <= top < bottom <= 1, 0 <= side <= {WIDEST_SIDE}. Received: {self}"
             )
+        kept = round(self.bottom - self.top, DIGITS)
+        if kept < LEAST_HEIGHT:
+            raise InputError(
+                f"A crop keeps at least {LEAST_HEIGHT:.0%} of the height. "
+                f"Received: {self}, which keeps {kept:.1%}"
+            )
 
     @property
     def margin(self) -> int:
@@ -75,16 +87,19 @@ class RoadCrop:
         """Read back what `str` wrote.
 
         Raises:
-            InputError: it is not two shares of the height, and perhaps one of the width.
+            InputError: it is not two shares of the height, and perhaps one of the width; or they
+                are out of range.
         """
         try:
-            top, bottom, *side = (float(part) for part in text.split(","))
-            return cls(top, bottom, *side)
-        except (TypeError, ValueError):
+            shares = [float(part) for part in text.split(",")]
+        except ValueError:
+            shares = []
+        if len(shares) not in (2, 3):
             raise InputError(
                 "A crop is TOP,BOTTOM as shares of the height, or TOP,BOTTOM,SIDE with a share of "
                 f"the width to leave out on each side. Received: {text!r}"
-            ) from None
+            )
+        return cls(*shares)
 
 
 ROAD = RoadCrop()

@@ -14,6 +14,9 @@ SCHEDULES = ("constant", "cosine", "restarts")
 same over a cycle of epochs, then again from the full rate, each cycle longer than the one before
 (SGDR, arXiv 1608.03983, equation 5 with its lower rate 0 and its T_i as multiples of the last)."""
 
+WARM_UP_SHARE = 0.1
+"""Of all steps that the warm-up takes at most: a short training is to reach its full rate too."""
+
 
 def learning_rates(
     schedule: str,
@@ -35,11 +38,12 @@ def learning_rates(
         restart_epochs: of the first cycle of `restarts`.
         restart_factor: how many times longer each further cycle is, from 1.
         warm_up: steps at the beginning over which the rate rises in a straight line to the
-            schedule's; 0: none.
+            schedule's, at most `WARM_UP_SHARE` of all; 0: none.
 
     Returns:
         From the step's number, counted from 0 over all epochs, to the rate of that step.
     """
+    rise = min(warm_up, WARM_UP_SHARE * steps_per_epoch * epochs)
 
     def at(step: int) -> float:
         epoch = step / steps_per_epoch
@@ -48,7 +52,7 @@ def learning_rates(
             share = min(1.0, epoch / epochs)
         elif schedule == "restarts":
             share = share_of_cycle(epoch, restart_epochs, restart_factor)
-        risen = min(1.0, (step + 1) / warm_up) if warm_up else 1.0
+        risen = min(1.0, (step + 1) / rise) if rise else 1.0
         return risen * rate * (1 + math.cos(math.pi * share)) / 2
 
     return at

@@ -68,6 +68,8 @@ def split_drives(drives: Sequence[CachedDrive], validation: str, test: str | Non
         return split_by_time(drives[0], share, test_share or 0.0)
     tested = [] if test is None else _chosen(drives, test, test_share, "--test")
     rest = [drive for drive in drives if drive.name not in tested]
+    if not rest:
+        raise InputError(f"--test {test} leaves no drive to train on. {_received(drives)}")
     if len(rest) == 1 and share is not None:
         split = split_by_time(rest[0], share)
     else:
@@ -79,8 +81,9 @@ def split_drives(drives: Sequence[CachedDrive], validation: str, test: str | Non
         training = [_whole(drive) for drive in rest if drive.name not in held_out]
         if not training:
             raise InputError(
-                f"--validation {validation} leaves no drive to train on. "
-                f"Received {len(drives)} drives: {', '.join(drive.name for drive in drives)}"
+                f"--validation {validation} leaves no drive to train on"
+                + (f" beside --test {test}" if tested else "")
+                + f". {_received(drives)}"
             )
         split = Split(training, [_whole(drive) for drive in rest if drive.name in held_out])
     return Split(
@@ -115,14 +118,27 @@ def split_by_time(
     test = np.flatnonzero(good & (drive.time_s > end + gap_s) & bool(test_share))
     if not len(training) or not len(validation) or (test_share and not len(test)):
         raise InputError(
-            f"{drive.name} lasts {last - first:.1f} s: too short to validate on {share:g} of it"
+            f"{drive.name} lasts {last - first:.1f} s ({int(good.sum())} frames): too short to "
+            f"validate on {share:g} of it"
             + (f" and to test on {test_share:g}" if test_share else "")
             + f" with a gap of {gap_s:g} s"
             + (" and without what is marked as bad" if drive.bad else "")
             + ". Give it more drives, or other shares"
+            + (", or a smaller --stride" if _has_strides(drive) else "")
         )
     parts = [Part(drive, test)] if test_share else []
     return Split([Part(drive, training)], [Part(drive, validation)], parts)
+
+
+def refuse_doubled(recordings: Sequence[Recording]) -> None:
+    """Refuse a recording that is there twice: its frames would teach and validate.
+
+    Raises:
+        InputError: two of the same name; names are unique where the files are.
+    """
+    names = [recording.name for recording in recordings]
+    if doubled := next((name for name in names if names.count(name) > 1), None):
+        raise InputError(f"{doubled} is given more than once. Name each recording once")
 
 
 def leave_out(recordings: Sequence[Recording], names: str | None) -> list[Recording]:
@@ -151,6 +167,15 @@ def _named_twice(tested: Sequence[str], validation: str) -> str:
     """The first drive of the test that is to validate too; empty if there is none."""
     wanted = [part.strip() for part in validation.split(",")]
     return next((name for name in tested if any(names_match(name, w) for w in wanted)), "")
+
+
+def _received(drives: Sequence[CachedDrive]) -> str:
+    return f"Received {len(drives)} drives: {', '.join(drive.name for drive in drives)}"
+
+
+def _has_strides(drive: CachedDrive) -> bool:
+    """Whether no two frames of the drive are neighbours in its recording."""
+    return bool((np.diff(drive.frame_index) > 1).all())
 
 
 def _as_share(text: str, option: str) -> float | None:

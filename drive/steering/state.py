@@ -75,7 +75,8 @@ class TrainingSettings:
         schedule: of the learning rate, one of `drive.steering.schedule.SCHEDULES`.
         restart_epochs: length of the first cycle of the schedule `restarts`.
         restart_factor: how many times longer each further cycle is than the one before.
-        warm_up: steps over which the learning rate rises from nothing at the beginning; 0: none.
+        warm_up: steps over which the learning rate rises from nothing at the beginning, at most a
+            tenth of all; 0: none.
         tensorboard: write event files for TensorBoard.
         viewpoints: move the cameras of training pictures, with the angle that leads back.
         mirror: mirror half the training pictures; not for a car that keeps to one side of the road.

@@ -50,6 +50,11 @@ BEST = "checkpoint/best.keras"
 FEWEST_AVERAGED_STEPS = 10
 SMALLEST_SCALE_DEG = 0.1
 
+CURE = (
+    "The training diverged: try a tenth of the --learning-rate (--find-lr suggests one), and look "
+    "at the recordings with check-data"
+)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingResult:
@@ -92,7 +97,7 @@ def train_steering(
 
     Raises:
         InputError: nothing to resume, other settings or other frames than before, no frames.
-        DivergedError: the loss is no longer a number.
+        DivergedError: the loss, or the validation loss, is no longer a number.
     """
     keras.utils.set_random_seed(settings.seed)
     training, validation = Samples(split.training), Samples(split.validation)
@@ -120,6 +125,8 @@ def train_steering(
         loss = train_epoch(model, progress(batches.epoch(epoch), len(batches), label), rates)
         with averaged_weights(model):
             val_loss = mean_squared_error(model, validation)
+            if not math.isfinite(val_loss):
+                raise DivergedError(f"No finite validation loss in epoch {epoch + 1}. {CURE}")
             if val_loss < min((row.val_loss for row in history), default=math.inf):
                 save_model(model, folder / BEST, {})
         seconds = time.perf_counter() - began
@@ -258,10 +265,7 @@ def train_epoch(model: keras.Model, batches: Any, rates: Sequence[float]) -> flo
         losses.append(float(model.train_on_batch(batch.images, batch.angle_deg[:, None])))
         counts.append(len(batch.images))
         if not math.isfinite(losses[-1]):
-            raise DivergedError(
-                f"The loss is no longer a number at step {len(losses)} of the epoch. "
-                "Train with a smaller --learning-rate"
-            )
+            raise DivergedError(f"The loss is no number at step {len(losses)} of the epoch. {CURE}")
     return float(np.average(losses, weights=counts))
 
 

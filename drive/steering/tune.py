@@ -268,8 +268,6 @@ class Study:
         history: list[EpochResult] = []
 
         def on_epoch(row: EpochResult) -> None:
-            if not math.isfinite(row.val_loss):
-                raise DivergedError("The validation loss is no longer a number")
             history.append(row)
             trial.report(row.val_loss, row.epoch)
             if row.epoch >= self.search.settings.epochs:

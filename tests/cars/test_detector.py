@@ -206,6 +206,8 @@ def test_wrong_arguments_are_named(tmp_path: Path) -> None:
 def test_files_that_are_no_detector(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match=r"absent\.onnx"):
         load_detector(tmp_path / "absent.onnx")
+    with pytest.raises(InputError, match=r"is a folder. Expected a model file \(\.onnx, \.weights"):
+        load_detector(tmp_path)
     with pytest.raises(WeightsError, match="network = steering"):
         load_detector(drive_file(tmp_path, {**METADATA, "network": "steering"}))
     for key in ("classes", "anchors", "nms_iou"):

@@ -107,6 +107,11 @@ def test_wrong_names_and_files(tmp_path: Path, model_file: Path) -> None:
         load_engine(model_file, "tensorrt")
     with pytest.raises(MissingFileError, match="absent"):
         load_engine(tmp_path / "absent.onnx")
+    with pytest.raises(InputError, match=r"is a folder.*\.onnx, \.keras\), such as .*tiny\.onnx"):
+        load_engine(model_file.parent)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"empty is a folder.*\.keras\)$"):
+        load_engine(tmp_path / "empty")
     (tmp_path / "model.pt").write_bytes(b"x")
     with pytest.raises(InputError, match=r"\.onnx.*model\.pt"):
         load_engine(tmp_path / "model.pt")

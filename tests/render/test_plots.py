@@ -7,9 +7,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from drive.errors import EncodeError, InputError
-from drive.render.charts import thin
+from drive.render import plots
+from drive.render.charts import new_figure, set_title, thin
 from drive.render.palette import BLUE, ORANGE
 from drive.render.plots import (
     plot_loss,
@@ -76,6 +81,51 @@ def test_loss_from_a_csv_is_the_same_picture(tmp_path: Path) -> None:
 def test_loss_takes_what_little_there_is(tmp_path: Path, rows: list[dict[str, object]]) -> None:
     plot_loss(rows, tmp_path / "loss.png")
     assert read(tmp_path / "loss.png").std() > 1
+
+
+def drawn_loss(
+    rows: list[dict[str, object]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Axes:
+    figures: list[Figure] = []
+    monkeypatch.setattr(plots, "save_figure", lambda figure, _: figures.append(figure))
+    plot_loss(rows, tmp_path / "loss.png")
+    FigureCanvasAgg(figures[0]).draw()
+    return figures[0].axes[0]
+
+
+def labels(axes: Axes) -> list[str]:
+    """What stands beside the ticks of the upright axis, the small ones among them."""
+    low, high = axes.get_ylim()
+    ticks = [*axes.yaxis.get_major_ticks(), *axes.yaxis.get_minor_ticks()]
+    texts = [tick.label1.get_text() for tick in ticks if low <= tick.get_loc() <= high]
+    return [text for text in texts if text]
+
+
+def test_a_single_epoch_is_a_point_on_a_whole_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    axes = drawn_loss(history(1), tmp_path, monkeypatch)
+    assert [line.get_markersize() for line in axes.lines[:2]] == [7, 7]
+    low, high = axes.get_xlim()
+    assert all(tick == round(tick) for tick in axes.get_xticks() if low <= tick <= high)
+
+
+def test_a_logarithm_is_labelled_with_plain_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = [{"epoch": n, "loss": 30 / n, "val_loss": 20 / n} for n in range(1, 21)]
+    many = [{"epoch": n, "loss": 10.0 ** (6 - 2 * n)} for n in range(6)]
+    assert labels(drawn_loss(few, tmp_path, monkeypatch)) == ["1", "2", "5", "10", "20"]
+    assert "100" in labels(drawn_loss(many, tmp_path, monkeypatch))
+    assert "2" not in labels(drawn_loss(many, tmp_path, monkeypatch))
+
+
+def test_a_long_title_goes_on_in_a_second_line() -> None:
+    figure, (axes,) = new_figure(4.0)
+    set_title(axes, "a title " * 20)
+    canvas = FigureCanvasAgg(figure)
+    (title,) = [text for text in axes.findobj(Text) if text.get_text().startswith("a title")]
+    assert title.get_window_extent(canvas.get_renderer()).x1 <= canvas.get_width_height()[0]
 
 
 def test_a_history_that_is_wrong_is_refused(tmp_path: Path) -> None:

@@ -66,6 +66,15 @@ def test_each_parameter_has_a_panel_with_its_own_scale(drawn: list[Axes]) -> Non
     assert [label.get_text() for label in panels["batch norm"].get_xticklabels()] == ["off", "on"]
 
 
+def test_trials_with_one_choice_stand_side_by_side_in_order(drawn: list[Axes]) -> None:
+    (panel,) = [panel for panel in drawn[2:] if panel.get_xlabel() == "batch"]
+    (complete,) = [line for line in panel.lines if line.get_label() == "complete (3)"]
+    places = list(complete.get_xdata())
+    assert places == sorted(places)
+    assert places[0] == pytest.approx(0.8)
+    assert places[-1] == pytest.approx(1.2)
+
+
 @pytest.mark.parametrize("trials", [[], TRIALS[3:4], TRIALS[:1]])
 def test_little_to_draw_is_a_picture_too(trials: list[Trial], tmp_path: Path) -> None:
     path = tmp_path / "search.png"

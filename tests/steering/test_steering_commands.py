@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,10 @@ import numpy as np
 import pytest
 
 from drive.cli import main
+from drive.commands import train_steering as train_command
+from drive.commands._common import Context
+from drive.commands._training_report import warn_of_uselessness
+from drive.steering import train
 from drive.steering.model_file import describe, save_trained
 from drive.steering.network import build_network
 from drive.steering.preprocess import ROAD
@@ -138,6 +143,37 @@ def test_wrong_arguments_are_exit_status_2_and_one_line(
     error = capsys.readouterr().err
     assert reason in error
     assert len(error.splitlines()) == 1
+
+
+def test_labels_of_no_driver_are_warned_about_and_a_stopped_training_names_its_folder(
+    make_recording: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    recording, out = make_recording("town", [4000.0] * 160, fps=20), tmp_path / "out"
+    command = ["train-steering", str(recording), "--validation", "0.25", "--quiet", "--no-report"]
+    monkeypatch.setattr(train, "train_epoch", stopped)
+    assert main([*command, "--out", str(out)]) == 130
+    error = capsys.readouterr().err
+    assert "every angle is 4000 degrees, nothing to learn from" in error
+    assert "angles of up to 4000 degrees; no steering wheel turns beyond 720" in error
+    assert f"finished epochs are kept; go on with --resume {out}\n" in error
+    monkeypatch.setattr(train_command, "read_split", stopped)
+    assert main([*command, "--out", str(tmp_path / "other")]) == 130
+    assert "--resume" not in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_network_worse_than_none_is_warned_about(capsys: pytest.CaptureFixture) -> None:
+    context = Context("train-steering", Namespace(quiet=True), [])
+    warn_of_uselessness({"rmse_deg": 1.9, "baselines": {"zero": 2.0}}, context)
+    assert not capsys.readouterr().err
+    warn_of_uselessness({"rmse_deg": 2.1, "baselines": {"zero": 2.0}}, context)
+    assert "RMSE 2.10 degrees, zero 2.00" in capsys.readouterr().err
 
 
 def test_resume_without_a_training_is_exit_status_2(

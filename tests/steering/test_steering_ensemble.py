@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import csv
 import json
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from drive.cli import main
+from drive.commands._common import Context
+from drive.commands._ensemble import train_members
 from drive.errors import InputError
 from drive.render.plots import plot_steering_over_time
+from drive.runs import RunFolder
 from drive.sinks import Result, SteeringTable
 from drive.steering.ensemble import (
     as_lines,
@@ -31,6 +36,7 @@ from drive.steering.model_file import describe, load_network, save_trained
 from drive.steering.network import build_network
 from drive.steering.predict import load_steering
 from drive.steering.preprocess import ROAD
+from drive.steering.split import Split
 from drive.steering.state import TrainingSettings
 from drive.types import Frame
 
@@ -150,6 +156,19 @@ def test_the_spread_is_drawn_around_the_angle(tmp_path: Path) -> None:
 def table(path: Path) -> list[list[str]]:
     with path.open() as file:
         return list(csv.reader(file))
+
+
+def test_one_start_for_all_members_is_warned_about(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    def stopped(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    args = Namespace(weights="start.onnx", quiet=True, resume=None)
+    context, home = Context("train-steering", args, []), RunFolder(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        train_members(Split([], []), TrainingSettings(), 2, home, context, stopped, stopped)
+    assert "every member begins with the same weights" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -41,13 +41,13 @@ class Network:
         return self.loss(self.optimizer.learning_rate)
 
 
-def falls_around(middle: float, climbs: float = math.inf) -> Callable[[float], float]:
-    """A loss that falls from 10 to 2, most steeply at `middle`, and explodes from `climbs` on."""
+def least_at(best: float, explodes: float = math.inf) -> Callable[[float], float]:
+    """A loss that falls from 10 to 3 at the rate `best`, climbs again, and may explode."""
 
     def loss(rate: float) -> float:
-        if rate > climbs:
-            return 10 * rate / climbs
-        return 6 - 4 * math.tanh(2 * math.log10(rate / middle))
+        if rate > explodes:
+            return 10 * rate / explodes
+        return 10 - 7 * math.exp(-0.5 * math.log10(rate / best) ** 2)
 
     return loss
 
@@ -57,40 +57,49 @@ def search(loss: Callable[[float], float], epochs: int = 1) -> Any:
 
 
 def test_the_rate_grows_by_a_constant_factor_over_enough_steps() -> None:
-    found = search(falls_around(1e-3))
+    found = search(least_at(1e-2))
     assert len(found.rate) == FEWEST_STEPS  # one epoch has but three
     assert (found.rate[0], found.rate[-1]) == pytest.approx((LOW, HIGH))
     assert np.diff(np.log(found.rate)) == pytest.approx(math.log(HIGH / LOW) / (FEWEST_STEPS - 1))
     assert not found.diverged
-    assert len(search(falls_around(1e-3), epochs=200).rate) == 600
+    assert len(search(least_at(1e-2), epochs=200).rate) == 600
 
 
-def test_it_suggests_where_the_loss_falls_most_steeply() -> None:
-    for middle in (1e-4, 1e-2):
-        suggested = search(falls_around(middle)).suggested
-        assert abs(math.log10(suggested / middle)) < 0.1
+def test_it_suggests_a_tenth_of_the_rate_with_the_least_loss() -> None:
+    for best in (1e-3, 1e-2):
+        suggested = search(least_at(best)).suggested
+        assert abs(math.log10(suggested / (best / 10))) < 0.1
 
 
 def test_it_ends_where_the_loss_climbs_and_suggests_from_before() -> None:
-    found = search(falls_around(1e-4, climbs=1e-2))
+    found = search(least_at(1e-3, explodes=1e-2))
     assert found.diverged
     assert 1e-2 < found.rate[-1] < HIGH
-    assert abs(math.log10(found.suggested / 1e-4)) < 0.1
+    assert abs(math.log10(found.suggested / 1e-4)) < 0.3
 
 
 def test_it_ends_where_the_loss_is_no_number() -> None:
-    found = search(lambda rate: falls_around(1e-4)(rate) if rate < 1e-2 else math.nan)
+    found = search(lambda rate: least_at(1e-3)(rate) if rate < 1e-2 else math.nan)
     assert found.diverged
     assert np.isfinite(found.loss).all()
     with pytest.raises(InputError, match="no number"):
         search(lambda _: math.nan)
 
 
-def test_noise_does_not_move_the_suggestion_by_a_decade() -> None:
-    rng = np.random.default_rng(0)
+@pytest.mark.parametrize("seed", range(5))
+def test_neither_noise_nor_an_early_fall_moves_the_suggestion_by_a_decade(seed: int) -> None:
+    rng = np.random.default_rng(seed)
     rate = np.geomspace(LOW, HIGH, 300)
-    loss = [falls_around(1e-3)(r) * rng.uniform(0.6, 1.4) for r in rate]
+    early = 3 * (1 - np.tanh(2 * np.log10(rate / 1e-5)))  # the bias of a random start, forgotten
+    loss = (early + [least_at(1e-2)(r) for r in rate]) * rng.uniform(0.5, 1.5, 300)
     assert abs(math.log10(judge(rate, loss, False).suggested / 1e-3)) < 0.5
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_level_loss_gives_no_suggestion(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rate = np.geomspace(LOW, HIGH, 300)
+    assert judge(rate, list(rng.exponential(3.0, 300)), False).suggested is None
 
 
 def test_batches_that_differ_neither_end_it_nor_pass_for_a_fall() -> None:
@@ -102,7 +111,7 @@ def test_batches_that_differ_neither_end_it_nor_pass_for_a_fall() -> None:
 
 def test_a_step_that_explodes_does_not_bend_the_curve_before_it() -> None:
     rate = np.geomspace(LOW, HIGH, 100)
-    calm = [falls_around(1e-3)(r) for r in rate]
+    calm = [least_at(1e-3)(r) for r in rate]
     smoothed = judge(rate, [*calm[:-1], 1e9], True).smoothed
     assert smoothed[:80] == pytest.approx(judge(rate, calm, False).smoothed[:80], rel=0.01)
 
@@ -113,7 +122,7 @@ def test_a_loss_that_only_climbs_gives_no_suggestion() -> None:
 
 
 def test_the_plot_is_drawn_with_and_without_a_suggestion(tmp_path: Path) -> None:
-    found = search(falls_around(1e-3))
+    found = search(least_at(1e-2))
     for name, suggested in (("with", found.suggested), ("without", None)):
         path = tmp_path / f"{name}.png"
         plot_rate_search(path, found.rate, found.loss, found.smoothed, suggested)

@@ -78,6 +78,12 @@ def test_a_wrong_crop_says_what_came(text: str) -> None:
         RoadCrop.parse(text)
 
 
+def test_a_crop_keeps_a_sensible_height() -> None:
+    assert RoadCrop.parse("0.5,0.6").top == 0.5
+    with pytest.raises(InputError, match=r"at least 10%.*0\.5,0\.502, which keeps 0\.2%"):
+        RoadCrop.parse("0.5,0.502")
+
+
 def test_what_is_no_frame_is_refused() -> None:
     with pytest.raises(InputError, match="float64"):
         preprocess(np.zeros((10, 10, 3)))

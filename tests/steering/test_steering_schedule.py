@@ -44,9 +44,14 @@ def test_restarts_come_where_the_paper_has_them() -> None:
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_the_warm_up_rises_to_the_schedule(schedule: str) -> None:
-    plain, warm = rates(schedule, 4), rates(schedule, 4, warm_up=5)
+    plain, warm = rates(schedule, 6), rates(schedule, 6, warm_up=5)
     np.testing.assert_allclose(warm[:5] / plain[:5], [0.2, 0.4, 0.6, 0.8, 1.0])
     np.testing.assert_array_equal(warm[5:], plain[5:])
+
+
+def test_the_warm_up_of_a_short_training_is_a_tenth_of_it() -> None:
+    assert rates("constant", 4, warm_up=100) == pytest.approx([0.025, 0.05, 0.075] + [0.1] * 37)
+    assert rates("constant", 1, warm_up=100) == pytest.approx([0.1] * STEPS)
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from drive.errors import InputError
+from drive.frames.recording import open_recordings
 from drive.steering.cache import CachedDrive
-from drive.steering.split import GAP_S, split_by_time, split_drives
+from drive.steering.split import GAP_S, refuse_doubled, split_by_time, split_drives
 
 Maker = Callable[..., CachedDrive]
 
@@ -76,6 +79,30 @@ def test_a_test_drive_neither_teaches_nor_chooses(make_drive: Callable[..., Cach
         split_drives(drives, "track1", "track1")
     with pytest.raises(InputError, match="--test: no drive is called"):
         split_drives(drives, "0.25", "moon")
+
+
+def test_what_leaves_no_drive_is_blamed(drives: list[CachedDrive]) -> None:
+    all_of_them = "track0,track1,track2,track3,track4"
+    with pytest.raises(InputError, match=f"^--test {all_of_them} leaves no drive to train on"):
+        split_drives(drives, "0.2", all_of_them)
+    with pytest.raises(InputError, match=r"^--validation track1 leaves no .* beside --test track0"):
+        split_drives(drives[:2], "track1", "track0")
+
+
+def test_strides_that_leave_too_few_frames_are_named(make_drive: Maker) -> None:
+    drive = make_drive(angles=np.zeros(3), fps=0.3)
+    strided = replace(drive, frame_index=100 * drive.frame_index)
+    with pytest.raises(InputError, match=r"\(3 frames\): too short.*a smaller --stride"):
+        split_drives([strided], "0.99")
+    with pytest.raises(InputError, match=r"or other shares$"):
+        split_drives([drive], "0.99")
+
+
+def test_a_doubled_recording_is_refused(make_recording: Callable[..., Path]) -> None:
+    folder = make_recording("town")
+    refuse_doubled(open_recordings([folder]))
+    with pytest.raises(InputError, match=r"epoch01_front\.mp4 is given more than once"):
+        refuse_doubled(open_recordings([folder, folder / "epoch01_front.mp4"]))
 
 
 def test_the_end_of_a_single_drive_tests_after_a_gap(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import signal
 import subprocess
@@ -14,7 +15,8 @@ import keras
 import numpy as np
 import pytest
 
-from drive.errors import InputError, WeightsError
+from drive.errors import DivergedError, InputError, WeightsError
+from drive.steering import train
 from drive.steering.cache import CachedDrive
 from drive.steering.dataset import Samples
 from drive.steering.evaluate import evaluate, hardly_varies
@@ -126,6 +128,19 @@ def test_resuming_with_other_settings_or_frames_is_refused(
     other = split_drives([make_drive("x/1"), make_drive("y/1")], "0.5")
     with pytest.raises(InputError, match="their marks or their split"):
         train_steering(other, learnt.folder, learnt.settings, resume=True)
+
+
+def test_a_training_that_diverges_says_so_and_what_to_try(split: Split, out: Path) -> None:
+    with pytest.raises(DivergedError, match=r"diverged: try a tenth of the --learning-rate"):
+        train_steering(split, out, quick(learning_rate=1e30))
+
+
+def test_a_validation_loss_that_is_no_number_ends_the_training(
+    split: Split, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "mean_squared_error", lambda *_: math.inf)
+    with pytest.raises(DivergedError, match=r"validation loss in epoch 1.*--find-lr"):
+        train_steering(split, out, quick(epochs=1))
 
 
 def test_nothing_to_resume_is_said(out: Path) -> None:

@@ -185,7 +185,9 @@ def test_a_trial_that_diverges_counts_but_is_never_the_best(
         yield 0.5
         if len(asked) == 1:
             raise DivergedError("The loss is no longer a number")
-        yield math.nan if len(asked) == 2 else 1.0
+        if len(asked) == 2:
+            raise DivergedError("The validation loss is no longer a number")
+        yield 1.0
 
     asked = teach(diverging)
     results = Study.begin(out, search(3)).run(split)
@@ -382,7 +384,7 @@ def test_an_interrupted_search_leaves_its_finished_trials_and_a_hint(
 
     asked = teach(interrupted)
     assert main(["tune-steering", str(recording), "--out", str(out)]) == 130
-    assert "--resume" in capsys.readouterr().err
+    assert f"finished trials are kept; go on with --resume {out}\n" in capsys.readouterr().err
     assert len((out / "trials.csv").read_text().splitlines()) == 3
     assert (out / "best.toml").exists()
     assert (out / "search.png").exists()
