@@ -289,6 +289,9 @@ def test_a_mark_is_in_the_time_of_the_recording_not_of_the_part(
     page.do("DriveView.report.seek(1.0)")
     page.click(".marks .set")
     assert page.value("document.querySelector('#mark-start').value") == "3.000"
+    page.open("/compare?a=001-annotate&b=001-annotate", f"{SIDES}[0]?.duration > 7")
+    page.wait("document.querySelector('.controls .time').innerText.startsWith('0:02.00 / 0:10')")
+    assert page.texts(".axis span")[0] == "0:02"
 
 
 def test_the_loss_of_a_training_that_goes_on_grows(page: Page, results: Results) -> None:
