@@ -56,9 +56,13 @@ class VideoMaker:
         fps: int = 20,
         rotation: int = 0,
         audio: bool = False,
+        sound_s: float | None = None,
         key_frames_every: int = 10,
     ) -> Path:
-        """Write `frames` frames at `times_ms`, or at a constant `fps`; return the path."""
+        """Write `frames` frames at `times_ms`, or at a constant `fps`; return the path.
+
+        `audio` adds a tone as long as the pictures, or `sound_s` seconds of it.
+        """
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         times = times_ms or [round(index * 1000 / fps) for index in range(frames)]
@@ -77,7 +81,7 @@ class VideoMaker:
                 container.mux(stream.encode(picture))
             container.mux(stream.encode(None))
             if sound is not None:
-                _write_sound(container, sound, seconds=times[-1] / 1000)
+                _write_sound(container, sound, seconds=sound_s or times[-1] / 1000)
         return path
 
 

@@ -77,7 +77,8 @@ def test_losses_are_reported_even_when_quiet(
     done = capsys.readouterr()
     results = json.loads(done.out.strip().splitlines()[-1])
     assert results["frames_lost"] > 0
-    assert f"{results['frames_lost']} damaged or missing frames" in done.err
+    assert "video.mp4 breaks off after 1." in done.err
+    assert f"of 3.00 s, as if its copy had been cut short: {results['frames_lost']} f" in done.err
 
 
 def test_detect_on_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

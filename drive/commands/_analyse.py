@@ -525,13 +525,23 @@ def _summary(
         results["steering"] = sinks.steering.path
         results |= _plot_steering(context, sinks.steering)
     if reader.frames_lost:
-        context.warn(
-            f"{reader.frames_lost} damaged or missing frames of {Path(reader.source.name).name} "
-            "were skipped"
-        )
+        context.warn(_loss(reader))
     frames = "frame" if reader.frames_read == 1 else "frames"
     context.message(f"{reader.frames_read} {frames} -> {folder}")
     return results
+
+
+def _loss(reader: FrameReader) -> str:
+    """What of a source could not be read, in words."""
+    name, lost = Path(reader.source.name).name, reader.frames_lost
+    frames = "1 frame is" if lost == 1 else f"{lost} frames are"
+    if reader.breaks_off_s is None:
+        return f"{name}: {frames} damaged or missing and left out"
+    lasts = f" of {reader.info.duration_s:.2f}" if reader.info and reader.info.duration_s else ""
+    return (
+        f"{name} breaks off after {reader.breaks_off_s:.2f}{lasts} s, as if its copy had been cut "
+        f"short: {frames} missing or damaged"
+    )
 
 
 def _plot_steering(context: Context, table: SteeringTable) -> dict[str, Any]:
