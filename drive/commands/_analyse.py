@@ -218,6 +218,7 @@ def analyse_source(
         )
     if detects and reader.info:
         _check_region(args, reader.info)
+    context.run_folder()  # whether it can be written shows before the networks load
     with context.record.stage("load"):
         pictures = reader.source.kind is Kind.IMAGES
         detector = _load_detector(args, context, detector_weights, pictures) if detects else None
@@ -283,9 +284,14 @@ def _load_detector(
     from drive.cars.detector import load_detector, prefer_detail
     from drive.cars.tiles import with_tiles
 
+    network: dict[str, Any] = {
+        "exponent": args.exponent,
+        "detail": args.detail,
+        "threads": args.threads or 0,
+        "classes": _wanted_classes(args.classes),
+    }
     if weights:
         context.message(f"loading {weights}")
-    network = {"exponent": args.exponent, "detail": args.detail, "threads": args.threads or 0}
     detector = context.loaded(
         ("detector", weights, args.engine, *network.values()),
         lambda: load_detector(weights, args.engine, **network),
@@ -388,11 +394,11 @@ def _tracker(args: argparse.Namespace, detector: Detector) -> Tracker:
     return Tracker(detector.thresholds if args.conf is None else args.conf)
 
 
-def _wanted_classes(text: str | None) -> list[str] | None:
+def _wanted_classes(text: str | None) -> tuple[str, ...] | None:
     """Read `--classes`; None where it was not given."""
     if text is None:
         return None
-    names = [name.strip() for name in text.split(",") if name.strip()]
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
     if not names:
         raise InputError(f"--classes names classes, as car,bus. Received: {text!r}")
     return names
@@ -401,8 +407,7 @@ def _wanted_classes(text: str | None) -> list[str] | None:
 def _detection_settings(args: argparse.Namespace) -> Any:
     from drive.pipeline import DetectionSettings
 
-    classes = _wanted_classes(args.classes)
-    return DetectionSettings(args.region, args.conf, classes, args.every)
+    return DetectionSettings(args.region, args.conf, args.every)
 
 
 def _say_region(

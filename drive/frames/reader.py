@@ -84,7 +84,10 @@ def read_frames(
     if stride < 1:
         raise InputError(f"The stride is a whole number from 1. Received: {stride}")
     _check_times(found, start_s, end_s)
-    return FrameReader(found, stride, start_s, end_s, size, threads, planes)
+    reader = FrameReader(found, stride, start_s, end_s, size, threads, planes)
+    if reader.info is not None:
+        _check_start(reader.info, start_s)
+    return reader
 
 
 def _check_times(source: Source, start_s: float, end_s: float | None) -> None:
@@ -96,6 +99,15 @@ def _check_times(source: Source, start_s: float, end_s: float | None) -> None:
         )
     if source.kind is Kind.IMAGES and (start_s > 0 or end_s is not None):
         raise InputError(f"Pictures have no time to start or end at: {source.name}")
+
+
+def _check_start(info: VideoInfo, start_s: float) -> None:
+    """Refuse a start behind the end; the file itself has the last word on how long it is."""
+    if info.duration_s and start_s >= info.duration_s and start_s >= reach_s(info.path):
+        raise InputError(
+            f"The start lies behind the end of {info.path}, which lasts {info.duration_s:.2f} s. "
+            f"Received: {start_s:g} s"
+        )
 
 
 class FrameReader:
