@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -127,3 +128,18 @@ def make_recording(make_video: VideoMaker, tmp_path: Path) -> Callable[..., Path
         return folder
 
     return make
+
+
+@pytest.fixture
+def white_cars(tmp_path: Path) -> Path:
+    """A data set for the detector: four pictures of white cars on black."""
+    folder = tmp_path / "data"
+    (folder / "images").mkdir(parents=True)
+    rows = ["image,class,x1,y1,x2,y2"]
+    for number in range(4):
+        picture = np.zeros((64, 96, 3), np.uint8)
+        picture[20:50, 20 + number : 60 + number] = 255
+        cv2.imwrite(str(folder / f"images/{number}.png"), picture)
+        rows.append(f"{number}.png,car,{20 + number},20,{60 + number},50")
+    (folder / "labels.csv").write_text("\n".join(rows) + "\n")
+    return folder

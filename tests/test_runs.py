@@ -54,7 +54,7 @@ def test_out_that_cannot_be_written_is_refused(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(runs.tempfile, "TemporaryFile", refuse)
-    with pytest.raises(InputError, match="Nothing can be written into .*Permission denied"):
+    with pytest.raises(InputError, match=r"Nothing can be written into .*Permission denied"):
         open_run_folder("detect", str(tmp_path), False)
 
 

@@ -45,8 +45,9 @@ class VideoWriter:
 
     Frames are shown at `time_s` less the first frame's `time_s`, to 1/90000 s. A time that does
     not advance (a duplicate, a step back) becomes the previous one plus one tick and is counted.
-    The last frame lasts as long as the one before it, and the sound ends with it. Odd widths and heights, which yuv420p does
-    not have, are padded by repeating the last column or row: no pixel is lost or moved.
+    The last frame lasts as long as the one before it, and the sound ends with it. Odd widths and
+    heights, which yuv420p does not have, are padded by repeating the last column or row: no pixel
+    is lost or moved.
 
     Attributes:
         path: the final file.

@@ -268,6 +268,19 @@ def test_an_excerpt_is_told_in_the_time_of_its_source(
     assert text(".controls .time").startswith("0:10.4")
 
 
+def test_a_table_that_is_wider_than_a_phone_hints_at_more(page: Any) -> None:
+    more = "document.querySelector('.tables .table:not([hidden])').classList.contains('more')"
+    assert not page.execute_script(f"return {more}")
+    size = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        wait_for(page, more)
+        page.execute_script("document.querySelector('.tables .scroll').scrollLeft = 2000")
+        wait_for(page, f"!{more}")
+    finally:
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 def test_charts_say_in_words_what_they_show(page: Any) -> None:
     words = page.execute_script(
         "return document.querySelector('#chart-steering .canvas').getAttribute('aria-label')"

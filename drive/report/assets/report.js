@@ -79,13 +79,14 @@
         onRange: (range) => this._say("range", range),
       });
       const moments = this._moments(drive);
-      this.body.append(this._stage(moments), this.charts.root);
+      this.body.append(this._stage(moments));
+      if (drive.charts.length) this.body.append(this.charts.root);
       this.tables = this._tables(drive);
-      this.body.append(this.tables.root);
+      if (this.tables) this.body.append(this.tables.root);
       this.player.on("time", (time) => {
         this.charts.setDuration(this.player.duration);
         this.charts.setTime(time, !this.player.paused);
-        this.tables.follow(this.player.position);
+        if (this.tables) this.tables.follow(this.player.position);
         this._say("time", time);
       });
       for (const name of ["play", "pause"]) this.player.on(name, () => this._say(name));
@@ -198,7 +199,7 @@
     }
 
     _runs() {
-      const row = (run) => element("tr", {},
+      const row = (run) => element("tr", { class: run.status },
         element("th", { scope: "row" }, run.src ? element("a", { href: this.base + run.src }, run.title) : run.title),
         element("td", {}, run.status, run.reason ? element("small", {}, ` ${run.reason}`) : null),
         element("td", {}, run.facts.map((fact) => `${fact.value} ${fact.label}`).join(", ")));
