@@ -127,7 +127,7 @@ def _parser(name: str, module: ModuleType) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     module.configure(parser)
-    add_common_options(parser)
+    add_common_options(parser, without=getattr(module, "NO_USE_FOR", ()))
     return parser
 
 

@@ -43,13 +43,11 @@ class DetectionSettings:
     Attributes:
         region: `auto`, `full` or `X1,Y1,X2,Y2` in source pixels.
         conf: least score; None takes the detector's own thresholds.
-        classes: classes to report; None takes the detector's usual ones.
         every: run the network on every N-th frame and track between.
     """
 
     region: str = "auto"
     conf: float | None = None
-    classes: Sequence[str] | None = None
     every: int = 1
 
 
@@ -141,13 +139,13 @@ class Analyser:
             return None
         settings = self._settings
         if self._tracker is None or self.flicker is None:
-            return self._detector.detect(frame.image, region, settings.conf, settings.classes)
+            return self._detector.detect(frame.image, region, settings.conf)
         turn, self._turn = self._turn, (self._turn + 1) % settings.every
         if turn:
             shown = self._tracker.coast(frame.time_s)
         else:
             conf = self._tracker.low_conf
-            found = self._detector.detect(frame.image, region, conf, settings.classes)
+            found = self._detector.detect(frame.image, region, conf)
             strong = [d for d in found if d.score >= self._tracker.threshold(d.label)]
             self.flicker.add_found(strong, frame.time_s)
             view = Box(region.x1, region.y1, region.x2, region.y2) if region else None

@@ -9,6 +9,7 @@ import hashlib
 import json
 import platform
 import re
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -71,7 +72,8 @@ def open_run_folder(command: str, out: str | None, overwrite: bool) -> RunFolder
         overwrite: whether results that exist there may be replaced.
 
     Raises:
-        InputError: `out` is a file, or it holds a finished run and `overwrite` is off.
+        InputError: `out` is a file or cannot be written, or it holds a finished run and
+            `overwrite` is off.
     """
     if out is None:
         return RunFolder(_next_folder(command), overwrite)
@@ -86,6 +88,7 @@ def open_run_folder(command: str, out: str | None, overwrite: bool) -> RunFolder
             "Choose another --out, or allow it with --overwrite"
         )
     _make(path)
+    _prove_writable(path)
     return RunFolder(path, overwrite)
 
 
@@ -110,7 +113,19 @@ def _make(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"The folder {path} cannot be made: {error.strerror}") from error
+        raise InputError(
+            f"The folder {path} cannot be made there: {error.strerror}. Choose another"
+        ) from error
+
+
+def _prove_writable(path: Path) -> None:
+    try:
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"Nothing can be written into {path}: {error.strerror}. Choose another folder"
+        ) from error
 
 
 def sha256(path: str | Path) -> str:

@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -56,9 +57,13 @@ class VideoMaker:
         fps: int = 20,
         rotation: int = 0,
         audio: bool = False,
+        sound_s: float | None = None,
         key_frames_every: int = 10,
     ) -> Path:
-        """Write `frames` frames at `times_ms`, or at a constant `fps`; return the path."""
+        """Write `frames` frames at `times_ms`, or at a constant `fps`; return the path.
+
+        `audio` adds a tone as long as the pictures, or `sound_s` seconds of it.
+        """
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         times = times_ms or [round(index * 1000 / fps) for index in range(frames)]
@@ -77,7 +82,7 @@ class VideoMaker:
                 container.mux(stream.encode(picture))
             container.mux(stream.encode(None))
             if sound is not None:
-                _write_sound(container, sound, seconds=times[-1] / 1000)
+                _write_sound(container, sound, seconds=sound_s or times[-1] / 1000)
         return path
 
 
@@ -123,3 +128,18 @@ def make_recording(make_video: VideoMaker, tmp_path: Path) -> Callable[..., Path
         return folder
 
     return make
+
+
+@pytest.fixture
+def white_cars(tmp_path: Path) -> Path:
+    """A data set for the detector: four pictures of white cars on black."""
+    folder = tmp_path / "data"
+    (folder / "images").mkdir(parents=True)
+    rows = ["image,class,x1,y1,x2,y2"]
+    for number in range(4):
+        picture = np.zeros((64, 96, 3), np.uint8)
+        picture[20:50, 20 + number : 60 + number] = 255
+        cv2.imwrite(str(folder / f"images/{number}.png"), picture)
+        rows.append(f"{number}.png,car,{20 + number},20,{60 + number},50")
+    (folder / "labels.csv").write_text("\n".join(rows) + "\n")
+    return folder

@@ -253,3 +253,20 @@ def test_check_data_goes_on_behind_a_bad_recording(tmp_path: Path, make_video: V
     assert good["name"] == "drive/epoch02"
     assert bad["findings"][0]["code"] == "unreadable"
     assert "row 2" in bad["findings"][0]["text"]
+
+
+@pytest.mark.parametrize(
+    ("command", "useless"),
+    [
+        ("view", ["--out", "--overwrite", "--weights", "--seed"]),
+        ("compare", ["--weights", "--seed"]),
+    ],
+)
+def test_help_lists_no_option_that_does_nothing(
+    command: str, useless: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([command, "--help"])
+    said = capsys.readouterr().out
+    assert "--quiet" in said
+    assert [option for option in useless if option in said] == []

@@ -77,7 +77,8 @@ def test_losses_are_reported_even_when_quiet(
     done = capsys.readouterr()
     results = json.loads(done.out.strip().splitlines()[-1])
     assert results["frames_lost"] > 0
-    assert f"{results['frames_lost']} damaged or missing frames" in done.err
+    assert "video.mp4 breaks off after 1." in done.err
+    assert f"of 3.00 s, as if its copy had been cut short: {results['frames_lost']} f" in done.err
 
 
 def test_detect_on_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -157,6 +158,35 @@ def test_unknown_classes_are_refused(
     error = capsys.readouterr().err
     assert "spaceship" in error
     assert "motorcycle" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"--start": "9"}, "lies behind the end of video.mp4, which lasts 0.15 s. Received: 9 s"),
+        ({"--out": "video.mp4"}, "video.mp4 is a file"),
+        ({"--out": "video.mp4/out"}, "cannot be made there"),
+        ({"--region": "5,5,6,6"}, "at least 16 pixels wide and high"),
+    ],
+)
+def test_what_cannot_work_is_told_before_the_network_loads(
+    asked: dict[str, str],
+    told: str,
+    tmp_path: Path,
+    make_video: VideoMaker,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_video(frames=3)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("drive.cars.detector.load_detector", None)
+    options = [each for pair in ({"--out": "out"} | asked).items() for each in pair]
+    assert cli.main(["detect", "video.mp4", *options]) == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert error.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["video.mp4"]
 
 
 @pytest.mark.slow

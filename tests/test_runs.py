@@ -42,6 +42,22 @@ def test_out_that_is_a_file_is_refused(tmp_path: Path) -> None:
         open_run_folder("detect", str(tmp_path / "file"), True)
 
 
+def test_out_that_cannot_be_written_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file" / "below", Path("/proc/nowhere")):
+        with pytest.raises(InputError, match=r"cannot be made there: .*\. Choose another"):
+            open_run_folder("detect", str(place), False)
+
+    def refuse(**arguments: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(runs.tempfile, "TemporaryFile", refuse)
+    with pytest.raises(InputError, match=r"Nothing can be written into .*Permission denied"):
+        open_run_folder("detect", str(tmp_path), False)
+
+
 def test_atomic_files_are_whole_or_absent(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     with pytest.raises(RuntimeError), atomic(path) as part:

@@ -214,12 +214,14 @@ def analyse_source(
         threads=args.threads or 0,
         planes=not args.no_video,
     )
+    reader.check_start()
     if steers and args.smooth is not None and reader.source.kind is Kind.IMAGES:
         raise InputError(
             "--smooth works over time; pictures have none. Leave it out, or use a video"
         )
     if detects and reader.info:
         _check_region(args, reader.info)
+    context.run_folder()  # whether it can be written shows before the networks load
     with context.record.stage("load"):
         pictures = reader.source.kind is Kind.IMAGES
         detector = _load_detector(args, context, detector_weights, pictures) if detects else None
@@ -291,9 +293,14 @@ def _load_detector(
     from drive.cars.detector import load_detector, prefer_detail
     from drive.cars.tiles import with_tiles
 
+    network: dict[str, Any] = {
+        "exponent": args.exponent,
+        "detail": args.detail,
+        "threads": args.threads or 0,
+        "classes": _wanted_classes(args.classes),
+    }
     if weights:
         context.message(f"loading {weights}")
-    network = {"exponent": args.exponent, "detail": args.detail, "threads": args.threads or 0}
     detector = context.loaded(
         ("detector", weights, args.engine, *network.values()),
         lambda: load_detector(weights, args.engine, **network),
@@ -402,11 +409,11 @@ def _tracker(args: argparse.Namespace, detector: Detector) -> Tracker:
     return Tracker(detector.thresholds if args.conf is None else args.conf)
 
 
-def _wanted_classes(text: str | None) -> list[str] | None:
+def _wanted_classes(text: str | None) -> tuple[str, ...] | None:
     """Read `--classes`; None where it was not given."""
     if text is None:
         return None
-    names = [name.strip() for name in text.split(",") if name.strip()]
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
     if not names:
         raise InputError(f"--classes names classes, as car,bus. Received: {text!r}")
     return names
@@ -415,8 +422,7 @@ def _wanted_classes(text: str | None) -> list[str] | None:
 def _detection_settings(args: argparse.Namespace) -> Any:
     from drive.pipeline import DetectionSettings
 
-    classes = _wanted_classes(args.classes)
-    return DetectionSettings(args.region, args.conf, classes, args.every)
+    return DetectionSettings(args.region, args.conf, args.every)
 
 
 def _say_region(
@@ -549,13 +555,23 @@ def _summary(
         results["steering"] = sinks.steering.path
         results |= _plot_steering(context, sinks.steering)
     if reader.frames_lost:
-        context.warn(
-            f"{reader.frames_lost} damaged or missing frames of {Path(reader.source.name).name} "
-            "were skipped"
-        )
+        context.warn(_loss(reader))
     frames = "frame" if reader.frames_read == 1 else "frames"
     context.message(f"{reader.frames_read} {frames} -> {folder}")
     return results
+
+
+def _loss(reader: FrameReader) -> str:
+    """What of a source could not be read, in words."""
+    name, lost = Path(reader.source.name).name, reader.frames_lost
+    frames = "1 frame is" if lost == 1 else f"{lost} frames are"
+    if reader.breaks_off_s is None:
+        return f"{name}: {frames} damaged or missing and left out"
+    lasts = f" of {reader.info.duration_s:.2f}" if reader.info and reader.info.duration_s else ""
+    return (
+        f"{name} breaks off after {reader.breaks_off_s:.2f}{lasts} s, as if its copy had been cut "
+        f"short: {frames} missing or damaged"
+    )
 
 
 def _plot_steering(context: Context, table: SteeringTable) -> dict[str, Any]:

@@ -55,21 +55,27 @@ class Parser(argparse.ArgumentParser):
         sys.exit(EXIT_WRONG_INPUT)
 
 
-def add_common_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that every command has; those a command added itself are left alone."""
+def add_common_options(parser: argparse.ArgumentParser, without: Iterable[str] = ()) -> None:
+    """Add the options that every command has; those a command added itself are left alone.
+
+    Args:
+        parser: of the command.
+        without: options that the command has no use for.
+    """
     group = parser.add_argument_group("common options")
-    _add(group, "--out", metavar="DIR", help="folder for results (default: a new one in outputs/)")
-    _add(group, "--overwrite", action="store_true", help="results already in --out may be replaced")
-    _add(group, "--weights", metavar="FILE", help="weights or model file (default: what ships)")
-    _add(group, "--config", metavar="FILE.toml", help="options from a file; the line's own win")
-    _add(group, "--seed", type=_seed, default=0, metavar="N", help="random seed (default: 0)")
-    _add(group, "--quiet", action="store_true", help="no progress, no messages; only warnings")
-    _add(group, "--json", action="store_true", help="last line on standard output: the results")
 
+    def add(option: str, **settings: Any) -> None:
+        if option not in without:
+            with contextlib.suppress(argparse.ArgumentError):
+                group.add_argument(option, **settings)
 
-def _add(group: argparse._ArgumentGroup, option: str, **settings: Any) -> None:
-    with contextlib.suppress(argparse.ArgumentError):
-        group.add_argument(option, **settings)
+    add("--out", metavar="DIR", help="folder for results (default: a new one in outputs/)")
+    add("--overwrite", action="store_true", help="results already in --out may be replaced")
+    add("--weights", metavar="FILE", help="weights or model file (default: what ships)")
+    add("--config", metavar="FILE.toml", help="options from a file; the line's own win")
+    add("--seed", type=_seed, default=0, metavar="N", help="random seed (default: 0)")
+    add("--quiet", action="store_true", help="no progress, no messages; only warnings")
+    add("--json", action="store_true", help="last line on standard output: the results")
 
 
 def whole_number(text: str) -> int:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from drive.commands._common import Context
 from drive.errors import InputError
 
+if TYPE_CHECKING:
+    from drive.types import VideoInfo
+
 HELP = "Put two result videos side by side, and make a short GIF of them."
 EXAMPLE = "compare outputs/001-detect/video.mp4 outputs/002-detect/video.mp4"
 
+NO_USE_FOR = ("--weights", "--seed")
 VIDEO_FILE = "side_by_side.mp4"
 PREVIEW_FILE = "preview.gif"
 PREVIEW_WIDTH = 640
@@ -34,19 +39,30 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Write `side_by_side.mp4` and `preview.gif`."""
     from drive.frames.probe import probe
-    from drive.render.compare import preview_gif, side_by_side
+    from drive.render.compare import default_labels, preview_gif, side_by_side
 
     if not args.seconds > 0:
         raise InputError(f"--seconds is above 0. Received: {args.seconds:g}")
-    for video in (args.a, args.b):
-        probe(video)
+    labels = tuple(args.labels) if args.labels else default_labels(Path(args.a), Path(args.b))
+    sides = []
+    for video, label in zip((args.a, args.b), labels, strict=True):
+        sides.append(_side(label, probe(video)))
         context.record.add_input(video)
     folder = context.run_folder()
     video_path, preview_path = folder.file(VIDEO_FILE), folder.file(PREVIEW_FILE)
-    labels = tuple(args.labels) if args.labels else None
     with context.record.stage("side_by_side"):
         seconds = side_by_side(args.a, args.b, video_path, height=args.height, labels=labels)
     with context.record.stage("preview"):
         preview_gif(video_path, preview_path, seconds=args.seconds, width=PREVIEW_WIDTH)
     context.message(f"wrote {video_path} ({seconds:.1f} s) and {preview_path}")
-    return {"video": video_path, "preview": preview_path, "seconds": seconds}
+    return {"video": video_path, "preview": preview_path, "seconds": seconds, "sides": sides}
+
+
+def _side(name: str, info: VideoInfo) -> dict[str, Any]:
+    return {
+        "name": name,
+        "seconds": info.duration_s,
+        "width": info.width,
+        "height": info.height,
+        "fps": info.average_fps or info.nominal_fps,
+    }

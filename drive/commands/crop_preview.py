@@ -42,6 +42,7 @@ def save_preview(args: argparse.Namespace, context: Context, at_s: float) -> Pat
     from drive.render.preview import crop_preview
     from drive.sinks import save_image
 
+    context.run_folder()  # whether it can be written shows before the network loads
     with read_frames(args.source, start_s=at_s) as reader:
         frame = next(iter(reader), None)
     if frame is None:

@@ -15,6 +15,7 @@ from drive.runs import OUTPUTS
 HELP = "Open the results in a browser: list, reports, two runs compared, bad stretches marked."
 EXAMPLE = "view outputs"
 
+NO_USE_FOR = ("--out", "--overwrite", "--weights", "--seed")
 AFTER_INTERRUPT = "the server has stopped"
 
 

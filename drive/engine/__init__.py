@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drive.engine.base import Engine, check_model_file
+from drive.engine.file_form import check_form
 from drive.errors import InputError, WeightsError
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def _check(path: Path, engine: str) -> None:
     check_model_file(path)
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"a model file ends in one of {', '.join(SUFFIXES)}; received: {path}")
+    check_form(path)
 
 
 def _candidates(path: Path, build: Builder | None) -> list[str]:

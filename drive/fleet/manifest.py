@@ -120,10 +120,12 @@ class Manifest:
                 f"There is no {MANIFEST} in {folder}. Expected the folder of a run over several "
                 "videos"
             ) from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"{path} is no readable manifest: {error}") from None
+        except InputError:
+            raise
+        except (KeyError, TypeError):
+            raise _unreadable(path, "entries are missing or have another form") from None
+        except (OSError, ValueError) as error:
+            raise _unreadable(path, str(error)) from None
 
     def write(self) -> None:
         """Write the file, whole or not at all."""
@@ -182,3 +184,9 @@ class Manifest:
             number += 1
             name = f"{stem}-{number}"
         return name
+
+
+def _unreadable(path: Path, reason: str) -> InputError:
+    return InputError(
+        f"{path} is no readable manifest: {reason}. Begin the run anew, without --resume"
+    )

@@ -29,6 +29,7 @@ from drive.frames.video import (
     TimeTable,
     open_container,
     packets,
+    reach_s,
     rotation_clockwise,
     video_stream,
 )
@@ -36,6 +37,12 @@ from drive.types import HD_HEIGHT, Frame, VideoInfo
 
 GAP = 1.5
 """A step this many times the usual one means that a frame may be missing."""
+
+DECLARE_FRAMES, DECLARE_DURATION = "mp4", ("matroska", "flv")
+"""Containers that say at their beginning how many frames they hold, or how long they last."""
+
+MISSING_END_S = 0.25
+"""A file that ends this much before the duration it declares was cut off; containers round."""
 
 UNSPECIFIED_COLORSPACE = 2
 HD_COLORSPACES, SD_COLORSPACES = {1, UNSPECIFIED_COLORSPACE}, {5, 6, UNSPECIFIED_COLORSPACE}
@@ -98,7 +105,9 @@ class FrameReader:
         source: what is read.
         info: of a video file; None for images, cameras and streams.
         frames_read: frames given out so far.
-        frames_lost: damaged packets, missing frames and unreadable images so far.
+        frames_lost: damaged packets, missing frames and unreadable images so far; where a file
+            that breaks off tells its duration only, those missing behind that are estimated.
+        breaks_off_s: where a file ends that was cut off; None where it is whole, or not read yet.
     """
 
     def __init__(
@@ -115,6 +124,7 @@ class FrameReader:
         self.info: VideoInfo | None = probe(source.name) if source.kind is Kind.VIDEO else None
         self.frames_read = 0
         self.frames_lost = 0
+        self.breaks_off_s: float | None = None
         self._stride = stride
         self._start_s = start_s
         self._end_s = end_s
@@ -122,6 +132,21 @@ class FrameReader:
         self._threads = threads
         self._planes = planes
         self._frames = self._read()
+
+    def check_start(self) -> None:
+        """Refuse a start behind the end; the file itself has the last word on how long it is.
+
+        Raises:
+            InputError: no frame would be read.
+        """
+        info, start_s = self.info, self._start_s
+        if info is None or not info.duration_s or start_s < info.duration_s:
+            return
+        if start_s >= reach_s(info.path):
+            raise InputError(
+                f"The start lies behind the end of {info.path}, which lasts "
+                f"{info.duration_s:.2f} s. Received: {start_s:g} s"
+            )
 
     @property
     def expected(self) -> int | None:
@@ -180,8 +205,8 @@ class FrameReader:
                 if time_s >= self._start_s and index % self._stride == 0:
                     image, planes = self._to_image(picture), self._to_planes(picture)
                     yield Frame(index, time_s, image, name, planes)
-            clock.finish(declares_length="mp4" in container.format.name)
-            self.frames_lost = clock.frames_lost
+            clock.finish(container)
+            self.frames_lost, self.breaks_off_s = clock.frames_lost, clock.breaks_off_s
 
     @staticmethod
     def _decode(
@@ -270,11 +295,13 @@ class _Clock:
     Attributes:
         packets_damaged: packets that the decoder refused.
         packets_hidden: packets that the file itself marks as not to be shown.
+        breaks_off_s: where a file ends that was cut off, seconds after the first frame.
     """
 
     def __init__(self, stream: VideoStream, name: str, is_file: bool) -> None:
         self.packets_damaged = 0
         self.packets_hidden = 0
+        self.breaks_off_s: float | None = None
         self._time_base = stream.time_base or Fraction(1)
         self._declared = stream.frames
         self._stream = stream
@@ -312,13 +339,34 @@ class _Clock:
         index = self._index(pts)
         self._next_index = index + 1
         self._last_pts = pts
-        return index, float((pts - self._first_pts) * self._time_base)
+        return index, self._seconds(pts - self._first_pts)
 
-    def finish(self, declares_length: bool) -> None:
+    def finish(self, container: av.container.InputContainer) -> None:
         """Count the frames that a file which was cut off declares but does not hold."""
-        declared = self._declared - self.packets_hidden
-        if declares_length and self._next_index is not None:
+        if self._next_index is None or self._last_pts is None or self._first_pts is None:
+            return
+        step = self._usual_step or 0
+        end, kind = self._last_pts + step, container.format.name
+        missing_s = 0.0
+        if DECLARE_FRAMES in kind:
+            declared = self._declared - self.packets_hidden
             self._missed += max(0, declared - self._next_index)
+            if declared > self._next_index:
+                missing_s = self._seconds(self._first_pts + (self._stream.duration or 0) - end)
+        elif self._is_file and kind.startswith(DECLARE_DURATION) and container.duration:
+            missing_s = self._missing_s(container.duration / av.time_base, self._seconds(end))
+            self._missed += round(missing_s / self._seconds(step)) if step else 0
+        if missing_s > 0:
+            self.breaks_off_s = self._seconds(end - self._first_pts)
+
+    def _missing_s(self, declared_s: float, end_s: float) -> float:
+        """Seconds missing behind the last frame; sound may reach further than pictures."""
+        if declared_s - end_s < MISSING_END_S or declared_s - reach_s(self._name) < MISSING_END_S:
+            return 0.0
+        return declared_s - end_s
+
+    def _seconds(self, ticks: int) -> float:
+        return float(ticks * self._time_base)
 
     def _origin(self, pts: int) -> int:
         """The first frame's timestamp, also when damage has swallowed that frame."""

@@ -20,6 +20,9 @@ in front of it rise above it. A wide frame is limited by its width in the networ
 ROAD_BOTTOM = 0.94
 """Share of the frame's height where the hood or a burnt-in caption usually begins."""
 
+SMALLEST_SIDE = 16
+"""Pixels a side of a region that a user may name: in less, no car can be told from a stain."""
+
 PUBLISHED_FRAME = (1280, 720)
 PUBLISHED_CROP = (500, 300, 1280, 650)
 """x1, y1, x2, y2 of the crop that the published tiny YOLO v1 port takes: [300:650, 500:1280]."""
@@ -103,7 +106,8 @@ class Region:
             auto: what `auto` means for the network at hand; `Region.road` where none is given.
 
         Raises:
-            InputError: the text is none of the three, or the region lies outside the frame.
+            InputError: the text is none of the three, or the region lies outside the frame or is
+                smaller than `SMALLEST_SIDE` a side.
         """
         if text == "auto":
             return (auto or cls.road)(width, height)
@@ -119,6 +123,11 @@ class Region:
         if x2 > width or y2 > height:
             raise InputError(
                 f"--region must lie inside the frame of {width}x{height} pixels. Received: {text}"
+            )
+        if min(region.width, region.height) < SMALLEST_SIDE:
+            raise InputError(
+                f"--region must be at least {SMALLEST_SIDE} pixels wide and high. "
+                f"Received: {text}, which is {region.width}x{region.height}"
             )
         return region
 

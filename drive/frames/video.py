@@ -5,6 +5,7 @@ Knows containers and packets; knows nothing of pictures, steering or results.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,10 +88,11 @@ def rotation_clockwise(frame: av.VideoFrame) -> int:
 
 
 def packets(
-    container: av.container.InputContainer, stream: VideoStream
+    container: av.container.InputContainer, *streams: VideoStream
 ) -> Iterator[av.packet.Packet]:
-    """The stream's packets up to the end of the file or to where it breaks off for good."""
-    iterator = container.demux(stream)
+    """The packets of these streams (of all, without any) up to the end of the file or to where it
+    breaks off for good."""
+    iterator = container.demux(*streams)
     while True:
         try:
             yield next(iterator)
@@ -99,6 +101,25 @@ def packets(
         except av.error.FFmpegError:
             # The demuxer lost its place (a file cut off in the middle): what was read stays.
             return
+
+
+def reach_s(source: str) -> float:
+    """The moment up to which a file holds anything, picture or sound, in seconds of its own clock.
+
+    The last packet is taken to last as long as the longest one of its stream, so that a slow
+    slide show is not taken for a file that breaks off; infinite where no stream has two packets.
+    """
+    latest: dict[int, float] = {}
+    longest: dict[int, float] = {}
+    with open_container(source) as container:
+        for packet in packets(container):
+            if packet.pts is None or packet.time_base is None:
+                continue
+            number, time_s = packet.stream.index, float(packet.pts * packet.time_base)
+            if number in latest:
+                longest[number] = max(longest.get(number, 0.0), time_s - latest[number])
+            latest[number] = max(time_s, latest.get(number, time_s))
+    return max((latest[number] + step_s for number, step_s in longest.items()), default=math.inf)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -76,21 +76,21 @@ class SoundTrack:
             self._source.seek(int(self._start_s * av.time_base))
         self._pending = self._units()
 
-    def write_until(self, time_s: float | None) -> None:
-        """Write what sounds up to `time_s` seconds of the output; None writes all that is left."""
+    def write_until(self, time_s: float) -> None:
+        """Write what begins to sound up to `time_s` seconds of the output."""
         if self._pending is None:
             return
         while self._ahead is not None or self._advance():
             assert self._ahead is not None
             start_s, unit = self._ahead
-            if time_s is not None and start_s > time_s:
+            if start_s > time_s:
                 return
             self._write(unit)
             self._ahead = None
 
-    def finish(self) -> None:
-        """Write what is left, and empty the encoder."""
-        self.write_until(None)
+    def finish(self, end_s: float) -> None:
+        """Write what is left up to where the pictures end, and empty the encoder."""
+        self.write_until(end_s)
         if not self.copied and self._pending is not None:
             self._mux(self._out.encode(None))
 

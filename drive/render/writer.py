@@ -45,8 +45,9 @@ class VideoWriter:
 
     Frames are shown at `time_s` less the first frame's `time_s`, to 1/90000 s. A time that does
     not advance (a duplicate, a step back) becomes the previous one plus one tick and is counted.
-    The last frame lasts as long as the one before it. Odd widths and heights, which yuv420p does
-    not have, are padded by repeating the last column or row: no pixel is lost or moved.
+    The last frame lasts as long as the one before it, and the sound ends with it. Odd widths and
+    heights, which yuv420p does not have, are padded by repeating the last column or row: no pixel
+    is lost or moved.
 
     Attributes:
         path: the final file.
@@ -174,6 +175,11 @@ class VideoWriter:
                 f"{self.path}: frame {self.frames_written} has no time. Received: {time_s}"
             )
 
+    @property
+    def _end_s(self) -> float:
+        """Where the last picture ends, in seconds of the output."""
+        return ((self._last_pts or 0) + self._duration) / TICKS_PER_SECOND
+
     def _advance_clock(self, time_s: float) -> int:
         """The frame's time in ticks, always later than the one before."""
         if self._first_s is None:
@@ -205,7 +211,7 @@ class VideoWriter:
         try:
             self._mux(self._stream.encode(None))
             if self._sound is not None:
-                self._sound.finish()
+                self._sound.finish(self._end_s)
             self._container.close()
         except ENCODE_ERRORS as error:
             raise self._error("the file was not completed", error) from error

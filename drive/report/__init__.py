@@ -42,7 +42,8 @@ The data:
     DRIVE = {
       "name": "traffic",
       "video": {"src": "traffic.mp4", "width": 960, "height": 540, "annotated": true} or null,
-      "first_s": 0.0,                     # time_s of the tables at second 0 of the video's clock
+      "first_s": 0.0,                     # time_s of the tables at second 0 of the video's clock;
+                                          # the page adds it to every moment that it writes
       "duration": 9.9,
       "frames": {"index": COLUMN, "time": COLUMN},  # the video's clock in seconds, ascending
       "charts": [{

@@ -35,6 +35,8 @@ def _analysed(results: Numbers, record: Numbers) -> list[Fact | None]:
     pace = frames / float(seconds) if frames and seconds else 0.0
     rate = f"analysed at {pace:.{0 if pace >= 10 else 1}f} a second" if pace else ""
     return [
+        _number("videos", results.get("videos")),
+        _number("failed", results.get("failed") or None),
         _number("frames", frames, f"{lost:,} lost" if lost else rate),
         _number("boxes", results.get("boxes"), share),
         _number("tracks", results.get("tracks")),
@@ -56,6 +58,19 @@ def _simulated(results: Numbers, record: Numbers) -> list[Fact | None]:
         _measure("mean offset", results.get("mean_abs_offset_m"), " m", 2),
         _measure("driven", metres / 1000 if metres else None, " km", 2),
     ]
+
+
+def _compared(results: Numbers, record: Numbers) -> list[Fact | None]:
+    sides = zip(("left", "right"), results.get("sides", []), strict=False)
+    return [
+        _measure("length", results.get("seconds"), " s", 1),
+        *(_measure(where, side["seconds"], " s", 1, _in_words(side)) for where, side in sides),
+    ]
+
+
+def _in_words(side: Numbers) -> str:
+    rate = f", {side['fps']:.4g} frames a second" if side.get("fps") else ""
+    return f"{side['name']}: {side['width']} by {side['height']} pixels{rate}"
 
 
 def _trained_steering(results: Numbers, record: Numbers) -> list[Fact | None]:
@@ -120,6 +135,7 @@ def _duration(seconds: float) -> str:
 
 
 _SAYERS: dict[str, Callable[[Numbers, Numbers], list[Fact | None]]] = {
+    "compare": _compared,
     "evaluate-steering": _evaluated,
     "simulate": _simulated,
     "train-steering": _trained_steering,

@@ -5,7 +5,6 @@ Nothing that is missing is an error: a report shows what there is.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,10 +14,18 @@ from urllib.parse import quote
 
 import numpy as np
 
-from drive.errors import InputError, MissingFileError
+from drive.errors import DriveError, InputError, MissingFileError
 from drive.report.clock import read_clock
 from drive.report.drives import DriveView, Frames, Video, frames_of_boxes
 from drive.report.facts import Fact, facts_of
+from drive.report.json_files import (
+    MANIFEST_FORM,
+    METRICS_FORM,
+    RUN_FORM,
+    command_of,
+    read_json,
+    title_of,
+)
 from drive.report.tables import Boxes, Series, read_boxes, read_series
 from drive.report.training import read_training
 
@@ -59,25 +66,36 @@ def read_report(folder: str | Path, record: RunRecord | None = None) -> dict[str
 
     Raises:
         MissingFileError: there is no such folder.
-        InputError: one of its tables is damaged.
+        InputError: one of its tables or JSON files is damaged.
     """
     home = Path(folder)
     if not home.is_dir():
         raise MissingFileError(f"There is no folder {home}. Name the folder of a run")
-    if record is None:
-        record = _read_json(home / RUN)
-    metrics = _read_json(home / METRICS)
+    if record is not None:
+        return _report(home, record)
+    try:
+        return _report(home, read_json(home / RUN, RUN_FORM))
+    except DriveError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"A JSON file of {home} says something that drive does not write there ({error})"
+        ) from error
+
+
+def _report(home: Path, record: RunRecord) -> dict[str, Any]:
+    metrics = read_json(home / METRICS, METRICS_FORM)
     training = read_training(home)
     views = [] if training else _drives(home, record, metrics)
     drives = [view.data() for view in views]
     pictures = _source_pictures(home)
     if pictures:
         drives = [_of_pictures(home, pictures)]
-    command = _command(record)
+    command = command_of(record)
     return {
         "format": FORMAT,
         "command": command,
-        "title": _title(record, home),
+        "title": title_of(record, home),
         "started": str(record.get("started", "")),
         "command_line": " ".join(map(str, record.get("command", []))),
         "live": False,
@@ -103,39 +121,12 @@ def _errors(views: list[DriveView], metrics: Mapping[str, Any]) -> list[Fact]:
     return [{"label": "mean error", "value": f"{errors[0]:.2f}°", "note": "model and human"}]
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    """A JSON file's object; nothing where there is none."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}. Remove it, or run again") from error
-    return found if isinstance(found, dict) else {}
-
-
-def _command(record: RunRecord) -> str:
-    words = record.get("command", [])
-    return str(words[1]) if len(words) > 1 else ""
-
-
 def _settings(record: RunRecord) -> dict[str, Any]:
     return {k: v for k, v in record.get("settings", {}).items() if v not in (None, False, [])}
 
 
 def _plainly(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _title(record: RunRecord, home: Path) -> str:
-    """What the run is about: the name of its source, else of its folder."""
-    settings = record.get("settings", {})
-    asked = settings.get("source") or settings.get("recordings") or settings.get("datasets")
-    names = [asked] if isinstance(asked, str) else list(asked or [])
-    if not names:
-        return home.resolve().name
-    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    return (Path(str(names[0])).name or str(names[0])) + more
 
 
 def _files(home: Path) -> list[dict[str, Any]]:
@@ -151,32 +142,33 @@ def _files(home: Path) -> list[dict[str, Any]]:
 def _drives(home: Path, record: RunRecord, metrics: Mapping[str, Any]) -> list[DriveView]:
     if (home / SIMULATION).is_file():
         return _simulated(home, record, metrics)
-    if _command(record) == "evaluate-steering":
+    if command_of(record) == "evaluate-steering":
         return _evaluated(home, record, metrics)
     return _analysed(home, record)
 
 
 def _analysed(home: Path, record: RunRecord) -> list[DriveView]:
-    """Of `detect`, `predict-steering` and `annotate`: one video."""
+    """Of `detect`, `predict-steering` and `annotate`: one video; of `compare`: nothing else."""
     if (home / IMAGES).is_dir() or (home / MANIFEST).is_file():
         return []
     path = _video_of(home, record)
     clock = read_clock(path, times=not (home / STEERING).is_file())
     boxes = read_boxes(home / DETECTIONS) if (home / DETECTIONS).is_file() else None
     series = read_series(home / STEERING).get("") if (home / STEERING).is_file() else None
-    if boxes is None and series is None:
-        return []
+    times = clock.time_s if clock and len(clock.time_s) else None
     if series is not None:
         frames = _frames_of(series)
-    else:
-        assert boxes is not None
+    elif boxes is not None:
         start_s = float(record.get("settings", {}).get("start") or 0.0)
-        times = clock.time_s if clock and len(clock.time_s) else None
         frames = frames_of_boxes(boxes, times, _ends(record), start_s)
+    elif times is not None:
+        frames = Frames(np.arange(len(times)), times, 0.0)
+    else:
+        return []
     if not len(frames.index):
         return []
     video = Video(quote(path.name), clock.width, clock.height) if path and clock else None
-    view = DriveView(path.stem if path else _title(record, home), frames, video)
+    view = DriveView(path.stem if path else title_of(record, home), frames, video)
     if series is not None:
         view.add_steering(series)
     if boxes is not None:
@@ -207,7 +199,7 @@ def _frames_of(series: Series, first_s: float | None = None) -> Frames:
 
 def _evaluated(home: Path, record: RunRecord, metrics: Mapping[str, Any]) -> list[DriveView]:
     """Of `evaluate-steering`: each recording, with its own video where that still lies there."""
-    names = list(metrics.get("recordings", {})) or [_title(record, home)]
+    names = list(metrics.get("recordings", {})) or [title_of(record, home)]
     sources = [str(each.get("path", "")) for each in record.get("inputs", [])][::2]
     views = []
     for number, name in enumerate(names):
@@ -260,7 +252,7 @@ def _simulated(home: Path, record: RunRecord, metrics: Mapping[str, Any]) -> lis
 def _runs(home: Path) -> list[dict[str, Any]]:
     """The videos of a run over several, each with its own report."""
     runs = []
-    for entry in _read_json(home / MANIFEST).get("videos", []):
+    for entry in read_json(home / MANIFEST, MANIFEST_FORM).get("videos", []):
         results = entry.get("results", {})
         page = home / str(entry.get("folder")) / "report.html"
         runs.append(

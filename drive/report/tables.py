@@ -14,6 +14,8 @@ import numpy as np
 from drive.errors import InputError
 
 BOX = ("x1", "y1", "x2", "y2")
+LAST_FRAME = 10_000_000
+"""Four days of video: a larger number is a mistake, and would fill the memory with frames."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,10 +121,28 @@ def _read(
                     append(float(cell) if cell else math.nan)
                 for place, append_word in add_word:
                     append_word(sys.intern(row[place]))
-    except (ValueError, IndexError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: a number in every cell expected. {error}") from error
-    except (OSError, csv.Error) as error:
+    except InputError:
+        raise
+    except IndexError as error:
+        raise InputError(
+            f"{path}, line {rows.line_num}: {len(header)} cells expected. Received: {len(row)}"
+        ) from error
+    except (OSError, UnicodeError, csv.Error) as error:
         raise InputError(f"{path} cannot be read as a table: {error}") from error
-    return words, {name: np.array(values, dtype=np.float64) for name, values in numbers.items()}
+    except ValueError as error:
+        raise InputError(
+            f"{path}, line {rows.line_num}: a number expected. Received: {cell!r}"
+        ) from error
+    columns = {name: np.array(values, dtype=np.float64) for name, values in numbers.items()}
+    _check_range(path, "frame", columns["frame"], 0, LAST_FRAME)
+    _check_range(path, "time_s", columns["time_s"], -sys.float_info.max, sys.float_info.max)
+    return words, columns
+
+
+def _check_range(path: Path, name: str, values: np.ndarray, least: float, most: float) -> None:
+    wrong = np.flatnonzero(~((values >= least) & (values <= most)))
+    if len(wrong):
+        raise InputError(
+            f"{path}, row {wrong[0] + 1}: {name} is no number that it can be. "
+            f"Received: {values[wrong[0]]:g}"
+        )

@@ -11,6 +11,7 @@ Handlers are plain functions, so that each works in a thread of its own.
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
@@ -52,10 +53,15 @@ from drive.view.runs import (
 )
 
 ASSETS = Path(__file__).parent / "assets"
-HEAD = "\n".join(
-    f'<link rel="stylesheet" href="{address}">'
-    for address in ("/assets/colours.css", f"/report-assets/{STYLE}", "/assets/view.css")
-)
+HEAD = f"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/assets/colours.css">
+<link rel="stylesheet" href="/report-assets/{STYLE}">
+<link rel="stylesheet" href="/assets/view.css">"""
 UNFINISHED = ("running", "stopped")
 ASKED = ("command", "title", "started", "command_line", "settings")
 """What the live report of a training knows before there is a `run.json`."""
@@ -77,14 +83,32 @@ UNKNOWN = "application/octet-stream"
 Handler = Callable[[Request], Response]
 
 
+class _Json(JSONResponse):
+    """JSON with null for numbers that are none: `run.json` may hold a NaN, browsers know none."""
+
+    def render(self, content: Any) -> bytes:
+        try:
+            return super().render(content)
+        except ValueError:
+            return super().render(_finite(content))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def make_app(root: Path) -> Starlette:
     """The application that shows the runs below `root`."""
     shelf = _Shelf(root.resolve())
-    pages = {"/": "list.html", "/compare": "compare.html"}
     return Starlette(
         routes=[
-            *(Route(path, _page(name)) for path, name in pages.items()),
-            Route("/run/{run:path}", _page("run.html")),
+            Route("/", lambda request: _page("list.html")),
+            Route("/compare", lambda request: _page("compare.html")),
+            Route("/run/{run:path}", shelf.page),
             Route("/api/runs", _told(shelf.runs)),
             Route("/api/report/{run:path}", _told(shelf.report)),
             Route("/api/marks", _told(shelf.marks)),
@@ -100,18 +124,13 @@ def make_app(root: Path) -> Starlette:
     )
 
 
-def _page(name: str) -> Handler:
-    """A page with the style and the scripts of reports put in."""
+def _page(name: str, status: int = 200) -> Response:
+    """A page with its head and the scripts of reports put in."""
     scripts = [f'<script src="/report-assets/{each}" defer></script>' for each in SCRIPTS]
-    parts = {"<!--head-->": HEAD, "<!--scripts-->": "\n".join(scripts)}
-
-    def page(request: Request) -> Response:
-        text = (ASSETS / name).read_text(encoding="utf-8")
-        for mark, part in parts.items():
-            text = text.replace(mark, part)
-        return HTMLResponse(text)
-
-    return page
+    text = (ASSETS / name).read_text(encoding="utf-8")
+    for mark, part in {"<!--head-->": HEAD, "<!--scripts-->": "\n".join(scripts)}.items():
+        text = text.replace(mark, part)
+    return HTMLResponse(text, status)
 
 
 def _colours(request: Request) -> Response:
@@ -148,6 +167,14 @@ class _Shelf:
         entries = [asdict(entry) for entry in list_runs(self._root)]
         return JSONResponse({"folder": str(self._root), "runs": entries})
 
+    def page(self, request: Request) -> Response:
+        """The page of a run, also of one that is not there: it says so."""
+        try:
+            run_folder(self._root, request.path_params["run"])
+        except MissingFileError:
+            return _page("run.html", 404)
+        return _page("run.html")
+
     def report(self, request: Request) -> Response:
         """The data of a run's report, its settings, its state and its recordings."""
         run = request.path_params["run"]
@@ -159,8 +186,8 @@ class _Shelf:
             report = read_report(folder)
             if data["state"] in UNFINISHED:
                 report |= _as_it_goes_on(folder, report, data["state"])
-            data["report"] = _with_sources(report, run, recordings)
-        except (DriveError, LookupError, TypeError, ValueError, AttributeError) as error:
+            data["report"] = _with_sources(report, run, recordings) | self._linked(report, run)
+        except DriveError as error:
             data["error"] = f"The report cannot be made: {error}"
         files = sorted(entry for entry in folder.iterdir() if entry.is_file())
         data |= {
@@ -169,7 +196,22 @@ class _Shelf:
             "recordings": [recording.data() for recording in recordings],
             "files": [{"name": file.name, "bytes": file.stat().st_size} for file in files],
         }
-        return JSONResponse(data)
+        return _Json(data)
+
+    def _linked(self, report: dict[str, Any], run: str) -> dict[str, Any]:
+        """The videos of a run over several, each with a link to its own page of this server."""
+        return {
+            "runs": [each | {"src": self._page_of(run, each["title"])} for each in report["runs"]]
+        }
+
+    def _page_of(self, run: str, inner: str) -> str | None:
+        """The page of a run inside another, relative to where the outer one's files are."""
+        name = f"{run}/{inner}".lstrip("/")
+        try:
+            run_folder(self._root, name)
+        except MissingFileError:
+            return None
+        return f"{_top(run)}run/{quote(name)}"
 
     def marks(self, request: Request) -> Response:
         folder = run_folder(self._root, request.query_params.get("run", ""))
@@ -252,15 +294,19 @@ def _with_sources(
     """
     numbers = {recording.name: number for number, recording in enumerate(recordings)}
     only = 0 if len(recordings) == len(report["drives"]) == 1 else None
-    top = "../" * (1 + len(PurePosixPath(run).parts))
     for each in report["drives"]:
         each["recording"] = number = numbers.get(each["name"], only)
         video = each.get("video")
         if video and not video.get("annotated", True):
             playable = number is not None and recordings[number].video.is_file()
-            link = {"src": f"{top}source/{number}/{quote(run)}"}
+            link = {"src": f"{_top(run)}source/{number}/{quote(run)}"}
             each["video"] = video | link if playable else None
     return report
+
+
+def _top(run: str) -> str:
+    """The way from the files of a run up to this server's root."""
+    return "../" * (1 + len(PurePosixPath(run).parts))
 
 
 def _as_json(recordings: list[KnownRecording]) -> Response:

@@ -19,6 +19,7 @@ from drive.errors import InputError, MissingFileError
 from drive.files import PART
 from drive.history import read_history
 from drive.report.facts import facts_of
+from drive.report.json_files import command_of, title_of
 from drive.report.page import LIVE_DATA
 
 RUN, METRICS, HISTORY = "run.json", "metrics.json", "history.csv"
@@ -147,15 +148,14 @@ def _folders(root: Path) -> Iterator[Path]:
 def _entry(folder: Path, root: Path) -> RunEntry:
     record = _read_object(folder / RUN)
     state = run_state(folder)
-    words = (record or {}).get("command")
-    command = str(words[1]) if isinstance(words, list) and len(words) > 1 else ""
+    command = command_of(record or {})
     training = record is None and state != "damaged"
     live = live_data(folder) if training else {}
     picture = picture_of(folder, record or {})
     return RunEntry(
         run=folder.relative_to(root).as_posix() if folder != root else "",
         command=str(live.get("command") or "training") if training else command,
-        title=str(live.get("title") or _title(record or {}, folder)),
+        title=str(live.get("title") or title_of(record or {}, folder)),
         started=_started(record or live, folder),
         state=state,
         facts=_facts_of_training(folder) if training else _facts(command, record or {}, folder),
@@ -170,19 +170,6 @@ def _read_object(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def _title(record: Mapping[str, Any], folder: Path) -> str:
-    """The names of what the run read, else its folder's."""
-    settings = record.get("settings")
-    asked: Any = None
-    for key in ("source", "recordings", "datasets"):
-        asked = asked or (settings.get(key) if isinstance(settings, dict) else None)
-    given = asked if isinstance(asked, list) else [asked] if asked else []
-    names = [Path(str(each)).name or str(each) for each in given]
-    if not names:
-        return folder.resolve().name
-    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def _started(record: Mapping[str, Any], folder: Path) -> float:

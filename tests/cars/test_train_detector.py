@@ -34,18 +34,8 @@ SMALL = ((64, 96),)
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> LabelledImages:
-    """Four pictures of white cars on black."""
-    folder = tmp_path / "data"
-    (folder / "images").mkdir(parents=True)
-    rows = ["image,class,x1,y1,x2,y2"]
-    for number in range(4):
-        picture = np.zeros((64, 96, 3), np.uint8)
-        picture[20:50, 20 + number : 60 + number] = 255
-        cv2.imwrite(str(folder / f"images/{number}.png"), picture)
-        rows.append(f"{number}.png,car,{20 + number},20,{60 + number},50")
-    (folder / "labels.csv").write_text("\n".join(rows) + "\n")
-    return read_dataset(folder)
+def data(white_cars: Path) -> LabelledImages:
+    return read_dataset(white_cars)
 
 
 @pytest.fixture

@@ -117,12 +117,26 @@ def test_wrong_names_and_files(tmp_path: Path, model_file: Path) -> None:
         load_engine(tmp_path / "model.pt")
 
 
-@pytest.mark.parametrize("engine", ["auto", "openvino", "onnx"])
-def test_damaged_file(engine: str, tmp_path: Path) -> None:
-    damaged = tmp_path / "damaged.onnx"
-    damaged.write_bytes(b"this is no network" * 20)
-    with pytest.raises(WeightsError, match="damaged"):
-        load_engine(damaged, engine)
+@pytest.mark.parametrize("engine", ["auto", "openvino", "onnx", "keras"])
+def test_a_file_of_another_form_is_refused_in_one_short_line(
+    engine: str, model_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Before a runtime sees it: they take seconds, and write to standard error by themselves."""
+    noise = np.random.default_rng(0).bytes(100_000)
+    cut = model_file.read_bytes()[:-9]
+    for content in (b"this is no network" * 20, b"", b"\x08", noise, cut):
+        damaged = tmp_path / "damaged.onnx"
+        damaged.write_bytes(content)
+        with pytest.raises(WeightsError) as caught:
+            load_engine(damaged, engine)
+        assert str(caught.value) == f"{damaged} is not an ONNX model, or not the whole of one"
+    assert capfd.readouterr().err == ""
+
+
+def test_a_keras_file_that_is_no_archive_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "noise.keras").write_bytes(np.random.default_rng(0).bytes(10_000))
+    with pytest.raises(WeightsError, match=r"noise\.keras is not a Keras model \(a zip archive\)"):
+        load_engine(tmp_path / "noise.keras")
 
 
 def test_running_imports_no_tensorflow(model_file: Path) -> None:

@@ -99,12 +99,40 @@ def test_a_file_that_was_cut_off_is_read_as_far_as_it_goes(make_video: VideoMake
     assert 20 < len(frames) < 80
     assert reader.frames_lost >= 80 - len(frames)
     assert reader.frames_read == len(frames)
+    assert reader.breaks_off_s == pytest.approx(frames[-1].time_s + 0.05, abs=0.051)
 
 
-def test_an_unhurt_file_loses_nothing(make_video: VideoMaker) -> None:
-    reader = read_frames(make_video(times_ms=VARIABLE_MS))
-    assert len(list(reader)) == len(VARIABLE_MS)
-    assert reader.frames_lost == 0
+@pytest.mark.parametrize("audio", [False, True])
+def test_a_matroska_file_that_was_cut_off_is_told_by_its_duration(
+    make_video: VideoMaker, audio: bool
+) -> None:
+    path = make_video("video.mkv", frames=80, fps=20, audio=audio)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * 0.6)])
+    for start_s in (0.0, 1.0):
+        reader = read_frames(path, start_s=start_s)
+        frames = list(reader)
+        assert frames[-1].index < 79
+        assert reader.frames_lost == 79 - frames[-1].index
+        assert reader.breaks_off_s == pytest.approx(frames[-1].time_s + 0.05)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+@pytest.mark.parametrize(
+    "whole",
+    [
+        {"times_ms": VARIABLE_MS},
+        {"times_ms": [0, 3000, 3040, 3080, 9000]},
+        {"frames": 1},
+        {"frames": 10, "audio": True, "sound_s": 4.0},
+    ],
+    ids=["variable rate", "slides", "one frame", "longer sound"],
+)
+def test_an_unhurt_file_loses_nothing(
+    make_video: VideoMaker, suffix: str, whole: dict[str, Any]
+) -> None:
+    reader = read_frames(make_video(f"video.{suffix}", **whole))
+    assert len(list(reader)) == whole.get("frames", len(whole.get("times_ms", ())))
+    assert (reader.frames_lost, reader.breaks_off_s) == (0, None)
 
 
 def test_images_in_natural_order_and_unreadable_ones_counted(tmp_path: Path) -> None:

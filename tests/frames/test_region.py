@@ -47,9 +47,13 @@ def test_what_users_write() -> None:
     assert Region.parse("auto", 640, 360) == Region.road(640, 360)
     assert Region.parse("auto", 640, 360, Region.tiny_yolo_v1) == Region.tiny_yolo_v1(640, 360)
     assert Region.parse("10,20,30,40", 640, 360) == Region(10, 20, 30, 40)
+    assert Region.parse("5,5,21,21", 640, 360) == Region(5, 5, 21, 21)
+    assert Region.parse("full", 8, 4) == Region(0, 0, 8, 4)
 
 
-@pytest.mark.parametrize("text", ["10,20,30", "a,b,c,d", "30,20,10,40", "0,0,641,360", "left"])
+@pytest.mark.parametrize(
+    "text", ["10,20,30", "a,b,c,d", "30,20,10,40", "0,0,641,360", "left", "5,5,6,6"]
+)
 def test_wrong_regions_are_refused(text: str) -> None:
     with pytest.raises(InputError):
         Region.parse(text, 640, 360)

@@ -189,7 +189,7 @@ def test_sound_is_cut_with_the_pictures(tmp_path: Path, name: str, codec: str) -
 def test_packets_are_copied_bit_for_bit(tmp_path: Path) -> None:
     source = make_source(tmp_path / "a.mp4", "aac")
     path = tmp_path / "out.mp4"
-    write_video(path, [0, 0.1], audio_from=source)
+    write_video(path, [number / 10 for number in range(20)], audio_from=source)
 
     def packets(file: Path) -> list[bytes]:
         with av.open(str(file)) as container:
@@ -198,6 +198,14 @@ def test_packets_are_copied_bit_for_bit(tmp_path: Path) -> None:
     copied, original = packets(path), packets(source)
     assert copied == original[-len(copied) :]
     assert len(original) - len(copied) <= 1
+
+
+def test_sound_ends_with_the_pictures(tmp_path: Path) -> None:
+    """As where a source was cut off: its sound may reach further than its pictures."""
+    source = make_source(tmp_path / "a.mp4", "aac", seconds=3)
+    path = tmp_path / "out.mp4"
+    write_video(path, [number / 10 for number in range(15)], audio_from=source)
+    assert sound_span_s(path)[1] == pytest.approx(1.5, abs=0.03)
 
 
 def test_a_source_without_sound_gives_a_silent_video(tmp_path: Path) -> None:

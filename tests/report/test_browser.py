@@ -247,6 +247,40 @@ def test_a_phone_has_no_sideways_scrolling(page: Any) -> None:
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+def test_an_excerpt_is_told_in_the_time_of_its_source(
+    annotated_run: Callable[..., Path], open_page: Open
+) -> None:
+    """`--start 10`: the page's times are the CSV's, and still lead to the excerpt's own frames."""
+    browser = open_page(write_report(annotated_run(frames=60, first_s=10)))
+    wait_for(browser, READY)
+    wait_for(browser, DRAWN)
+
+    def text(selector: str) -> str:
+        return browser.execute_script(f"return document.querySelector('{selector}').textContent")
+
+    assert text(".controls .time") == "0:10.00 / 0:13.0"
+    assert text(".axis span") == "0:10.0"
+    assert text(".moment.difference b") == "0:10.45"
+    assert text(".tables .rows .row:nth-child(5) button") == "0:10.35"
+    click(browser, ".moment.difference")
+    wait_for(browser, "!DriveReport.report.video.seeking")
+    assert 0.45 <= browser.execute_script("return DriveReport.report.video.currentTime") < 0.5
+    assert text(".controls .time").startswith("0:10.4")
+
+
+def test_a_table_that_is_wider_than_a_phone_hints_at_more(page: Any) -> None:
+    more = "document.querySelector('.tables .table:not([hidden])').classList.contains('more')"
+    assert not page.execute_script(f"return {more}")
+    size = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        wait_for(page, more)
+        page.execute_script("document.querySelector('.tables .scroll').scrollLeft = 2000")
+        wait_for(page, f"!{more}")
+    finally:
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 def test_charts_say_in_words_what_they_show(page: Any) -> None:
     words = page.execute_script(
         "return document.querySelector('#chart-steering .canvas').getAttribute('aria-label')"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -110,6 +111,23 @@ def test_a_damaged_table_is_named(annotated_run: Callable[..., Path]) -> None:
     (folder / "steering.csv").write_text("time_s\n1\n")
     with pytest.raises(InputError, match=r"steering\.csv: a column frame expected"):
         read_report(folder)
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("1,0.1", "steering.csv, line 3: 4 cells expected. Received: 2"),
+        ("1,0.1,one,2", "steering.csv, line 3: a number expected. Received: 'one'"),
+        (",0.1,1,2", "steering.csv, row 2: frame is no number that it can be. Received: nan"),
+        ("9e15,0.1,1,2", "row 2: frame is no number that it can be. Received: 9e+15"),
+        ("1,inf,1,2", "row 2: time_s is no number that it can be. Received: inf"),
+    ],
+)
+def test_a_damaged_row_is_named(tmp_path: Path, row: str, told: str) -> None:
+    table = f"frame,time_s,angle_deg,truth_deg\n0,0,1,2\n{row}\n"
+    (tmp_path / "steering.csv").write_text(table)
+    with pytest.raises(InputError, match=re.escape(told)):
+        read_report(tmp_path)
 
 
 def test_a_training_has_losses_and_a_lost_one_is_none(tmp_path: Path) -> None:

@@ -106,6 +106,32 @@ def test_of_many_videos(
     assert [run["src"] for run in runs] == ["a/report.html", "b/report.html"]
 
 
+def test_of_many_videos_of_which_one_failed(
+    tmp_path: Path, make_video: VideoMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video, broken = make_video("in/a.mp4", frames=4, size=SIZE), tmp_path / "in" / "b.mp4"
+    broken.write_text("no video")
+    assert main(["detect", str(video), str(broken), "--jobs", "1", "--out", str(tmp_path / "out")])
+    facts = {fact["label"]: fact["value"] for fact in read_report(tmp_path / "out")["facts"]}
+    assert (facts["videos"], facts["failed"], facts["frames"]) == ("2", "1", "4")
+
+
+def test_of_a_comparison(
+    tmp_path: Path, make_video: VideoMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has no page of its own; `view` shows it."""
+    a, b = make_video("1/v.mp4", frames=8), make_video("2/v.mp4", frames=20)
+    assert "report" not in run(capsys, "compare", a, b, "--height", 96, "--out", tmp_path / "out")
+    data = read_report(tmp_path / "out")
+    assert data["title"] == "1/v.mp4 and 2/v.mp4"
+    (drive,) = data["drives"]
+    assert (drive["video"]["src"], drive["charts"]) == ("side_by_side.mp4", [])
+    assert drive["frames"]["time"]["n"] == 20
+    facts = {fact["label"]: (fact["value"], fact["note"]) for fact in data["facts"]}
+    assert facts["length"][0] == "1.0 s"
+    assert facts["left"] == ("0.4 s", "1/v: 160 by 96 pixels, 20 frames a second")
+
+
 def test_of_a_steering_training(
     tmp_path: Path, make_recording: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -139,18 +165,11 @@ def test_of_a_steering_training(
 
 
 @pytest.mark.slow
-def test_of_a_detector_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = tmp_path / "data"
-    (folder / "images").mkdir(parents=True)
-    rows = ["image,class,x1,y1,x2,y2"]
-    for number in range(4):
-        picture = np.zeros((64, 96, 3), np.uint8)
-        picture[20:50, 20 + number : 60 + number] = 255
-        cv2.imwrite(str(folder / f"images/{number}.png"), picture)
-        rows.append(f"{number}.png,car,{20 + number},20,{60 + number},50")
-    (folder / "labels.csv").write_text("\n".join(rows) + "\n")
+def test_of_a_detector_training(
+    tmp_path: Path, white_cars: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     options = ["--epochs", "1", "--batch", "2", "--no-int8"]
-    results = run(capsys, "train-detector", folder, *options, "--out", tmp_path / "out")
+    results = run(capsys, "train-detector", white_cars, *options, "--out", tmp_path / "out")
     assert Path(results["report"]).is_file()
     data = read_report(tmp_path / "out")
     assert len(data["training"]["histories"][0]["rows"]) == 1

@@ -175,6 +175,17 @@ def test_a_run_whose_report_cannot_be_made_shows_its_files(page: Page, results: 
     assert page.complaints() == []
 
 
+def test_a_comparison_of_two_videos_plays(page: Page, results: Results) -> None:
+    source = results.root / "001-annotate" / "epoch01_front.mp4"
+    folder = results.add("006-compare", "compare", "2026-11-01T10:00:00+0000")
+    (folder / "side_by_side.mp4").write_bytes(source.read_bytes())
+    page.open("/run/006-compare", "DriveView.report && DriveView.report.video?.readyState >= 2")
+    page.press("\ue014", "+")
+    assert page.wait("DriveView.report.time > 0")
+    assert page.value("document.querySelectorAll('#report .charts, #report .tables').length") == 0
+    assert page.complaints() == []
+
+
 def test_two_videos_stay_in_step(page: Page) -> None:
     page.open("/compare?a=001-annotate&b=002-annotate", "window.DriveView && DriveView.pair")
     page.wait(f"{SIDES}.length === 2 && {SIDES}.every((v) => v.readyState >= 3)")
@@ -289,6 +300,9 @@ def test_a_mark_is_in_the_time_of_the_recording_not_of_the_part(
     page.do("DriveView.report.seek(1.0)")
     page.click(".marks .set")
     assert page.value("document.querySelector('#mark-start').value") == "3.000"
+    page.open("/compare?a=001-annotate&b=001-annotate", f"{SIDES}[0]?.duration > 7")
+    page.wait("document.querySelector('.controls .time').innerText.startsWith('0:02.00 / 0:10')")
+    assert page.texts(".axis span")[0] == "0:02"
 
 
 def test_the_loss_of_a_training_that_goes_on_grows(page: Page, results: Results) -> None:

@@ -94,6 +94,60 @@ def test_strange_folders_are_listed_too(results: Results, tmp_path: Path) -> Non
         assert client.get(f"/run/{name}").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("record", "told"),
+    [
+        ({"settings": 3}, "run.json: settings: an object expected. Received: 3"),
+        ({"command": "detect"}, 'run.json: command: a list expected. Received: "detect"'),
+        ({"seconds": {"total": "x"}}, 'run.json: seconds: total: a number expected. Received: "x"'),
+        ({"frames": {"first": [1]}}, "run.json: frames: first: an object expected"),
+        ({"results": {"boxes": []}}, "run.json: results: boxes: a number expected"),
+        ({"frames": {"first": {}}}, "something that drive does not write there"),
+    ],
+)
+def test_what_is_wrong_in_a_run_json_is_told(
+    tmp_path: Path, record: dict[str, object], told: str
+) -> None:
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    (folder / "run.json").write_text(json.dumps({"command": ["run.py", "detect"]} | record))
+    client = TestClient(make_app(tmp_path), base_url=ADDRESS)
+    (folder / "detections.csv").write_text("source,frame,time_s,track_id,class,score,x1,y1,x2,y2\n")
+    assert "odd" in [run["run"] for run in client.get("/api/runs").json()["runs"]]
+    data = client.get("/api/report/odd").json()
+    assert told in data["error"]
+    assert [file["name"] for file in data["files"]] == ["detections.csv", "run.json"]
+
+
+def test_numbers_that_are_none_are_sent_as_nothing(tmp_path: Path) -> None:
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "run.json").write_text('{"settings": {"conf": NaN}}')
+    client = TestClient(make_app(tmp_path), base_url=ADDRESS)
+    assert client.get("/api/report/odd").json()["settings"] == {"conf": None}
+
+
+def test_the_page_of_an_unknown_run_is_not_found(tmp_path: Path) -> None:
+    client = TestClient(make_app(tmp_path), base_url=ADDRESS)
+    answer = client.get("/run/nowhere")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert (
+        client.get("/api/report/nowhere").json()["error"]
+        == "There is no 'nowhere' among the results"
+    )
+
+
+def test_videos_of_a_run_over_several_lead_to_their_pages(tmp_path: Path) -> None:
+    results = Results(tmp_path, tmp_path / "none")
+    client = TestClient(make_app(tmp_path), base_url=ADDRESS)
+    folder = results.add("old/many", "detect", "2026-11-01T10:00:00+0000")
+    results.add("old/many/a b", "detect", "2026-11-01T10:00:00+0000")
+    videos = [{"folder": name, "status": "done"} for name in ("a b", "gone")]
+    (folder / "manifest.json").write_text(json.dumps({"videos": videos}))
+    runs = client.get("/api/report/old/many").json()["report"]["runs"]
+    assert urljoin("/files/old/many/", runs[0]["src"]) == "/run/old/many/a%20b"
+    assert runs[1]["src"] is None
+
+
 def test_a_single_run_can_be_shown_by_itself(results: Results) -> None:
     client = TestClient(make_app(results.root / "001-annotate"), base_url=ADDRESS)
     (only,) = client.get("/api/runs").json()["runs"]

@@ -3,7 +3,7 @@
 "use strict";
 
 (() => {
-  const { clock, colour, element, icon, lowerBound, number, onTheme, positionAt, readColumn, summary, thin } = DriveReport;
+  const { colour, element, icon, lowerBound, number, onTheme, positionAt, readColumn, sourceClock, summary, thin } = DriveReport;
 
   const STEPS_S = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
   const LABEL_PX = 110;
@@ -14,7 +14,7 @@
 
   class Charts {
     /**
-     * @param drive data of a drive, its charts' series with `numbers` read.
+     * @param drive data of a drive as `readDrive` gives it: its charts' series with `numbers`.
      * @param onSeek asked to go to a moment. @param onRange told what is shown, null for all.
      */
     constructor(drive, { duration, onSeek, onRange = () => {} }) {
@@ -128,7 +128,8 @@
     _draw() {
       const { width } = this._inner();
       const [from, to] = this.shown;
-      const ticks = timeTicks(from, to, width);
+      const { clock, first_s: first } = this.drive;
+      const ticks = timeTicks(from + first, to + first, width).map((tick) => tick - first);
       this._span.textContent = this.range ? `${clock(from)} to ${clock(to)}` : "click to go there, drag to look closer";
       this.axis.replaceChildren(...ticks.map((tick) =>
         element("span", { style: `left:${share(tick, from, to)}` }, clock(tick, to - from < 5 ? 1 : 0))));
@@ -219,6 +220,7 @@
   class Panel {
     constructor(chart, drive) {
       this.chart = chart;
+      this.clock = drive.clock;
       this.times = drive.times;
       this.values = new Map();
       const legend = element("span", { class: "values" });
@@ -303,7 +305,7 @@
         const say = (value) => number(value, this.chart.unit, this.digits);
         return `${series.name}: lowest ${say(found.low)}, mean ${say(found.mean)}, highest ${say(found.high)}`;
       });
-      return `${this.chart.title} from ${clock(from)} to ${clock(to)}. ${parts.join(". ")}.`;
+      return `${this.chart.title} from ${this.clock(from)} to ${this.clock(to)}. ${parts.join(". ")}.`;
     }
 
     say(position) {
@@ -347,10 +349,11 @@
     return ticks;
   }
 
-  /** Read what a drive's page works with: times, frame numbers and the numbers of its curves. */
+  /** Read what a drive's page works with: times and how they are written, frame numbers, curves. */
   function readDrive(drive) {
     return {
       ...drive,
+      clock: sourceClock(drive.first_s),
       times: readColumn(drive.frames.time),
       index: readColumn(drive.frames.index),
       charts: drive.charts.map((chart) => ({

@@ -108,6 +108,11 @@ const DriveReport = (globalThis.DriveReport = globalThis.DriveReport || {});
     return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${rest}`;
   }
 
+  /** How moments of a video are written that begins `first` seconds into its source: as the source counts. */
+  function sourceClock(first) {
+    return (seconds, digits = 1) => clock(seconds + first, digits);
+  }
+
   /** A number with its unit and a true minus; a dash where there is none. */
   function number(value, unit = "", digits = 2) {
     if (value === null || value === undefined || value !== value) return "–";
@@ -123,6 +128,6 @@ const DriveReport = (globalThis.DriveReport = globalThis.DriveReport || {});
   }
 
   Object.assign(DriveReport, {
-    readColumn, lowerBound, positionAt, thin, summary, clock, number, bytes,
+    readColumn, lowerBound, positionAt, thin, summary, clock, sourceClock, number, bytes,
   });
 })();

@@ -3,7 +3,7 @@
 "use strict";
 
 (() => {
-  const { clock, element, icon, positionAt } = DriveReport;
+  const { element, icon, positionAt } = DriveReport;
 
   const SPEEDS = [0.25, 0.5, 1, 2, 4, 8];
   const INTO_FRAME = 0.3; // share of a frame's length: a seek to its very edge may show the one before
@@ -11,7 +11,8 @@
 
   class Player {
     /**
-     * @param drive data of a drive, with `times` (seconds of each frame) and `index` read.
+     * @param drive data of a drive as `readDrive` gives it: with `times` (seconds of each frame),
+     * `index` and `clock`.
      * @param base put before the video's link.
      */
     constructor(drive, base = "") {
@@ -255,7 +256,7 @@
     _shown() {
       const time = (this._lastTime = this.time);
       if (this._time) {
-        this._time.textContent = `${clock(time, 2)} / ${clock(this.duration, 1)}`;
+        this._time.textContent = `${this.drive.clock(time, 2)} / ${this.drive.clock(this.duration, 1)}`;
         this._frameText.textContent = this.index.length ? `frame ${this.index[this.position]}` : "";
       }
       this._say("time", time);

@@ -6,7 +6,7 @@
 "use strict";
 
 (() => {
-  const { Charts, Player, Table, bytes, clock, element, lowerBound, number, readColumn, readDrive, themeButton } = DriveReport;
+  const { Charts, Player, Table, bytes, element, lowerBound, number, readColumn, readDrive, themeButton } = DriveReport;
 
   const KINDS = {
     intervention: "Interventions",
@@ -79,13 +79,14 @@
         onRange: (range) => this._say("range", range),
       });
       const moments = this._moments(drive);
-      this.body.append(this._stage(moments), this.charts.root);
+      this.body.append(this._stage(moments));
+      if (drive.charts.length) this.body.append(this.charts.root);
       this.tables = this._tables(drive);
-      this.body.append(this.tables.root);
+      if (this.tables) this.body.append(this.tables.root);
       this.player.on("time", (time) => {
         this.charts.setDuration(this.player.duration);
         this.charts.setTime(time, !this.player.paused);
-        this.tables.follow(this.player.position);
+        if (this.tables) this.tables.follow(this.player.position);
         this._say("time", time);
       });
       for (const name of ["play", "pause"]) this.player.on(name, () => this._say(name));
@@ -162,7 +163,7 @@
         for (const moment of found.slice(0, MOST_SHOWN)) {
           const button = element("button", { class: `moment ${kind}` });
           if (this.thumbs && this.thumbs.count < MOST_THUMBS) button.append(this.thumbs.add(moment.time, drive.video));
-          button.append(element("span", {}, element("b", {}, clock(moment.time, 2)), element("span", {}, moment.text.replace(/-(?=\d)/g, "−"))));
+          button.append(element("span", {}, element("b", {}, drive.clock(moment.time, 2)), element("span", {}, moment.text.replace(/-(?=\d)/g, "−"))));
           button.addEventListener("click", () => this._jump(moment));
           items.append(element("li", {}, button));
         }
@@ -198,7 +199,7 @@
     }
 
     _runs() {
-      const row = (run) => element("tr", {},
+      const row = (run) => element("tr", { class: run.status },
         element("th", { scope: "row" }, run.src ? element("a", { href: this.base + run.src }, run.title) : run.title),
         element("td", {}, run.status, run.reason ? element("small", {}, ` ${run.reason}`) : null),
         element("td", {}, run.facts.map((fact) => `${fact.value} ${fact.label}`).join(", ")));
@@ -353,7 +354,7 @@
     const columns = [
       drive.pictures
         ? { title: "picture", width: "minmax(8rem, 2fr)", button: true, value: (row) => at[row], text: (row) => decodeURIComponent(drive.pictures[at[row]].split("/").pop()) }
-        : { title: "time", width: "minmax(4.2rem, 1fr)", number: true, button: true, value: (row) => at[row], text: (row) => clock(drive.times[at[row]], 2) },
+        : { title: "time", width: "minmax(4.2rem, 1fr)", number: true, button: true, value: (row) => at[row], text: (row) => drive.clock(drive.times[at[row]], 2) },
       { title: "class", width: "minmax(3.6rem, 1fr)", value: (row) => found.labels[label[row]], text: (row) => found.labels[label[row]] },
       { title: "score", width: "minmax(3.2rem, 1fr)", number: true, falls: true, value: (row) => score[row], text: (row) => score[row].toFixed(3) },
       { title: "size", width: "minmax(5.2rem, 1.3fr)", number: true, falls: true, value: area, text: (row) => `${whole(x2[row] - x1[row])} × ${whole(y2[row] - y1[row])}` },
@@ -377,7 +378,7 @@
 
   function frameTable(drive, choose) {
     const columns = [
-      { title: "time", width: "minmax(5rem, 1fr)", number: true, button: true, text: (row) => clock(drive.times[row], 2), value: (row) => row },
+      { title: "time", width: "minmax(5rem, 1fr)", number: true, button: true, text: (row) => drive.clock(drive.times[row], 2), value: (row) => row },
       { title: "frame", width: "minmax(4rem, 1fr)", number: true, text: (row) => drive.index[row].toFixed(0), value: (row) => row },
     ];
     for (const chart of drive.charts) {

@@ -6,6 +6,7 @@
 
   const ROW_PX = 30;
   const TALLEST_PX = 8e6; // browsers give up somewhere above
+  const EDGE_PX = 4; // of hidden columns that are not worth a hint
   const AROUND = 8; // rows above and below those in sight
 
   class Table {
@@ -29,12 +30,18 @@
       const wide = columns.map((column) => column.width || "1fr").join(" ");
       this.scroll.style.setProperty("--columns", wide);
       this.root = element("div", { class: "table" }, this.scroll);
-      this.scroll.addEventListener("scroll", () => this.draw(), { passive: true });
+      this.scroll.addEventListener("scroll", () => {
+        this._hint();
+        this.draw();
+      }, { passive: true });
       this.body.addEventListener("click", (event) => {
         const line = event.target.closest(".row");
         if (line) this.onRow(Number(line.dataset.row));
       });
-      this._resized = new ResizeObserver(() => this.draw());
+      this._resized = new ResizeObserver(() => {
+        this._hint();
+        this.draw();
+      });
       this._resized.observe(this.scroll);
       this.show(this.all);
     }
@@ -110,6 +117,12 @@
     destroy() {
       this._resized.disconnect();
       this.root.remove();
+    }
+
+    /** Show at the edge that there are more columns behind it. */
+    _hint() {
+      const { scrollLeft, clientWidth, scrollWidth } = this.scroll;
+      this.root.classList.toggle("more", scrollLeft + clientWidth < scrollWidth - EDGE_PX);
     }
 
     _head(column, k) {

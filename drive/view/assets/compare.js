@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { Charts, colour, element, onTheme, positionAt, readDrive, themeButton } = DriveReport;
+  const { Charts, colour, element, onTheme, positionAt, readDrive, sourceClock, themeButton } = DriveReport;
   const { ask, complain, encoded, Pair, Screen, stateBadge } = DriveView;
 
   const SIDES = ["A", "B"];
@@ -68,11 +68,11 @@
     const delays = begins.map((begin) => (earliest === null ? 0 : begin - earliest));
     const screens = drives.map((drive, k) =>
       new Screen(drive, baseOf(both[k].run), delays[k], `Video ${SIDES[k]}: ${both[k].run}`));
-    pair = new Pair(screens);
+    pair = new Pair(screens, sourceClock(earliest || 0));
     const sides = screens.map((screen, k) => element("figure", { class: `side ${SIDES[k].toLowerCase()}` },
       element("figcaption", {}, element("b", { class: `letter ${SIDES[k].toLowerCase()}` }, SIDES[k]), both[k].run || "this folder"), screen.root));
     stage.replaceChildren(element("div", { class: "screens" }, ...sides), pair.controls);
-    const drawn = overlay(drives, delays, earliest !== null);
+    const drawn = overlay(drives, delays, earliest);
     charts = null;
     if (drawn.charts.length) {
       charts = new Charts(drawn, { duration: pair.duration, onSeek: (time) => pair.seek(time) });
@@ -103,8 +103,13 @@
       (time < first - SAME_MOMENT_S || time > last + OUTSIDE_S ? NaN : numbers[positionAt(drive.times, time - delay + SAME_MOMENT_S)]));
   }
 
-  /** The charts of both drives as those of one, with the curves of each side in its own colour. */
-  function overlay(drives, delays, same) {
+  /**
+   * The charts of both drives as those of one, with the curves of each side in its own colour.
+   * `earliest`: where the pair begins in their common source; null where they have none.
+   */
+  function overlay(drives, delays, earliest) {
+    const same = earliest !== null;
+    const first = earliest || 0;
     const times = unionOfTimes(drives, delays);
     const made = new Map();
     drives.forEach((drive, k) => {
@@ -126,7 +131,7 @@
         for (const limit of chart.limits) if (!into.limits.includes(limit)) into.limits.push(limit);
       }
     });
-    return { times, moments: [], charts: [...made.values()] };
+    return { times, first_s: first, clock: sourceClock(first), moments: [], charts: [...made.values()] };
   }
 
   // Trainings

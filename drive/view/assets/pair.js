@@ -3,7 +3,7 @@
 "use strict";
 
 (() => {
-  const { clock, element, icon, lowerBound, positionAt } = DriveReport;
+  const { element, icon, lowerBound, positionAt } = DriveReport;
 
   const SPEEDS = [0.25, 0.5, 1, 2, 4];
   const SEEK_S = 0.3; // further apart than this, the other video is sought anew
@@ -89,8 +89,9 @@
   }
 
   class Pair {
-    /** @param screens the two `Screen`s. */
-    constructor(screens) {
+    /** @param screens the two `Screen`s. @param clock how a moment of theirs is written. */
+    constructor(screens, clock) {
+      this.clock = clock;
       this.screens = screens;
       this.playing = false;
       this.held = false;
@@ -306,10 +307,10 @@
     }
 
     _shown() {
-      this.timeText.textContent = `${clock(this._time, 2)} / ${clock(this.duration, 1)}`;
+      this.timeText.textContent = `${this.clock(this._time, 2)} / ${this.clock(this.duration, 1)}`;
       const share = this.duration ? this._time / this.duration : 0;
       if (document.activeElement !== this.scrub || this.playing) this.scrub.value = String(Math.round(share * SCRUB_STEPS));
-      this.scrub.setAttribute("aria-valuetext", clock(this._time, 1));
+      this.scrub.setAttribute("aria-valuetext", this.clock(this._time, 1));
       const drift = this.drift;
       this.stepText.textContent = drift !== drift ? "" : Math.abs(drift) < 0.0305 ? "in step" : `${Math.abs(Math.round(drift * 1000))} ms apart`;
       for (const heard of this._heard) heard(this._time);

@@ -49,6 +49,7 @@
       document.getElementById("state").replaceChildren(stateBadge(state));
     } catch (error) {
       complain(error.message);
+      document.title = `${run} - drive`;
     }
   }
 
