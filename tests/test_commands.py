@@ -307,4 +307,4 @@ def test_threads_are_those_of_networks_decoder_and_encoder(
     spy_on_engine(predict)
     video = make_video(frames=3, size=(320, 192))
     run(capsys, "annotate", video, "--out", tmp_path / "out", *options)
-    assert seen == {"decoder": {threads}, "encoder": {threads}, "networks": {threads}}
+    assert seen == {"decoder": {threads}, "encoder": {threads}, "networks": {threads, 1}}

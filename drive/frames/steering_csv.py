@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from drive.errors import InputError, MissingFileError
+
+if TYPE_CHECKING:
+    import pandas as pd  # takes 0.2 s, which a video without labels need not wait for
 
 FRAME_COLUMNS = ("frame", "frame_index")
 ANGLE_COLUMNS = ("wheel", "angle", "steering")
@@ -89,6 +91,8 @@ def read_table(file: Path, **options: Any) -> pd.DataFrame:
     Raises:
         InputError: it is empty, no text, or its rows have more cells than the first one.
     """
+    import pandas as pd
+
     try:
         with file.open("rb") as head:
             if b"\0" in head.read(BINARY_HEAD):
@@ -131,6 +135,8 @@ def _find(table: pd.DataFrame, names: tuple[str, ...]) -> str | None:
 
 
 def _numbers(file: Path, table: pd.DataFrame, column: str) -> np.ndarray:
+    import pandas as pd
+
     cells = table[column]
     numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     wrong = np.isnan(numbers) & cells.notna().to_numpy()

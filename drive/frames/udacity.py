@@ -9,15 +9,18 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from pathlib import Path, PureWindowsPath
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from drive.errors import InputError
 from drive.frames.camera import Camera
 from drive.frames.car import Car
 from drive.frames.recording_config import RecordingConfig
 from drive.frames.steering_csv import read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LOG = "driving_log.csv"
 IMAGES = "IMG"
@@ -53,6 +56,8 @@ def read_log(folder: Path) -> pd.DataFrame:
     Raises:
         InputError: the log has other columns or a cell that is no number.
     """
+    import pandas as pd
+
     file, table = folder / LOG, _read_table(folder / LOG)
     images = _images(folder, table["center"])
     return pd.DataFrame(
@@ -95,6 +100,8 @@ def _images(folder: Path, cells: pd.Series) -> list[Path]:
 
 
 def _numbers(file: Path, cells: pd.Series) -> np.ndarray:
+    import pandas as pd
+
     numbers = pd.to_numeric(cells, errors="coerce")
     if numbers.isna().any():
         row = int(np.argmax(numbers.isna().to_numpy()))
