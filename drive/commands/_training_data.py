@@ -259,10 +259,7 @@ def _report(drive: CachedDrive, context: Context) -> None:
     if drive.frames_lost:
         context.warn(f"{drive.frames_lost} damaged frames of {drive.name} were left out")
     _warn_of_labels(drive, context)
-    if drive.bad:
-        left_out = int((~drive.good).sum())
-        counts.setdefault("frames_marked_bad", {})[drive.name] = left_out
-        context.message(f"{drive.name}: {left_out} frames marked as bad are left out")
+    context.tell_marked(drive.name, int((~drive.good).sum()))
 
 
 def _warn_of_labels(drive: CachedDrive, context: Context) -> None:
