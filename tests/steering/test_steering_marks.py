@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from drive.cli import main
 from drive.commands import _training_data
+from drive.commands._common import Context
 from drive.errors import InputError
 from drive.frames.labels import smooth_labels
 from drive.frames.marks import BadStretch, add_mark, remove_mark
@@ -70,12 +71,10 @@ def read(folder: Path) -> tuple[Split, dict, list[str]]:
     asked = {"recordings": [str(folder)], "exclude": None, "validation": "0.3", "stride": 1}
     asked |= {"crop": str(ROAD), "steering": None, "overrides": {}}
     said: list[str] = []
-    record = SimpleNamespace(counts={}, extra={}, add_input=lambda _: None)
-    context = SimpleNamespace(
-        record=record, message=said.append, warn=said.append, progress=lambda items, *_: items
-    )
-    split = _training_data.read_split(asked, None, context)  # type: ignore[arg-type]
-    return split, record.counts, said
+    context = Context("train-steering", Namespace(quiet=True, json=False), [])
+    context.message = context.warn = said.append  # type: ignore[method-assign]
+    split = _training_data.read_split(asked, None, context)
+    return split, context.record.counts, said
 
 
 @pytest.mark.usefixtures("own_cache")
