@@ -179,7 +179,7 @@ def test_check_data_prints_findings_and_json(tmp_path: Path, make_video: VideoMa
     csv = tmp_path / "drive" / "epoch01_steering.csv"
     csv.write_text("frame,wheel\n" + "\n".join(f"{i},{i % 3}" for i in range(8)) + "\n")
     done = run("check-data", tmp_path / "drive", "--json")
-    assert done.returncode == 1
+    assert done.returncode == 0
     assert "2 frames have no row" in done.stdout
     report = json.loads(done.stdout.strip().splitlines()[-1])
     codes = [finding["code"] for finding in report["recordings"][0]["findings"]]

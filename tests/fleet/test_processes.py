@@ -20,7 +20,7 @@ from tests.fleet import light_work
 from tests.fleet.light_work import is_running, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 
 
 def outcomes(work: Work, payloads: list, jobs: int, **options: object) -> dict[int, Outcome]:
