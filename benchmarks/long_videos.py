@@ -27,6 +27,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from drive.bench.repeat import repeat_video  # noqa: E402
 from drive.render.charts import SERIES, add_legend, new_figure, save_figure, set_title  # noqa: E402
 
 SECONDS_A_MINUTE = 60
@@ -50,7 +51,7 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         for number in times:
             path = Path(folder) / f"{number}.mp4"
-            frames = repeat(args.video, path, number)
+            frames = repeat_video(args.video, path, number)
             rows.append({"times": number, "frames": frames} | measure(args.command, path))
             print(rows[-1], flush=True)
             path.unlink()
@@ -63,29 +64,6 @@ def seconds_of(path: Path) -> float:
     """How long a video plays."""
     with av.open(str(path)) as container:
         return (container.duration or 0) / av.time_base
-
-
-def repeat(source: Path, target: Path, times: int) -> int:
-    """Write the pictures of `source` as often, nothing encoded anew; return the frames."""
-    frames = end = 0
-    with av.open(str(target), "w") as out:
-        stream = None
-        for _ in range(times):
-            with av.open(str(source)) as container:
-                video = container.streams.video[0]
-                if stream is None:
-                    stream = out.add_stream_from_template(video)
-                shift = None
-                for packet in container.demux(video):
-                    if packet.pts is None or packet.dts is None:
-                        continue
-                    shift = end - packet.dts if shift is None else shift
-                    packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
-                    end = max(end, packet.pts + (packet.duration or 1))
-                    packet.stream = stream
-                    out.mux(packet)
-                    frames += 1
-    return frames
 
 
 def measure(command: str, video: Path) -> dict[str, float]:

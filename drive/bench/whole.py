@@ -1,6 +1,6 @@
 """What `bench` times of whole commands: a video in, an annotated MP4 out.
 
-Our `predict-steering`, beside the time that the video plays; and detection in three ways.
+Our `predict-steering`, beside the half minute that its video plays; and detection in three ways.
 
 Ours decodes, detects, tracks, draws and encodes; the others are the straightforward loop
 (`benchmarks/straightforward.py`) and Ultralytics' predict-and-save
@@ -27,6 +27,9 @@ DETECT, PREDICT = "detect", "predict-steering"
 OURS, STRAIGHTFORWARD, ULTRALYTICS = "drive", "straightforward", "ultralytics"
 FRAMES = 100
 """Of the video's beginning, in each turn: 4 s, half a minute of the straightforward loop."""
+
+STEERED_S = 30.0
+"""A drive that `predict-steering` is timed on: the excerpt as often as it takes."""
 
 PEER = Path(__file__).resolve().parents[2] / "benchmarks" / "ultralytics_predict.py"
 
@@ -68,6 +71,16 @@ def cut_excerpt(video: str | Path, folder: Path) -> Excerpt:
                 writer.write(frame.image, frame.time_s)
     count = writer.frames_written
     return Excerpt(path, count, f"{size[0]}x{size[1]}", count / rate)
+
+
+def repeat_excerpt(excerpt: Excerpt, folder: Path, seconds: float) -> Excerpt:
+    """Write the excerpt as often as `seconds` take, in a file of its own in `folder`."""
+    from drive.bench.repeat import repeat_video
+
+    path = folder / "repeated.mp4"
+    times = max(1, round(seconds / excerpt.seconds))
+    frames = repeat_video(excerpt.path, path, times)
+    return Excerpt(path, frames, excerpt.size, times * excerpt.seconds)
 
 
 def our_stage(

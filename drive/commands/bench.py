@@ -197,11 +197,12 @@ def _whole(args: argparse.Namespace, context: Context, video: str | Path) -> _Wh
         folder = Path(name)
         with context.record.stage("prepare"):
             excerpt = whole.cut_excerpt(video, folder)
+            drive = whole.repeat_excerpt(excerpt, folder, whole.STEERED_S)
             ours = _Turns("detect", ["--weights", args.weights] if args.weights else [], folder)
             steering = _Turns("predict-steering", [], folder)
             pairs = [
                 whole.our_stage(excerpt, whole.DETECT, "pipeline", ours),
-                whole.our_stage(excerpt, whole.PREDICT, "pipeline", steering),
+                whole.our_stage(drive, whole.PREDICT, "pipeline", steering),
             ]
             pairs += whole.straightforward_stage(excerpt, folder)
             peer = whole.ultralytics_stage(excerpt, folder, args.ultralytics)

@@ -75,6 +75,16 @@ def test_the_excerpt_is_the_beginning_of_the_video(
         whole.cut_excerpt(tmp_path / "pictures", tmp_path)
 
 
+def test_the_excerpt_is_repeated_to_make_a_drive(tmp_path: Path, make_video: VideoMaker) -> None:
+    excerpt = whole.cut_excerpt(make_video(frames=8), tmp_path)
+    drive = whole.repeat_excerpt(excerpt, tmp_path, 1.25)
+    assert drive.seconds == pytest.approx(1.2)  # three times 0.4 s
+    assert drive.frames == probe(drive.path).frame_count == 24
+    with read_frames(drive.path) as frames:
+        times_s = [frame.time_s for frame in frames]
+    np.testing.assert_allclose(np.diff(times_s), 0.05, atol=1e-3)
+
+
 def peer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     script = tmp_path / "peer.py"
     script.write_text(text)
@@ -138,6 +148,7 @@ def test_the_command_times_whole_detection_and_writes_a_trace(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(straightforward, "build_tiny_yolo_v1", OneCar)
+    monkeypatch.setattr(whole, "STEERED_S", 1.0)
     arguments = ["bench", make_video(frames=5), "--weights", weights, "--rounds", "1"]
     options = ["--no-training", "--no-keras", "--profile", "--out", tmp_path / "out"]
     assert cli.main([*map(str, [*arguments, *options])]) == 0
