@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
+from drive.commands._common import Context
 from drive.commands._training_data import read_split
 from drive.frames.marks import read_marks
 from drive.steering.preprocess import ROAD
@@ -239,13 +240,8 @@ def trained_frames(recording: Path, cache: Path) -> int:
     """How many frames `train-steering` learns from."""
     asked = {"recordings": [str(recording)], "exclude": None, "validation": "epoch02", "stride": 1}
     asked |= {"crop": str(ROAD), "steering": None, "overrides": {}}
-    context = SimpleNamespace(
-        record=SimpleNamespace(counts={}, extra={}, add_input=lambda _: None),
-        message=lambda _: None,
-        warn=lambda _: None,
-        progress=lambda items, *_: items,
-    )
-    return len(read_split(asked, str(cache), context).training[0])  # type: ignore[arg-type]
+    context = Context("train-steering", Namespace(quiet=True, json=False), [])
+    return len(read_split(asked, str(cache), context).training[0])
 
 
 def test_a_stretch_is_marked_and_undone(
