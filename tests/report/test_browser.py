@@ -251,15 +251,19 @@ def test_an_excerpt_is_told_in_the_time_of_its_source(
     annotated_run: Callable[..., Path], open_page: Open
 ) -> None:
     """`--start 10`: the page's times are the CSV's, and still lead to the excerpt's own frames."""
-    browser = open_page(write_report(annotated_run(frames=60, first_s=10)))
+    browser = open_page(write_report(annotated_run(frames=100, first_s=10)))
     wait_for(browser, READY)
     wait_for(browser, DRAWN)
 
     def text(selector: str) -> str:
         return browser.execute_script(f"return document.querySelector('{selector}').textContent")
 
-    assert text(".controls .time") == "0:10.00 / 0:13.0"
-    assert text(".axis span") == "0:10.0"
+    assert text(".controls .time") == "0:10.00 / 0:15.0"
+    labels = browser.execute_script(
+        "return [...document.querySelectorAll('.axis span')].map((tick) => tick.textContent)"
+    )
+    assert labels[:2] == ["0:10.0", "0:10.5"]
+    assert len(set(labels)) == len(labels)
     assert text(".moment.difference b") == "0:10.45"
     assert text(".tables .rows .row:nth-child(5) button") == "0:10.35"
     click(browser, ".moment.difference")

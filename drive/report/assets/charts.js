@@ -130,9 +130,11 @@
       const [from, to] = this.shown;
       const { clock, first_s: first } = this.drive;
       const ticks = timeTicks(from + first, to + first, width).map((tick) => tick - first);
+      const step = ticks.length > 1 ? ticks[1] - ticks[0] : 1;
+      const digits = [0.99, 0.09].filter((second) => step < second).length;
       this._span.textContent = this.range ? `${clock(from)} to ${clock(to)}` : "click to go there, drag to look closer";
       this.axis.replaceChildren(...ticks.map((tick) =>
-        element("span", { style: `left:${share(tick, from, to)}` }, clock(tick, to - from < 5 ? 1 : 0))));
+        element("span", { style: `left:${share(tick, from, to)}` }, clock(tick, digits))));
       const marks = this.drive.moments.filter((moment) => moment.time >= from && moment.time <= to);
       this.strip.replaceChildren(...marks.map((moment) => {
         const mark = element("button", {
