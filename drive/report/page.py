@@ -23,7 +23,7 @@ LIVE_DATA = "report-data.js"
 TEMPLATE, STYLE = "report.html", "report.css"
 PLACE = re.compile(r"<!--(title|style|data|scripts)-->")
 SCRIPTS = (
-    *("echarts.min.js", "numbers.js", "dom.js", "player.js", "charts.js", "table.js"),
+    *("echarts.min.js", "numbers.js", "dom.js", "seeker.js", "player.js", "charts.js", "table.js"),
     *("report.js", "training.js"),
 )
 """What `mountReport` needs, in this order."""

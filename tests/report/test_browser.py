@@ -111,6 +111,15 @@ def test_a_moment_moves_the_video_to_its_frame(page: Any) -> None:
     )
 
 
+def test_no_seek_overtakes_another(page: Any) -> None:
+    page.execute_script(
+        "window.begun = 0; DriveReport.report.video.addEventListener('seeking', () => window.begun++)"
+    )
+    page.execute_script("[0.5, 1, 2].forEach((time) => DriveReport.report.player.seek(time))")
+    wait_for(page, "!DriveReport.report.video.seeking && DriveReport.report.video.currentTime > 1.9")
+    assert page.execute_script("return window.begun") == 2  # the one to 1 s is left out
+
+
 def test_a_row_moves_the_video(page: Any) -> None:
     page.execute_script("document.querySelector('.tables .rows .row:nth-child(5)').click()")
     wait_for(page, "!DriveReport.report.video.seeking")

@@ -207,8 +207,13 @@ def test_two_videos_stay_in_step(page: Page) -> None:
     page.do("DriveView.pair.seek(3.01)")
     page.press("\ue014", "\ue014", "\ue012")
     page.wait(f"{SIDES}.every((v) => !v.seeking && v.currentTime > 3.05 && v.currentTime < 3.1)")
+    begun = "window.begun = 0; VIDEO.addEventListener('seeking', () => window.begun++)"
+    page.do(begun.replace("VIDEO", f"{SIDES}[1]"))
+    page.do("[4, 5, 6].forEach((time) => DriveView.pair.seek(time))")
+    page.wait(f"{SIDES}.every((v) => !v.seeking && v.currentTime > 5.9)")
+    assert page.value("window.begun") == 2  # none overtakes another: the one to 5 s is left out
     page.press("j")
-    page.wait("DriveView.pair.time < 2.8")
+    page.wait("DriveView.pair.time < 5.8")
     page.press("k")
     assert page.value("DriveView.pair.playing") is False
     page.press("\ue010")

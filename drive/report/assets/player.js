@@ -3,7 +3,7 @@
 "use strict";
 
 (() => {
-  const { element, icon, positionAt } = DriveReport;
+  const { element, icon, positionAt, Seeker } = DriveReport;
 
   const SPEEDS = [0.25, 0.5, 1, 2, 4, 8];
   const INTO_FRAME = 0.3; // share of a frame's length: a seek to its very edge may show the one before
@@ -61,7 +61,7 @@
       const wanted = Math.max(0, Math.min(time, this.duration));
       if (this.video) {
         this._wanted = wanted; // until the video has arrived
-        this.video.currentTime = wanted;
+        this.seeker.seek(wanted);
       } else this._virtual = wanted;
       this._shown();
     }
@@ -165,6 +165,7 @@
         "aria-label": `Video of ${this.drive.name}`,
       });
       this.screen.style.setProperty("--ratio", `${width} / ${height}`);
+      this.seeker = new Seeker(this.video);
       this.video.addEventListener("click", () => this.toggle());
       this.video.addEventListener("play", () => this._say("play"));
       this.video.addEventListener("pause", () => this._say("pause"));

@@ -3,7 +3,7 @@
 "use strict";
 
 (() => {
-  const { element, icon, lowerBound, positionAt } = DriveReport;
+  const { element, icon, lowerBound, positionAt, Seeker } = DriveReport;
 
   const SPEEDS = [0.25, 0.5, 1, 2, 4];
   const SEEK_S = 0.3; // further apart than this, the other video is sought anew
@@ -47,7 +47,7 @@
 
     show(time) {
       const local = this.local(time);
-      if (this.video) this.video.currentTime = local;
+      if (this.video) this.seeker.seek(local);
       if (this.picture) {
         const src = this.base + this.drive.pictures[Math.min(this.drive.pictures.length - 1, positionAt(this.times, local))];
         if (this.picture.getAttribute("src") !== src) this.picture.src = src;
@@ -64,6 +64,7 @@
       this.video = element("video", {
         src: base + src, preload: "auto", playsinline: "", tabindex: "-1", width, height, "aria-label": label,
       });
+      this.seeker = new Seeker(this.video);
       this.video.muted = true; // two sounds at once help nobody
       this.root.style.setProperty("--ratio", `${width} / ${height}`);
       this.video.addEventListener("error", () => {
@@ -237,7 +238,7 @@
         if (screen !== lead) {
           const ahead = video.currentTime - screen.local(this._time);
           if (Math.abs(ahead) > SEEK_S * Math.max(1, this.speed)) {
-            video.currentTime = screen.local(this._time);
+            screen.show(this._time);
             continue;
           }
           if (Math.abs(ahead) > CLOSE_S) rate *= 1 - Math.max(-MOST_PULL, Math.min(MOST_PULL, ahead * PULL * 2));
