@@ -112,12 +112,11 @@ def test_a_moment_moves_the_video_to_its_frame(page: Any) -> None:
 
 
 def test_no_seek_overtakes_another(page: Any) -> None:
-    page.execute_script(
-        "window.begun = 0; DriveReport.report.video.addEventListener('seeking', () => window.begun++)"
-    )
+    video = "DriveReport.report.video"
+    page.execute_script(f"window.begun = 0; {video}.addEventListener('seeking', () => begun++)")
     page.execute_script("[0.5, 1, 2].forEach((time) => DriveReport.report.player.seek(time))")
-    wait_for(page, "!DriveReport.report.video.seeking && DriveReport.report.video.currentTime > 1.9")
-    assert page.execute_script("return window.begun") == 2  # the one to 1 s is left out
+    wait_for(page, f"!{video}.seeking && {video}.currentTime > 1.9")
+    assert page.execute_script("return begun") == 2  # the one to 1 s is left out
 
 
 def test_a_row_moves_the_video(page: Any) -> None:
