@@ -15,6 +15,7 @@ import math
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
+from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
@@ -238,7 +239,9 @@ class _Shelf:
             if add:
                 wanted = {key: mark.get(key, "") for key in ("start_s", "end_s", "reason")}
                 wanted |= {"drive": recording.drive} if recording.drive else {}
-                add_mark(recording.folder, parse_mark(wanted, "The mark"))
+                stretch = parse_mark(wanted, "The mark")
+                recording.check_within(stretch)
+                add_mark(recording.folder, stretch)
             else:
                 remove_mark(recording.folder, _of_recording(mark, recording))
         return recordings
@@ -259,7 +262,11 @@ class _Shelf:
         if not name:
             raise MissingFileError("This run has no picture")
         headers = {"cache-control": f"max-age={A_DAY_S}"} if request.url.query else {}
-        return Response(thumbnail(below(folder, name)), media_type="image/jpeg", headers=headers)
+        try:
+            image = thumbnail(below(folder, name))
+        except InputError:  # a broken video: the page shows a word in its place
+            return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)
+        return Response(image, media_type="image/jpeg", headers=headers)
 
 
 def _as_it_goes_on(folder: Path, report: dict[str, Any], state: str) -> dict[str, Any]:
