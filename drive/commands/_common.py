@@ -283,6 +283,7 @@ class Context:
         self.record = RunRecord(command=command, settings=settings)
         self.failure: DriveError | None = None
         self._folder: RunFolder | None = None
+        self._live: LiveReport | None = None
 
     def run_folder(self) -> RunFolder:
         """The folder of this run, made on the first call."""
@@ -329,7 +330,10 @@ class Context:
         return load()
 
     def abandon(self) -> None:
-        """Leave no empty folder behind a run that failed."""
+        """Say in a live report that the run has ended, and leave no empty folder behind it."""
+        if self._live is not None:
+            with contextlib.suppress(OSError):  # somebody removed the folder
+                self._live.stop()
         if self._folder is not None:
             with contextlib.suppress(OSError):  # not empty: somebody's, or worth keeping
                 self._folder.path.rmdir()
@@ -351,11 +355,14 @@ class Context:
             return None
         from drive.report import LiveReport
 
-        return LiveReport(self.run_folder().path, self.record.as_json())
+        self._live = LiveReport(self.run_folder().path, self.record.as_json())
+        return self._live
 
     def _write_report(self, folder: Path) -> Path:
         from drive.report import write_report
 
+        if self._live is not None:
+            self._live.close()
         with self.record.stage("report"):
             return write_report(folder, self.record.as_json())
 

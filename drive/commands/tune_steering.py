@@ -15,6 +15,7 @@ from drive.commands._common import (
     Parser,
     add_common_options,
     add_recording_options,
+    add_report_option,
     number,
     resumable,
 )
@@ -47,7 +48,7 @@ DIGITS = 4
 HOW_TO_SEARCH = ("trials", "minutes", "epochs", "search", "resume")
 NOT_OF_A_TRAINING = (
     *HOW_TO_SEARCH,
-    *("help", "cache", "out", "overwrite", "weights", "config", "quiet", "json"),
+    *("help", "cache", "out", "overwrite", "weights", "config", "quiet", "json", "no_report"),
 )
 """Options that say nothing of what the training of `best.toml` learns from, and how."""
 
@@ -98,6 +99,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action.default = argparse.SUPPRESS  # what was not given is to be seen
     add_transfer_options(parser)
     add_recording_options(parser)
+    add_report_option(parser)
 
 
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
@@ -115,13 +117,17 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     else:
         study = None
         search, folder = _fresh(args, context)
-    context.record.extra |= {"training": asdict(search.settings), **search.notes}
+    asked = {"training": asdict(search.settings), "trials": search.trials}
+    context.record.extra |= {**asked, **search.notes}
     with context.record.stage("read"):
         split = read_split(search.notes["data"], args.cache, context)
     study = study or Study.begin(folder.path, search)
+    report = context.live_report()
 
     def on_trial(result: TrialResult) -> None:
         _write(study, folder)
+        if report:
+            report.update()
         context.message(_line(result, study))
 
     state = folder.path / STUDY

@@ -28,10 +28,14 @@ The data:
       "title": "traffic.mp4",
       "started": "2026-11-22T15:00:00+0000" or "",
       "command_line": "python run.py annotate traffic.mp4",
-      "live": false,                      # a training goes on, and `report-data.js` changes
+      "live": false,                      # the run goes on, and `report-data.js` changes
+      "stopped": true,                    # of a run that ended before its time, else left out
+      "written": 1700000000.0,            # of a run that goes on or was stopped: its numbers,
+      "alive": 1700000000.0,              # and its last sign of life
       "facts": [{"label": "boxes", "value": "1,204", "note": "in 97 % of the frames"}],
       "drives": [DRIVE],                  # none for a training
       "training": TRAINING or null,
+      "search": SEARCH or null,
       "runs": [{"title": "a", "src": "a/report.html" or null, "status": "done", "reason": null,
                 "facts": [...]}],        # the videos of a run over several
       "pictures": [{"src": "loss.png", "title": "...", "note": "..."}],
@@ -46,6 +50,7 @@ The data:
                                           # the page adds it to every moment that it writes
       "duration": 9.9,
       "frames": {"index": COLUMN, "time": COLUMN},  # the video's clock in seconds, ascending
+      "gaps": [120],                      # positions of frames before which there is a gap in time
       "charts": [{
         "id": "steering", "title": "Steering angle", "unit": "°", "note": "positive: right",
         "steps": false,                   # whether values hold until the next one
@@ -80,6 +85,16 @@ no clock.
       "worst": [{"src": "...", "note": "..."}],
       "layers": [{"src": "...", "title": "...", "note": "..."}],
       "updated": 1700000000.0
+    }
+
+    SEARCH = {
+      "asked": 20 or null,                # finished trials that are wanted
+      "names": ["dropout", "batch"],      # what is searched
+      "trials": [{"trial": 0, "outcome": "complete|pruned|diverged", "val_loss": 1.5 or null,
+                  "best_epoch": 4, "epochs": 6, "seconds": 60.5, "values": {"dropout": 0.1},
+                  "src": null}],          # a link to the trial's own page, where there is one
+      "best": 3 or null,                  # number of the best of the complete trials
+      "picture": "search.png" or null
     }
 """
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from drive.report.drives import SteeringError
+
 Fact = dict[str, str]
 Numbers = Mapping[str, Any]
 
@@ -24,6 +26,46 @@ def facts_of(command: str, record: Numbers, metrics: Numbers) -> list[Fact]:
     if seconds:
         facts.append(_fact("took", _duration(float(seconds))))
     return facts
+
+
+def error_facts(error: SteeringError | None) -> list[Fact]:
+    """How far the model is from the human, beside a car that always goes straight on."""
+    if error is None:
+        return []
+    straight = f"always zero {error.straight_deg:.2f}°"
+    return [_fact("mean error", f"{error.mean_deg:.2f}°", straight)]
+
+
+def search_facts(search: Numbers | None) -> list[Fact]:
+    """The best of a search's finished trials, of all of them."""
+    if search is None:
+        return []
+    trials, asked = search["trials"], search["asked"]
+    count = f"{len(trials)} of {asked}" if asked else str(len(trials))
+    facts = [_fact("trials", count, _outcomes(trials))]
+    for trial in trials:
+        if trial["trial"] == search["best"]:
+            name = f"trial {trial['trial']}"
+            facts.insert(0, _fact("best loss", f"{trial['val_loss']:.3f}", f"degrees², {name}"))
+    return facts
+
+
+def trial_facts(trial: Numbers) -> list[Fact]:
+    """What became of a trial of a search."""
+    at = f"epoch {trial['best_epoch']}" if trial["best_epoch"] else ""
+    facts = [
+        _measure("best loss", trial["val_loss"], "", 3, at),
+        _fact("outcome", trial["outcome"]),
+        _number("epochs", trial["epochs"]),
+        _fact("took", _duration(trial["seconds"])),
+    ]
+    return [fact for fact in facts if fact is not None]
+
+
+def _outcomes(trials: list[Numbers]) -> str:
+    kinds = dict.fromkeys(trial["outcome"] for trial in trials)
+    counts = {kind: sum(trial["outcome"] == kind for trial in trials) for kind in kinds}
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items())
 
 
 def _analysed(results: Numbers, record: Numbers) -> list[Fact | None]:

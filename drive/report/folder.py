@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,8 +17,15 @@ import numpy as np
 
 from drive.errors import DriveError, InputError, MissingFileError
 from drive.report.clock import read_clock
-from drive.report.drives import DriveView, Frames, Video, frames_of_boxes
-from drive.report.facts import Fact, facts_of
+from drive.report.drives import (
+    DriveView,
+    Frames,
+    SteeringError,
+    Video,
+    frames_of_boxes,
+    steering_error,
+)
+from drive.report.facts import Fact, error_facts, facts_of, search_facts
 from drive.report.json_files import (
     MANIFEST_FORM,
     METRICS_FORM,
@@ -26,6 +34,7 @@ from drive.report.json_files import (
     read_json,
     title_of,
 )
+from drive.report.search import read_search
 from drive.report.tables import Boxes, Series, read_boxes, read_series
 from drive.report.training import read_training
 
@@ -48,6 +57,9 @@ PICTURES = {
     "explain_check.png": "Is the explanation true?",
 }
 """Plots and sheets of a run that the report shows; the others it draws itself."""
+
+KEPT = 1000
+"""Tables whose mean error is remembered."""
 
 DRAWN_LIVE = ("loss.png",)
 
@@ -83,9 +95,36 @@ def read_report(folder: str | Path, record: RunRecord | None = None) -> dict[str
         ) from error
 
 
+def read_facts(home: Path, record: RunRecord) -> list[Fact]:
+    """The key numbers of a run that is done, the same that its report shows.
+
+    Raises:
+        InputError: one of its tables is damaged.
+    """
+    metrics = read_json(home / METRICS, METRICS_FORM)
+    table = home / STEERING
+    error = None
+    if table.is_file() and not metrics:
+        state = table.stat()
+        error = _error_in(table, state.st_mtime_ns, state.st_size)
+    return [
+        *error_facts(error),
+        *search_facts(read_search(home, record)),
+        *facts_of(command_of(record), record, metrics),
+    ]
+
+
+@lru_cache(maxsize=KEPT)
+def _error_in(table: Path, changed: int, size: int) -> SteeringError | None:
+    """The mean error of a table, kept until the file changes: lists ask for it again and again."""
+    series = read_series(table).get("")
+    return steering_error(series) if series else None
+
+
 def _report(home: Path, record: RunRecord) -> dict[str, Any]:
     metrics = read_json(home / METRICS, METRICS_FORM)
     training = read_training(home)
+    search = read_search(home, record)
     views = [] if training else _drives(home, record, metrics)
     drives = [view.data() for view in views]
     pictures = _source_pictures(home)
@@ -99,9 +138,14 @@ def _report(home: Path, record: RunRecord) -> dict[str, Any]:
         "started": str(record.get("started", "")),
         "command_line": " ".join(map(str, record.get("command", []))),
         "live": False,
-        "facts": [*_errors(views, metrics), *facts_of(command, record, metrics)],
+        "facts": [
+            *_errors(views, metrics),
+            *search_facts(search),
+            *facts_of(command, record, metrics),
+        ],
         "drives": drives,
         "training": training,
+        "search": search,
         "runs": _runs(home),
         "pictures": [
             {"src": name, "title": title, "note": ""}
@@ -115,10 +159,8 @@ def _report(home: Path, record: RunRecord) -> dict[str, Any]:
 
 def _errors(views: list[DriveView], metrics: Mapping[str, Any]) -> list[Fact]:
     """How far the model is from the human, where the run itself did not measure it."""
-    errors = [view.error_deg for view in views if view.error_deg is not None]
-    if metrics or len(errors) != 1:
-        return []
-    return [{"label": "mean error", "value": f"{errors[0]:.2f}°", "note": "model and human"}]
+    errors = [view.error for view in views if view.error is not None]
+    return [] if metrics or len(errors) != 1 else error_facts(errors[0])
 
 
 def _settings(record: RunRecord) -> dict[str, Any]:

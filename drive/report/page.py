@@ -24,7 +24,7 @@ TEMPLATE, STYLE = "report.html", "report.css"
 PLACE = re.compile(r"<!--(title|style|data|scripts)-->")
 SCRIPTS = (
     *("echarts.min.js", "numbers.js", "dom.js", "seeker.js", "player.js", "charts.js", "table.js"),
-    *("report.js", "training.js"),
+    *("progress.js", "report.js", "training.js", "search.js"),
 )
 """What `mountReport` needs, in this order."""
 

@@ -15,6 +15,7 @@ import math
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
+from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
@@ -38,6 +39,7 @@ from drive.frames.marks import BadStretch, add_mark, parse_mark, remove_mark
 from drive.report import read_report
 from drive.report.page import ASSETS as REPORT_ASSETS
 from drive.report.page import SCRIPTS, STYLE, colours
+from drive.report.search import trial_folder
 from drive.view.guard import Guard
 from drive.view.recordings import KnownRecording, known_recordings
 from drive.view.runs import (
@@ -50,6 +52,8 @@ from drive.view.runs import (
     resolved_settings,
     run_folder,
     run_state,
+    search_of,
+    trial_report,
 )
 
 ASSETS = Path(__file__).parent / "assets"
@@ -63,8 +67,8 @@ HEAD = f"""<!doctype html>
 <link rel="stylesheet" href="/report-assets/{STYLE}">
 <link rel="stylesheet" href="/assets/view.css">"""
 UNFINISHED = ("running", "stopped")
-ASKED = ("command", "title", "started", "command_line", "settings")
-"""What the live report of a training knows before there is a `run.json`."""
+ASKED = ("command", "title", "started", "command_line", "settings", "written", "alive")
+"""What the live report of a run knows before there is a `run.json`."""
 
 LARGEST_BODY = 10_000
 A_DAY_S = 86_400
@@ -182,11 +186,15 @@ class _Shelf:
         record = read_record(folder)
         recordings = known_recordings(record)
         data: dict[str, Any] = {"run": run, "state": run_state(folder), "report": None, "error": ""}
+        search = search_of(folder)
+        data["within"] = self._name_of(search) if search else None
         try:
             report = read_report(folder)
             if data["state"] in UNFINISHED:
                 report |= _as_it_goes_on(folder, report, data["state"])
-            data["report"] = _with_sources(report, run, recordings) | self._linked(report, run)
+            if search:
+                report |= trial_report(search, folder)
+            data["report"] = self._linked(_with_sources(report, run, recordings), run)
         except DriveError as error:
             data["error"] = f"The report cannot be made: {error}"
         files = sorted(entry for entry in folder.iterdir() if entry.is_file())
@@ -199,10 +207,19 @@ class _Shelf:
         return _Json(data)
 
     def _linked(self, report: dict[str, Any], run: str) -> dict[str, Any]:
-        """The videos of a run over several, each with a link to its own page of this server."""
-        return {
-            "runs": [each | {"src": self._page_of(run, each["title"])} for each in report["runs"]]
-        }
+        """The report with links from its videos or trials to their own pages of this server."""
+        for each in report["runs"]:
+            each["src"] = self._page_of(run, each["title"])
+        for trial in (report["search"] or {}).get("trials", []):
+            inner = trial_folder(Path(), trial["trial"]).as_posix()
+            trial["src"] = self._page_of(run, inner)
+        return report
+
+    def _name_of(self, folder: Path) -> str | None:
+        """The name of a run in the list; None of one that is not below the folder shown."""
+        if not folder.is_relative_to(self._root):
+            return None
+        return folder.relative_to(self._root).as_posix() if folder != self._root else ""
 
     def _page_of(self, run: str, inner: str) -> str | None:
         """The page of a run inside another, relative to where the outer one's files are."""
@@ -238,7 +255,9 @@ class _Shelf:
             if add:
                 wanted = {key: mark.get(key, "") for key in ("start_s", "end_s", "reason")}
                 wanted |= {"drive": recording.drive} if recording.drive else {}
-                add_mark(recording.folder, parse_mark(wanted, "The mark"))
+                stretch = parse_mark(wanted, "The mark")
+                recording.check_within(stretch)
+                add_mark(recording.folder, stretch)
             else:
                 remove_mark(recording.folder, _of_recording(mark, recording))
         return recordings
@@ -259,15 +278,19 @@ class _Shelf:
         if not name:
             raise MissingFileError("This run has no picture")
         headers = {"cache-control": f"max-age={A_DAY_S}"} if request.url.query else {}
-        return Response(thumbnail(below(folder, name)), media_type="image/jpeg", headers=headers)
+        try:
+            image = thumbnail(below(folder, name))
+        except InputError:  # a broken video: the page shows a word in its place
+            return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)
+        return Response(image, media_type="image/jpeg", headers=headers)
 
 
 def _as_it_goes_on(folder: Path, report: dict[str, Any], state: str) -> dict[str, Any]:
-    """What the report of a training without a `run.json` can say besides."""
+    """What the report of a training or a search without a `run.json` can say besides."""
     known = live_data(folder)
-    written = (report["training"] or {}).get("updated")
-    said = {key: known[key] for key in ASKED if key in known}
-    return said | {"live": state == "running", "written": written}
+    said = {"written": (report["training"] or {}).get("updated")}
+    said |= {key: known[key] for key in ASKED if key in known}
+    return said | {"live": state == "running", "stopped": state == "stopped"}
 
 
 def _of_recording(table: dict[str, Any], recording: KnownRecording) -> BadStretch:

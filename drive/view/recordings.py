@@ -16,8 +16,12 @@ from drive.frames import udacity
 from drive.frames.marks import BadStretch, marks_of
 from drive.frames.recording import FRONT, VIDEO_SUFFIXES, find_steering_csv
 from drive.frames.recording_config import CONFIG_FILE
+from drive.report.clock import read_clock
 from drive.runs import OUTPUTS
 from drive.view.runs import inputs_of
+
+LAST_FRAME_S = 1.0
+"""The last frame is in sight for a while, at most for this long: a mark may end with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,27 @@ class KnownRecording:
             InputError: `recording.toml` is wrong.
         """
         return marks_of(self.folder, self.drive or self.folder.name)
+
+    def check_within(self, mark: BadStretch) -> None:
+        """Refuse a mark that leads beyond the end of the drive.
+
+        Raises:
+            InputError: it does.
+        """
+        length_s = self._length_s()
+        if length_s is not None and mark.end_s > length_s + LAST_FRAME_S:
+            raise InputError(
+                f"{self.name} ends at {length_s:.1f} s: give an end up to there. "
+                f"Received: {mark.end_s:g}"
+            )
+
+    def _length_s(self) -> float | None:
+        """Seconds from its first frame to its last; None where they cannot be had."""
+        if self.video.is_dir():
+            times_s = udacity.read_log(self.video)["time_s"].to_numpy()
+            return float(times_s[-1]) if len(times_s) else None
+        clock = read_clock(self.video, times=True)
+        return float(clock.time_s[-1]) if clock and len(clock.time_s) else None
 
     def data(self) -> dict[str, Any]:
         """What a page shows of it; what is wrong with its marks under `error`."""

@@ -1,7 +1,8 @@
 """The runs below a folder: what each was, when, its numbers, and what to show of it.
 
-A run is a folder with a `run.json`, or a training that has none yet but a history or the data of
-its live report. Knows the files of a run folder; nothing of the web.
+A run is a folder with a `run.json`, or a training or a search that has none yet but a history, the
+data of its live report or a table of trials. The trials of a search are part of it. Knows the files
+of a run folder; nothing of the web.
 """
 
 from __future__ import annotations
@@ -18,20 +19,28 @@ from typing import Any
 from drive.errors import InputError, MissingFileError
 from drive.files import PART
 from drive.history import read_history
-from drive.report.facts import facts_of
+from drive.report.facts import search_facts, trial_facts
+from drive.report.folder import read_facts
 from drive.report.json_files import command_of, title_of
+from drive.report.live import SILENT_S
 from drive.report.page import LIVE_DATA
+from drive.report.search import STUDY, TABLE, TRIALS, is_search, read_search, trial_folder
 
-RUN, METRICS, HISTORY = "run.json", "metrics.json", "history.csv"
-TRAINING = (HISTORY, LIVE_DATA)
+RUN, HISTORY = "run.json", "history.csv"
+UNFINISHED = (HISTORY, LIVE_DATA, TABLE, STUDY)
+"""What a training or a search has from early on; by any of them its folder is a run."""
+
 IMAGES = "images"
+MEMBER = "member"
+SEARCH, TRIAL = "tune-steering", "trial of tune-steering"
 SKIPPED = frozenset({IMAGES, "checkpoint", "report_files", "tensorboard"})
 DEEPEST = 8
 STARTED_FORM = "%Y-%m-%dT%H:%M:%S%z"
 
 LIVE_S = 120.0
 LIVE_EPOCHS = 3.0
-"""A training without a word for this long, and for as long as this many epochs, has stopped."""
+"""A training without a report, which gives no sign of life, has stopped when no epoch ended for
+this long, and for as long as this many epochs."""
 
 VIDEOS = (".mp4", ".m4v", ".webm", ".mov")
 PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
@@ -48,7 +57,7 @@ class RunEntry:
         command: of the run; empty where it is not known.
         title: what it worked on.
         started: seconds since 1970.
-        state: `done`, `running`, `stopped` (a training without an end) or `damaged`.
+        state: `done`, `running`, `stopped` (a training or a search without an end) or `damaged`.
         facts: its key numbers, as `drive.report.facts` gives them.
         picture: name of the video or picture that stands for it; empty for none.
         changed: when that was, in whole seconds since 1970.
@@ -93,6 +102,9 @@ def inputs_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def run_state(folder: Path) -> str:
     """See `RunEntry.state`."""
+    search = search_of(folder)
+    if search is not None:
+        return "done" if _trial(search, folder) is not None else run_state(search)
     if (folder / RUN).is_file():
         return "done" if _read_object(folder / RUN) is not None else "damaged"
     return "running" if _is_live(folder) else "stopped"
@@ -122,17 +134,47 @@ def run_folder(root: Path, run: str) -> Path:
         MissingFileError: there is no such run.
     """
     folder = below(root, run)
-    if not any((folder / name).is_file() for name in (RUN, *TRAINING)):
+    if not any((folder / name).is_file() for name in (RUN, *UNFINISHED)):
         raise MissingFileError(f"There is no run {run!r}: it was removed, or never finished")
     return folder
 
 
+def search_of(folder: Path) -> Path | None:
+    """The folder of the search that a folder is a trial of; None where it is none."""
+    home = folder.parent.parent
+    return home if folder.parent.name == TRIALS and is_search(home) else None
+
+
+def trial_report(search: Path, folder: Path) -> dict[str, Any]:
+    """What the report of a trial says that only its search knows.
+
+    Raises:
+        InputError: the table of the search is damaged.
+    """
+    trial = _trial(search, folder)
+    of_search = live_data(search) or {"title": title_of(read_record(search), search)}
+    told = {"command": TRIAL, "title": f"trial {int(folder.name)}, {of_search['title']}"}
+    if trial is None:
+        return told
+    settings = [[name.replace("_", "-"), str(value)] for name, value in trial["values"].items()]
+    return told | {"facts": trial_facts(trial), "settings": settings}
+
+
+def _trial(search: Path, folder: Path) -> dict[str, Any] | None:
+    """The row of a trial; None before it is finished, or where the table is damaged."""
+    try:
+        trials = (read_search(search) or {}).get("trials", [])
+    except InputError:
+        return None
+    return next((t for t in trials if trial_folder(search, t["trial"]) == folder), None)
+
+
 def _is_run(names: set[str]) -> bool:
-    return not names.isdisjoint((RUN, *TRAINING))
+    return not names.isdisjoint((RUN, *UNFINISHED))
 
 
 def _folders(root: Path) -> Iterator[Path]:
-    """Folders of runs; what a training keeps of its members belongs to the training."""
+    """Folders of runs; members of a training and trials of a search belong to it."""
     for place, folders, files in os.walk(root):
         folder = Path(place)
         names = set(files)
@@ -141,27 +183,32 @@ def _folders(root: Path) -> Iterator[Path]:
         deep = len(folder.relative_to(root).parts)
         inner = [f for f in folders if f not in SKIPPED and not f.startswith(".") and PART not in f]
         if _is_run(names):
-            inner = [f for f in inner if not f.startswith("member")]
+            inner = [f for f in inner if f != TRIALS and not f.startswith(MEMBER)]
         folders[:] = sorted(inner) if deep < DEEPEST else []
 
 
 def _entry(folder: Path, root: Path) -> RunEntry:
     record = _read_object(folder / RUN)
     state = run_state(folder)
-    command = command_of(record or {})
-    training = record is None and state != "damaged"
-    live = live_data(folder) if training else {}
+    live = live_data(folder) if record is None and state != "damaged" else {}
     picture = picture_of(folder, record or {})
     return RunEntry(
         run=folder.relative_to(root).as_posix() if folder != root else "",
-        command=str(live.get("command") or "training") if training else command,
+        command=command_of(record or {}) or str(live.get("command") or _kind(folder, state)),
         title=str(live.get("title") or title_of(record or {}, folder)),
         started=_started(record or live, folder),
         state=state,
-        facts=_facts_of_training(folder) if training else _facts(command, record or {}, folder),
+        facts=_facts(folder, record),
         picture=picture,
         changed=int((folder / picture).stat().st_mtime) if picture else 0,
     )
+
+
+def _kind(folder: Path, state: str) -> str:
+    """What a run without a readable `run.json` and without a live report seems to be."""
+    if state == "damaged":
+        return ""
+    return SEARCH if is_search(folder) else "training"
 
 
 def _read_object(path: Path) -> dict[str, Any] | None:
@@ -176,22 +223,21 @@ def _started(record: Mapping[str, Any], folder: Path) -> float:
     try:
         return datetime.strptime(str(record.get("started")), STARTED_FORM).timestamp()
     except ValueError:
-        return _changed(folder, (RUN,)) or _changed(folder, TRAINING)
+        return _changed(folder, (RUN,)) or _changed(folder, UNFINISHED)
 
 
-def _facts(command: str, record: dict[str, Any], folder: Path) -> list[dict[str, str]]:
-    """The numbers of a run; none where a strange `run.json` has none of the usual form."""
+def _facts(folder: Path, record: dict[str, Any] | None) -> list[dict[str, str]]:
+    """The numbers of a run; none where its files have none of the usual form."""
     try:
-        return facts_of(command, record, _read_object(folder / METRICS) or {})
-    except (AttributeError, TypeError, ValueError, KeyError):
+        if record is not None:
+            return read_facts(folder, record)
+        return search_facts(read_search(folder)) or _facts_of_training(folder)
+    except (InputError, AttributeError, TypeError, ValueError, KeyError):
         return []
 
 
 def _facts_of_training(folder: Path) -> list[dict[str, str]]:
-    try:
-        rows = read_history(folder / HISTORY)
-    except InputError:
-        return []
+    rows = read_history(folder / HISTORY)
     if not rows:
         return []
     best = min(rows, key=lambda row: row.val_loss)
@@ -202,12 +248,15 @@ def _facts_of_training(folder: Path) -> list[dict[str, str]]:
 
 
 def _is_live(folder: Path) -> bool:
+    live = live_data(folder)
+    if "alive" in live:
+        return bool(live.get("live")) and time.time() - float(live["alive"]) < SILENT_S
     try:
         rows = read_history(folder / HISTORY)
     except InputError:
         rows = []
     longest_s = max((row.seconds for row in rows), default=0.0)
-    idle_s = time.time() - _changed(folder, TRAINING)
+    idle_s = time.time() - _changed(folder, UNFINISHED)
     return idle_s < max(LIVE_S, LIVE_EPOCHS * longest_s)
 
 

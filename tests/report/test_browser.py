@@ -370,9 +370,19 @@ def test_a_live_page_shows_new_epochs_and_in_the_end_the_whole_report(
     live.update()
     wait_for(browser, "document.querySelector('.state').textContent.includes('epoch 2 ')")
     assert complaints(browser) == []
-    browser.execute_script("DriveReport.report.update({...DriveReport.report.data, written: 1e9})")
-    state = "document.querySelector('.state').textContent"
-    assert "no news since" in browser.execute_script(f"return {state}")
+    state = "return document.querySelector('.state').textContent"
+    said = browser.execute_script(
+        f"DriveReport.report.update({{...DriveReport.report.data, alive: 1e9}}); {state}"
+    )
+    assert said.startswith("Stopped before its end: epoch 2 ")
+    live.stop()
+    wait_for(browser, "DriveReport.report.data.stopped")
+    assert browser.execute_script(state).startswith("Stopped before its end: epoch 2 ")
+    browser.refresh()
+    wait_for(browser, "document.querySelector('.state').textContent.startsWith('Stopped before')")
+    live = LiveReport(tmp_path, record)  # resumed: the page that is open goes on
+    wait_for(browser, "document.querySelector('.state').textContent.startsWith('Training: ')")
+    live.close()
     write_report(tmp_path, record)
     wait_for(
         browser, "JSON.parse(document.getElementById('report-data').textContent).live === false"
@@ -380,6 +390,52 @@ def test_a_live_page_shows_new_epochs_and_in_the_end_the_whole_report(
     assert (
         browser.execute_script("return document.querySelectorAll('.plot-card canvas').length") == 2
     )
+
+
+def test_a_search_shows_its_trials_and_goes_on(tmp_path: Path, open_page: Open) -> None:
+    table = tmp_path / "trials.csv"
+    table.write_text(
+        "trial,outcome,val_loss,best_epoch,epochs,seconds,learning_rate,batch_norm\n"
+        "0,complete,3.5,2,2,5.1,0.001,True\n1,pruned,9.25,1,1,2.0,0.00123456,False\n"
+    )
+    record = {"command": ["python run.py", "tune-steering"], "trials": 4}
+    live = LiveReport(tmp_path, record)
+    browser = open_page(tmp_path / "report.html")
+    wait_for(browser, "document.querySelectorAll('.trials .rows .row').length === 2")
+    cells = "[...document.querySelectorAll('.trials .rows [role=cell]')].map((e) => e.textContent)"
+    assert browser.execute_script(f"return {cells}") == [
+        *("0", "complete", "3.500", "2 of 2", "5 s", "0.001", "yes"),
+        *("1", "pruned", "9.250", "1 of 1", "2 s", "0.001235", "no"),
+    ]
+    table.write_text(table.read_text() + "2,complete,2.125,1,2,5.1,0.002,True\n")
+    live.update()
+    wait_for(browser, "document.querySelector('.state').textContent.includes('3 of 4 trials')")
+    assert "2.125" in browser.execute_script("return document.querySelector('.facts').textContent")
+    browser.execute_script("document.querySelectorAll('.trials .head button')[2].click()")
+    assert browser.execute_script(f"return {cells}")[0] == "2"
+    assert browser.execute_script(
+        "return document.querySelector('.trials .row.current').textContent"
+    ).startswith("2complete")
+    assert complaints(browser) == []
+    live.close()
+    write_report(tmp_path, record)
+    wait_for(browser, "DriveReport.report.data.live === false")
+
+
+POINTS = "DriveReport.report.charts.panels[0].drawing.getOption().series[0].data"
+
+
+def test_curves_break_where_frames_are_missing(
+    annotated_run: Callable[..., Path], open_page: Open
+) -> None:
+    times = [40 * k + (3000 if k >= 1200 else 0) + k % 3 for k in range(3000)]
+    browser = open_page(write_report(annotated_run(times)))
+    wait_for(browser, DRAWN)
+    broken = f"{POINTS}.filter(([time, value]) => !Number.isFinite(value)).map((p) => p[0])"
+    assert browser.execute_script(f"return {broken}") == [pytest.approx(51.0, abs=0.01)]
+    browser.execute_script("DriveReport.report.range = [45, 55]")  # few points: none is left out
+    wait_for(browser, f"{POINTS}.length < 260")
+    assert browser.execute_script(f"return {broken}") == [pytest.approx(51.0, abs=0.01)]
 
 
 def test_two_reports_stand_side_by_side(

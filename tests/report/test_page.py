@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from drive.cli import main
+from drive.commands import train_steering
+from drive.commands._common import Context
 from drive.report import SCRIPTS, LiveReport, read_report, write_report
 from drive.report.page import read_asset
 
@@ -80,6 +84,48 @@ def test_any_name_stands_as_text(annotated_run: Callable[..., Path]) -> None:
     assert data["drives"][0]["video"]["src"].endswith("%231%25.mp4")
 
 
+def fresh_data(folder: Path) -> dict:
+    """What a live report has written last."""
+    text = (folder / "report-data.js").read_text(encoding="utf-8")
+    return json.loads(text.removeprefix("liveReport(").removesuffix(");\n"))
+
+
+def test_a_live_report_gives_signs_of_life_and_says_when_it_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drive.report.live.BEAT_S", 0.01)
+    (tmp_path / "history.csv").write_text("epoch,loss,val_loss,learning_rate,seconds\n")
+    record = {"command": ["python run.py", "train-steering"], "seconds": {"total": 2.0}}
+    live = LiveReport(tmp_path, record)
+    first = fresh_data(tmp_path)
+    assert (first["live"], first["stopped"], first["facts"]) == (True, False, [])
+    end = time.monotonic() + 10
+    while fresh_data(tmp_path)["alive"] == first["alive"] and time.monotonic() < end:
+        time.sleep(0.01)
+    assert fresh_data(tmp_path)["alive"] > first["alive"]
+    assert fresh_data(tmp_path)["written"] == first["written"]
+    live.stop()
+    for data in (fresh_data(tmp_path), data_of(tmp_path / "report.html")):
+        assert (data["live"], data["stopped"]) == (False, True)
+    last = fresh_data(tmp_path)["alive"]
+    time.sleep(0.05)
+    assert fresh_data(tmp_path)["alive"] == last
+
+
+def test_a_command_that_is_interrupted_says_so_in_its_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(args: object, context: Context) -> dict:
+        (tmp_path / "history.csv").write_text("epoch,loss,val_loss,learning_rate,seconds\n")
+        context.live_report()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_steering, "run", interrupted)
+    assert main(["train-steering", "--out", str(tmp_path)]) == 130
+    assert fresh_data(tmp_path)["stopped"]
+    assert data_of(tmp_path / "report.html")["stopped"]
+
+
 def test_a_live_report_keeps_its_data_beside_it_until_the_end(tmp_path: Path) -> None:
     history = tmp_path / "history.csv"
     history.write_text("epoch,loss,val_loss,learning_rate,seconds\n1,2.5,2,0.001,3\n")
@@ -88,9 +134,8 @@ def test_a_live_report_keeps_its_data_beside_it_until_the_end(tmp_path: Path) ->
     assert data_of(tmp_path / "report.html")["live"]
     history.write_text(history.read_text() + "2,1.5,nan,0.001,3\n")
     live.update()
-    text = (tmp_path / "report-data.js").read_text(encoding="utf-8")
-    fresh = json.loads(text.removeprefix("liveReport(").removesuffix(");\n"))
-    assert len(fresh["training"]["histories"][0]["rows"]) == 2
+    assert len(fresh_data(tmp_path)["training"]["histories"][0]["rows"]) == 2
+    live.close()
     write_report(tmp_path, record)
     assert not (tmp_path / "report-data.js").exists()
     assert not data_of(tmp_path / "report.html")["live"]

@@ -14,6 +14,7 @@ import pytest
 from drive.errors import InputError, MissingFileError
 from drive.report import read_report
 from drive.report.columns import values_of
+from drive.report.folder import read_facts
 from drive.report.moments import peaks
 
 VARIABLE_MS = [0, 40, 95, 140, 260, 300, 340, 420, 700, 720, 800, 840]
@@ -78,6 +79,44 @@ def test_moments_are_the_largest_errors_and_boxes(annotated_run: Callable[..., P
     assert differ[0]["time"] == pytest.approx(0.45)
     assert near[0]["frame"] == 59
     assert near[0]["text"] == "car, 59 by 59 pixels"
+
+
+def test_the_mean_error_stands_beside_a_car_that_goes_straight_on(
+    annotated_run: Callable[..., Path],
+) -> None:
+    folder = annotated_run(frames=3)
+    (folder / "steering.csv").write_text(
+        "frame,time_s,angle_deg,truth_deg\n0,0,1,2\n1,0.05,1,-4\n2,0.1,9,\n"
+    )
+    expected = {"label": "mean error", "value": "3.00°", "note": "always zero 3.00°"}
+    assert read_report(folder)["facts"][0] == expected
+    record = json.loads((folder / "run.json").read_text())
+    assert read_facts(folder, record) == read_report(folder)["facts"]
+
+
+def test_a_hole_in_the_times_is_a_gap(annotated_run: Callable[..., Path]) -> None:
+    times = [50 * k + (2000 if k >= 7 else 0) for k in range(20)]
+    (drive,) = read_report(annotated_run(times))["drives"]
+    assert drive["gaps"] == [7]
+
+
+def test_a_search_has_its_trials_and_the_best_of_them(tmp_path: Path) -> None:
+    (tmp_path / "trials.csv").write_text(
+        "trial,outcome,val_loss,best_epoch,epochs,seconds,dropout,variant\n"
+        "0,complete,3.5,2,2,5.1,0.0,elu\n1,pruned,1.25,1,1,2.0,0.1,elu\n"
+        "3,diverged,,0,0,1.0,0.2,published\n"
+    )
+    report = read_report(tmp_path, {"command": ["run.py", "tune-steering"], "trials": 20})
+    assert [trial["val_loss"] for trial in report["search"]["trials"]] == [3.5, 1.25, None]
+    assert report["search"]["trials"][2]["values"] == {"dropout": 0.2, "variant": "published"}
+    assert report["search"]["best"] == 0
+    assert report["facts"] == [
+        {"label": "best loss", "value": "3.500", "note": "degrees², trial 0"},
+        {"label": "trials", "value": "3 of 20", "note": "1 complete, 1 pruned, 1 diverged"},
+    ]
+    (tmp_path / "trials.csv").write_text("trial,outcome\n0,complete\n")
+    with pytest.raises(InputError, match=r"trials\.csv: the trials of a search expected"):
+        read_report(tmp_path)
 
 
 def test_without_a_human_there_is_no_error(annotated_run: Callable[..., Path]) -> None:

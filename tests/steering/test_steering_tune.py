@@ -290,6 +290,8 @@ def test_the_command_searches_and_goes_on(
         "study.db",
     }
     assert not list(out.rglob("*.keras"))
+    assert not (out / "report-data.js").exists()
+    assert '"asked":2' in (out / "report.html").read_text()
     with (out / "trials.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["trial"] for row in rows] == ["0", "1"]
@@ -388,6 +390,8 @@ def test_an_interrupted_search_leaves_its_finished_trials_and_a_hint(
     assert len((out / "trials.csv").read_text().splitlines()) == 3
     assert (out / "best.toml").exists()
     assert (out / "search.png").exists()
+    assert '"stopped":true' in (out / "report.html").read_text()
+    assert main(["tune-steering", "--resume", str(out), "--trials", "2", "--no-report"]) == 0
 
 
 @pytest.mark.slow

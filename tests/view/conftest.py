@@ -62,6 +62,17 @@ def write_history(folder: Path, epochs: int) -> None:
     (folder / "history.csv").write_text("\n".join(rows) + "\n")
 
 
+def write_search(results: Results, name: str) -> Path:
+    """A search with a finished trial and another one under way."""
+    folder = results.root / name
+    for trial in ("000", "001"):
+        write_history(folder / "trials" / trial, 2)
+    (folder / "trials.csv").write_text(
+        "trial,outcome,val_loss,best_epoch,epochs,seconds,dropout\n0,complete,5.0,2,2,3.0,0.1\n"
+    )
+    return folder
+
+
 @pytest.fixture
 def results(make_video: VideoMaker, make_recording: Callable[..., Path], tmp_path: Path) -> Results:
     """Two annotated runs of one recording, a detection, two trainings, of which one goes on."""

@@ -16,7 +16,7 @@ from drive.commands._common import Context
 from drive.commands._training_data import read_split
 from drive.frames.marks import read_marks
 from drive.steering.preprocess import ROAD
-from tests.view.conftest import Results, write_history
+from tests.view.conftest import Results, write_history, write_search
 
 pytestmark = pytest.mark.slow
 
@@ -103,6 +103,32 @@ def test_the_list_is_filtered_and_two_are_chosen(page: Page, address: str) -> No
     page.click("#compare")
     page.wait("document.title.startsWith('001-annotate and 002-annotate')")
     assert page.complaints() == []
+
+
+def test_a_broken_video_is_a_word_in_the_list(page: Page, results: Results) -> None:
+    video = results.root / "001-annotate" / "epoch01_front.mp4"
+    video.write_bytes(video.read_bytes()[:500])
+    page.open("/?q=annotate", "document.querySelectorAll('.card').length === 2")
+    page.wait("document.querySelectorAll('.card img').length === 1")
+    assert page.texts("[data-run='001-annotate'] .instead") == ["no picture to show"]
+    assert page.complaints() == []
+
+
+def test_a_search_leads_to_its_trials_and_back(page: Page, results: Results) -> None:
+    write_search(results, "006-tune-steering")
+    page.open("/run/006-tune-steering", "document.querySelector('.trials .rows a')")
+    assert page.value("document.querySelector('.marks').hidden")
+    page.click(".trials .rows a")
+    page.wait("document.querySelector('#report canvas')")
+    assert page.texts("#report h1")[0].startswith("trial 0, ")
+    page.click("#name a")
+    page.wait("document.querySelector('.trials .rows a')")
+    assert page.complaints() == []
+
+
+def test_a_training_has_nothing_to_mark(page: Page) -> None:
+    page.open("/run/004-train-steering", "document.querySelector('#report canvas')")
+    assert page.value("document.querySelector('.marks').hidden")
 
 
 def test_a_run_opens_without_complaints_and_from_nowhere_else(page: Page, address: str) -> None:
@@ -241,6 +267,32 @@ def test_curves_lie_over_each_other_and_settings_differ(page: Page) -> None:
     assert "absent" in "".join(page.texts("#problem"))
 
 
+HUMAN = (
+    "DriveView.charts.panels[0].drawing.getOption()"
+    ".series.find((each) => each.name === 'human').data"
+)
+
+
+def test_the_human_s_curve_covers_the_time_of_both_and_breaks_between(
+    page: Page, results: Results
+) -> None:
+    """The second run is of the same source from second 10 on."""
+    table = results.root / "002-annotate" / "steering.csv"
+    head, *rows = [row.split(",") for row in table.read_text().splitlines()]
+    for row in rows:
+        row[1] = f"{float(row[1]) + 10:.6f}"
+    table.write_text("\n".join(map(",".join, [head, *rows])) + "\n")
+    page.open("/compare?a=001-annotate&b=002-annotate", "document.querySelector('#settings')")
+    page.wait("document.querySelectorAll('#chart-steering canvas').length")
+    known = f"{HUMAN}.filter(([time, value]) => Number.isFinite(value)).map((point) => point[0])"
+    times = page.value(known)
+    assert (times[0], times[-1]) == (0, pytest.approx(17.95, abs=0.01))
+    assert all(not 8 < time < 9.99 for time in times)
+    missing = f"{HUMAN}.filter(([time, value]) => !Number.isFinite(value)).map((point) => point[0])"
+    assert page.value(missing) == [pytest.approx(10, abs=0.01)]
+    assert page.texts("#chart-steering .value").count("human") <= 1
+
+
 def trained_frames(recording: Path, cache: Path) -> int:
     """How many frames `train-steering` learns from."""
     asked = {"recordings": [str(recording)], "exclude": None, "validation": "epoch02", "stride": 1}
@@ -285,6 +337,10 @@ def test_a_stretch_is_marked_and_undone(
     page.wait("!document.querySelector('#mark-form .problem').hidden")
     assert read_marks(results.recording) == []
     assert page.complaints() == []
+    page.type("#mark-end", "99")
+    page.click(".marks .main")
+    page.wait("document.querySelector('#mark-form .problem').innerText.includes('ends at 8.0 s')")
+    assert read_marks(results.recording) == []
 
 
 def test_a_mark_is_in_the_time_of_the_recording_not_of_the_part(

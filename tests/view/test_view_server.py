@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from pathlib import Path
 from urllib.parse import urljoin
@@ -16,7 +17,7 @@ from starlette.testclient import TestClient
 from drive.report import LiveReport
 from drive.view.app import make_app
 from drive.view.runs import list_runs
-from tests.view.conftest import ADDRESS, ORIGIN, Results, write_history
+from tests.view.conftest import ADDRESS, ORIGIN, Results, write_history, write_search
 
 VIDEO = "/files/001-annotate/epoch01_front.mp4"
 
@@ -49,6 +50,62 @@ def test_a_training_without_a_word_for_long_has_stopped(results: Results) -> Non
     os.utime(history, (old, old))
     states = {entry.run: entry.state for entry in list_runs(results.root)}
     assert states["005-train-steering"] == "stopped"
+
+
+def test_a_training_that_was_interrupted_or_killed_has_stopped(results: Results) -> None:
+    folder = results.root / "005-train-steering"
+
+    def state() -> str:
+        return {entry.run: entry.state for entry in list_runs(results.root)}[folder.name]
+
+    live = LiveReport(folder, {})
+    assert state() == "running"
+    live.close()  # killed: no sign of life comes any more
+    data = folder / "report-data.js"
+    text = data.read_text()
+    data.write_text(re.sub(r'"alive":\d+', f'"alive":{int(time.time() - 40)}', text))
+    assert state() == "stopped"
+    client = TestClient(make_app(results.root), base_url=ADDRESS)
+    report = client.get("/api/report/005-train-steering").json()["report"]
+    assert (report["live"], report["stopped"]) == (False, True)
+    live = LiveReport(folder, {})
+    assert state() == "running"
+    live.stop()
+    assert state() == "stopped"
+
+
+def test_trials_belong_to_their_search(results: Results) -> None:
+    folder = write_search(results, "deep/006-tune-steering")
+    client = TestClient(make_app(results.root), base_url=ADDRESS)
+    runs = {run["run"]: run for run in client.get("/api/runs").json()["runs"]}
+    assert [name for name in runs if "tune" in name] == ["deep/006-tune-steering"]
+    search = runs["deep/006-tune-steering"]
+    assert (search["command"], search["state"]) == ("tune-steering", "running")
+    assert search["facts"][0] == {
+        "label": "best loss",
+        "value": "5.000",
+        "note": "degrees², trial 0",
+    }
+    results.add("deep/006-tune-steering", "tune-steering", "2026-11-22T10:00:00+0000", trials=1)
+    data = client.get("/api/report/deep/006-tune-steering").json()
+    (trial,) = data["report"]["search"]["trials"]
+    page = urljoin("/files/deep/006-tune-steering/", trial["src"])
+    assert page == "/run/deep/006-tune-steering/trials/000"
+    data = client.get(page.replace("/run/", "/api/report/")).json()
+    assert (data["state"], data["within"]) == ("done", "deep/006-tune-steering")
+    assert data["report"]["command"] == "trial of tune-steering"
+    assert data["report"]["title"].startswith("trial 0, ")
+    assert data["report"]["settings"] == [["dropout", "0.1"]]
+    (folder / "trials.csv").write_text("trial\n0\n")
+    assert "trials of a search" in client.get("/api/report/deep/006-tune-steering").json()["error"]
+    assert client.get("/api/runs").status_code == 200
+
+
+def test_cards_have_the_numbers_of_the_report(client: TestClient) -> None:
+    runs = {run["run"]: run for run in client.get("/api/runs").json()["runs"]}
+    for run in ("001-annotate", "004-train-steering"):
+        assert runs[run]["facts"] == client.get(f"/api/report/{run}").json()["report"]["facts"]
+    assert runs["001-annotate"]["facts"][0]["label"] == "mean error"
 
 
 def test_a_training_is_listed_from_its_beginning(results: Results) -> None:
@@ -190,6 +247,15 @@ def test_thumbnails_are_small_pictures(client: TestClient) -> None:
     image = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_COLOR)
     assert image.shape == (192, 320, 3)
     assert client.get("/thumbnail/old/003-detect").status_code == 404
+
+
+def test_a_broken_video_has_no_thumbnail_and_is_no_error(
+    client: TestClient, results: Results
+) -> None:
+    video = results.root / "001-annotate" / "epoch01_front.mp4"
+    video.write_bytes(video.read_bytes()[:500])
+    answer = client.get("/thumbnail/001-annotate")
+    assert (answer.status_code, answer.content) == (204, b"")
 
 
 def test_what_was_evaluated_is_played_from_where_it_lies(
@@ -375,6 +441,8 @@ def test_nobody_else_writes_marks(
         ({"mark": {"start_s": 2, "end_s": 1}}, 400, "end_s is after start_s"),
         ({"mark": {"start_s": "a", "end_s": 1}}, 400, "start_s"),
         ({"mark": {"start_s": None, "end_s": 1}}, 400, "start_s"),
+        ({"mark": {"start_s": 3, "end_s": 999}}, 400, "town/epoch01 ends at 8.0 s"),
+        ({"mark": {"start_s": 500, "end_s": 999}}, 400, "town/epoch01 ends at 8.0 s"),
         ({"mark": {"start_s": 1, "end_s": 2, "reason": "two\nlines"}}, 400, "one line"),
         ({"mark": None}, 400, "start_s"),
         ({"recording": 1}, 404, "recording"),

@@ -224,6 +224,7 @@
       this.chart = chart;
       this.clock = drive.clock;
       this.times = drive.times;
+      this.gaps = drive.gaps;
       this.values = new Map();
       const legend = element("span", { class: "values" });
       for (const series of chart.series) {
@@ -261,7 +262,7 @@
         series: this.chart.series.map((series, k) => ({
           type: "line",
           name: series.name,
-          data: thin(this.times, series.numbers, from, to, columns),
+          data: thin(this.times, series.numbers, from, to, columns, this.gaps),
           step: this.chart.steps ? "end" : false,
           showSymbol: false,
           symbol: "none",

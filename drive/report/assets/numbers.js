@@ -49,16 +49,28 @@ const DriveReport = (globalThis.DriveReport = globalThis.DriveReport || {});
   /**
    * Points [x, y] of a curve for `columns` columns of pixels: of each column the first, the lowest,
    * the highest and the last, so that no peak is lost. Gaps (NaN) stay gaps where they fill a
-   * column or stand beside one. With few points, all of them.
+   * column or stand beside one, and the curve breaks before each position of `gaps`. With few
+   * points, all of them.
    */
-  function thin(times, values, from, to, columns) {
+  function thin(times, values, from, to, columns, gaps = []) {
     const begin = Math.max(0, lowerBound(times, from) - 1);
     const end = Math.min(times.length, lowerBound(times, to) + 1);
-    const count = end - begin;
     const points = [];
+    let start = begin;
+    for (const stop of [...gaps.filter((gap) => gap > begin && gap < end), end]) {
+      if (start > begin) points.push([times[start], NaN]);
+      thinStretch(points, times, values, start, stop, Math.ceil((columns * (stop - start)) / (end - begin)));
+      start = stop;
+    }
+    return points;
+  }
+
+  /** Add the points of a stretch without a gap in time. */
+  function thinStretch(points, times, values, begin, end, columns) {
+    const count = end - begin;
     if (count <= columns * 2) {
       for (let i = begin; i < end; i++) points.push([times[i], values[i]]);
-      return points;
+      return;
     }
     for (let column = 0; column < columns; column++) {
       const start = begin + Math.floor((column * count) / columns);
@@ -81,7 +93,6 @@ const DriveReport = (globalThis.DriveReport = globalThis.DriveReport || {});
         if (k === 0 || kept[k] !== kept[k - 1]) points.push([times[kept[k]], values[kept[k]]]);
       }
     }
-    return points;
   }
 
   /** Lowest, mean and highest of the values from one position to another; null without any. */

@@ -1,4 +1,4 @@
-// The page of a single run: mounts its report, and keeps that of a training fresh.
+// The page of a single run: mounts its report, and keeps that of a run that goes on fresh.
 "use strict";
 
 (() => {
@@ -7,9 +7,9 @@
   const report = mountReport(document.getElementById("report"), data);
   DriveReport.report = report;
   requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("report-shown")));
-  if (!data.live) return;
+  if (!data.live && !data.stopped) return; // one that was stopped may be resumed
 
-  // A page opened from disk may load nothing but scripts: the training writes its data as one.
+  // A page opened from disk may load nothing but scripts: the run writes its data as one.
   let seen = false;
   globalThis.liveReport = (fresh) => {
     seen = true;
@@ -24,8 +24,8 @@
     };
     script.onerror = () => {
       script.remove();
-      if (seen) location.reload(); // the training is done, and the whole report is there
-      else report.training.stopped();
+      if (seen) location.reload(); // the run is done, and the whole report is there
+      else report.goesOn.lost();
     };
     document.head.append(script);
   }

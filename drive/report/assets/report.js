@@ -29,10 +29,9 @@
       if (heading) root.append(this._heading());
       this.body = element("div", { class: "drive" });
       root.append(this.body);
-      if (data.training) {
-        this.training = new DriveReport.Training(data, base);
-        this.body.append(this.training.root);
-      } else if (data.drives.length) this.showDrive(0);
+      this.goesOn = data.training ? new DriveReport.Training(data, base) : data.search ? new DriveReport.Search(data, base) : null;
+      if (this.goesOn) this.body.append(this.goesOn.root);
+      else if (data.drives.length) this.showDrive(0);
       else if (data.runs.length) this.body.append(this._runs());
       else if (!data.pictures.length) this.body.append(element("p", {}, "This run has no frames to show. Its files are listed below."));
       root.append(this._pictures(), this._about());
@@ -58,7 +57,7 @@
     destroy() {
       document.removeEventListener("keydown", this._key);
       this._clear();
-      if (this.training) this.training.destroy();
+      if (this.goesOn) this.goesOn.destroy();
       this.root.replaceChildren();
     }
 
@@ -138,11 +137,11 @@
         element("div", {}, element("dt", {}, fact.label), element("dd", {}, fact.value, fact.note ? element("small", {}, fact.note) : null))));
     }
 
-    /** Take new data of a training that goes on. */
+    /** Take new data of a training or a search that goes on. */
     update(data) {
       this.data = data;
       if (this.facts) this._showFacts(data.facts);
-      if (this.training) this.training.update(data);
+      if (this.goesOn) this.goesOn.update(data);
     }
 
     _jump(moment) {

@@ -12,7 +12,7 @@
   class Table {
     /**
      * @param label what it is. @param columns [{title, width, number, text(row), value(row)}]:
-     * `value` makes a column sortable. @param count rows. @param onRow told the row that was chosen.
+     * `value` makes a column sortable, `link(row)` its cells links where it gives an address. @param count rows. @param onRow told the row that was chosen.
      */
     constructor({ label, columns, count, onRow }) {
       this.columns = columns;
@@ -148,11 +148,17 @@
     _line(row, k) {
       const line = element("div", { class: this._isCurrent(row) ? "row current" : "row", role: "row", "aria-rowindex": String(k + 2), "data-row": String(row) });
       for (const column of this.columns) {
-        line.append(element("div", { role: "cell", class: column.number ? "number" : null },
-        column.button ? element("button", {}, column.text(row)) : column.text(row)));
+        line.append(element("div", { role: "cell", class: column.number ? "number" : null }, content(column, row)));
       }
       return line;
     }
+  }
+
+  function content(column, row) {
+    const text = column.text(row);
+    const address = column.link ? column.link(row) : null;
+    if (address) return element("a", { href: address }, text);
+    return column.button ? element("button", {}, text) : text;
   }
 
   DriveReport.Table = Table;

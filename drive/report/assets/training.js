@@ -2,22 +2,21 @@
 "use strict";
 
 (() => {
-  const { clock, colour, element, gallery, number, onTheme, readColumn } = DriveReport;
+  const { Progress, clock, colour, element, gallery, number, onTheme, readColumn } = DriveReport;
 
   const [EPOCH, LOSS, VALIDATION, RATE, SECONDS] = [0, 1, 2, 3, 4];
   const LOG_FROM = 20; // highest over lowest loss from which on the axis is logarithmic
   const LARGE = 3000; // points from which on ECharts draws them all at once
   const WORST_LISTED = 12;
-  const SILENT_S = 120, SILENT_EPOCHS = 5; // after so long without news a training was probably stopped
 
   class Training {
     constructor(data, base) {
       this.base = base;
       this.plots = [];
-      this.state = element("div", { class: "state", role: "status" });
+      this.progress = new Progress("Training");
       this.grid = element("div", { class: "plots" });
       this.rest = element("div", {});
-      this.root = element("div", { class: "training" }, this.state, this.grid, this.rest);
+      this.root = element("div", { class: "training" }, this.progress.root, this.grid, this.rest);
       this._loss = this._plot("loss", "Loss", (training) => lossOption(training), lossWords);
       this._rate = this._plot("rate", "Learning rate", (training) => rateOption(training), rateWords);
       this._distribution = this._plot("distribution", "Distribution of the angles", (training) => distributionOption(training), () => "");
@@ -41,10 +40,7 @@
       this._showRest();
     }
 
-    /** The page is of a training that goes on, and nothing comes any more. */
-    stopped() {
-      this.state.replaceChildren(element("p", {}, "This page was begun by a training that has left no newer numbers."));
-    }
+    lost() { this.progress.lost(); }
 
     destroy() {
       this._stopTheme();
@@ -81,23 +77,16 @@
     }
 
     _showState() {
-      if (!this.data.live) {
-        this.state.replaceChildren();
-        return;
-      }
-      const rows = this.training.histories.flatMap((history) => history.rows);
-      const runs = Math.max(1, this.training.histories.length);
-      const asked = this.training.epochs;
-      const done = this.training.histories.length ? this.training.histories.at(-1).rows.length : 0;
-      const bar = element("progress", { max: String(asked || 1), value: String(done), "aria-label": "Epochs done" });
+      const { histories, epochs: asked } = this.training;
+      const rows = histories.flatMap((history) => history.rows);
+      const done = histories.length ? histories.at(-1).rows.length : 0;
       const each = rows.length ? rows.reduce((sum, row) => sum + row[SECONDS], 0) / rows.length : 0;
-      const left = asked && each ? `, about ${duration((asked - done) * each)} to go at most` : "";
-      const member = runs > 1 ? `network ${runs}, ` : "";
-      const text = done ? `${member}epoch ${done}${asked ? ` of ${asked}` : ""} done${left}` : "the first epoch is on its way";
-      const { written } = this.data;
-      const silent = Date.now() / 1000 - written > SILENT_S + SILENT_EPOCHS * each;
-      const when = `${silent ? "no news since" : "as of"} ${new Date(written * 1000).toLocaleTimeString()}`;
-      this.state.replaceChildren(element("p", {}, element("b", {}, "Training: "), text, element("small", {}, silent ? `${when}: it was stopped, or an epoch takes very long` : when)), bar);
+      const member = histories.length > 1 ? `network ${histories.length}, ` : "";
+      this.progress.show(this.data, {
+        done, asked,
+        text: done ? `${member}epoch ${done}${asked ? ` of ${asked}` : ""} done` : "the first epoch is on its way",
+        left: done && asked && each ? `, about ${duration((asked - done) * each)} to go at most` : "",
+      });
     }
 
     _showRest() {

@@ -50,7 +50,7 @@ const DriveView = (globalThis.DriveView = globalThis.DriveView || {});
 
   const STATES = {
     running: "running now",
-    stopped: "stopped before its end",
+    stopped: "stopped early",
     damaged: "run.json cannot be read",
   };
 

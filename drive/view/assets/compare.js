@@ -8,7 +8,7 @@
   const SIDES = ["A", "B"];
   const ALWAYS_OTHERS = new Set(["out", "overwrite", "resume", "config"]);
   const SAME_MOMENT_S = 1e-3;
-  const OUTSIDE_S = 0.5; // a value holds no longer than this beyond its drive's ends
+  const LAST_S = 0.5; // the last frame is in sight as long as the one before it, but no longer than this
   const SECONDS_A_JUMP = 1;
   const [EPOCH, LOSS, VALIDATION] = [0, 1, 2];
   const LOG_FROM = 20;
@@ -83,12 +83,12 @@
       charts.setDuration(pair.duration);
       charts.setTime(time, pair.playing);
     });
-    DriveView.pair = pair;
+    Object.assign(DriveView, { pair, charts });
   }
 
   function readDriveOf(data, number) {
     const drive = data.report.drives[number];
-    return drive.frames ? readDrive(drive) : { ...drive, times: Float64Array.from(drive.pictures || [], (_, k) => k), charts: [] };
+    return drive.frames ? readDrive(drive) : { ...drive, times: Float64Array.from(drive.pictures || [], (_, k) => k), gaps: [], charts: [] };
   }
 
   /** All moments of both drives on the pair's clock, in order, each once. */
@@ -97,10 +97,30 @@
     return Float64Array.from(all.filter((time, k) => k === 0 || time - all[k - 1] > SAME_MOMENT_S));
   }
 
-  function valuesAt(times, drive, delay, numbers) {
-    const first = drive.times[0] + delay, last = drive.times.at(-1) + delay;
-    return Float64Array.from(times, (time) =>
-      (time < first - SAME_MOMENT_S || time > last + OUTSIDE_S ? NaN : numbers[positionAt(drive.times, time - delay + SAME_MOMENT_S)]));
+  /** Position of a drive's frame that is in sight at a moment of the pair's clock; -1 where none is. */
+  function frameAt(drive, delay, time) {
+    const own = time - delay + SAME_MOMENT_S;
+    const at = positionAt(drive.times, own);
+    const since = own - drive.times[at];
+    const isLast = at === drive.times.length - 1;
+    const lasts = Math.min(at ? drive.times[at] - drive.times[at - 1] : LAST_S, LAST_S);
+    const over = since > lasts && (isLast || drive.gaps.includes(at + 1));
+    return since >= 0 && !over ? at : -1;
+  }
+
+  /** Positions of moments before which neither of the drives goes on from the moment before. */
+  function gapsOf(times, drives, delays) {
+    const goesOn = (drive, delay, time) => {
+      const at = frameAt(drive, delay, time);
+      return at >= 0 && at + 1 < drive.times.length && !drive.gaps.includes(at + 1);
+    };
+    const broken = (time) => !drives.some((drive, k) => goesOn(drive, delays[k], time));
+    return Array.from(times.keys()).filter((place) => place > 0 && broken(times[place - 1]));
+  }
+
+  /** The values of `numbers` with those of `others` where they have none. */
+  function filled(numbers, others) {
+    return numbers.map((value, place) => (value === value ? value : others[place]));
   }
 
   /**
@@ -113,25 +133,31 @@
     const times = unionOfTimes(drives, delays);
     const made = new Map();
     drives.forEach((drive, k) => {
+      const shown = times.map((time) => frameAt(drive, delays[k], time));
       for (const chart of drive.charts) {
         if (!made.has(chart.id)) made.set(chart.id, { ...chart, series: [] });
         const into = made.get(chart.id);
         chart.series.forEach((series, place) => {
           const human = series.role === "human";
-          if (human && same && into.series.some((each) => each.role === "human")) return;
+          const numbers = shown.map((at) => (at < 0 ? NaN : series.numbers[at]));
+          const known = human && same && into.series.find((each) => each.role === "human");
+          if (known) {
+            known.numbers = filled(known.numbers, numbers);
+            return;
+          }
           const alone = chart.series.length === 1 ? "" : ` ${series.name}`;
           const side = SIDES[k];
           into.series.push({
             name: human && same ? series.name : `${side}${alone}`,
             role: human ? "human" : side.toLowerCase() + (place > 0 ? "2" : ""),
             ...(human ? STROKES.human : STROKES[side]),
-            numbers: valuesAt(times, drive, delays[k], series.numbers),
+            numbers,
           });
         });
         for (const limit of chart.limits) if (!into.limits.includes(limit)) into.limits.push(limit);
       }
     });
-    return { times, first_s: first, clock: sourceClock(first), moments: [], charts: [...made.values()] };
+    return { times, gaps: gapsOf(times, drives, delays), first_s: first, clock: sourceClock(first), moments: [], charts: [...made.values()] };
   }
 
   // Trainings

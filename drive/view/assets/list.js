@@ -32,10 +32,14 @@
   function card(run) {
     const address = `/run/${encoded(run.run)}`;
     const cover = element("a", { class: "cover", href: address, tabindex: "-1", "aria-hidden": "true" });
-    cover.append(element("span", { class: "instead" }, run.command || "run"));
+    const instead = element("span", { class: "instead" }, run.command || "run");
+    cover.append(instead);
     if (run.picture) {
       const picture = element("img", { class: PLOT.test(run.picture) ? "plot" : null, src: `/thumbnail/${encoded(run.run)}?${run.changed}`, alt: "", loading: "lazy" });
-      picture.addEventListener("error", () => picture.remove());
+      picture.addEventListener("error", () => {
+        picture.remove();
+        instead.textContent = "no picture to show";
+      });
       cover.append(picture);
     }
     const pick = element("input", { type: "checkbox", "aria-label": `Compare ${run.run || run.title}` });
@@ -44,13 +48,14 @@
     const told = [...run.facts].sort((a, b) => (a.label === TIME) - (b.label === TIME)).slice(0, MOST_FACTS);
     const facts = element("dl", { class: "facts" }, ...told.map((fact) =>
       element("div", { title: fact.note || null }, element("dt", {}, fact.label), element("dd", {}, fact.value))));
+    const note = told.length && told[0].note ? element("p", { class: "soft note" }, told[0].note) : null;
     return element("li", { class: "card", "data-run": run.run }, cover,
       element("div", { class: "text" },
         element("p", { class: "kind" }, element("b", {}, run.command || "run"), stateBadge(run.state)),
         element("h2", {}, element("a", { href: address }, run.title)),
         element("p", { class: "soft origin" }, element("span", { class: "name" }, run.run || "this folder"),
           element("time", { datetime: new Date(run.started * 1000).toISOString() }, when(run.started))),
-        facts,
+        facts, note,
         element("label", { class: "pick" }, pick, "Compare")));
   }
 

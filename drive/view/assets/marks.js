@@ -11,7 +11,7 @@
   const PLAIN_DIGITS = 3;
 
   class Marks {
-    /** @param data what `/api/report/RUN` said. @param report mounted, or null where there is none. */
+    /** @param data what `/api/report/RUN` said. @param report mounted, with a drive to look at. */
     constructor(root, run, data, report) {
       this.root = root;
       this.run = run;
@@ -20,10 +20,8 @@
       this.number = 0;
       this.open = false;
       this._build();
-      if (report) {
-        report.on("time", () => this._place());
-        report.on("drive", () => this._followDrive());
-      }
+      report.on("time", () => this._place());
+      report.on("drive", () => this._followDrive());
       this._key = (event) => this._onKey(event);
       document.addEventListener("keydown", this._key);
       this._followDrive();
@@ -41,12 +39,11 @@
     }
 
     get recording() { return this.recordings[this.number]; }
-    get drive() { return this.report && this.report.drive ? this.report.drive : null; }
-    get first() { return this.drive ? this.drive.first_s || 0 : 0; }
-    get hasClock() { return Boolean(this.report && this.report.duration); }
+    get drive() { return this.report.drive; }
+    get first() { return this.drive.first_s || 0; }
+    get hasClock() { return this.report.duration > 0; }
     /** Seconds of the recording in sight. */
     get now() { return this.report.time + this.first; }
-    get length() { return this.first + (this.hasClock ? this.report.duration : 0); }
 
     _build() {
       this.toggle = element("button", { class: "toggle", "aria-expanded": "false", "aria-controls": "mark-form" });
@@ -91,10 +88,10 @@
 
     _followDrive() {
       const { drive } = this;
-      const known = drive && Number.isInteger(drive.recording);
+      const known = Number.isInteger(drive.recording);
       if (known) this.number = drive.recording;
       this.choose.value = String(this.number);
-      this.choose.disabled = Boolean(known);
+      this.choose.disabled = known;
       this.line.hidden = !this.hasClock;
       for (const field of [this.start, this.end]) field.set.hidden = !this.hasClock;
       this.draw();

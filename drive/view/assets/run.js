@@ -6,6 +6,7 @@
   const { ask, complain, encoded, Marks, repeat, stateBadge } = DriveView;
 
   const EVERY_MS = 3000;
+  const GOING_ON = ["running", "stopped"]; // what was stopped may be resumed
 
   const run = decodeURIComponent(location.pathname.replace(/^\/run\//, "")).replace(/\/$/, "");
   const base = run ? `/files/${encoded(run)}/` : "/files/";
@@ -23,8 +24,21 @@
     DriveView.report = report;
     showPlainly(data);
     if (marks) marks.destroy();
-    marks = data.recordings.length ? new Marks(document.getElementById("marks"), run, data, report) : null;
+    marks = data.recordings.length && hasClock(data.report) ? new Marks(document.getElementById("marks"), run, data, report) : null;
+    showWhereItBelongs(data.within);
     document.title = `${(data.report && data.report.title) || run || "Run"} - drive`;
+  }
+
+  /** Whether there is a drive to look at, of which stretches can be marked. */
+  function hasClock(shown) {
+    return Boolean(shown) && shown.drives.some((drive) => !drive.pictures);
+  }
+
+  /** A way from a trial to its search. */
+  function showWhereItBelongs(within) {
+    if (typeof within !== "string") return;
+    const inner = run.slice(within.length);
+    document.getElementById("name").replaceChildren(element("a", { href: `/run/${encoded(within)}` }, within || "this folder"), inner);
   }
 
   /** What there is of a run whose report cannot be made. */
@@ -74,5 +88,5 @@
   document.getElementById("name").textContent = run;
   load();
   offerOthers().catch(() => { other.disabled = true; });
-  repeat(EVERY_MS, async () => { if (state === "running") await load(); });
+  repeat(EVERY_MS, async () => { if (GOING_ON.includes(state)) await load(); });
 })();
