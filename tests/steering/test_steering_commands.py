@@ -16,7 +16,10 @@ from drive.commands._training_report import warn_of_uselessness
 from drive.steering import train
 from drive.steering.model_file import describe, save_trained
 from drive.steering.network import build_network
+from drive.steering.predict import DEFAULT_MODEL
 from drive.steering.preprocess import ROAD
+
+WEIGHTS = DEFAULT_MODEL.parent
 
 
 @pytest.fixture(autouse=True)
@@ -125,10 +128,15 @@ def test_several_recordings_are_measured_each_and_together(
         (["--validation", "nowhere"], "no drive is called"),
         (["--exclude", "nowhere"], "no drive is called"),
         (["--exclude", "town"], "no drive to train on"),
-        (["--epochs", "0"], "epochs"),
+        (["--epochs", "0"], "--epochs is a whole number from 1. Received: 0"),
         (["--stride", "0"], "--stride"),
-        (["--crop", "1,2,3"], "crop"),
+        (["--crop", "1,2,3"], "--crop has"),
         (["--weights", "absent.keras"], "absent.keras"),
+        (["--smooth-labels", "9"], "--smooth-labels is a number of seconds from 0 to 5"),
+        (["--fov", "500"], "--fov is a number from 10 to 170"),
+        (["--fps", "-1"], "--fps is a number from 0. Received"),
+        (["--learning-rate", "0"], "--learning-rate is above 0"),
+        (["--weights", str(WEIGHTS / "steering-int8.onnx")], "int8, which does not learn"),
     ],
 )
 def test_wrong_arguments_are_exit_status_2_and_one_line(
