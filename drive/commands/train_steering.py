@@ -30,7 +30,7 @@ from drive.commands._training_settings import (
     asked_settings,
 )
 from drive.commands._view_sheet import write_augmented_views
-from drive.errors import InputError, WeightsError
+from drive.errors import DivergedError, InputError, WeightsError
 
 if TYPE_CHECKING:
     from drive.runs import RunFolder
@@ -125,16 +125,19 @@ def _search_or_train(
 
     def train(home: RunFolder, own: TrainingSettings, resume: bool) -> TrainingResult:
         start = None if resume else _start(args.weights, own, split)
-        return train_steering(
-            split,
-            home.path,
-            own,
-            start=start,
-            resume=resume,
-            notes={"data": data},
-            progress=context.progress,
-            on_epoch=on_epoch,
-        )
+        try:
+            return train_steering(
+                split,
+                home.path,
+                own,
+                start=start,
+                resume=resume,
+                notes={"data": data},
+                progress=context.progress,
+                on_epoch=on_epoch,
+            )
+        except DivergedError as error:
+            return _kept(home, error, context)
 
     def write(result: TrainingResult, own: TrainingSettings, home: RunFolder) -> dict[str, Any]:
         return _write(split, result, own, data["crop"], home, context)
@@ -147,6 +150,20 @@ def _search_or_train(
         result = train(folder, settings, bool(args.resume))
     with context.record.stage("write"):
         return views | write(result, settings, folder)
+
+
+def _kept(home: RunFolder, error: DivergedError, context: Context) -> TrainingResult:
+    """The epochs before the one that diverged; the command fails once they are written."""
+    from drive.steering.train import CURE, kept_result
+
+    result = kept_result(home.path)
+    if result is None:
+        raise error
+    context.failure = DivergedError(
+        f"{home.path}: the loss is no longer a number in epoch {len(result.history) + 1}; epoch "
+        f"{result.best.epoch}, the best before it, is kept and exported. {CURE}"
+    )
+    return result
 
 
 def _begin_report(
@@ -164,9 +181,12 @@ def _begin_report(
 def _fresh(
     args: argparse.Namespace, context: Context
 ) -> tuple[TrainingSettings, dict[str, Any], RunFolder]:
+    from drive.engine.base import check_model_file
     from drive.steering.ensemble import check_members, member_folder
     from drive.steering.state import HISTORY
 
+    if args.weights:
+        check_model_file(args.weights, usable=_can_learn)
     settings = asked_settings(args)
     data = asked_data(args)
     if args.weights:
@@ -233,13 +253,11 @@ def _start(weights: str | None, settings: TrainingSettings, split: Split) -> Any
 
 def _check_weights(weights: str, settings: TrainingSettings) -> None:
     """Refuse a file whose network a training with these settings cannot go on from."""
-    from drive.engine.base import check_model_file
     from drive.engine.quantise import is_int8
     from drive.steering.ensemble import count_members
     from drive.steering.model_file import read_network_metadata
     from drive.steering.network import read_network_options
 
-    check_model_file(weights, usable=_can_learn)
     metadata = read_network_metadata(weights)
     if is_int8(metadata):
         raise InputError(

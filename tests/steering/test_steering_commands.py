@@ -13,6 +13,7 @@ from drive.cli import main
 from drive.commands import train_steering as train_command
 from drive.commands._common import Context
 from drive.commands._training_report import warn_of_uselessness
+from drive.engine import load_engine
 from drive.steering import train
 from drive.steering.model_file import describe, save_trained
 from drive.steering.network import build_network
@@ -174,6 +175,28 @@ def test_labels_of_no_driver_are_warned_about_and_a_stopped_training_names_its_f
     assert main([*command, "--out", str(tmp_path / "other")]) == 130
     assert "--resume" not in capsys.readouterr().err
     assert not (tmp_path / "other").exists()
+
+
+def test_a_training_that_diverges_keeps_and_exports_its_best_epoch(
+    recording: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    losses = iter([3.0, 4.0, float("nan")])
+    monkeypatch.setattr(train, "mean_squared_error", lambda *_: next(losses))
+    out = tmp_path / "out"
+    command = ["train-steering", str(recording), "--validation", "0.25", "--epochs", "5"]
+    command += ["--fps", "2", "--quiet", "--json", "--out", str(out)]
+    assert main(command) == 1
+    output = capsys.readouterr()
+    assert "no longer a number in epoch 3; epoch 1, the best before it, is kept" in output.err
+    assert "diverged: try a tenth of the --learning-rate" in output.err.splitlines()[-1]
+    assert json.loads(output.out.splitlines()[-1])["best_epoch"] == 1
+    assert load_engine(out / "model.onnx").metadata["network"] == "steering"
+    names = {path.name for path in out.iterdir()}
+    assert names >= {"model.keras", "loss.png", "steering_over_time.png", "report.html", "run.json"}
+    assert len((out / "history.csv").read_text().splitlines()) == 3
 
 
 def test_a_network_worse_than_none_is_warned_about(capsys: pytest.CaptureFixture) -> None:
