@@ -136,6 +136,7 @@ def read_split(data: dict[str, Any], cache: str | None, context: Context) -> Spl
     from drive.steering.split import (
         check_held_out,
         leave_out,
+        leave_out_copies,
         refuse_doubled,
         split_drives,
     )
@@ -144,7 +145,12 @@ def read_split(data: dict[str, Any], cache: str | None, context: Context) -> Spl
         data["recordings"], steering_csv=data["steering"], overrides=data["overrides"]
     )
     refuse_doubled(recordings)
-    recordings = leave_out(recordings, data["exclude"])
+    recordings, copies = leave_out_copies(leave_out(recordings, data["exclude"]))
+    for copy, original in copies:
+        context.warn(
+            f"{copy.name} is left out: its video is that of {original.name}, and a drive must not "
+            "both teach and judge. To keep this one, leave the other out with --exclude"
+        )
     check_held_out([each.name for each in recordings], data["validation"], data.get("test"))
     how = {"stride": data["stride"], "crop": RoadCrop.parse(data["crop"])}
     opened: dict[str, Recording] = {}

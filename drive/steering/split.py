@@ -141,6 +141,23 @@ def refuse_doubled(recordings: Sequence[Recording]) -> None:
         raise InputError(f"{doubled} is given more than once. Name each recording once")
 
 
+def leave_out_copies(
+    recordings: Sequence[Recording],
+) -> tuple[list[Recording], list[tuple[Recording, Recording]]]:
+    """The recordings without copies of others, whose frames would teach and validate.
+
+    Returns:
+        What is kept, and each copy with the recording that it is a copy of.
+    """
+    first: dict[str, Recording] = {}
+    copies = []
+    for recording in recordings:
+        original = first.setdefault(recording.pictures_key, recording)
+        if original is not recording:
+            copies.append((recording, original))
+    return list(first.values()), copies
+
+
 def check_held_out(names: Sequence[str], validation: str, test: str | None) -> None:
     """Refuse shares out of range and names that no drive has, before anything is decoded.
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -175,6 +176,26 @@ def test_labels_of_no_driver_are_warned_about_and_a_stopped_training_names_its_f
     assert main([*command, "--out", str(tmp_path / "other")]) == 130
     assert "--resume" not in capsys.readouterr().err
     assert not (tmp_path / "other").exists()
+
+
+def test_a_copy_in_another_folder_neither_teaches_nor_judges(
+    make_recording: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.setattr(train_command, "search_rate", lambda *_: {})
+    folders = [make_recording(name, [float(n % 7) for n in range(20)]) for name in ("a", "b")]
+    shutil.copytree(folders[0], tmp_path / "copy")
+    labels = tmp_path / "copy" / "epoch01_steering.csv"
+    labels.write_text(labels.read_text().replace("wheel", "angle") + "90,1,1\n")
+    command = ["train-steering", *map(str, folders), str(tmp_path / "copy"), "--find-lr"]
+    assert main([*command, "--out", str(tmp_path / "out")]) == 0
+    error = capsys.readouterr().err
+    assert "warning: copy/epoch01 is left out: its video is that of a/epoch01" in error
+    counts = json.loads((tmp_path / "out" / "run.json").read_text())["counts"]
+    assert counts["training"] == {"a/epoch01": 20}
+    assert counts["validation"] == {"b/epoch01": 20}
 
 
 def test_a_training_that_diverges_keeps_and_exports_its_best_epoch(
