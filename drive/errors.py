@@ -43,6 +43,11 @@ class EncodeError(DriveError, OSError):
         return str(self.args[0]) if self.args else ""
 
 
+def as_option(name: str) -> str:
+    """How the command line calls a setting: `restart_epochs` is `--restart-epochs`."""
+    return f"--{name.replace('_', '-')}"
+
+
 def nearest_name(name: str, known: Iterable[str]) -> str | None:
     """The one of the known names that `name` was probably meant to be; None where none is near."""
     by_lower = {each.lower(): each for each in known}

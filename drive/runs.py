@@ -113,8 +113,10 @@ def _make(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        above = next(parent for parent in path.absolute().parents if parent.exists())
+        why = f"no folder can be made in {above}" if above.is_dir() else f"{above} is a file"
         raise InputError(
-            f"The folder {path} cannot be made there: {error.strerror}. Choose another"
+            f"The folder {path} cannot be made there: {why}. Choose another with --out"
         ) from error
 
 

@@ -69,6 +69,7 @@ class VideoMaker:
         times = times_ms or [round(index * 1000 / fps) for index in range(frames)]
         width, height = size
         with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+            container.metadata["title"] = name  # no two videos are copies of one another
             stream = container.add_stream("libx264", rate=fps)
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
             stream.time_base = stream.codec_context.time_base = TIME_BASE

@@ -88,6 +88,37 @@ def test_wrong_options_end_with_status_2(tmp_path: Path, make_video: VideoMaker)
     assert_one_line_of_complaint(run("detect", video, "--start", "5", "--end", "2", *out), "end")
 
 
+def test_what_is_wrong_with_a_training_is_said_before_anything_heavy_loads(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    wrong = [
+        ["train-steering", str(tmp_path / "absent")],
+        ["train-steering", str(tmp_path / "empty")],
+        ["train-steering", "--epochs", "0"],
+        ["train-steering", "--validation", "nowhere"],
+        ["train-steering", "--backbone", "vgg16", "--batch-norm"],
+        ["train-steering", "--weights", "absent.onnx", "--no-batch-norm"],
+        ["train-steering", "--cache", "/proc/nowhere"],
+        ["train-steering", "--resume", str(tmp_path)],
+        ["tune-steering", "--trials", "0"],
+        ["tune-steering", "--validation", "nowhere"],
+        ["tune-steering", "--search", "batch", "--batch", "8"],
+        ["tune-steering", "--resume", str(tmp_path)],
+    ]
+    code = (
+        "import sys; from drive.cli import main\n"
+        f"for wrong in {wrong!r}:\n"
+        f"    out = [] if '--resume' in wrong else ['--out', {str(tmp_path / 'out')!r}]\n"
+        "    print(main([*wrong, *out]))\n"
+        "print([n for n in ('tensorflow', 'keras', 'optuna') if n in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert done.stdout.split() == ["2"] * len(wrong) + ["[]"]
+    assert len(done.stderr.splitlines()) == len(wrong)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_config_file_gives_defaults_and_the_line_wins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

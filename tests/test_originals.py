@@ -13,8 +13,8 @@ import pytest
 from drive import load_detector, load_steering, read_frames
 from drive.cars.detector import DEFAULT_WEIGHTS, shipped_weights
 from drive.cars.tiny_yolo_v1_detector import METADATA as V1_METADATA
-from drive.engine.export import Original, export
-from drive.engine.onnx_file import write_onnx
+from drive.engine.export import INT8_FORMATS, Original, export, load_written
+from drive.engine.onnx_file import read_model, write_onnx
 from drive.errors import InputError, MissingFileError, WeightsError
 from drive.originals import find_model, open_original, parse_size, prepared_frames
 from drive.runs import sha256
@@ -173,6 +173,27 @@ def test_an_ensemble_is_written_with_both_outputs(
     assert pilot.members == 2
     expected = load_steering(ensemble, "keras").predict_members(frames[:, 0])
     np.testing.assert_allclose(pilot.predict_members(frames[:, 0]), expected, atol=1e-4)
+
+
+def test_int8_steering_sees_the_picture_in_float(ensemble: Path, tmp_path: Path) -> None:
+    original = opened(ensemble, tmp_path)
+    frames = list(np.random.default_rng(1).integers(0, 256, (3, 1, 66, 200, 3), np.uint8))
+    made = {
+        name: export(original, name, tmp_path.joinpath, frames, frames).path
+        for name in INT8_FORMATS
+    }
+    graph = read_model(made["onnx"]).graph
+    kernels = {tensor.name for tensor in graph.initializer if tensor.name.endswith("/kernel")}
+    convolutions = {name for name in kernels if "conv" in name}
+    assert convolutions == {"member1_conv1/kernel", "member2_conv1/kernel"}
+    engine = load_written("litert", made["litert"])
+    assert (engine.input_dtype, engine.input_shape) == (np.uint8, (None, 66, 200, 3))
+    tensors = engine._interpreter.get_tensor_details()  # type: ignore[attr-defined]
+    weights = [t for t in tensors if len(t["shape"]) == 4 and t["shape"][0] in (24, 36, 48, 64)]
+    of_float = sum(t["dtype"] is np.float32 and t["shape"][0] == 24 for t in weights)
+    of_int8 = [int(t["shape"][0]) for t in weights if t["dtype"] is np.int8]
+    assert of_float == 2
+    assert sorted(of_int8) == sorted([36, 48, 64, 64] * 2)
 
 
 def test_a_keras_file_is_compared_with_keras(ensemble: Path, tmp_path: Path) -> None:

@@ -46,8 +46,13 @@ def test_out_that_cannot_be_written_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
-    for place in (tmp_path / "file" / "below", Path("/proc/nowhere")):
-        with pytest.raises(InputError, match=r"cannot be made there: .*\. Choose another"):
+    for place, why in (
+        (tmp_path / "file" / "below", "file is a file"),
+        (Path("/proc/nowhere"), "no folder can be made in /proc"),
+    ):
+        with pytest.raises(
+            InputError, match=rf"cannot be made there: .*{why}\. Choose another with --out"
+        ):
             open_run_folder("detect", str(place), False)
 
     def refuse(**arguments: object) -> None:

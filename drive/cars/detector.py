@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from drive.cars.decode import VOC_CLASSES
+from drive.cars.network_detector import check_known
 from drive.cars.preprocess import Placement
 from drive.engine import load_engine
 from drive.engine.base import Engine, check_model_file
+from drive.engine.file_form import peek_metadata
 from drive.engine.int8_form import usual_form
 from drive.errors import InputError, WeightsError
 from drive.frames.region import Region
@@ -127,7 +130,9 @@ def load_detector(
         WeightsError: the file is damaged or holds another network.
     """
     path = shipped_weights(engine) if weights is None else Path(weights)
-    check_model_file(path, (".onnx", DARKNET_SUFFIX))
+    check_model_file(path, (".onnx", DARKNET_SUFFIX), _holds_detector)
+    if classes is not None:
+        _check_classes(path, classes)
     running = _load_network(path, engine, threads)
     settings: dict[str, Any] = {
         "conf": conf,
@@ -153,6 +158,20 @@ def shipped_weights(engine: str = "auto") -> Path:
     return usual_form(DEFAULT_WEIGHTS, engine)
 
 
+def _holds_detector(path: Path) -> bool:
+    if path.suffix.lower() == DARKNET_SUFFIX:
+        return True
+    return peek_metadata(path).get("network") in (TINY_YOLO_DRIVE, TINY_YOLO_V1)
+
+
+def _check_classes(path: Path, classes: Sequence[str]) -> None:
+    """Refuse classes that the network of a file does not know, before it is loaded."""
+    if path.suffix.lower() == DARKNET_SUFFIX:
+        check_known(TINY_YOLO_V1, VOC_CLASSES, classes)
+    elif path.suffix.lower() == ".onnx" and "classes" in (said := peek_metadata(path)):
+        check_known(said.get("network", path.stem), json.loads(said["classes"]), classes)
+
+
 def _load_network(path: Path, engine: str, threads: int) -> Engine:
     if path.suffix.lower() == DARKNET_SUFFIX:
         from drive.cars.tiny_yolo_v1_detector import load_darknet_engine
@@ -168,7 +187,7 @@ def _detector_of(engine: Engine, path: Path, settings: dict[str, Any]) -> Detect
 
         if settings.pop("detail", "fast") != "fast":
             raise InputError(
-                f"{TINY_YOLO_V1} has one input size; leave detail out; received: detail=fine"
+                f"{TINY_YOLO_V1} has one input size, leave --detail out; received: fine"
             )
         return TinyYoloV1Detector(engine, **settings)
     if network != TINY_YOLO_DRIVE:
@@ -178,8 +197,8 @@ def _detector_of(engine: Engine, path: Path, settings: dict[str, Any]) -> Detect
         )
     if "exponent" in settings:
         raise InputError(
-            f"exponent is a setting of {TINY_YOLO_V1} alone, leave it out with {network}; "
-            f"received: exponent={settings['exponent']}"
+            f"--exponent is a setting of {TINY_YOLO_V1} alone, leave it out with {network}; "
+            f"received: {settings['exponent']:g}"
         )
     from drive.cars.tiny_yolo_drive_detector import TinyYoloDriveDetector
 

@@ -48,7 +48,9 @@ class NetworkDetector(ABC):
             thresholds = dict.fromkeys(self.classes, check_share("conf", thresholds))
         self.thresholds = dict(thresholds)
         self.nms_iou = check_share("nms_iou", nms_iou)
-        self.wanted = self._known(self.classes if wanted is None else wanted)
+        self.wanted = check_known(
+            self.name, self.classes, self.classes if wanted is None else wanted
+        )
 
     @abstractmethod
     def default_region(self, width: int, height: int) -> Region:
@@ -129,23 +131,13 @@ class NetworkDetector(ABC):
         """Return the least score of each class, infinite for those that are not wanted."""
         if conf is not None:
             check_share("conf", conf)
-        wanted = self.wanted if classes is None else self._known(classes)
+        wanted = self.wanted if classes is None else check_known(self.name, self.classes, classes)
         return np.array(
             [
                 (self.thresholds[name] if conf is None else conf) if name in wanted else np.inf
                 for name in self.classes
             ]
         )
-
-    def _known(self, names: Sequence[str]) -> tuple[str, ...]:
-        names = (names,) if isinstance(names, str) else tuple(names)
-        unknown = [name for name in names if name not in self.classes]
-        if unknown or not names:
-            raise InputError(
-                f"the detector {self.name} knows the classes {', '.join(self.classes)}; "
-                f"received: {', '.join(unknown) or 'none'}"
-            )
-        return names
 
     def _region_in(self, image: np.ndarray, region: Region | None) -> Region:
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
@@ -160,6 +152,18 @@ class NetworkDetector(ABC):
                 f"received: {chosen}"
             )
         return chosen
+
+
+def check_known(network: str, known: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of classes to report; raise `InputError` unless the network knows each."""
+    names = (names,) if isinstance(names, str) else tuple(names)
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise InputError(
+            f"the detector {network} knows the classes {', '.join(known)}; "
+            f"received: {', '.join(unknown) or 'none'}"
+        )
+    return names
 
 
 def check_share(name: str, value: float) -> float:

@@ -60,7 +60,7 @@ class TinyYoloV1Detector(NetworkDetector):
     ) -> None:
         super().__init__(engine, VOC_CLASSES, conf, nms_iou, classes)
         if exponent <= 0:
-            raise InputError(f"exponent must be above 0; received: exponent={exponent}")
+            raise InputError(f"--exponent is above 0; received: {exponent:g}")
         self.exponent = exponent
 
     def default_region(self, width: int, height: int) -> Region:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drive.errors import InputError
+from drive.errors import InputError, as_option
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,9 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch", "learning_rate", "frozen_rate"):
             if getattr(self, name) <= 0:
-                raise InputError(f"{name} must be above 0; received: {getattr(self, name)}")
+                raise InputError(f"{as_option(name)} is above 0; received: {getattr(self, name)}")
         if not 0 <= self.frozen_epochs <= self.epochs:
             raise InputError(
-                f"frozen_epochs must be in 0..{self.epochs}, the epochs; "
+                f"--frozen-epochs is a whole number from 0 to --epochs, {self.epochs}; "
                 f"received: {self.frozen_epochs}"
             )

@@ -90,9 +90,16 @@ def add_data_options(data: argparse._ArgumentGroup) -> None:
 
 
 def asked_data(args: argparse.Namespace) -> dict[str, Any]:
-    """What the options ask for, as JSON; the same text gives the same split later."""
+    """What the options ask for, as JSON; the same text gives the same split later.
+
+    Raises:
+        InputError: a value is out of range.
+    """
+    from drive.frames.labels import check_smoothing
     from drive.steering.preprocess import ROAD, RoadCrop
 
+    if args.stride < 1:
+        raise InputError(f"--stride is a whole number from 1. Received: {args.stride}")
     return {
         "recordings": [str(Path(path).resolve()) for path in args.recordings or [SAMPLE]],
         "exclude": args.exclude,
@@ -103,7 +110,7 @@ def asked_data(args: argparse.Namespace) -> dict[str, Any]:
         "steering": args.steering and str(Path(args.steering).resolve()),
         "overrides": recording_overrides(args),
         "auto_lag": args.auto_lag,
-        "smooth_labels_s": args.smooth_labels,
+        "smooth_labels_s": check_smoothing(args.smooth_labels),
         "target": args.target,
         "side_cameras": (
             "no" if args.no_side_cameras else "yes" if args.side_cameras else "where there are any"
@@ -126,15 +133,25 @@ def read_split(data: dict[str, Any], cache: str | None, context: Context) -> Spl
     from drive.frames.recording import open_recordings
     from drive.steering.cache import default_cache, open_drive
     from drive.steering.preprocess import RoadCrop
-    from drive.steering.split import leave_out, refuse_doubled, split_drives
+    from drive.steering.split import (
+        check_held_out,
+        leave_out,
+        leave_out_copies,
+        refuse_doubled,
+        split_drives,
+    )
 
-    if data["stride"] < 1:
-        raise InputError(f"--stride is a whole number from 1. Received: {data['stride']}")
     recordings = open_recordings(
         data["recordings"], steering_csv=data["steering"], overrides=data["overrides"]
     )
     refuse_doubled(recordings)
-    recordings = leave_out(recordings, data["exclude"])
+    recordings, copies = leave_out_copies(leave_out(recordings, data["exclude"]))
+    for copy, original in copies:
+        context.warn(
+            f"{copy.name} is left out: its video is that of {original.name}, and a drive must not "
+            "both teach and judge. To keep this one, leave the other out with --exclude"
+        )
+    check_held_out([each.name for each in recordings], data["validation"], data.get("test"))
     how = {"stride": data["stride"], "crop": RoadCrop.parse(data["crop"])}
     opened: dict[str, Recording] = {}
     drives: list[CachedDrive] = []

@@ -44,7 +44,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=f"of {', '.join(FORMATS)} (default: all; with --int8 all but saved-model)",
     )
     parser.add_argument(
-        "--int8", action="store_true", help="round weights and activations to 8 bits"
+        "--int8",
+        action="store_true",
+        help="round weights and activations of the convolutions to 8 bits; steering's first layer "
+        "stays float, and a LiteRT detector is rounded throughout",
     )
     parser.add_argument(
         "--calibrate",

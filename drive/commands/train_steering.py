@@ -30,7 +30,7 @@ from drive.commands._training_settings import (
     asked_settings,
 )
 from drive.commands._view_sheet import write_augmented_views
-from drive.errors import InputError
+from drive.errors import DivergedError, InputError, WeightsError
 
 if TYPE_CHECKING:
     from drive.runs import RunFolder
@@ -90,9 +90,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Read, split, train; then write the model of the best epoch and what to look at."""
-    from drive.engine.quiet import load_keras
-
-    load_keras()
     from drive.steering.ensemble import member_folder
     from drive.steering.state import STATE
 
@@ -109,11 +106,14 @@ def _search_or_train(
     folder: RunFolder,
     context: Context,
 ) -> dict[str, Any]:
-    from drive.steering.train import train_steering
+    from drive.engine.quiet import load_keras
 
     context.record.extra |= {"training": asdict(settings), "data": data}
     with context.record.stage("read"):
         split = read_split(data, args.cache, context)
+    load_keras()  # takes seconds; what is wrong with the arguments has been said by now
+    from drive.steering.train import train_steering
+
     if args.find_lr:
         epochs, start = args.epochs or 1, _start(args.weights, settings, split)
         return search_rate(split, settings, start, epochs, folder, context, LOSS_AXIS)
@@ -125,16 +125,19 @@ def _search_or_train(
 
     def train(home: RunFolder, own: TrainingSettings, resume: bool) -> TrainingResult:
         start = None if resume else _start(args.weights, own, split)
-        return train_steering(
-            split,
-            home.path,
-            own,
-            start=start,
-            resume=resume,
-            notes={"data": data},
-            progress=context.progress,
-            on_epoch=on_epoch,
-        )
+        try:
+            return train_steering(
+                split,
+                home.path,
+                own,
+                start=start,
+                resume=resume,
+                notes={"data": data},
+                progress=context.progress,
+                on_epoch=on_epoch,
+            )
+        except DivergedError as error:
+            return _kept(home, error, context)
 
     def write(result: TrainingResult, own: TrainingSettings, home: RunFolder) -> dict[str, Any]:
         return _write(split, result, own, data["crop"], home, context)
@@ -147,6 +150,20 @@ def _search_or_train(
         result = train(folder, settings, bool(args.resume))
     with context.record.stage("write"):
         return views | write(result, settings, folder)
+
+
+def _kept(home: RunFolder, error: DivergedError, context: Context) -> TrainingResult:
+    """The epochs before the one that diverged; the command fails once they are written."""
+    from drive.steering.train import CURE, kept_result
+
+    result = kept_result(home.path)
+    if result is None:
+        raise error
+    context.failure = DivergedError(
+        f"{home.path}: the loss is no longer a number in epoch {len(result.history) + 1}; epoch "
+        f"{result.best.epoch}, the best before it, is kept and exported. {CURE}"
+    )
+    return result
 
 
 def _begin_report(
@@ -164,11 +181,16 @@ def _begin_report(
 def _fresh(
     args: argparse.Namespace, context: Context
 ) -> tuple[TrainingSettings, dict[str, Any], RunFolder]:
+    from drive.engine.base import check_model_file
     from drive.steering.ensemble import check_members, member_folder
     from drive.steering.state import HISTORY
 
+    if args.weights:
+        check_model_file(args.weights, usable=_can_learn)
     settings = asked_settings(args)
     data = asked_data(args)
+    if args.weights:
+        _check_weights(args.weights, settings)
     if args.ensemble is not None:
         data["ensemble"] = check_members(args.ensemble)
     folder = context.run_folder()
@@ -220,19 +242,32 @@ def _start(weights: str | None, settings: TrainingSettings, split: Split) -> Any
     """The network to go on from, or None for a new one."""
     if weights is None:
         return None
-    from drive.steering.ensemble import count_members
-    from drive.steering.model_file import load_network, read_network_metadata
-    from drive.steering.network import read_network_options
+    from drive.steering.model_file import load_network
     from drive.steering.target import check_start
     from drive.steering.train import rebuild_network
 
-    if count_members(read_network_metadata(weights)) > 1:
+    model, metadata = load_network(weights)
+    model.get_layer("degrees").scale *= check_start(metadata, split.training, weights)
+    return rebuild_network(model, settings)
+
+
+def _check_weights(weights: str, settings: TrainingSettings) -> None:
+    """Refuse a file whose network a training with these settings cannot go on from."""
+    from drive.engine.quantise import is_int8
+    from drive.steering.ensemble import count_members
+    from drive.steering.model_file import read_network_metadata
+    from drive.steering.network import read_network_options
+
+    metadata = read_network_metadata(weights)
+    if is_int8(metadata):
+        raise InputError(
+            f"{weights} is in int8, which does not learn. Name the float file it was made from"
+        )
+    if count_members(metadata) > 1:
         raise InputError(
             f"{weights} holds an ensemble, which does not learn as a whole. Name one of its "
             "members, such as member1/model.onnx beside it"
         )
-    model, metadata = load_network(weights)
-    factor = check_start(metadata, split.training, weights)
     if metadata.get("backbone") != settings.backbone:
         raise InputError(
             f"{weights} holds a network on the backbone {metadata.get('backbone', 'none')}. "
@@ -249,8 +284,19 @@ def _start(weights: str | None, settings: TrainingSettings, split: Split) -> Any
             f"{weights} holds a network {'with' if batch_norm else 'without'} batch normalisation. "
             f"{'--batch-norm' if batch_norm else '--no-batch-norm'} goes with it"
         )
-    model.get_layer("degrees").scale *= factor
-    return rebuild_network(model, settings)
+
+
+def _can_learn(path: Path) -> bool:
+    """Whether a file holds one float steering network."""
+    from drive.engine.quantise import is_int8
+    from drive.steering.ensemble import count_members
+    from drive.steering.model_file import read_network_metadata
+
+    try:
+        metadata = read_network_metadata(path)
+    except WeightsError:
+        return False
+    return not is_int8(metadata) and count_members(metadata) == 1
 
 
 def _write(

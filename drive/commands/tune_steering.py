@@ -104,24 +104,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Read, split, try; write table, picture and best settings anew after every trial."""
-    from drive.engine.quiet import load_keras
+    from drive.steering.search_space import STUDY
 
     if args.weights:
         raise InputError("Every trial begins with random weights. Leave --weights out")
-    load_keras()
-    from drive.steering.tune import STUDY, Study
-
+    study = None
     if args.resume:
         study, folder = _resumed(args, context)
         search = study.search
     else:
-        study = None
         search, folder = _fresh(args, context)
     asked = {"training": asdict(search.settings), "trials": search.trials}
     context.record.extra |= {**asked, **search.notes}
     with context.record.stage("read"):
         split = read_split(search.notes["data"], args.cache, context)
-    study = study or Study.begin(folder.path, search)
+    study = study or _study().begin(folder.path, search)
     report = context.live_report()
 
     def on_trial(result: TrialResult) -> None:
@@ -138,6 +135,16 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     return _summary(study, files, bool(split.test), context)
 
 
+def _study() -> type[Study]:
+    """The searches on disk; it takes seconds to load what they need."""
+    from drive.engine.quiet import load_keras
+
+    load_keras()
+    from drive.steering.tune import Study
+
+    return Study
+
+
 def _minutes(text: str) -> float:
     minutes = number(text)
     if not 0 < minutes < math.inf:
@@ -146,8 +153,7 @@ def _minutes(text: str) -> float:
 
 
 def _fresh(args: argparse.Namespace, context: Context) -> tuple[Search, RunFolder]:
-    from drive.steering.search_space import SEARCHED, search_space
-    from drive.steering.tune import STUDY, Search, short
+    from drive.steering.search_space import SEARCHED, STUDY, Search, search_space, short
 
     options = _training_options(args)
     given = [name for name in SEARCHED if hasattr(args, name)]
@@ -178,7 +184,7 @@ def _fresh(args: argparse.Namespace, context: Context) -> tuple[Search, RunFolde
 
 def _resumed(args: argparse.Namespace, context: Context) -> tuple[Study, RunFolder]:
     """The search that was stopped; `--trials` and `--minutes` may be given anew."""
-    from drive.steering.tune import Study
+    from drive.steering.search_space import find_study
 
     options = _training_options(args)
     options |= {n: True for n in ("epochs", "search") if getattr(args, n) is not None}
@@ -188,7 +194,8 @@ def _resumed(args: argparse.Namespace, context: Context) -> tuple[Study, RunFold
             "--resume goes on with what the search was asked, but for --trials and --minutes. "
             f"Leave out: {', '.join(given)}"
         )
-    study = Study.resume(args.resume, args.trials)
+    find_study(args.resume)
+    study = _study().resume(args.resume, args.trials)
     args.out, args.overwrite = args.resume, True
     return study, context.run_folder()
 
@@ -221,7 +228,8 @@ def _usual_learning() -> dict[str, Any]:
 def _write(study: Study, folder: RunFolder) -> dict[str, Path]:
     """Write what the finished trials say; returns the files by what they are."""
     from drive.render.search_plot import Axis, Trial, plot_search
-    from drive.steering.tune import FEWEST_FOR_IMPORTANCE, STUDY, best_of
+    from drive.steering.search_space import STUDY
+    from drive.steering.tune import FEWEST_FOR_IMPORTANCE, best_of
 
     results, best = study.results(), best_of(study.results())
     space = study.search.space

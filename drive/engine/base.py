@@ -5,7 +5,7 @@ Knows no runtime; `openvino_engine`, `onnx_engine` and `keras_engine` each wrap 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -65,12 +65,17 @@ def check_batch(batch: np.ndarray, dtype: np.dtype, shape: Shape) -> None:
         )
 
 
-def check_model_file(path: str | Path, suffixes: Sequence[str] = MODEL_SUFFIXES) -> None:
+def check_model_file(
+    path: str | Path,
+    suffixes: Sequence[str] = MODEL_SUFFIXES,
+    usable: Callable[[Path], bool] | None = None,
+) -> None:
     """Refuse what is no file, before a reader does so in its own words.
 
     Args:
         path: of the model file.
         suffixes: of what may stand in its place, the best first, for the message.
+        usable: whether a file may stand in its place; None for any with such a suffix.
 
     Raises:
         MissingFileError: there is nothing.
@@ -81,7 +86,7 @@ def check_model_file(path: str | Path, suffixes: Sequence[str] = MODEL_SUFFIXES)
     if not Path(path).is_dir():
         raise MissingFileError(f"There is no model file {path}. Check the path")
     inside = (file for suffix in suffixes for file in sorted(Path(path).glob(f"*{suffix}")))
-    example = next(inside, None)
+    example = next((file for file in inside if usable is None or usable(file)), None)
     raise InputError(
         f"{path} is a folder. Expected a model file ({', '.join(suffixes)})"
         + (f", such as {example}" if example else "")

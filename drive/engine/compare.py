@@ -23,8 +23,8 @@ INT8_TOLERANCE = 0.15
 of the float network's answers. What was measured is in docs/decisions.md."""
 
 LEAST_SPREAD = 0.1
-"""Of the largest answer: where the answers vary less (a parked car), this stands for their
-standard deviation."""
+"""Of the largest answer, and of the answers' usual spread: where they vary less (a parked car, a
+network that has hardly learnt), this stands for their standard deviation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,12 @@ class Difference:
         share: what is held against the tolerance: for float the largest difference divided by the
             largest answer (or by 1 if that is less), for int8 the root mean square of the
             differences divided by the standard deviation of the original's answers, but at
-            least by `LEAST_SPREAD` of the largest.
+            least by `LEAST_SPREAD` of the largest and of the usual spread.
         tolerance: the largest `share` that is taken.
         frames: pictures compared.
         rounded: int8 was compared with float.
+        spread: standard deviation of the original's answers.
+        hardly_varies: the answers vary too little on these pictures to measure rounding by.
     """
 
     largest: float
@@ -49,6 +51,8 @@ class Difference:
     tolerance: float
     frames: int
     rounded: bool
+    spread: float
+    hardly_varies: bool
 
     @property
     def accepted(self) -> bool:
@@ -57,7 +61,12 @@ class Difference:
 
 
 def compare(
-    original: Engine, written: Engine, batches: Sequence[np.ndarray], *, rounded: bool
+    original: Engine,
+    written: Engine,
+    batches: Sequence[np.ndarray],
+    *,
+    rounded: bool,
+    usual_spread: float = 0.0,
 ) -> Difference:
     """Run both engines on the same pictures.
 
@@ -66,6 +75,7 @@ def compare(
         written: the file, loaded again.
         batches: each (N, H, W, C) uint8, as the network takes them.
         rounded: the written network is int8 and the original float.
+        usual_spread: standard deviation that the answers have as a rule; 0 where it is not known.
 
     Raises:
         InputError: there is no picture.
@@ -76,13 +86,22 @@ def compare(
     expected, found = (np.concatenate(side) for side in zip(*pairs, strict=True))
     gaps = np.abs(found - expected)
     largest, mean, most = float(gaps.max()), float(gaps.mean()), float(np.abs(expected).max())
+    spread, least = float(expected.std()), LEAST_SPREAD * max(most, usual_spread)
     if rounded:
-        spread = max(float(expected.std()), LEAST_SPREAD * most)
-        share = _ratio(float(np.sqrt(np.mean(gaps**2))), spread)
+        share = _ratio(float(np.sqrt(np.mean(gaps**2))), max(spread, least))
     else:
         share = largest / max(1.0, most)
     tolerance = INT8_TOLERANCE if rounded else FLOAT_TOLERANCE
-    return Difference(largest, mean, share, tolerance, sum(map(len, batches)), rounded)
+    return Difference(
+        largest=largest,
+        mean=mean,
+        share=share,
+        tolerance=tolerance,
+        frames=sum(map(len, batches)),
+        rounded=rounded,
+        spread=spread,
+        hardly_varies=spread < least,
+    )
 
 
 def _answers(engine: Engine, batch: np.ndarray) -> np.ndarray:

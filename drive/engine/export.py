@@ -61,6 +61,9 @@ class Original:
         prepare: (H, W, 3) uint8 RGB frame to (h, w, 3) uint8, as the network takes it.
         load: the original in the runtime of this name.
         build: the original as a Keras model.
+        usual_spread: standard deviation of the answers that the network was trained to give; 0
+            where it is not known.
+        float_first: the layers that see the picture itself stay float in an int8 file.
     """
 
     name: str
@@ -70,6 +73,8 @@ class Original:
     prepare: Callable[[np.ndarray], np.ndarray]
     load: Callable[[str], Engine]
     build: Callable[[], keras.Model]
+    usual_spread: float = 0.0
+    float_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,10 +224,12 @@ def _check(
             f"expected: {dict(metadata)}; received: {written.metadata}"
         )
     reference = original.load(_reference(target, original.metadata))
-    difference = compare(reference, written, checks, rounded=rounded)
+    difference = compare(
+        reference, written, checks, rounded=rounded, usual_spread=original.usual_spread
+    )
     if not difference.accepted:
         kind = "RMS difference / standard deviation" if rounded else "largest difference / answer"
-        hint = "; calibrate on frames such as these, in all their variety" if rounded else ""
+        hint = _advice(target, difference) if rounded else ""
         raise MismatchError(
             f"{path.name} does not compute what the original does, and was not kept; expected "
             f"{kind} up to {difference.tolerance:g} on {difference.frames} frames; received: "
@@ -230,6 +237,21 @@ def _check(
             f"{difference.mean:.3g}){hint}"
         )
     return difference
+
+
+def _advice(target: str, difference: Difference) -> str:
+    """What helps where int8 answers lie too far from the float ones."""
+    if difference.hardly_varies:
+        return (
+            "; the network's answers hardly vary on these frames (standard deviation "
+            f"{difference.spread:.2g}), so they cannot tell: name frames of varied driving with "
+            "--frames, train the network longer, or leave --int8 out"
+        )
+    other = ", or try --format onnx" if target == LITERT else ""
+    return (
+        "; calibrate on more frames such as these, in all their variety"
+        f"{other}; else leave --int8 out"
+    )
 
 
 def _reference(target: str, metadata: Mapping[str, str]) -> str:
@@ -255,7 +277,7 @@ def _write_onnx(
 
     source = original.onnx_path
     if calibration:
-        quantise(source, path, calibration)
+        quantise(source, path, calibration, float_first=original.float_first)
         source = path
     model = read_model(source)
     helper.set_model_props(model, dict(metadata))
@@ -292,7 +314,14 @@ def _write_litert(
 
     if original.size is None:
         raise InputError("a LiteRT file takes one input size; received: size=None")
-    write_litert(original.build(), path, metadata, original.size, calibration)
+    write_litert(
+        original.build(),
+        path,
+        metadata,
+        original.size,
+        calibration,
+        float_first=original.float_first,
+    )
 
 
 def _write_saved_model(

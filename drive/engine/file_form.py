@@ -1,12 +1,15 @@
-"""Whether a model file has the form that its name promises, seen before any runtime looks at it.
+"""Whether a model file has the form that its name promises, and what an ONNX file says of itself.
 
-Runtimes take their time to refuse a file, and say it in many lines. Only the outermost form is
-read, so a model of any size is checked at once; knows no networks and no runtime.
+Seen before any runtime looks at it: runtimes take their time to refuse a file, and say it in many
+lines. Only the outermost form is read, so a model of any size is checked at once; knows no networks
+and no runtime.
 """
 
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,7 +20,11 @@ VARINT, DELIMITED = 0, 2
 
 VARINT_BYTES = 10
 GRAPH = 7
-"""The field `graph` of ONNX's ModelProto."""
+METADATA = 14
+"""The fields `graph` and `metadata_props` of ONNX's ModelProto."""
+
+KEY, VALUE = 1, 2
+"""The fields of a StringStringEntryProto."""
 
 
 def check_form(path: Path) -> None:
@@ -33,20 +40,46 @@ def check_form(path: Path) -> None:
         raise WeightsError(f"{path} is not a Keras model (a zip archive), or not the whole of one")
 
 
+def peek_metadata(path: Path) -> dict[str, str]:
+    """What an `.onnx` file says about itself, text by text; nothing where it is no whole ONNX."""
+    found = {}
+    try:
+        with path.open("rb") as file:
+            for number, length in _fields(file, path.stat().st_size):
+                if number == METADATA:
+                    entry = BytesIO(file.read(length))
+                    texts = {n: entry.read(size) for n, size in _fields(entry, length)}
+                    found[texts[KEY].decode()] = texts.get(VALUE, b"").decode()
+    except (ValueError, KeyError):
+        return {}
+    return found
+
+
 def _is_onnx(path: Path) -> bool:
     """Whether the fields of a message follow one another to the end, a graph among them."""
-    size = path.stat().st_size
-    fields = set()
-    with path.open("rb") as file:
-        while file.tell() < size:
-            number, kind = divmod(_varint(file), 8)
-            length = _varint(file)  # the value itself where the field is a plain number
-            if number < 1 or length < 0 or kind not in (VARINT, DELIMITED):
-                return False
-            if kind == DELIMITED and file.seek(length, 1) > size:
-                return False
-            fields.add(number)
-    return GRAPH in fields
+    try:
+        with path.open("rb") as file:
+            return GRAPH in {number for number, _ in _fields(file, path.stat().st_size)}
+    except ValueError:
+        return False
+
+
+def _fields(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
+    """Yield number and length of each field of a message of `size` bytes, the file at its value.
+
+    Raises:
+        ValueError: the fields do not follow one another to the end.
+    """
+    while (place := file.tell()) < size:
+        number, kind = divmod(_varint(file), 8)
+        length = _varint(file)  # the value itself where the field is a plain number
+        if number < 1 or length < 0 or kind not in (VARINT, DELIMITED):
+            raise ValueError(f"no field at byte {place}")
+        end = file.tell() + (length if kind == DELIMITED else 0)
+        if end > size:
+            raise ValueError(f"the field at byte {place} is not whole")
+        yield number, length
+        file.seek(end)
 
 
 def _varint(file: BinaryIO) -> int:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,8 @@ def write_litert(
     metadata: Mapping[str, str],
     size: tuple[int, int],
     calibration: Sequence[np.ndarray] = (),
+    *,
+    float_first: bool = False,
 ) -> None:
     """Write a Keras model with one input as a `.tflite` file; its input is (1, H, W, 3) uint8.
 
@@ -44,6 +47,8 @@ def write_litert(
         size: (height, width) of the input in pixels.
         calibration: (1, H, W, 3) uint8 each; where there are any, weights and activations become
             int8, in the ranges that these pictures show. Outputs stay float32.
+        float_first: with `calibration`: the convolutions that see the picture itself, and all
+            fully connected layers, stay float, as in the int8 form of `drive.engine.quantise`.
 
     Raises:
         InputError: Keras runs on another backend than TensorFlow.
@@ -52,23 +57,73 @@ def write_litert(
     shape = (1, *size, 3)
     with TemporaryDirectory() as folder:
         home = Path(folder) / "saved_model"
-        write_saved_model(model, home, metadata, shape, "float32" if calibration else "uint8")
-        data = _convert(home, calibration)
+        rounds_pixels = bool(calibration) and not float_first
+        write_saved_model(model, home, metadata, shape, "float32" if rounds_pixels else "uint8")
+        if calibration and float_first:
+            data = _convert_partly(home, calibration)
+        else:
+            data = _convert(home, calibration)
     Path(path).write_bytes(_with_metadata(data, metadata))
 
 
 def _convert(saved_model: Path, calibration: Sequence[np.ndarray]) -> bytes:
-    from tensorflow import lite, uint8
+    from tensorflow import uint8
 
-    converter = lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=[SIGNATURE])
+    converter = _converter(saved_model)
     if calibration:
-        converter.optimizations = [lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: _examples(calibration)
-        converter.target_spec.supported_ops = [lite.OpsSet.TFLITE_BUILTINS_INT8]
+        _round(converter, lambda: _examples(calibration))
         converter.inference_input_type = uint8
-    with silent_stderr(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of TensorFlow about its own modules
+    with _silence():
         return bytes(converter.convert())
+
+
+def _convert_partly(saved_model: Path, calibration: Sequence[np.ndarray]) -> bytes:
+    """Convert to int8 all but the first convolutions and what is fully connected."""
+    from tensorflow import lite
+
+    converter = _converter(saved_model)
+    _round(converter, lambda: ({INPUT: picture} for picture in calibration))
+    kept = lite.experimental.QuantizationDebugOptions(
+        denylisted_nodes=_first_convolutions(_convert(saved_model, ())),
+        denylisted_ops=["FULLY_CONNECTED"],
+    )
+    with _silence():
+        debugger = lite.experimental.QuantizationDebugger(converter=converter, debug_options=kept)
+        return bytes(debugger.get_nondebug_quantized_model())
+
+
+def _converter(saved_model: Path) -> Any:
+    from tensorflow import lite
+
+    return lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=[SIGNATURE])
+
+
+def _round(converter: Any, examples: Callable[[], Iterable[dict[str, np.ndarray]]]) -> None:
+    """Let a converter write int8, in the ranges that the examples show."""
+    from tensorflow import lite
+
+    converter.optimizations = [lite.Optimize.DEFAULT]
+    converter.representative_dataset = examples
+    converter.target_spec.supported_ops = [lite.OpsSet.TFLITE_BUILTINS_INT8]
+
+
+def _first_convolutions(data: bytes) -> list[str]:
+    """Return the names, in a float file, of what the convolutions on the picture itself put out."""
+    from tensorflow.lite.python import schema_py_generated as schema
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(data))
+    graph = model.subgraphs[0]
+    untouched, found = set(graph.inputs), []
+    for operator in graph.operators:
+        if untouched.isdisjoint(operator.inputs):
+            continue
+        kind = model.operatorCodes[operator.opcodeIndex].builtinCode
+        if kind == schema.BuiltinOperator.CONV_2D:
+            found.append(graph.tensors[operator.outputs[0]].name.decode())
+        else:
+            untouched.update(operator.outputs)
+    return found
 
 
 def _examples(pictures: Sequence[np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
@@ -151,8 +206,15 @@ class LiteRtEngine:
 def _interpreter(data: bytes) -> Any:
     from tensorflow import lite
 
-    with silent_stderr(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that the interpreter will move to a package of its own
+    with _silence():
         interpreter = lite.Interpreter(model_content=data)
         interpreter.allocate_tensors()
     return interpreter
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep back what TensorFlow says of its own modules: which are new, and which will move."""
+    with silent_stderr(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -17,7 +17,14 @@ import onnx
 from onnx import helper
 
 from drive.engine.base import check_batch, check_model_file
-from drive.engine.quantise_graph import Plan, Range, insert, make_plan, widen_kernels
+from drive.engine.quantise_graph import (
+    Plan,
+    Range,
+    first_convolutions,
+    insert,
+    make_plan,
+    widen_kernels,
+)
 from drive.errors import InputError, WeightsError
 from drive.files import atomic
 from drive.runs import sha256
@@ -35,6 +42,7 @@ def quantise(
     batches: Iterable[np.ndarray],
     *,
     keep_float: Collection[str] = (),
+    float_first: bool = False,
 ) -> int:
     """Write the int8 form of a float ONNX file, whole or not at all.
 
@@ -50,6 +58,7 @@ def quantise(
             the network takes; sizes may differ from batch to batch. The range of an activation is
             the mean over the batches of its extremes, so give batches of one. A few hundred do.
         keep_float: names of convolutions that stay as they are.
+        float_first: the convolutions that see the picture itself stay as they are too.
 
     Returns:
         The number of examples that were used.
@@ -62,6 +71,8 @@ def quantise(
     """
     model = _read(float_path)
     widen_kernels(model.graph)
+    if float_first:
+        keep_float = [*keep_float, *first_convolutions(model.graph)]
     plan = make_plan(model.graph, keep_float)
     _check(model, plan, keep_float, float_path)
     ranges, means, examples = _measure(model, plan, batches)

@@ -103,6 +103,20 @@ def make_plan(graph: onnx.GraphProto, keep_float: Collection[str] = ()) -> Plan:
     return plan
 
 
+def first_convolutions(graph: onnx.GraphProto) -> list[str]:
+    """Return the names of the convolutions that see the picture itself: none stands before them."""
+    untouched = {value.name for value in graph.input}
+    found = []
+    for node in graph.node:
+        if untouched.isdisjoint(node.input):
+            continue
+        if node.op_type == "Conv":
+            found.append(node.name)
+        else:
+            untouched.update(node.output)
+    return found
+
+
 def insert(
     graph: onnx.GraphProto,
     plan: Plan,

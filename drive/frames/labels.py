@@ -134,11 +134,7 @@ def smoothed(angle_deg: np.ndarray, time_s: np.ndarray, width_s: float) -> np.nd
     Raises:
         InputError: the width is negative or too large.
     """
-    if not 0 <= width_s <= WIDEST_SMOOTHING_S:
-        raise InputError(
-            f"Labels are smoothed over 0 to {WIDEST_SMOOTHING_S:g} seconds (--smooth-labels). "
-            f"Received: {width_s:g}"
-        )
+    check_smoothing(width_s)
     result = np.asarray(angle_deg, np.float32).copy()
     known = np.flatnonzero(np.isfinite(angle_deg) & np.isfinite(time_s))
     for part in stretches(time_s[known]):
@@ -170,6 +166,16 @@ def _boxed(values: np.ndarray, time_s: np.ndarray, width_s: float) -> np.ndarray
     result = values.copy()
     result[wide] = (integral(centre + half) - integral(centre - half)) / (2 * half)
     return result
+
+
+def check_smoothing(width_s: float) -> float:
+    """Return the seconds to smooth labels over; raise `InputError` unless they are in range."""
+    if not 0 <= width_s <= WIDEST_SMOOTHING_S:
+        raise InputError(
+            f"--smooth-labels is a number of seconds from 0 to {WIDEST_SMOOTHING_S:g}. "
+            f"Received: {width_s:g}"
+        )
+    return width_s
 
 
 def smooth_labels(recording: Recording, width_s: float) -> Recording:

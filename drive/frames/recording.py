@@ -97,6 +97,19 @@ class Recording:
         return digest.hexdigest()
 
     @property
+    def pictures_key(self) -> str:
+        """Equal for copies of a drive, whatever they are called and whatever their labels say.
+
+        The video's size and first megabyte; of single pictures, whose first ones may be alike in
+        simulators, all angles too.
+        """
+        digest = hashlib.sha256()
+        self._add_video(digest)
+        if self.images:
+            digest.update(self.angle_deg.tobytes())
+        return digest.hexdigest()
+
+    @property
     def speed_mps(self) -> np.ndarray:
         """(N,) float64 metres a second of the rows, from 0; the car's usual one if unknown."""
         car = self.config.car

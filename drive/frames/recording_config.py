@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from drive.errors import InputError, nearest_name, unknown_name
+from drive.errors import InputError, as_option, nearest_name, unknown_name
 from drive.frames.camera import Camera
 from drive.frames.car import SPEED_UNITS, Car
 
@@ -49,6 +49,16 @@ TABLE_HEADS = {name: f"[{name}]" for name in TABLES} | {BAD: f"[[{BAD}]]"}
 
 CAR_SHAPE = ("wheelbase_m", "steering_ratio", "understeer")
 """What of a car decides which circle an angle drives."""
+
+OPTIONS = {
+    "lag_s": "lag",
+    "height_m": "camera_height",
+    "fov_deg": "fov",
+    "side_m": "camera_side",
+    "wheelbase_m": "wheelbase",
+    "lane_m": "lane",
+}
+"""How the command line calls what has another name there."""
 
 FOUND_OUT = ("states_car",)
 """Fields that nobody gives: they follow from what is given."""
@@ -84,13 +94,16 @@ class RecordingConfig:
 
         Args:
             overrides: by the name of a field of this class, of `Camera` or of `Car`.
+
+        Raises:
+            InputError: one is out of range; names the option of `OPTIONS`.
         """
         given = {key: value for key, value in overrides.items() if value is not None}
         stated = self.states_car or any(key in given for key in ("car", *CAR_SHAPE))
         for name, kind in TABLES.items():
             table = {key: given.pop(key) for key in _keys(kind) if key in given}
-            given[name] = _put(given.get(name, getattr(self, name)), table, "The options")
-        return replace(_put(self, given, "The options"), states_car=stated)
+            given[name] = _put(given.get(name, getattr(self, name)), table, "")
+        return replace(_put(self, given, ""), states_car=stated)
 
     def to_degrees(self, angles: np.ndarray) -> np.ndarray:
         """Turn angles as recorded into float32 degrees, positive to the right."""
@@ -160,17 +173,24 @@ def _keys(kind: type) -> list[str]:
 
 
 def _put(target: Checked, values: Mapping[str, Any], where: str) -> Checked:
-    """`target` with `values` in it, each checked; `where` begins the complaint."""
+    """`target` with `values` in it, each checked.
+
+    `where` begins the complaint; empty, the values are those of options.
+    """
     known = [key for key in _keys(type(target)) if key not in TABLES]
     for key, value in values.items():
         if key not in _keys(type(target)):
             raise InputError(f"{where}: {unknown_name('key', key, known)}")
         if key in CHOICES and value not in CHOICES[key]:
             expected = " or ".join(CHOICES[key])
-            raise InputError(f"{where}: {key} is {expected}. Received: {value!r}")
+            raise InputError(f"{_named(key, where)} is {expected}. Received: {value!r}")
         if key in RANGES:
             _check_number(key, value, where)
     return replace(target, **values)
+
+
+def _named(key: str, where: str) -> str:
+    return f"{where}: {key}" if where else as_option(OPTIONS.get(key, key))
 
 
 def _check_number(key: str, value: object, where: str) -> None:
@@ -179,4 +199,4 @@ def _check_number(key: str, value: object, where: str) -> None:
     if number and math.isfinite(value) and low <= value <= high:  # type: ignore[operator, arg-type]
         return
     bounds = f"from {low:g} to {high:g}" if math.isfinite(high) else "greater than 0"
-    raise InputError(f"{where}: {key} is a number {bounds}. Received: {value!r}")
+    raise InputError(f"{_named(key, where)} is a number {bounds}. Received: {value!r}")

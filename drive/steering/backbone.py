@@ -160,7 +160,7 @@ def find_backbone(name: str) -> Backbone:
         InputError: there is none.
     """
     if name not in BACKBONES:
-        raise InputError(f"backbone is one of {', '.join(BACKBONES)}. Received: {name!r}")
+        raise InputError(f"--backbone is one of {', '.join(BACKBONES)}. Received: {name!r}")
     return BACKBONES[name]
 
 

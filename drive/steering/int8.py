@@ -1,6 +1,6 @@
 """The steering network's int8 form, calibrated on pictures as the network is given them.
 
-Knows which layer stays as it is; how a network is quantised is in `drive.engine.quantise`.
+Knows that the first layer stays as it is; how a network is quantised is in `drive.engine.quantise`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import numpy as np
 
 from drive.engine.quantise import quantise
 
-FIRST_LAYER = "conv1"
-"""Stays float: rounding the picture itself costs 0.05 to 0.19 degrees, the rest 0.04 to 0.07
-(root mean square against the float network, docs/decisions/steering.md)."""
+FLOAT_FIRST = True
+"""The first layer stays float: rounding the picture itself costs 0.05 to 0.19 degrees, the rest
+0.04 to 0.07 (root mean square against the float network, docs/decisions.md)."""
 
 
 def quantise_steering(
@@ -32,8 +32,8 @@ def quantise_steering(
         The number of pictures that were used.
 
     Raises:
-        InputError: there is no picture, or the network has no such first layer.
+        InputError: there is no picture.
         WeightsError: the file is no ONNX file, or int8 already.
     """
     batches = (picture[None] for picture in pictures)
-    return quantise(float_weights, int8_weights, batches, keep_float=[FIRST_LAYER])
+    return quantise(float_weights, int8_weights, batches, float_first=FLOAT_FIRST)

@@ -14,6 +14,7 @@ from drive.engine.base import Engine
 from drive.engine.export import Original, describe_input
 from drive.engine.onnx_file import read_model, write_onnx
 from drive.steering.curvature import CURVATURE
+from drive.steering.int8 import FLOAT_FIRST
 from drive.steering.model_file import load_model, load_network, read_network_metadata
 from drive.steering.predict import SteeringModel, load_steering
 from drive.steering.preprocess import COLOURS, INPUT_HEIGHT, INPUT_WIDTH, preprocess
@@ -47,6 +48,8 @@ def open_original(path: Path, work: Path) -> Original:
         prepare=lambda frame: preprocess(frame, model.crop),
         load=lambda engine: _load(path, engine),
         build=lambda: _build(path),
+        usual_spread=float(metadata["scale_deg"]),
+        float_first=FLOAT_FIRST,
     )
 
 

@@ -53,12 +53,12 @@ class RoadCrop:
     def __post_init__(self) -> None:
         if not (0 <= self.top < self.bottom <= 1 and 0 <= self.side <= WIDEST_SIDE):
             raise InputError(
-                f"A crop has 0 <= top < bottom <= 1, 0 <= side <= {WIDEST_SIDE}. Received: {self}"
+                f"--crop has 0 <= top < bottom <= 1, 0 <= side <= {WIDEST_SIDE}. Received: {self}"
             )
         kept = round(self.bottom - self.top, DIGITS)
         if kept < LEAST_HEIGHT:
             raise InputError(
-                f"A crop keeps at least {LEAST_HEIGHT:.0%} of the height. "
+                f"--crop keeps at least {LEAST_HEIGHT:.0%} of the height. "
                 f"Received: {self}, which keeps {kept:.1%}"
             )
 
@@ -96,7 +96,7 @@ class RoadCrop:
             shares = []
         if len(shares) not in (2, 3):
             raise InputError(
-                "A crop is TOP,BOTTOM as shares of the height, or TOP,BOTTOM,SIDE with a share of "
+                "--crop is TOP,BOTTOM as shares of the height, or TOP,BOTTOM,SIDE with a share of "
                 f"the width to leave out on each side. Received: {text!r}"
             )
         return cls(*shares)

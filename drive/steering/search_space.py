@@ -1,16 +1,20 @@
-"""Which settings of a training `tune-steering` searches, and between which values.
+"""What `tune-steering` is asked: which settings of a training it searches, between which values.
 
-Knows settings and numbers; neither Optuna nor how a value is chosen.
+Knows settings and numbers; neither Optuna nor how a value is chosen, so it is imported at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from drive.errors import InputError
 from drive.steering.state import LEARNING_RATES, TrainingSettings
+
+STUDY = "study.db"
+"""The file of a search in its folder."""
 
 RATE_FACTOR = 10.0
 """The learning rate is searched from the optimiser's usual one divided by this to it times this."""
@@ -57,6 +61,27 @@ class Parameter:
         return value in self.values if self.values else self.low <= value <= self.high
 
 
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a search was asked.
+
+    Attributes:
+        settings: of every trial, but for what is searched; its `seed` also seeds the proposals.
+        space: what is searched.
+        trials: finished trials that are wanted in all.
+        notes: what the caller wants back when it resumes; JSON.
+    """
+
+    settings: TrainingSettings
+    space: list[Parameter]
+    trials: int
+    notes: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        if self.trials < 1:
+            raise InputError(f"--trials is a whole number from 1. Received: {self.trials}")
+
+
 def search_space(settings: TrainingSettings, names: Sequence[str] = SEARCHED) -> list[Parameter]:
     """The parameters of a search.
 
@@ -81,9 +106,26 @@ def usual(settings: TrainingSettings, space: Iterable[Parameter]) -> dict[str, A
     return {parameter.name: known[parameter.name] for parameter in space}
 
 
+def short(settings: TrainingSettings, epochs: int) -> TrainingSettings:
+    """The settings of a trial of a few epochs, which no patience ends."""
+    return replace(settings, epochs=epochs, patience=0)
+
+
 def with_values(settings: TrainingSettings, values: Mapping[str, Any]) -> TrainingSettings:
     """The settings of a trial."""
     return replace(settings, **values)
+
+
+def find_study(folder: str | Path) -> Path:
+    """Return the file of the search in a folder.
+
+    Raises:
+        InputError: there is none.
+    """
+    path = Path(folder) / STUDY
+    if not path.is_file():
+        raise InputError(f"There is no search to resume in {folder}: {STUDY} is missing")
+    return path
 
 
 def read_space(rows: Iterable[Mapping[str, Any]]) -> list[Parameter]:

@@ -141,6 +141,35 @@ def refuse_doubled(recordings: Sequence[Recording]) -> None:
         raise InputError(f"{doubled} is given more than once. Name each recording once")
 
 
+def leave_out_copies(
+    recordings: Sequence[Recording],
+) -> tuple[list[Recording], list[tuple[Recording, Recording]]]:
+    """The recordings without copies of others, whose frames would teach and validate.
+
+    Returns:
+        What is kept, and each copy with the recording that it is a copy of.
+    """
+    first: dict[str, Recording] = {}
+    copies = []
+    for recording in recordings:
+        original = first.setdefault(recording.pictures_key, recording)
+        if original is not recording:
+            copies.append((recording, original))
+    return list(first.values()), copies
+
+
+def check_held_out(names: Sequence[str], validation: str, test: str | None) -> None:
+    """Refuse shares out of range and names that no drive has, before anything is decoded.
+
+    Args:
+        names: of all drives.
+        validation, test: as `split_drives` takes them.
+    """
+    for option, text in (("--validation", validation), ("--test", test)):
+        if text is not None and _as_share(text, option) is None:
+            _named(names, text, option)
+
+
 def leave_out(recordings: Sequence[Recording], names: str | None) -> list[Recording]:
     """The recordings without those named, with commas between.
 
@@ -197,14 +226,19 @@ def _chosen(
     if share is not None:
         count = min(len(drives) - 1, max(1, round(share * len(drives))))
         return [drive.name for drive in drives[-count:]] if count else []
-    names: list[str] = []
+    return _named([drive.name for drive in drives], text, option)
+
+
+def _named(names: Sequence[str], text: str, option: str) -> list[str]:
+    """Those of the names that the parts of `text`, with commas between, mean."""
+    chosen: list[str] = []
     for wanted in (part.strip() for part in text.split(",")):
-        found = [drive.name for drive in drives if names_match(drive.name, wanted)]
+        found = [name for name in names if names_match(name, wanted)]
         if not found:
-            known = ", ".join(drive.name for drive in drives)
+            known = ", ".join(names)
             raise InputError(f"{option}: no drive is called {wanted!r}. Expected some of: {known}")
-        names += found
-    return names
+        chosen += found
+    return chosen
 
 
 def _with_good_frames(drives: Sequence[CachedDrive]) -> list[CachedDrive]:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drive.errors import InputError
+from drive.errors import InputError, as_option
 from drive.history import EpochResult, write_history
 from drive.steering.augment import LOOKS
 from drive.steering.backbone import BACKBONES, IMAGENET
@@ -128,23 +128,25 @@ class TrainingSettings:
         for name, least in LEAST.items():
             if getattr(self, name) < least:
                 raise InputError(
-                    f"{name} is a whole number from {least}. Received: {getattr(self, name)}"
+                    f"{as_option(name)} is a whole number from {least}. "
+                    f"Received: {getattr(self, name)}"
                 )
         for name, (low, below) in RANGES.items():
             if not low <= getattr(self, name) < below:
+                end = f" to below {below:g}" if math.isfinite(below) else ""
                 raise InputError(
-                    f"{name} is a number from {low:g} to below {below:g}. "
+                    f"{as_option(name)} is a number from {low:g}{end}. "
                     f"Received: {getattr(self, name)}"
                 )
         if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
-            raise InputError(f"learning_rate is above 0. Received: {self.learning_rate}")
+            raise InputError(f"--learning-rate is above 0. Received: {self.learning_rate}")
         if self.backbone and self.batch_norm:
             raise InputError(
-                f"batch_norm is for the networks {' and '.join(VARIANTS)}; a backbone comes as it "
-                f"was trained. Received: batch_norm with the backbone {self.backbone}"
+                f"--batch-norm is for the networks {' and '.join(VARIANTS)}; a backbone comes as "
+                f"it was trained. Received: --batch-norm with --backbone {self.backbone}"
             )
         if not 0 < self.depth_rate <= 1:
-            raise InputError(f"depth_rate is above 0, up to 1. Received: {self.depth_rate}")
+            raise InputError(f"--depth-rate is above 0, up to 1. Received: {self.depth_rate}")
         choices = {
             "optimizer": tuple(LEARNING_RATES),
             "variant": VARIANTS,
@@ -156,7 +158,7 @@ class TrainingSettings:
             value = getattr(self, name)
             if value not in known:
                 names = ", ".join(map(str, known))
-                raise InputError(f"{name} is one of {names}. Received: {value!r}")
+                raise InputError(f"{as_option(name)} is one of {names}. Received: {value!r}")
 
 
 def read_state(folder: str | Path) -> tuple[TrainingSettings, dict[str, Any]]:
@@ -204,7 +206,7 @@ def resume_state(
     if replace(before, **allowed) != settings:
         raise InputError(
             f"{folder}: a training goes on with the settings it began with, except "
-            f"{', '.join(CHANGEABLE)}. Expected {before}. Received: {settings}"
+            f"{', '.join(map(as_option, CHANGEABLE))}. Expected {before}. Received: {settings}"
         )
     if noted["frames"] != notes["frames"]:
         raise InputError(

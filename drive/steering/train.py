@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 from drive.errors import DivergedError
-from drive.history import EpochResult
+from drive.history import EpochResult, read_history
 from drive.progress import Progress, no_progress
 from drive.steering.backbone import (
     RANDOM,
@@ -39,6 +39,7 @@ from drive.steering.network import build_network
 from drive.steering.schedule import learning_rates
 from drive.steering.split import Part, Split
 from drive.steering.state import (
+    HISTORY,
     TrainingSettings,
     fingerprint,
     resume_state,
@@ -140,6 +141,14 @@ def train_steering(
     if log:
         log.close()
     return TrainingResult(load_model(folder / BEST), history, _should_stop(history, settings))
+
+
+def kept_result(folder: Path) -> TrainingResult | None:
+    """What a training that diverged leaves in its folder; None where no epoch ended well before."""
+    history = read_history(folder / HISTORY)
+    if not history:
+        return None
+    return TrainingResult(load_model(folder / BEST), history, stopped_early=False)
 
 
 @contextmanager

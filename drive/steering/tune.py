@@ -12,7 +12,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from drive.errors import DivergedError, InputError
 from drive.history import EpochResult
 from drive.progress import Progress, no_progress
-from drive.steering.search_space import Parameter, read_space, usual, with_values
+from drive.steering.search_space import (
+    STUDY,
+    Parameter,
+    Search,
+    find_study,
+    read_space,
+    usual,
+    with_values,
+)
 from drive.steering.state import TrainingSettings, fingerprint
 from drive.steering.train import train_steering
 
@@ -37,7 +45,6 @@ if TYPE_CHECKING:
 
     from drive.steering.split import Split
 
-STUDY = "study.db"
 STUDY_NAME = "tune-steering"
 TRIALS = "trials"
 CHECKPOINT = "checkpoint"
@@ -56,27 +63,6 @@ FEWEST_FOR_IMPORTANCE = 10
 COMPLETE, PRUNED, DIVERGED = "complete", "pruned", "diverged"
 OUTCOMES = (COMPLETE, PRUNED, DIVERGED)
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """What a search was asked.
-
-    Attributes:
-        settings: of every trial, but for what is searched; its `seed` also seeds the proposals.
-        space: what is searched.
-        trials: finished trials that are wanted in all.
-        notes: what the caller wants back when it resumes; JSON.
-    """
-
-    settings: TrainingSettings
-    space: list[Parameter]
-    trials: int
-    notes: dict[str, Any]
-
-    def __post_init__(self) -> None:
-        if self.trials < 1:
-            raise InputError(f"trials is a whole number from 1. Received: {self.trials}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +129,7 @@ class Study:
             InputError: there is no search.
         """
         folder = Path(folder)
-        if not (folder / STUDY).is_file():
-            raise InputError(f"There is no search to resume in {folder}: {STUDY} is missing")
+        find_study(folder)
         try:
             study = _open(folder)
             asked = study.user_attrs["asked"]
@@ -199,7 +184,7 @@ class Study:
             InputError: other frames than before, or minutes below 0.
         """
         if minutes is not None and not minutes >= 0:
-            raise InputError(f"minutes is a number from 0. Received: {minutes}")
+            raise InputError(f"--minutes is a number from 0. Received: {minutes}")
         self._check_frames(split)
         end = math.inf if minutes is None else time.monotonic() + 60 * minutes
         results = self.results()
@@ -316,11 +301,6 @@ def best_of(results: Sequence[TrialResult]) -> TrialResult | None:
     """The completed trial with the least validation loss; None if none completed."""
     complete = [result for result in results if result.outcome == COMPLETE]
     return min(complete, key=lambda result: result.val_loss, default=None)
-
-
-def short(settings: TrainingSettings, epochs: int) -> TrainingSettings:
-    """The settings of a trial of a few epochs, which no patience ends."""
-    return replace(settings, epochs=epochs, patience=0)
 
 
 def _trial_folder(folder: Path, number: int) -> Path:

@@ -13,7 +13,7 @@ import pytest
 
 from drive.cars import detector as detector_module
 from drive.cars.decode import VOC_CLASSES
-from drive.cars.detector import load_detector, shipped_weights
+from drive.cars.detector import DEFAULT_WEIGHTS, load_detector, shipped_weights
 from drive.cars.int8 import prepared, quantise_detector
 from drive.cars.tiny_yolo_drive import build_tiny_yolo_drive, onnx_metadata
 from drive.cars.tiny_yolo_drive_detector import TinyYoloDriveDetector
@@ -208,6 +208,13 @@ def test_files_that_are_no_detector(tmp_path: Path) -> None:
         load_detector(tmp_path / "absent.onnx")
     with pytest.raises(InputError, match=r"is a folder. Expected a model file \(\.onnx, \.weights"):
         load_detector(tmp_path)
+    drive_file(tmp_path, {**METADATA, "network": "steering"}).rename(tmp_path / "a.onnx")
+    (tmp_path / "b.onnx").write_bytes(b"no ONNX at all")
+    with pytest.raises(InputError, match=r"\(\.onnx, \.weights\)$"):  # none of these would do
+        load_detector(tmp_path)
+    drive_file(tmp_path, METADATA).rename(tmp_path / "c.onnx")
+    with pytest.raises(InputError, match=r", such as .*c\.onnx"):
+        load_detector(tmp_path)
     with pytest.raises(WeightsError, match="network = steering"):
         load_detector(drive_file(tmp_path, {**METADATA, "network": "steering"}))
     for key in ("classes", "anchors", "nms_iou"):
@@ -217,6 +224,19 @@ def test_files_that_are_no_detector(tmp_path: Path) -> None:
     (tmp_path / "short.weights").write_bytes(bytes(1000))
     with pytest.raises(WeightsError, match=r"180,357,512 bytes.*1,000 bytes"):
         load_detector(tmp_path / "short.weights")
+
+
+def test_unknown_classes_are_refused_before_the_network_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drive.cars.detector._load_network", None)
+    (tmp_path / "yolo-tiny.weights").write_bytes(bytes(1000))
+    for path, known in (
+        (DEFAULT_WEIGHTS, "tiny-yolo-drive knows the classes car, bus"),
+        (tmp_path / "yolo-tiny.weights", "tiny-yolo-v1 knows the classes aeroplane"),
+    ):
+        with pytest.raises(InputError, match=f"{known}.*received: spaceship"):
+            load_detector(path, classes=["car", "spaceship"])
 
 
 def test_scores_above_one_are_cut() -> None:

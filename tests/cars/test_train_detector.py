@@ -15,7 +15,7 @@ from drive.cars.dataset import CLASSES, LabelledImages, read_dataset
 from drive.cars.detector import DEFAULT_WEIGHTS
 from drive.cli import main
 from drive.engine.onnx_file import read_metadata, write_onnx
-from drive.errors import InputError
+from drive.errors import InputError, as_option
 
 train = pytest.importorskip("drive.cars.train")
 import keras  # noqa: E402
@@ -61,13 +61,15 @@ def test_no_picture_is_an_input_error(data: LabelledImages) -> None:
 
 @pytest.mark.parametrize("frozen_epochs", [-1, 3])
 def test_frozen_epochs_are_some_of_the_epochs(frozen_epochs: int) -> None:
-    with pytest.raises(InputError, match=rf"frozen_epochs must be in 0\.\.2.*{frozen_epochs}"):
+    with pytest.raises(
+        InputError, match=rf"--frozen-epochs is .* 0 to --epochs, 2; .*{frozen_epochs}"
+    ):
         replace(SETTINGS, frozen_epochs=frozen_epochs)
 
 
 @pytest.mark.parametrize("name", ["epochs", "batch", "learning_rate"])
 def test_settings_are_checked(name: str) -> None:
-    with pytest.raises(InputError, match=f"{name} must be above 0; received: 0"):
+    with pytest.raises(InputError, match=f"{as_option(name)} is above 0; received: 0"):
         replace(SETTINGS, **{name: 0})
 
 

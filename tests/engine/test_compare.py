@@ -68,6 +68,16 @@ def test_answers_that_hardly_vary_are_held_against_their_size() -> None:
     assert found.accepted
 
 
+def test_answers_that_hardly_vary_are_held_against_their_usual_spread_and_told() -> None:
+    near = [np.full((1, 2, 2, 3), value, np.uint8) for value in (0, 1)]  # a spread of 0.8
+    known = compare(Fixed(), Fixed(0.5, 0.5), near, rounded=True, usual_spread=50.0)
+    assert (known.share, known.accepted) == (pytest.approx(0.5 / 5), True)
+    assert known.hardly_varies
+    assert known.spread == pytest.approx(np.std([0, 0, 1, 2]))
+    unknown = compare(Fixed(), Fixed(0.5, 0.5), near, rounded=True)
+    assert (unknown.hardly_varies, unknown.accepted) == (False, False)
+
+
 def test_answers_of_zero_must_stay_as_they_are_in_int8() -> None:
     dark = BATCHES[:1]
     assert compare(Fixed(), Fixed(), dark, rounded=True).accepted

@@ -12,8 +12,8 @@ import onnx
 import pytest
 
 from drive.commands import export as command
+from drive.engine import compare, load_engine
 from drive.engine import export as module
-from drive.engine import load_engine
 from drive.engine.export import (
     ENDINGS,
     FORMATS,
@@ -191,6 +191,28 @@ def test_a_file_that_computes_something_else_is_not_kept(
         export(wrong, target, folder.joinpath, pictures(2))
     assert not isinstance(it.value, InputError)  # exit status 1, not 2
     assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("target", "usual_spread", "advice"),
+    [
+        ("onnx", 0.0, "calibrate on more frames such as these, in all their variety; else leave"),
+        ("litert", 0.0, "variety, or try --format onnx; else leave --int8 out"),
+        ("onnx", 1e6, "answers hardly vary on these frames .*, so they cannot tell: name frames"),
+    ],
+)
+def test_what_helps_where_int8_lies_too_far_off(
+    target: str,
+    usual_spread: float,
+    advice: str,
+    original: Original,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(compare, "INT8_TOLERANCE", 1e-12)
+    known = replace(original, usual_spread=usual_spread)
+    with pytest.raises(MismatchError, match=advice):
+        export(known, target, tmp_path.joinpath, pictures(2), pictures(4))
 
 
 def test_a_file_that_lost_its_metadata_is_not_kept(

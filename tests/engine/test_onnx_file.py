@@ -12,6 +12,7 @@ import pytest
 from keras import layers
 
 from drive.engine import load_engine
+from drive.engine.file_form import peek_metadata
 from drive.engine.onnx_file import load_onnx_weights, read_metadata, write_onnx
 from drive.errors import DriveError, InputError, MissingFileError, WeightsError
 
@@ -229,3 +230,12 @@ def test_missing_and_damaged_files(tmp_path: Path) -> None:
         read_metadata(damaged)
     with pytest.raises(WeightsError, match="damaged"):
         load_onnx_weights(steering_like(), damaged)
+
+
+def test_metadata_is_peeked_at_without_reading_the_network(tmp_path: Path) -> None:
+    path = tmp_path / "a.onnx"
+    write_onnx(steering_like(), path, {"network": "a", "empty": "", "umlaut": "Straßenbahn"})
+    assert peek_metadata(path) == read_metadata(path)
+    assert peek_metadata(path)["umlaut"] == "Straßenbahn"
+    path.write_bytes(path.read_bytes()[:-40])
+    assert peek_metadata(path) == {}

@@ -174,6 +174,15 @@ def test_constant_channels_and_named_convolutions(tmp_path: Path, files: tuple[P
     assert all(relative_error(f, e) < 0.05 for f, e in zip(found, expected, strict=True))
 
 
+def test_the_layer_that_sees_the_picture_may_stay_float(
+    tmp_path: Path, files: tuple[Path, Path]
+) -> None:
+    quantise(files[0], tmp_path / "first.onnx", examples(), float_first=True)
+    names = {tensor.name for tensor in onnx.load(str(tmp_path / "first.onnx")).graph.initializer}
+    assert "conv1/kernel" in names
+    assert not names & {"conv2/kernel", "conv3/kernel", "head4/kernel", "head2/kernel"}
+
+
 def test_what_cannot_be_quantised_is_refused(tmp_path: Path, files: tuple[Path, Path]) -> None:
     out = tmp_path / "out.onnx"
     with pytest.raises(MissingFileError, match="absent"):

@@ -116,7 +116,7 @@ def test_options_stand_in_for_the_tables(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "word"), [(["--fov", "0"], "fov_deg"), (["--horizon", "3"], "horizon")]
+    ("arguments", "word"), [(["--fov", "0"], "--fov is"), (["--horizon", "3"], "--horizon is")]
 )
 def test_options_are_checked_too(arguments: list[str], word: str) -> None:
     with pytest.raises(InputError, match=word):

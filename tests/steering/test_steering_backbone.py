@@ -227,7 +227,7 @@ def test_where_weights_are_sought(tmp_path: Path) -> None:
     (tmp_path / "weights.pt").write_text("torch")
     with pytest.raises(InputError, match=r"end in .*weights\.pt"):
         find_weights("vgg16", str(tmp_path / "weights.pt"))
-    with pytest.raises(InputError, match="backbone is one of vgg16, resnet50"):
+    with pytest.raises(InputError, match="--backbone is one of vgg16, resnet50"):
         find_weights("alexnet", "none")
 
 
@@ -253,7 +253,10 @@ def test_without_internet_the_error_says_where_to_put_the_file(
         (["--freeze-epochs", "2"], "--freeze-epochs is of a backbone"),
         (["--backbone", "vgg16", "--variant", "elu"], "--variant and --batch-norm"),
         (["--backbone", "vgg16", "--backbone-weights", "absent.h5"], "absent.h5"),
-        (["--backbone", "vgg16", "--backbone-weights", "none", "--depth-rate", "2"], "depth_rate"),
+        (
+            ["--backbone", "vgg16", "--backbone-weights", "none", "--depth-rate", "2"],
+            "--depth-rate",
+        ),
         (["--backbone", "resnet50"], "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"),
         (["--ensemble", "1"], "--ensemble is a whole number from 2"),
     ],

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +14,14 @@ from drive.cli import main
 from drive.commands import train_steering as train_command
 from drive.commands._common import Context
 from drive.commands._training_report import warn_of_uselessness
+from drive.engine import load_engine
 from drive.steering import train
 from drive.steering.model_file import describe, save_trained
 from drive.steering.network import build_network
+from drive.steering.predict import DEFAULT_MODEL
 from drive.steering.preprocess import ROAD
+
+WEIGHTS = DEFAULT_MODEL.parent
 
 
 @pytest.fixture(autouse=True)
@@ -125,10 +130,15 @@ def test_several_recordings_are_measured_each_and_together(
         (["--validation", "nowhere"], "no drive is called"),
         (["--exclude", "nowhere"], "no drive is called"),
         (["--exclude", "town"], "no drive to train on"),
-        (["--epochs", "0"], "epochs"),
+        (["--epochs", "0"], "--epochs is a whole number from 1. Received: 0"),
         (["--stride", "0"], "--stride"),
-        (["--crop", "1,2,3"], "crop"),
+        (["--crop", "1,2,3"], "--crop has"),
         (["--weights", "absent.keras"], "absent.keras"),
+        (["--smooth-labels", "9"], "--smooth-labels is a number of seconds from 0 to 5"),
+        (["--fov", "500"], "--fov is a number from 10 to 170"),
+        (["--fps", "-1"], "--fps is a number from 0. Received"),
+        (["--learning-rate", "0"], "--learning-rate is above 0"),
+        (["--weights", str(WEIGHTS / "steering-int8.onnx")], "int8, which does not learn"),
     ],
 )
 def test_wrong_arguments_are_exit_status_2_and_one_line(
@@ -166,6 +176,48 @@ def test_labels_of_no_driver_are_warned_about_and_a_stopped_training_names_its_f
     assert main([*command, "--out", str(tmp_path / "other")]) == 130
     assert "--resume" not in capsys.readouterr().err
     assert not (tmp_path / "other").exists()
+
+
+def test_a_copy_in_another_folder_neither_teaches_nor_judges(
+    make_recording: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.setattr(train_command, "search_rate", lambda *_: {})
+    folders = [make_recording(name, [float(n % 7) for n in range(20)]) for name in ("a", "b")]
+    shutil.copytree(folders[0], tmp_path / "copy")
+    labels = tmp_path / "copy" / "epoch01_steering.csv"
+    labels.write_text(labels.read_text().replace("wheel", "angle") + "90,1,1\n")
+    command = ["train-steering", *map(str, folders), str(tmp_path / "copy"), "--find-lr"]
+    assert main([*command, "--out", str(tmp_path / "out")]) == 0
+    error = capsys.readouterr().err
+    assert "warning: copy/epoch01 is left out: its video is that of a/epoch01" in error
+    counts = json.loads((tmp_path / "out" / "run.json").read_text())["counts"]
+    assert counts["training"] == {"a/epoch01": 20}
+    assert counts["validation"] == {"b/epoch01": 20}
+
+
+def test_a_training_that_diverges_keeps_and_exports_its_best_epoch(
+    recording: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    losses = iter([3.0, 4.0, float("nan")])
+    monkeypatch.setattr(train, "mean_squared_error", lambda *_: next(losses))
+    out = tmp_path / "out"
+    command = ["train-steering", str(recording), "--validation", "0.25", "--epochs", "5"]
+    command += ["--fps", "2", "--quiet", "--json", "--out", str(out)]
+    assert main(command) == 1
+    output = capsys.readouterr()
+    assert "no longer a number in epoch 3; epoch 1, the best before it, is kept" in output.err
+    assert "diverged: try a tenth of the --learning-rate" in output.err.splitlines()[-1]
+    assert json.loads(output.out.splitlines()[-1])["best_epoch"] == 1
+    assert load_engine(out / "model.onnx").metadata["network"] == "steering"
+    names = {path.name for path in out.iterdir()}
+    assert names >= {"model.keras", "loss.png", "steering_over_time.png", "report.html", "run.json"}
+    assert len((out / "history.csv").read_text().splitlines()) == 3
 
 
 def test_a_network_worse_than_none_is_warned_about(capsys: pytest.CaptureFixture) -> None:

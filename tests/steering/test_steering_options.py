@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from drive.cli import main
-from drive.errors import InputError
+from drive.errors import InputError, as_option
 from drive.steering.model_file import describe, load_network, save_trained
 from drive.steering.network import PUBLISHED_PARAMETERS, build_network, fold_batch_norm
 from drive.steering.predict import build_from_metadata, load_steering
@@ -92,7 +92,7 @@ def test_metadata_of_before_means_neither() -> None:
 def test_values_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         build_network(**wrong)
-    with pytest.raises(InputError, match=next(iter(wrong))):
+    with pytest.raises(InputError, match=as_option(next(iter(wrong)))):
         TrainingSettings(**wrong)
 
 
@@ -107,7 +107,7 @@ def test_values_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     ],
 )
 def test_wrong_schedules_are_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(InputError, match=next(iter(wrong))):
+    with pytest.raises(InputError, match=as_option(next(iter(wrong)))):
         TrainingSettings(**wrong)
 
 
@@ -143,7 +143,7 @@ def test_going_on_without_the_batch_normalisation_of_before_is_refused(
 
 
 def test_batch_normalisation_of_a_backbone_is_not_to_be_chosen() -> None:
-    with pytest.raises(InputError, match="batch_norm"):
+    with pytest.raises(InputError, match="--batch-norm"):
         TrainingSettings(backbone="vgg16", batch_norm=True)
 
 
@@ -155,5 +155,5 @@ def test_wrong_options_are_exit_status_2_and_one_line(
 ) -> None:
     assert main(["train-steering", *wrong, "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
-    assert wrong[0].removeprefix("--").replace("-", "_") in error
+    assert f"{wrong[0]} is " in error
     assert len(error.splitlines()) == 1

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import pytest
 
-from drive.errors import DivergedError, InputError, WeightsError
+from drive.errors import DivergedError, InputError, WeightsError, as_option
 from drive.steering import train
 from drive.steering.cache import CachedDrive
 from drive.steering.dataset import Samples
@@ -152,7 +152,7 @@ def test_nothing_to_resume_is_said(out: Path) -> None:
     "wrong", [{"epochs": 0}, {"batch": 0}, {"learning_rate": -1.0}, {"optimizer": "sgd"}]
 )
 def test_wrong_settings_are_refused(wrong: dict) -> None:
-    with pytest.raises(InputError, match=next(iter(wrong))):
+    with pytest.raises(InputError, match=as_option(next(iter(wrong)))):
         TrainingSettings(**wrong)
 
 

@@ -25,17 +25,22 @@ from drive.errors import DivergedError, InputError
 from drive.history import EpochResult
 from drive.steering import tune
 from drive.steering.cache import CachedDrive
-from drive.steering.search_space import SEARCHED, read_space, search_space, usual
+from drive.steering.search_space import (
+    SEARCHED,
+    STUDY,
+    Search,
+    read_space,
+    search_space,
+    short,
+    usual,
+)
 from drive.steering.split import Split, split_drives
 from drive.steering.state import TrainingSettings
 from drive.steering.tune import (
     FEWEST_FOR_IMPORTANCE,
-    STUDY,
-    Search,
     Study,
     TrialResult,
     best_of,
-    short,
 )
 
 Maker = Callable[..., CachedDrive]
@@ -319,8 +324,8 @@ def test_the_command_searches_and_goes_on(
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (["--trials", "0"], "trials"),
-        (["--epochs", "0"], "epochs"),
+        (["--trials", "0"], "--trials"),
+        (["--epochs", "0"], "--epochs"),
         (["--search", "epochs"], "can be searched"),
         (["--search", "batch", "--batch", "8"], "batch"),
         (["--search", "batch_norm", "--backbone", "vgg16"], "--backbone"),
