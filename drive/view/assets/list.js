@@ -8,7 +8,7 @@
   const EVERY_MS = 5000;
   const MOST_FACTS = 3;
   const TIME = "took"; // the fact that gives way to all others
-  const PLOT = /\.(png|gif)$/i;
+  const PLOT = /^(?!augmented_views).*\.(png|gif)$/i; // shown whole, on white; a sheet of frames fills its place
 
   const list = document.getElementById("runs");
   const filter = document.getElementById("filter");
