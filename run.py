@@ -8,4 +8,5 @@ if __name__ == "__main__":
 
         sys.exit(main())
     except KeyboardInterrupt:  # before the command line could take over
+        sys.stderr.write("python run.py: interrupted\n")
         sys.exit(130)

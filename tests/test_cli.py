@@ -15,7 +15,7 @@ import pytest
 
 from drive import cli
 from drive.commands import check_data
-from drive.commands._common import Context
+from drive.commands._common import Context, resumable
 from tests.conftest import VideoMaker
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -271,6 +271,37 @@ def test_an_interrupted_command_leaves_nothing(tmp_path: Path, make_video: Video
     assert "interrupted" in complaint.splitlines()[-1]
     assert "Traceback" not in complaint
     assert not out.exists()
+
+
+def test_an_interrupted_training_names_its_folder_and_how_to_go_on(tmp_path: Path) -> None:
+    state = tmp_path / "state.keras"
+
+    def interrupted() -> str:
+        with pytest.raises(KeyboardInterrupt) as it, resumable(tmp_path, "epochs", state):
+            raise KeyboardInterrupt
+        return str(it.value)
+
+    assert interrupted() == ""
+    (tmp_path / "report.html").write_text("")
+    assert interrupted().endswith(f"begin anew, in {tmp_path} with --overwrite")
+    state.write_text("")
+    assert interrupted() == f"epochs are kept; go on with --resume {tmp_path}"
+
+
+def test_a_report_that_is_interrupted_leaves_the_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    from drive.commands import detect
+
+    monkeypatch.setattr(detect, "run", lambda _, context: context.run_folder() and {})
+    monkeypatch.setattr("drive.report.write_report", interrupt)
+    assert cli.main(["detect", "x.mp4", "--out", str(tmp_path / "out")]) == 130
+    said = f"interrupted; all results are in {tmp_path / 'out'}, only report.html was not finished"
+    assert said in capsys.readouterr().err
+    assert (tmp_path / "out" / "run.json").is_file()
 
 
 def test_check_data_goes_on_behind_a_bad_recording(tmp_path: Path, make_video: VideoMaker) -> None:

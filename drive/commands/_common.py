@@ -375,7 +375,12 @@ class Context:
             self.record.write(path)  # a run that is stopped while its report is made has its record
             results = {**results, "out": folder, "run": path}
             if self.reports:
-                results["report"] = self._write_report(folder)
+                try:
+                    results["report"] = self._write_report(folder)
+                except KeyboardInterrupt:
+                    raise KeyboardInterrupt(
+                        f"all results are in {folder}, only {REPORT} was not finished"
+                    ) from None
                 self.record.write(path)
         if self.args.json:
             sys.stdout.write(json.dumps(results, default=plain, ensure_ascii=False) + "\n")
@@ -384,7 +389,7 @@ class Context:
 
 @contextlib.contextmanager
 def resumable(folder: Path, kept: str, *states: Path) -> Iterator[None]:
-    """Say how to go on when Ctrl-C ends the block, once there is something to go on from.
+    """Say how to go on when Ctrl-C ends the block, or that there is nothing to go on from yet.
 
     Args:
         folder: of the run.
@@ -394,9 +399,13 @@ def resumable(folder: Path, kept: str, *states: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        if not any(state.is_file() for state in states):
-            raise
-        raise KeyboardInterrupt(f"{kept} are kept; go on with --resume {folder}") from None
+        if any(state.is_file() for state in states):
+            raise KeyboardInterrupt(f"{kept} are kept; go on with --resume {folder}") from None
+        if folder.is_dir() and any(folder.iterdir()):
+            raise KeyboardInterrupt(
+                f"there is nothing to resume yet; begin anew, in {folder} with --overwrite"
+            ) from None
+        raise
 
 
 def warn_of_training_drives(

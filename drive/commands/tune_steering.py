@@ -30,6 +30,7 @@ from drive.errors import DriveError, InputError
 from drive.files import atomic
 
 if TYPE_CHECKING:
+    from drive.report import LiveReport
     from drive.runs import RunFolder
     from drive.steering.tune import Search, Study, TrialResult
 
@@ -118,21 +119,33 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     context.record.extra |= {**asked, **search.notes}
     with context.record.stage("read"):
         split = read_split(search.notes["data"], args.cache, context)
-    study = study or _study().begin(folder.path, search)
-    report = context.live_report()
-
-    def on_trial(result: TrialResult) -> None:
-        _write(study, folder)
-        if report:
-            report.update()
-        context.message(_line(result, study))
-
-    state = folder.path / STUDY
-    with context.record.stage("search"), resumable(folder.path, "finished trials", state):
-        study.run(split, minutes=args.minutes, progress=context.progress, on_trial=on_trial)
-    with context.record.stage("write"):
-        files = _write(study, folder)
+    with resumable(folder.path, "finished trials", folder.path / STUDY):
+        with context.record.stage("search"):
+            study = study or _study().begin(folder.path, search)
+            report = context.live_report()
+            study.run(
+                split,
+                minutes=args.minutes,
+                progress=context.progress,
+                on_trial=lambda result: _tell(result, study, folder, context, report),
+            )
+        with context.record.stage("write"):
+            files = _write(study, folder)
     return _summary(study, files, bool(split.test), context)
+
+
+def _tell(
+    result: TrialResult,
+    study: Study,
+    folder: RunFolder,
+    context: Context,
+    report: LiveReport | None,
+) -> None:
+    """Write what is known after a trial, and say how it went."""
+    _write(study, folder)
+    if report:
+        report.update()
+    context.message(_line(result, study))
 
 
 def _study() -> type[Study]:

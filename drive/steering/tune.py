@@ -107,14 +107,18 @@ class Study:
         """Begin a search in `folder`; another one in it is removed."""
         (folder / STUDY).unlink(missing_ok=True)
         shutil.rmtree(folder / TRIALS, ignore_errors=True)
-        study = _open(folder)
         asked = {
             "settings": asdict(search.settings),
             "space": [asdict(parameter) for parameter in search.space],
             "notes": search.notes,
         }
-        study.set_user_attr("trials", search.trials)
-        study.set_user_attr("asked", asked)
+        try:
+            study = _open(folder)
+            study.set_user_attr("trials", search.trials)
+            study.set_user_attr("asked", asked)
+        except BaseException:
+            (folder / STUDY).unlink(missing_ok=True)  # half a beginning is nothing to resume
+            raise
         return cls(folder, search, study)
 
     @classmethod
