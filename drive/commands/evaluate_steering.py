@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Predict every frame that has an angle; write and print what came out."""
     from drive.frames.recording import open_recordings
     from drive.runs import write_json
-    from drive.steering.evaluate import as_table, evaluate
+    from drive.steering.evaluate import as_table, evaluate, name_of_mean
     from drive.steering.predict import load_steering
 
     recordings = open_recordings(
@@ -76,7 +77,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     each = {drive.name: evaluate([drive], mean) for drive in drives}
     if args.smooth is not None:
         metrics["smoothing"] = _smoothing(drives, metrics, context)
-    mean_of = "the recording itself" if mean is None else "the training data"
+    mean_of = name_of_mean(mean)
     write_json(metrics_path, {**metrics, "mean_of": mean_of, "recordings": each})
     table = as_table(each if len(each) == 1 else {**each, TOGETHER: metrics})
     stream = sys.stderr if args.json else sys.stdout
@@ -119,25 +120,9 @@ def _answers(recording: Recording, pilot: SteeringModel, context: Context) -> An
     answers = predict_recording(recording, pilot, context.progress)
     counts = context.record.counts
     counts["frames_read"] = counts.get("frames_read", 0) + len(answers.time_s)
-    _tell_left_out(recording, context)
+    context.tell_left_out(recording.name, asdict(recording.report))
     context.tell_marked(recording.name, answers.marked_bad)
     return answers
-
-
-def _tell_left_out(recording: Recording, context: Context) -> None:
-    """Say and count what is not measured: frames that are damaged, or have no angle."""
-    report, counts = recording.report, context.record.counts
-    reasons = {
-        "frames_lost": "damaged or missing frames are left out",
-        "frames_without_row": "frames are left out: the CSV has no row for them",
-        "rows_without_angle": "rows of the CSV have no angle: their frames are left out",
-        "rows_without_frame": "rows of the CSV are left out: the video has no frame for them",
-    }
-    for name, reason in reasons.items():
-        count = getattr(report, name)
-        counts[name] = counts.get(name, 0) + count
-        if count:
-            context.warn(f"{recording.name}: {count} {reason}")
 
 
 def _write_drive(home: Path, answers: Answers, overwrite: bool) -> None:

@@ -24,7 +24,8 @@ MUTED: Colour = (172, 178, 188)
 
 MODEL = SKY_BLUE
 HUMAN = ORANGE
-"""Who steers, in the overlay and in every plot."""
+SMOOTHED = GREEN
+"""Who steers, in the overlay and in every plot; the last is the model behind a filter over time."""
 
 CYCLE: tuple[Colour, ...] = (YELLOW, SKY_BLUE, VERMILLION, GREEN, PURPLE, ORANGE, BLUE)
 """For tracks: neighbours in this order differ most, in hue and in lightness."""

@@ -125,7 +125,7 @@ class DriveView:
         ]
         note = "degrees, positive to the right"
         self.charts.append(_chart("steering", "Steering angle", "°", curves, note, zero=True))
-        model = known.get("smoothed_deg", known.get("angle_deg"))
+        model = known.get("angle_deg")
         spread = series.columns.get("spread_deg")
         if spread is not None and np.isfinite(spread).any():
             curve = _curve("spread", "model", spread, ANGLE_STEP)
@@ -137,6 +137,8 @@ class DriveView:
         self.error_deg = float(np.nanmean(np.abs(error)))
         curve = _curve("model - human", "error", error, ANGLE_STEP)
         note = "model minus human; above 0 the model steers further right"
+        if "smoothed_deg" in known:
+            note += "; of the model's own angle, not of the smoothed one"
         self.charts.append(_chart("error", "Error", "°", [curve], note, zero=True))
         for place in peaks(self.frames.clock_s, np.abs(error)):
             text = f"model {model[place]:.1f}°, human {known['truth_deg'][place]:.1f}°"

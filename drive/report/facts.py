@@ -35,6 +35,7 @@ def _analysed(results: Numbers, record: Numbers) -> list[Fact | None]:
     pace = frames / float(seconds) if frames and seconds else 0.0
     rate = f"analysed at {pace:.{0 if pace >= 10 else 1}f} a second" if pace else ""
     return [
+        *_errors(results.get("against_human") or {}),
         _number("videos", results.get("videos")),
         _number("failed", results.get("failed") or None),
         _number("frames", frames, f"{lost:,} lost" if lost else rate),
@@ -109,7 +110,7 @@ def _errors(metrics: Numbers, where: str = "") -> list[Fact | None]:
             2,
             note if beside else "",
         ),
-        _measure("mean error", metrics.get("mae_deg"), "°", 2),
+        _measure("mean absolute error", metrics.get("mae_deg"), "°", 2),
     ]
 
 

@@ -99,7 +99,7 @@ def _report(home: Path, record: RunRecord) -> dict[str, Any]:
         "started": str(record.get("started", "")),
         "command_line": " ".join(map(str, record.get("command", []))),
         "live": False,
-        "facts": [*_errors(views, metrics), *facts_of(command, record, metrics)],
+        "facts": [*_errors(views, record, metrics), *facts_of(command, record, metrics)],
         "drives": drives,
         "training": training,
         "runs": _runs(home),
@@ -113,12 +113,13 @@ def _report(home: Path, record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _errors(views: list[DriveView], metrics: Mapping[str, Any]) -> list[Fact]:
+def _errors(views: list[DriveView], record: RunRecord, metrics: Mapping[str, Any]) -> list[Fact]:
     """How far the model is from the human, where the run itself did not measure it."""
     errors = [view.error_deg for view in views if view.error_deg is not None]
-    if metrics or len(errors) != 1:
+    if metrics or "against_human" in record.get("results", {}) or len(errors) != 1:
         return []
-    return [{"label": "mean error", "value": f"{errors[0]:.2f}°", "note": "model and human"}]
+    note = "model and human"
+    return [{"label": "mean absolute error", "value": f"{errors[0]:.2f}°", "note": note}]
 
 
 def _settings(record: RunRecord) -> dict[str, Any]:

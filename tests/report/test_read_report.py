@@ -139,3 +139,19 @@ def test_a_training_has_losses_and_a_lost_one_is_none(tmp_path: Path) -> None:
         {"name": "", "rows": [[1, 2.5, None, 0.001, 3.0], [2, 1.5, 1.25, 0.0005, 3.0]]}
     ]
     assert "NaN" not in json.dumps(training)
+
+
+def test_the_model_is_judged_by_its_own_angle_beside_a_smoothed_one(
+    annotated_run: Callable[..., Path],
+) -> None:
+    folder = annotated_run(frames=20)
+    path = folder / "steering.csv"
+    head, *rows = list(csv.reader(path.open()))
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([[*head, "smoothed_deg"], *([*row, 50] for row in rows)])
+    (drive,) = read_report(folder)["drives"]
+    steering, error = drive["charts"][:2]
+    assert [series["name"] for series in steering["series"]] == ["model", "smoothed", "human"]
+    np.testing.assert_allclose(values_of(error["series"][0]["values"])[:3], [0, 0.05, 0.1])
+    assert "not of the smoothed one" in error["note"]
+    assert drive["moments"][0]["text"] == "model 0.9°, human -30.0°"
