@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drive.commands._common import Context, add_report_option, resumable
-from drive.commands._training_report import begin_report, note_detector
+from drive.commands._training_report import LOSS_NOTE, begin_report, note_detector
 from drive.errors import InputError
 
 if TYPE_CHECKING:
@@ -301,7 +301,7 @@ def _train(
         settings,
         resume,
         context.progress,
-        begin_report(context, settings.epochs),
+        begin_report(context, settings.epochs, loss_note=LOSS_NOTE.format(made="augmented")),
     )
 
 
@@ -406,4 +406,5 @@ def _plot(history: list[EpochResult], folder: RunFolder) -> None:
 
     from drive.render.plots import plot_loss
 
-    plot_loss([asdict(row) for row in history], folder.path / LOSS_PLOT)
+    rows, name = [asdict(row) for row in history], "training, augmented pictures"
+    plot_loss(rows, folder.path / LOSS_PLOT, training_name=name)

@@ -74,6 +74,7 @@ no clock.
       "epochs": 40 or null,               # asked for
       "histories": [{"name": "", "rows": [[epoch, loss, val_loss, learning_rate, seconds]]}],
       "loss_unit": "degrees²" or "",
+      "loss_note": "why training and validation loss differ" or "",
       "distribution": null or {"edges": [...], "series": [{"name": "...", "shares": [...]}]},
       "predictions": null or {"angle": COLUMN, "truth": COLUMN, "names": [...], "name": COLUMN,
                               "frame": COLUMN, "time": COLUMN},

@@ -47,6 +47,7 @@ class Notes:
     Attributes:
         epochs: how many were asked for.
         loss_unit: of the loss, where it has one.
+        loss_note: why the training loss and the validation loss are not alike, where it is known.
         edges: of the bins in which the angles are counted.
         shares: of the angles in each bin, by what they are angles of.
         worst: the frames with the largest errors.
@@ -55,6 +56,7 @@ class Notes:
 
     epochs: int | None = None
     loss_unit: str = ""
+    loss_note: str = ""
     edges: list[float] = field(default_factory=list)
     shares: dict[str, list[float]] = field(default_factory=dict)
     worst: list[NotedPicture] = field(default_factory=list)
@@ -109,6 +111,7 @@ def read_training(folder: Path) -> dict[str, Any] | None:
         "epochs": notes.get("epochs"),
         "histories": histories,
         "loss_unit": notes.get("loss_unit", ""),
+        "loss_note": notes.get("loss_note", ""),
         "distribution": {
             "edges": notes["edges"],
             "series": [{"name": name, "shares": each} for name, each in shares.items()],

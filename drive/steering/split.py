@@ -130,6 +130,17 @@ def split_by_time(
     return Split([Part(drive, training)], [Part(drive, validation)], parts)
 
 
+def gap_before(part: Part, split: Split) -> int:
+    """How many frames of its drive lie between a part and the one before it, marked ones apart."""
+    parts = [*split.training, *split.validation, *split.test]
+    ends = [
+        int(other.rows[-1])
+        for other in parts
+        if other.drive.name == part.drive.name and other.rows[-1] < part.rows[0]
+    ]
+    return int(part.drive.good[max(ends) + 1 : part.rows[0]].sum()) if ends else 0
+
+
 def refuse_doubled(recordings: Sequence[Recording]) -> None:
     """Refuse a recording that is there twice: its frames would teach and validate.
 
