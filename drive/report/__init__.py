@@ -29,6 +29,7 @@ The data:
       "started": "2026-11-22T15:00:00+0000" or "",
       "command_line": "python run.py annotate traffic.mp4",
       "live": false,                      # a training goes on, and `report-data.js` changes
+      "damaged": ["steering.csv is empty."],  # what cannot be read, and is left out
       "facts": [{"label": "boxes", "value": "1,204", "note": "in 97 % of the frames"}],
       "drives": [DRIVE],                  # none for a training
       "training": TRAINING or null,

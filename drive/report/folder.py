@@ -1,6 +1,7 @@
 """What a run folder holds, as the data of its report. Knows the files that commands write.
 
-Nothing that is missing is an error: a report shows what there is.
+Nothing that is missing is an error, nor what is damaged: a report shows what there is, and names
+what it cannot read.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import numpy as np
 
-from drive.errors import DriveError, InputError, MissingFileError
-from drive.report.clock import read_clock
+from drive.errors import MissingFileError
+from drive.report.clock import VideoClock, read_clock
+from drive.report.damage import Damage
 from drive.report.drives import DriveView, Frames, Video, frames_of_boxes
 from drive.report.facts import Fact, facts_of
 from drive.report.json_files import (
@@ -30,6 +32,7 @@ from drive.report.tables import Boxes, Series, read_boxes, read_series
 from drive.report.training import read_training
 
 FORMAT = 1
+PAGE = "report.html"
 RUN, MANIFEST, METRICS = "run.json", "manifest.json", "metrics.json"
 DETECTIONS, STEERING, SIMULATION = "detections.csv", "steering.csv", "simulation.csv"
 IMAGES = "images"
@@ -66,32 +69,42 @@ def read_report(folder: str | Path, record: RunRecord | None = None) -> dict[str
 
     Raises:
         MissingFileError: there is no such folder.
-        InputError: one of its tables or JSON files is damaged.
     """
     home = Path(folder)
     if not home.is_dir():
         raise MissingFileError(f"There is no folder {home}. Name the folder of a run")
+    damage = Damage(home)
+    return _report(home, _record(home, damage) if record is None else record, damage)
+
+
+def _record(home: Path, damage: Damage) -> RunRecord:
+    """What `run.json` says; nothing where it cannot be read, and what is left to look at then."""
+    nothing: RunRecord | None = None
+    record = damage.read(RUN, nothing, read_json, home / RUN, RUN_FORM, damage.tell)
     if record is not None:
-        return _report(home, record)
-    try:
-        return _report(home, read_json(home / RUN, RUN_FORM))
-    except DriveError:
-        raise
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(
-            f"A JSON file of {home} says something that drive does not write there ({error})"
-        ) from error
+        return record
+    old = " report.html of this folder, as the run left it, still opens." if _has_page(home) else ""
+    damage.tell(f"Without {RUN} the run's command, settings and facts are not known.{old}")
+    return {}
 
 
-def _report(home: Path, record: RunRecord) -> dict[str, Any]:
-    metrics = read_json(home / METRICS, METRICS_FORM)
-    training = read_training(home)
-    views = [] if training else _drives(home, record, metrics)
+def _has_page(home: Path) -> bool:
+    return (home / PAGE).is_file()
+
+
+def _report(home: Path, record: RunRecord, damage: Damage) -> dict[str, Any]:
+    metrics = damage.read(METRICS, {}, read_json, home / METRICS, METRICS_FORM, damage.tell)
+    training = read_training(home, damage)
+    nothing: list[DriveView] = []
+    views = (
+        nothing if training else damage.read(RUN, nothing, _drives, home, record, metrics, damage)
+    )
     drives = [view.data() for view in views]
     pictures = _source_pictures(home)
     if pictures:
-        drives = [_of_pictures(home, pictures)]
+        drives = [_of_pictures(home, pictures, damage)]
     command = command_of(record)
+    facts = damage.read(RUN, [], facts_of, command, record, metrics)
     return {
         "format": FORMAT,
         "command": command,
@@ -99,10 +112,11 @@ def _report(home: Path, record: RunRecord) -> dict[str, Any]:
         "started": str(record.get("started", "")),
         "command_line": " ".join(map(str, record.get("command", []))),
         "live": False,
-        "facts": [*_errors(views, record, metrics), *facts_of(command, record, metrics)],
+        "damaged": damage.told,
+        "facts": [*_errors(views, record, metrics), *facts],
         "drives": drives,
         "training": training,
-        "runs": _runs(home),
+        "runs": damage.read(MANIFEST, [], _runs, home, damage),
         "pictures": [
             {"src": name, "title": title, "note": ""}
             for name, title in PICTURES.items()
@@ -132,7 +146,7 @@ def _plainly(value: Any) -> str:
 
 def _files(home: Path) -> list[dict[str, Any]]:
     """The run's results, to be opened from the page."""
-    skipped = ("report.html", "report-data.js")
+    skipped = (PAGE, "report-data.js")
     return [
         {"src": quote(path.name), "name": path.name, "bytes": path.stat().st_size}
         for path in sorted(home.iterdir())
@@ -140,22 +154,24 @@ def _files(home: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _drives(home: Path, record: RunRecord, metrics: Mapping[str, Any]) -> list[DriveView]:
+def _drives(
+    home: Path, record: RunRecord, metrics: Mapping[str, Any], damage: Damage
+) -> list[DriveView]:
     if (home / SIMULATION).is_file():
-        return _simulated(home, record, metrics)
+        return _simulated(home, record, metrics, damage)
     if command_of(record) == "evaluate-steering":
-        return _evaluated(home, record, metrics)
-    return _analysed(home, record)
+        return _evaluated(home, record, metrics, damage)
+    return _analysed(home, record, damage)
 
 
-def _analysed(home: Path, record: RunRecord) -> list[DriveView]:
+def _analysed(home: Path, record: RunRecord, damage: Damage) -> list[DriveView]:
     """Of `detect`, `predict-steering` and `annotate`: one video; of `compare`: nothing else."""
     if (home / IMAGES).is_dir() or (home / MANIFEST).is_file():
         return []
+    boxes = _boxes(home, damage)
+    series = _steering(home, damage)
     path = _video_of(home, record)
-    clock = read_clock(path, times=not (home / STEERING).is_file())
-    boxes = read_boxes(home / DETECTIONS) if (home / DETECTIONS).is_file() else None
-    series = read_series(home / STEERING).get("") if (home / STEERING).is_file() else None
+    clock = _clock(path, damage, times=series is None)
     times = clock.time_s if clock and len(clock.time_s) else None
     if series is not None:
         frames = _frames_of(series)
@@ -177,20 +193,46 @@ def _analysed(home: Path, record: RunRecord) -> list[DriveView]:
     return [view]
 
 
+def _boxes(home: Path, damage: Damage) -> Boxes | None:
+    path, nothing = home / DETECTIONS, cast(Boxes | None, None)
+    return damage.read(DETECTIONS, nothing, read_boxes, path) if path.is_file() else None
+
+
+def _steering(folder: Path, damage: Damage) -> Series | None:
+    path = folder / STEERING
+    drives: dict[str, Series] = {}
+    if path.is_file():
+        drives = damage.read(STEERING, drives, read_series, path)
+    return drives.get("")
+
+
 def _video_of(home: Path, record: RunRecord) -> Path | None:
-    """The annotated video: the one that the run names, else the only one there."""
-    named = record.get("results", {}).get("video")
-    if named and (path := home / Path(str(named)).name).is_file():
-        return path
+    """The annotated video: the one that the run names, else the only one there.
+
+    Where both fail it is the one that the run names.
+    """
+    name = record.get("results", {}).get("video")
+    named = home / Path(str(name)).name if name else None
+    if named and named.is_file():
+        return named
     found = sorted(path for path in home.glob("*.mp4") if ".part" not in path.name)
-    return found[0] if len(found) == 1 else None
+    return found[0] if len(found) == 1 else named
+
+
+def _clock(path: Path | None, damage: Damage, times: bool = False) -> VideoClock | None:
+    """The clock of a video that the run has; without it the report says why."""
+    clock = read_clock(path, times)
+    if path is not None and clock is None:
+        lacks = "cannot be read as a video" if path.is_file() else "is not in this folder any more"
+        damage.tell(f"{path.name} {lacks}: charts and tables are shown without it")
+    return clock
 
 
 def _ends(record: RunRecord) -> list[tuple[int, float]]:
+    """Number and seconds of the first and the last frame, where the run noted them."""
     ends = record.get("frames", {})
-    return [
-        (int(ends[e]["frame"]), float(ends[e]["time_s"])) for e in ("first", "last") if e in ends
-    ]
+    whole = [ends[e] for e in ("first", "last") if {"frame", "time_s"} <= set(ends.get(e, ()))]
+    return [(int(end["frame"]), float(end["time_s"])) for end in whole]
 
 
 def _frames_of(series: Series, first_s: float | None = None) -> Frames:
@@ -198,16 +240,18 @@ def _frames_of(series: Series, first_s: float | None = None) -> Frames:
     return Frames(series.frame, series.time_s, begin_s if first_s is None else first_s)
 
 
-def _evaluated(home: Path, record: RunRecord, metrics: Mapping[str, Any]) -> list[DriveView]:
+def _evaluated(
+    home: Path, record: RunRecord, metrics: Mapping[str, Any], damage: Damage
+) -> list[DriveView]:
     """Of `evaluate-steering`: each recording, with its own video where that still lies there."""
     names = list(metrics.get("recordings", {})) or [title_of(record, home)]
     sources = [str(each.get("path", "")) for each in record.get("inputs", [])][::2]
     views = []
     for number, name in enumerate(names):
         folder = home if len(names) == 1 else home / "_".join(_parts(name))
-        if not (folder / STEERING).is_file():
+        series = _steering(folder, damage)
+        if series is None:
             continue
-        series = read_series(folder / STEERING)[""]
         source = Path(sources[number]) if number < len(sources) else None
         view = DriveView(name, _frames_of(series, 0.0), _source_video(source, home))
         view.add_steering(series)
@@ -234,14 +278,16 @@ def _source_video(named: Path | None, home: Path) -> Video | None:
     return Video(quote(link), clock.width, clock.height, annotated=False) if clock else None
 
 
-def _simulated(home: Path, record: RunRecord, metrics: Mapping[str, Any]) -> list[DriveView]:
+def _simulated(
+    home: Path, record: RunRecord, metrics: Mapping[str, Any], damage: Damage
+) -> list[DriveView]:
     """Of `simulate`: each recording."""
     videos = [home / Path(str(each)).name for each in record.get("results", {}).get("videos", [])]
     drives = read_series(home / SIMULATION, by="recording")
     views = []
     for number, (name, series) in enumerate(drives.items()):
         path = videos[number] if len(videos) == len(drives) else None
-        clock = read_clock(path)
+        clock = _clock(path, damage)
         video = Video(quote(path.name), clock.width, clock.height) if path and clock else None
         view = DriveView(name, _frames_of(series), video)
         view.add_offset(series, float(metrics.get("limit_m", 1.0)))
@@ -250,10 +296,10 @@ def _simulated(home: Path, record: RunRecord, metrics: Mapping[str, Any]) -> lis
     return views
 
 
-def _runs(home: Path) -> list[dict[str, Any]]:
+def _runs(home: Path, damage: Damage) -> list[dict[str, Any]]:
     """The videos of a run over several, each with its own report."""
     runs = []
-    for entry in read_json(home / MANIFEST, MANIFEST_FORM).get("videos", []):
+    for entry in read_json(home / MANIFEST, MANIFEST_FORM, damage.tell).get("videos", []):
         results = entry.get("results", {})
         page = home / str(entry.get("folder")) / "report.html"
         runs.append(
@@ -276,9 +322,9 @@ def _source_pictures(home: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("*.jpg")) if folder.is_dir() else []
 
 
-def _of_pictures(home: Path, names: list[str]) -> dict[str, Any]:
+def _of_pictures(home: Path, names: list[str], damage: Damage) -> dict[str, Any]:
     """The drive of a source of pictures: no clock, a picture a frame."""
-    boxes = read_boxes(home / DETECTIONS) if (home / DETECTIONS).is_file() else None
+    boxes = _boxes(home, damage)
     frames = Frames(np.arange(len(names)), np.arange(len(names), dtype=np.float64), 0.0)
     view = DriveView(home.resolve().name, frames)
     if boxes is not None:

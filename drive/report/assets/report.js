@@ -27,6 +27,7 @@
       this._range = null;
       root.classList.add("drive-report");
       if (heading) root.append(this._heading());
+      root.append(...(data.damaged || []).map((text) => element("p", { class: "damaged", role: "note" }, text)));
       this.body = element("div", { class: "drive" });
       root.append(this.body);
       if (data.training) {
