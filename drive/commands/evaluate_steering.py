@@ -17,6 +17,7 @@ from drive.commands._common import (
     recording_overrides,
     warn_of_training_drives,
 )
+from drive.wording import counted
 
 if TYPE_CHECKING:
     from drive.frames.recording import Recording
@@ -66,12 +67,12 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     folder = context.run_folder()
     metrics_path = folder.file(METRICS)
     context.record.extra["steering"] = {"engine": pilot.engine.name, **pilot.metadata}
-    drives = []
+    drives, written = [], {}
     for recording in recordings:
         with context.record.stage("predict"):
             drives.append(_answers(recording, pilot, context))
         home = folder.path if len(recordings) == 1 else folder.path / _as_folder(recording.name)
-        _write_drive(home, drives[-1], folder.overwrite)
+        written[recording.name] = _write_drive(home, drives[-1], folder.overwrite)
     mean = pilot.training_mean_deg
     metrics = evaluate(drives, mean)
     each = {drive.name: evaluate([drive], mean) for drive in drives}
@@ -86,7 +87,9 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
         stream.write(f"{_of_members(each, metrics)}\n{ENSEMBLE_LEGEND}\n")
     _warn(each, context)
     warn_of_training_drives(each, pilot.metadata, "the error", context)
-    return {**metrics, "metrics": metrics_path}
+    files = sum(map(len, written.values())) + 1
+    context.message(f"{counted(files, 'file')}, metrics, tables and plots -> {folder.path}")
+    return {**metrics, "metrics": metrics_path, "recordings": written}
 
 
 def _smoothing(drives: list[Answers], metrics: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -125,22 +128,29 @@ def _answers(recording: Recording, pilot: SteeringModel, context: Context) -> An
     return answers
 
 
-def _write_drive(home: Path, answers: Answers, overwrite: bool) -> None:
+def _write_drive(home: Path, answers: Answers, overwrite: bool) -> dict[str, Path]:
+    """Write the table and the plots of a recording; return their paths by name."""
     from drive.render.plots import plot_steering_distribution, plot_steering_over_time
     from drive.runs import RunFolder
     from drive.steering.evaluate import write_steering_csv
 
     folder = RunFolder(home, overwrite)
-    write_steering_csv(folder.file("steering.csv"), answers)
+    paths = {
+        "steering": folder.file("steering.csv"),
+        "steering_over_time": folder.file("steering_over_time.png"),
+        "steering_distribution": folder.file("steering_distribution.png"),
+    }
+    write_steering_csv(paths["steering"], answers)
     plot_steering_over_time(
-        folder.file("steering_over_time.png"),
+        paths["steering_over_time"],
         answers.time_s,
         answers.angle_deg,
         answers.truth_deg,
         spread_deg=answers.spread_deg,
     )
     series = {"human": answers.truth_deg, "model": answers.angle_deg}
-    plot_steering_distribution(folder.file("steering_distribution.png"), series)
+    plot_steering_distribution(paths["steering_distribution"], series)
+    return paths
 
 
 def _as_folder(name: str) -> str:

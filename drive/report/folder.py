@@ -145,13 +145,21 @@ def _plainly(value: Any) -> str:
 
 
 def _files(home: Path) -> list[dict[str, Any]]:
-    """The run's results, to be opened from the page."""
+    """The run's results, to be opened from the page; those of each recording in its own folder."""
     skipped = (PAGE, "report-data.js")
+    inner = [each.parent for each in sorted(home.glob(f"*/{STEERING}")) if not _is_run(each.parent)]
     return [
-        {"src": quote(path.name), "name": path.name, "bytes": path.stat().st_size}
-        for path in sorted(home.iterdir())
+        {"src": quote(name), "name": name, "bytes": path.stat().st_size}
+        for folder in (home, *inner)
+        for path in sorted(folder.iterdir())
         if path.is_file() and path.name not in skipped and ".part" not in path.name
+        for name in [path.relative_to(home).as_posix()]
     ]
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether a folder is a run of its own, with its own report."""
+    return (folder / RUN).is_file()
 
 
 def _drives(

@@ -231,3 +231,18 @@ def test_a_training_says_what_is_left_out_and_why_its_losses_differ(
     note = read_report(tmp_path / "a")["training"]["loss_note"]
     assert "augmented and balanced" in note and "training loss may lie far above" in note
     assert note not in said
+
+
+def test_the_files_of_every_recording_are_listed(
+    make_recording: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    folders, out = [make_recording(name, frames=4) for name in ("a", "b")], tmp_path / "out"
+    assert main(["evaluate-steering", *map(str, folders), "--out", str(out), "--json"]) == 0
+    done = capsys.readouterr()
+    assert f"7 files, metrics, tables and plots -> {out}" in done.err
+    files = json.loads(done.out.splitlines()[-1])["recordings"]
+    listed = {file["name"] for file in read_report(out)["files"]}
+    for name in ("a", "b"):
+        paths = [Path(path) for path in files[f"{name}/epoch01"].values()]
+        assert len(paths) == 3 and all(path.is_file() for path in paths)
+        assert {path.relative_to(out).as_posix() for path in paths} <= listed
