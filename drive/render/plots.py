@@ -41,6 +41,7 @@ from drive.render.charts import (
     thin,
     use_log_scale,
 )
+from drive.wording import noun
 
 ANGLE_AXIS = "steering angle [degrees, right is positive]"
 DECADE = 10.0
@@ -127,7 +128,8 @@ def plot_steering_distribution(path: str | Path, series: Mapping[str, ArrayLike]
         counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), bins=edges)
         share = 100 * counts / values.size
         colour = series_colour(name, number)
-        label = f"{name} ({values.size:,} frames, spread {values.std():.2f}\N{DEGREE SIGN})"
+        frames = f"{values.size:,} {noun(values.size, 'frame')}"
+        label = f"{name} ({frames}, spread {values.std():.2f}\N{DEGREE SIGN})"
         dash = DASHES[number % len(DASHES)]
         axes.stairs(share, edges, color=colour, linewidth=1.8, linestyle=dash, label=label)
         if number == 0:

@@ -203,7 +203,7 @@
       const row = (run) => element("tr", { class: run.status },
         element("th", { scope: "row" }, run.src ? element("a", { href: this.base + run.src }, run.title) : run.title),
         element("td", {}, run.status, run.reason ? element("small", {}, ` ${run.reason}`) : null),
-        element("td", {}, run.facts.map((fact) => `${fact.value} ${fact.label}`).join(", ")));
+        element("td", {}, run.facts.map((fact) => `${fact.label} ${fact.value}`).join(", ")));
       return element("section", { class: "runs wide" }, element("table", {}, element("tbody", {}, ...this.data.runs.map(row))));
     }
 
