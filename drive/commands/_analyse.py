@@ -261,9 +261,10 @@ def analyse_source(
         context.tell_marked(truth.name, truth.marked_bad, NOT_COMPARED)
         without = {"rows_without_angle": truth.rows_without_angle}
         context.tell_left_out(truth.name, without, NOT_COMPARED)
-    results = _summary(context, reader, sinks, analyser.flicker)
+    compared = {}
     if pilot and truth and sinks.steering:
-        results |= _compare(context, pilot, truth.name, sinks.steering)
+        compared = _compare(context, pilot, truth.name, sinks.steering)
+    results = _summary(context, reader, sinks, analyser.flicker) | compared
     if pilot and explainer and sample:
         results |= _check_explanation(context, pilot, explainer, sample)
     return results
