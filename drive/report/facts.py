@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from drive.wording import noun
+
 Fact = dict[str, str]
 Numbers = Mapping[str, Any]
 
@@ -110,8 +112,13 @@ def _errors(metrics: Numbers, where: str = "") -> list[Fact | None]:
             2,
             note if beside else "",
         ),
-        _measure("mean absolute error", metrics.get("mae_deg"), "°", 2),
+        _measure("mean absolute error", metrics.get("mae_deg"), "°", 2, _compared_frames(metrics)),
     ]
+
+
+def _compared_frames(metrics: Numbers) -> str:
+    count = metrics.get("n")
+    return f"{count:,} {noun(count, 'frame')} compared" if count else ""
 
 
 def _number(label: str, value: Any, note: str = "") -> Fact | None:

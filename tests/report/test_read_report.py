@@ -249,3 +249,17 @@ def test_the_model_is_judged_by_its_own_angle_beside_a_smoothed_one(
     np.testing.assert_allclose(values_of(error["series"][0]["values"])[:3], [0, 0.05, 0.1])
     assert "not of the smoothed one" in error["note"]
     assert drive["moments"][0]["text"] == "model 0.9°, human -30.0°"
+
+
+def test_the_error_that_a_run_measured_is_its_first_fact(
+    annotated_run: Callable[..., Path],
+) -> None:
+    folder = annotated_run(frames=12)
+    record = json.loads((folder / "run.json").read_text())
+    errors = {"n": 1, "rmse_deg": 2.0, "mae_deg": 1.5, "baselines": {"zero": 3.0}}
+    record["results"]["against_human"] = errors
+    (folder / "run.json").write_text(json.dumps(record))
+    rmse, mean = read_report(folder)["facts"][:2]
+    assert (rmse["label"], rmse["value"], rmse["note"]) == ("RMSE", "2.00°", "always zero 3.00")
+    assert (mean["label"], mean["value"]) == ("mean absolute error", "1.50°")
+    assert mean["note"] == "1 frame compared"
