@@ -269,7 +269,7 @@ def test_check_data_of_a_single_bad_recording_gives_its_reason_once(
     rows.write_text("frame,wheel\n0,1\n1,\n")
     done = run("check-data", video, "--quiet")
     assert "drive/epoch01: 1 frame, 2 rows" in done.stdout
-    assert "1 row has no finite angle" in done.stdout
+    assert "1 row has no finite angle: row 3 of the file" in done.stdout
 
 
 @pytest.mark.parametrize(

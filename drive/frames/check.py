@@ -26,7 +26,7 @@ from drive.frames.recording_config import others_tables
 from drive.frames.steering_csv import HEADER_ROWS, SteeringRows, read_steering_csv
 from drive.frames.udacity import LOG
 from drive.progress import Progress, no_progress
-from drive.wording import are, counted, have
+from drive.wording import are, counted, have, noun
 
 WIDEST_STEERING_WHEEL_DEG = 720.0
 """Two full turns: no car's steering wheel goes further; front wheels stay under 50 degrees."""
@@ -161,8 +161,8 @@ def _pairing(reading: _Reading) -> Iterator[Finding]:
     if len(lonely_rows):
         yield Finding(
             "rows_without_frames",
-            f"{counted(len(lonely_rows), 'row')} of the CSV without a frame in the video: frame "
-            f"{_some(lonely_rows)}",
+            f"{counted(len(lonely_rows), 'row')} of the CSV without a frame in the video: "
+            f"{noun(len(lonely_rows), 'frame')} {_some(lonely_rows)}",
         )
     lonely_frames = np.setdiff1d(reading.frame_index, reading.rows.frame_index)
     if len(lonely_frames):
@@ -224,8 +224,8 @@ def _angles(reading: _Reading) -> Iterator[Finding]:
     if len(missing):
         yield Finding(
             "non_finite",
-            f"{counted(len(missing), 'row')} {have(len(missing))} no finite angle: in the file "
-            f"row {_some(missing + HEADER_ROWS + 1)}",
+            f"{counted(len(missing), 'row')} {have(len(missing))} no finite angle: "
+            f"{noun(len(missing), 'row')} {_some(missing + HEADER_ROWS + 1)} of the file",
         )
     angles = reading.recording.angle_deg
     normalised = config.unit == "normalised"
