@@ -26,6 +26,7 @@ class EpochResult:
 
 
 COLUMNS = tuple(field.name for field in fields(EpochResult))
+EXPECTED = f"Expected the history of a training, with a row an epoch: {', '.join(COLUMNS)}"
 
 
 def write_history(path: Path, history: Sequence[EpochResult]) -> None:
@@ -44,11 +45,22 @@ def read_history(path: Path) -> list[EpochResult]:
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
+            rows = csv.DictReader(file)
+            if not rows.fieldnames:
+                raise InputError(f"{path} is empty. {EXPECTED}")
+            if missing := [name for name in COLUMNS if name not in rows.fieldnames]:
+                raise InputError(f"{path} has no column {missing[0]}. {EXPECTED}")
             return [
                 EpochResult(int(row["epoch"]), *(float(row[name]) for name in COLUMNS[1:]))
-                for row in csv.DictReader(file)
+                for row in rows
             ]
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no text in UTF-8. {EXPECTED}") from error
+    except (csv.Error, ValueError, TypeError) as error:
         raise InputError(
-            f"{path}: the history of a training expected, {','.join(COLUMNS)}; received: {error!r}"
+            f"{path}, line {rows.line_num}, is damaged or cut short. {EXPECTED}"
         ) from error

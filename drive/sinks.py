@@ -71,11 +71,6 @@ class Result:
     heat: HeatMap | None = None
     spread_deg: float | None = None
 
-    @property
-    def shown_deg(self) -> float | None:
-        """The model's angle as the picture shows it: smoothed where it is."""
-        return self.angle_deg if self.smoothed_deg is None else self.smoothed_deg
-
 
 class Sink(ABC):
     """Takes the results of a source, frame by frame.
@@ -190,7 +185,8 @@ class SteeringTable(_Table):
         """Write the frame's angles."""
         frame, missing = result.frame, float("nan")
         angles = (result.angle_deg, result.truth_deg, result.smoothed_deg, result.spread_deg)
-        self._series.append((frame.time_s, *(missing if each is None else each for each in angles)))
+        numbers = (missing if each is None else each for each in angles)
+        self._series.append((frame.index, frame.time_s, *numbers))
         asked = (True, True, self._smooths, self._spreads)
         shown = [each for each, wanted in zip(angles, asked, strict=True) if wanted]
         cells = [
@@ -202,20 +198,25 @@ class SteeringTable(_Table):
     def series(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Times in seconds, the model's and the human's angles in degrees (NaN where unknown)."""
         values = self._values()
-        return values[:, 0], values[:, 1], values[:, 2]
+        return values[:, 1], values[:, 2], values[:, 3]
+
+    @property
+    def frame_index(self) -> np.ndarray:
+        """Frame numbers in the source, int64."""
+        return self._values()[:, 0].astype(np.int64)
 
     @property
     def smoothed_deg(self) -> np.ndarray | None:
         """The smoothed angles in degrees; None where nothing is smoothed."""
-        return self._values()[:, 3] if self._smooths else None
+        return self._values()[:, 4] if self._smooths else None
 
     @property
     def spread_deg(self) -> np.ndarray | None:
         """How far the members of an ensemble lie apart in degrees; None for a single network."""
-        return self._values()[:, 4] if self._spreads else None
+        return self._values()[:, 5] if self._spreads else None
 
     def _values(self) -> np.ndarray:
-        return np.array(self._series, dtype=np.float64).reshape(-1, 5)
+        return np.array(self._series, dtype=np.float64).reshape(-1, 6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +318,8 @@ def draw(overlay: Overlay, result: Result) -> np.ndarray:
     return overlay.draw(
         image,
         detections=result.detections or (),
-        angle_deg=result.shown_deg,
+        angle_deg=result.angle_deg,
+        smoothed_deg=result.smoothed_deg,
         truth_deg=result.truth_deg,
         header=result.header,
         region=result.region,

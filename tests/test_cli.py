@@ -315,6 +315,23 @@ def test_check_data_goes_on_behind_a_bad_recording(tmp_path: Path, make_video: V
     assert good["name"] == "drive/epoch02"
     assert bad["findings"][0]["code"] == "unreadable"
     assert "row 2" in bad["findings"][0]["text"]
+    assert (done.stdout.split("{")[0] + done.stderr).count("row 2") == 1  # told once
+    assert "drive/epoch02: 2 frames, 2 rows" in done.stdout
+
+
+def test_check_data_of_a_single_bad_recording_gives_its_reason_once(
+    tmp_path: Path, make_video: VideoMaker
+) -> None:
+    video = make_video("drive/epoch01_front.mp4", frames=1)
+    rows = tmp_path / "drive" / "epoch01_steering.csv"
+    rows.write_text("frame,wheel\n0,left\n")
+    done = run("check-data", video, "--quiet")
+    assert (done.returncode, done.stdout) == (2, f"{video}: cannot be checked\n")
+    assert "row 2" in done.stderr and "1 of 1" not in done.stderr
+    rows.write_text("frame,wheel\n0,1\n1,\n")
+    done = run("check-data", video, "--quiet")
+    assert "drive/epoch01: 1 frame, 2 rows" in done.stdout
+    assert "1 row has no finite angle: row 3 of the file" in done.stdout
 
 
 @pytest.mark.parametrize(

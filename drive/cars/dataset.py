@@ -16,6 +16,7 @@ import numpy as np
 
 from drive.cars.dataset_formats import RawImage, listed_classes, read_raw
 from drive.errors import InputError
+from drive.wording import counted
 
 CLASSES = ("car", "bus", "truck", "motorcycle", "bicycle", "person")
 """What `tiny-yolo-drive` looks for, in the order of its outputs."""
@@ -35,10 +36,13 @@ KINDS = {"van": "car", "minivan": "car"}
 ALIASES = SYNONYMS | KINDS
 
 COUNTED_IN = {
-    "images_without_label_file": "without a label file count as empty",
-    "boxes_cut": "boxes cut at the picture's edge",
+    "images_without_label_file": "without a label file, counted as empty",
+    "boxes_cut": "cut at the picture's edge",
 }
 """Counts that leave nothing out, and how they are said."""
+
+NOUNS = {"images": ("picture", "pictures"), "boxes": ("box", "boxes")}
+"""What the first word of a count's name counts."""
 
 LEAST_SIDE = 1.0  # pixels; a box that is thinner inside the picture cannot be learnt or found
 
@@ -96,13 +100,14 @@ class LabelledImages:
     def summary(self) -> str:
         """Return what was read and what was left out, in one line."""
         left_out = [
-            f"{count} {name.replace('_', ' ')}"
+            _told(count, name)
             for name, count in self.counts.items()
             if count and name not in ("images", "boxes", *COUNTED_IN)
         ]
-        text = f"{self.counts['images']} pictures with {self.counts['boxes']} boxes"
-        for name, words in COUNTED_IN.items():
-            text += f"; {self.counts[name]} {words}" if self.counts.get(name) else ""
+        text = f"{counted(self.counts['images'], 'picture')} with "
+        text += counted(self.counts["boxes"], "box", "boxes")
+        for name in COUNTED_IN:
+            text += f"; {_told(self.counts[name], name)}" if self.counts.get(name) else ""
         return f"{text}; left out: {', '.join(left_out)}" if left_out else text
 
     @property
@@ -154,7 +159,7 @@ class UnsortedImages:
             without = f", {alone} of them without a label file" if alone else ""
             raise InputError(
                 f"{self.path}: no picture with a box of {', '.join(classes)}; received "
-                f"{len(self.images)} pictures{without} with boxes of: "
+                f"{counted(len(self.images), 'picture')}{without} with boxes of: "
                 f"{', '.join(names) or 'no class'}"
             )
         counts["images"] = len(images)
@@ -281,3 +286,9 @@ def _convert(
 def _our_name(name: str) -> str:
     lowered = name.strip().lower()
     return ALIASES.get(lowered, lowered)
+
+
+def _told(count: int, name: str) -> str:
+    """A count in words: "1 box empty" of `boxes_empty`."""
+    kind, _, what = name.partition("_")
+    return f"{counted(count, *NOUNS[kind])} {COUNTED_IN.get(name, what.replace('_', ' '))}"

@@ -19,8 +19,11 @@ from drive.commands._common import (
 )
 from drive.commands._many import add_many_options
 from drive.errors import InputError
+from drive.wording import are, counted
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from drive.cars.detector import Detector
     from drive.cars.flicker import FlickerReport
     from drive.cars.track import Tracker
@@ -44,6 +47,7 @@ EXPLAIN_FRAMES = 40
 STEERING_THREADS = 1
 """A second one would cost more than it helps: the network takes half a millisecond."""
 
+NOT_COMPARED = "not compared with the human"
 IMAGES = "images"
 FALLBACK_RATE = 30.0
 
@@ -239,7 +243,7 @@ def analyse_source(
         tracker=_tracker(args, detector) if detector and moving else None,
         settings=_detection_settings(args) if detects else None,
         pilot=pilot,
-        smoother=_smoother(args, context) if steers else None,
+        smoother=_smoother(args) if steers else None,
         explainer=explainer,
         sample=sample,
         truth=truth,
@@ -254,8 +258,13 @@ def analyse_source(
         threads=args.threads or 0,
     )
     if truth:
-        context.tell_marked(truth.name, truth.marked_bad, "not compared with the human")
-    results = _summary(context, reader, sinks, analyser.flicker)
+        context.tell_marked(truth.name, truth.marked_bad, NOT_COMPARED)
+        without = {"rows_without_angle": truth.rows_without_angle}
+        context.tell_left_out(truth.name, without, NOT_COMPARED)
+    compared = {}
+    if pilot and truth and sinks.steering:
+        compared = _compare(context, pilot, truth.name, sinks.steering)
+    results = _summary(context, reader, sinks, analyser.flicker) | compared
     if pilot and explainer and sample:
         results |= _check_explanation(context, pilot, explainer, sample)
     return results
@@ -355,12 +364,11 @@ def _sample(args: argparse.Namespace) -> EvenSample:
     return EvenSample(args.explain_frames)
 
 
-def _smoother(args: argparse.Namespace, context: Context) -> Smoother | None:
+def _smoother(args: argparse.Namespace) -> Smoother | None:
     if args.smooth is None:
         return None
     from drive.steering.smooth import Smoother
 
-    context.message(f"smoothing: delay {args.smooth:g} s")
     return Smoother(args.smooth)
 
 
@@ -556,15 +564,14 @@ def _summary(
         results |= _plot_steering(context, sinks.steering)
     if reader.frames_lost:
         context.warn(_loss(reader))
-    frames = "frame" if reader.frames_read == 1 else "frames"
-    context.message(f"{reader.frames_read} {frames} -> {folder}")
+    context.message(f"{counted(reader.frames_read, 'frame')} -> {folder}")
     return results
 
 
 def _loss(reader: FrameReader) -> str:
     """What of a source could not be read, in words."""
     name, lost = Path(reader.source.name).name, reader.frames_lost
-    frames = "1 frame is" if lost == 1 else f"{lost} frames are"
+    frames = f"{counted(lost, 'frame')} {are(lost)}"
     if reader.breaks_off_s is None:
         return f"{name}: {frames} damaged or missing and left out"
     lasts = f" of {reader.info.duration_s:.2f}" if reader.info and reader.info.duration_s else ""
@@ -590,6 +597,38 @@ def _plot_steering(context: Context, table: SteeringTable) -> dict[str, Any]:
     plot_steering_distribution(distribution, series)
     results = {"steering_over_time": over_time, "steering_distribution": distribution}
     return results | _say_smoothing(context, table)
+
+
+def _compare(
+    context: Context, pilot: SteeringModel, name: str, table: SteeringTable
+) -> dict[str, Any]:
+    """Say and record how far the model is from the human, beside the baselines.
+
+    Of a smoothed angle the error is recorded too; the model is judged by its own.
+    """
+    from drive.steering.evaluate import Answers, evaluate, in_one_line, name_of_mean
+
+    time_s, angle_deg, truth_deg = table.series
+    known = truth_deg == truth_deg
+    if not known.any():
+        context.warn(f"{name}: no frame that was analysed has an angle of the human to compare")
+        return {}
+    mean_deg = pilot.training_mean_deg
+
+    def measure(angles: np.ndarray) -> dict[str, Any]:
+        columns = (table.frame_index, time_s, angles, truth_deg)
+        return evaluate([Answers(name, *(each[known] for each in columns))], mean_deg)
+
+    found = measure(angle_deg) | {"mean_of": name_of_mean(mean_deg)}
+    context.message(f"{name}: {in_one_line(found, found['mean_of'])}")
+    if table.smoothed_deg is not None:
+        smoothed = measure(table.smoothed_deg)
+        found["smoothed"] = {key: smoothed[key] for key in ("mae_deg", "rmse_deg", "jitter_deg")}
+        context.message(
+            f"{name}: smoothed: mean absolute error {smoothed['mae_deg']:.3f}, RMSE "
+            f"{smoothed['rmse_deg']:.3f} degrees"
+        )
+    return {"against_human": found}
 
 
 def _say_smoothing(context: Context, table: SteeringTable) -> dict[str, Any]:

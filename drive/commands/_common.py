@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from drive.errors import DriveError, InputError, MissingFileError
 from drive.progress import Item, no_progress
 from drive.runs import RunFolder, RunRecord, open_run_folder, plain
+from drive.wording import are, counted
 
 if TYPE_CHECKING:
     from drive.report import LiveReport
@@ -33,6 +34,14 @@ SHIPPED_STEERING_NOTE = (
     "angles mean little: train your own with train-steering, and name it with --weights (annotate: "
     "--steering-weights)"
 )
+LEFT_OUT = {
+    "frames_lost": ("damaged or missing frame", "of the video"),
+    "frames_without_row": ("frame", "without a row in the CSV"),
+    "rows_without_angle": ("row", "of the CSV without an angle"),
+    "rows_without_frame": ("row", "of the CSV without a frame in the video"),
+}
+"""Why frames and rows of a recording are not used: `PairingReport`'s counts, in words."""
+
 NOT_SETTINGS = ("help", "config", "json", "quiet")
 MINIMUM_PROGRESS_INTERVAL_S = 0.5
 LONGEST_SMOOTHING_S = 5.0
@@ -306,7 +315,21 @@ class Context:
         """Say and count how many frames of a recording are marked as bad; nothing where none is."""
         if frames:
             self.record.counts.setdefault("frames_marked_bad", {})[name] = frames
-            self.message(f"{name}: {frames} frames marked as bad are {what}")
+            self.message(f"{name}: {counted(frames, 'frame')} marked as bad {are(frames)} {what}")
+
+    def tell_left_out(self, name: str, found: Mapping[str, int], what: str = "left out") -> None:
+        """Say and count which frames and rows of a recording are not used.
+
+        Args:
+            name: of the recording.
+            found: how many of each kind that `LEFT_OUT` names; others are passed over.
+            what: is done with them.
+        """
+        for kind in (kind for kind in LEFT_OUT if kind in found):
+            (thing, lacks), count = LEFT_OUT[kind], found[kind]
+            self.record.counts[kind] = self.record.counts.get(kind, 0) + count
+            if count:
+                self.warn(f"{name}: {counted(count, thing)} {lacks} {are(count)} {what}")
 
     def progress(
         self, iterable: Iterable[Item], total: int | None = None, description: str = ""

@@ -73,14 +73,14 @@ def train_members(
         with context.record.stage("write"):
             written.append(write(results[-1], own, home))
     with context.record.stage("write"):
-        return _write_ensemble(split, results, written, settings.epochs, folder, context)
+        return _write_ensemble(split, results, written, settings, folder, context)
 
 
 def _write_ensemble(
     split: Split,
     results: Sequence[TrainingResult],
     written: Sequence[dict[str, Any]],
-    epochs: int,
+    settings: TrainingSettings,
     folder: RunFolder,
     context: Context,
 ) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def _write_ensemble(
     plot_steering_distribution(distribution, series)
     first = fold_batch_norm(results[0].model)
     shown, parts = (tested, split.test) if tested else (answers, split.validation)
-    note_steering(context, folder.path, epochs, first, parts, shown, series)
+    note_steering(context, folder.path, settings, first, parts, shown, series)
     context.message(as_table(metrics))
     warn_of_uselessness(metrics["validation"], context)
     for name, each in metrics.items():

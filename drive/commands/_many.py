@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from drive.commands._common import Context, Parser, add_common_options
 from drive.errors import DriveError, InputError, MissingFileError
 from drive.progress import Item, no_progress
+from drive.wording import counted
 
 if TYPE_CHECKING:
     from drive.fleet.manifest import Entry, Manifest
@@ -424,8 +425,9 @@ def _failure(failed: list[Entry], videos: int, folder: Path) -> DriveError | Non
     if not failed:
         return None
     kind = InputError if all(entry.wrong_input for entry in failed) else DriveError
+    others = "The others are done. " if len(failed) < videos else ""
     more = f" (and {len(failed) - 1} more, see summary.csv)" if len(failed) > 1 else ""
     return kind(
-        f"{len(failed)} of {videos} videos failed: {failed[0].reason}{more}. The others are done; "
-        f"what failed is tried again with --resume {folder}"
+        f"{len(failed)} of {counted(videos, 'video')} failed: {failed[0].reason}{more}. {others}"
+        f"What failed is tried again with --resume {folder}"
     )

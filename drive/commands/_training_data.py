@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from drive.commands._common import Context, recording_overrides
 from drive.errors import InputError
+from drive.wording import counted
 
 if TYPE_CHECKING:
     from drive.frames.recording import Recording
@@ -135,6 +136,7 @@ def read_split(data: dict[str, Any], cache: str | None, context: Context) -> Spl
     from drive.steering.preprocess import RoadCrop
     from drive.steering.split import (
         check_held_out,
+        gap_before,
         leave_out,
         leave_out_copies,
         refuse_doubled,
@@ -164,7 +166,7 @@ def read_split(data: dict[str, Any], cache: str | None, context: Context) -> Spl
         recording = _with_horizon_found(recording, folder, context)
         opened[recording.name] = recording
         drive = open_drive(recording, folder, progress=context.progress, **how)
-        _report(drive, context)
+        _report(drive, recording, context)
         drives.append(drive)
         if smooth_s := data.get("smooth_labels_s"):
             as_recorded.append(drive)
@@ -183,7 +185,7 @@ def read_split(data: dict[str, Any], cache: str | None, context: Context) -> Spl
     for use, parts in uses.items():
         if not parts:
             continue
-        named = [f"{part.drive.name} ({len(part)} frames)" for part in parts]
+        named = [_named(part, gap_before(part, split)) for part in parts]
         context.record.counts[use] = {part.drive.name: len(part) for part in parts}
         context.message(f"{use}: {', '.join(named)}")
     if data.get("target") == "curvature":
@@ -192,6 +194,12 @@ def read_split(data: dict[str, Any], cache: str | None, context: Context) -> Spl
         split = as_curvature(split)
         context.message(unit_text(split.training))
     return split
+
+
+def _named(part: Part, gap: int) -> str:
+    """A part of a drive for people; `gap` frames before it are in no part."""
+    behind = f", behind a gap of {counted(gap, 'frame')} left out" if gap else ""
+    return f"{part.drive.name} ({counted(len(part), 'frame')}{behind})"
 
 
 def _with_lag_taken_out(
@@ -262,19 +270,18 @@ def _report_side(side: SideCamera, part: Part, context: Context) -> None:
     counts.setdefault("side_cameras", {})[name] = there
     counts["side_frames_lost"] = counts.get("side_frames_lost", 0) + lost
     counts["side_frames_missing"] = counts.get("side_frames_missing", 0) + missing
-    context.message(f"side camera: {name}, {side.offset_m:+g} m ({there} frames)")
+    context.message(f"side camera: {name}, {side.offset_m:+g} m ({counted(there, 'frame')})")
     if missing or lost:
         context.warn(
-            f"{name}: {lost} damaged frames were left out; {missing} frames to train on lack theirs"
+            f"{name}: damaged frames left out: {lost}; frames to train on without theirs: {missing}"
         )
 
 
-def _report(drive: CachedDrive, context: Context) -> None:
+def _report(drive: CachedDrive, recording: Recording, context: Context) -> None:
     counts = context.record.counts
     counts["frames_read"] = counts.get("frames_read", 0) + len(drive)
-    counts["frames_lost"] = counts.get("frames_lost", 0) + drive.frames_lost
-    if drive.frames_lost:
-        context.warn(f"{drive.frames_lost} damaged frames of {drive.name} were left out")
+    found = {"frames_lost": drive.frames_lost, "rows_without_angle": recording.rows_without_angle}
+    context.tell_left_out(drive.name, found)
     _warn_of_labels(drive, context)
     context.tell_marked(drive.name, int((~drive.good).sum()))
 

@@ -19,17 +19,23 @@ if TYPE_CHECKING:
     from drive.report.training import NotedPicture
     from drive.steering.evaluate import Answers
     from drive.steering.split import Part
+    from drive.steering.state import TrainingSettings
 
 WORST = 12
 WORST_NAME, KERNELS_NAME, INPUT_NAME = "worst{:02d}.jpg", "kernels.png", "input.png"
 MAPS_NAME = "maps_{}.jpg"
 LOSS_UNIT = "degrees²"
+LOSS_NOTE = (
+    "The network learns from {made} pictures and is validated on pictures as recorded, so the "
+    "training loss may lie far above the validation loss"
+)
 
 
 def begin_report(
     context: Context,
     epochs: int,
     loss_unit: str = "",
+    loss_note: str = "",
     angles: Mapping[str, np.ndarray] | None = None,
 ) -> Callable[[Any], None] | None:
     """Begin the live report of a training.
@@ -38,6 +44,7 @@ def begin_report(
         context: of the command.
         epochs: asked for.
         loss_unit: of the loss.
+        loss_note: why training and validation loss differ.
         angles: in degrees, to show the distributions of, by what they are angles of.
 
     Returns:
@@ -47,7 +54,7 @@ def begin_report(
         return None
     from drive.report.training import Notes
 
-    notes = Notes(epochs=epochs, loss_unit=loss_unit)
+    notes = Notes(epochs=epochs, loss_unit=loss_unit, loss_note=loss_note)
     if angles:
         notes.count(angles)
     notes.write(context.run_folder().path)
@@ -58,7 +65,7 @@ def begin_report(
 def note_steering(
     context: Context,
     folder: Path,
-    epochs: int,
+    settings: TrainingSettings,
     network: keras.Model,
     parts: Sequence[Part],
     answers: Sequence[Answers],
@@ -69,7 +76,7 @@ def note_steering(
     Args:
         context: of the command.
         folder: of the run, or of a member of an ensemble.
-        epochs: asked for.
+        settings: of the training.
         network: that was trained.
         parts: of the drives that it was judged on.
         answers: its angles there.
@@ -79,13 +86,20 @@ def note_steering(
         return
     from drive.report.training import Notes
 
-    notes = Notes(epochs=epochs, loss_unit=LOSS_UNIT)
+    notes = Notes(settings.epochs, LOSS_UNIT, steering_loss_note(settings))
     notes.count(angles)
     home = _pictures_folder(folder)
     notes.worst = _worst(home, parts, answers)
     image = parts[0].drive.images[int(parts[0].rows[len(parts[0]) // 2])]
     notes.layers = _layers(home, network, image, yuv=True)
     notes.write(folder)
+
+
+def steering_loss_note(settings: TrainingSettings) -> str:
+    """Why the losses of a steering network's training differ; nothing where they are alike."""
+    done = {"augmented": settings.augment, "balanced": settings.balance}
+    made = " and ".join(name for name, asked in done.items() if asked)
+    return LOSS_NOTE.format(made=made) if made else ""
 
 
 def warn_of_uselessness(metrics: Mapping[str, Any], context: Context) -> None:
@@ -113,7 +127,7 @@ def note_detector(
     from drive.cars.train import TRAINING_SIZES
     from drive.report.training import Notes
 
-    notes = Notes(epochs=epochs)
+    notes = Notes(epochs=epochs, loss_note=LOSS_NOTE.format(made="augmented"))
     if shown.images:
         image, _ = letterbox(shown.images[0].read(), *TRAINING_SIZES[0])
         notes.layers = _layers(_pictures_folder(folder), network, image, yuv=False)

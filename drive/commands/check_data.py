@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from drive.commands._common import Context, add_recording_options, recording_overrides
 from drive.errors import InputError
+from drive.wording import counted
 
 if TYPE_CHECKING:
     from drive.frames.check import CheckReport, Finding
@@ -41,7 +42,6 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     def note(place: Path, error: InputError) -> None:
         finding = Finding("unreadable", str(error))
         broken.append({"name": str(place), "findings": [_finding(finding)]})
-        sys.stdout.write(f"{place}: cannot be checked\n  - {error}\n")
 
     recordings = open_recordings(
         args.recordings,
@@ -58,6 +58,8 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
             continue
         reports.append(report)
         sys.stdout.write(_as_text(report))
+    for each in broken:
+        sys.stdout.write(_unchecked(each, alone=len(broken) == 1))
     results = {"recordings": [*map(_as_json, reports), *broken]}
     context.failure = _failure(broken, len(reports) + len(broken))
     if args.out:
@@ -66,21 +68,39 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
 
 
 def _failure(broken: list[dict[str, Any]], count: int) -> InputError | None:
-    """What the command ends with: how many of the recordings cannot be read; None if all can."""
+    """What the command ends with: which recordings cannot be read; None if all can.
+
+    The reason is told once: here where one is broken, else with each in the report.
+    """
     if not broken:
         return None
     reason = broken[0]["findings"][0]["text"]
-    return InputError(f"{len(broken)} of {count} recordings cannot be read: {reason}")
+    if count == 1:
+        return InputError(reason)
+    if len(broken) == 1:
+        return InputError(f"1 of {count} recordings cannot be read: {reason}")
+    names = ", ".join(each["name"] for each in broken)
+    return InputError(
+        f"{len(broken)} of {count} recordings cannot be read, for reasons that the report gives: "
+        f"{names}"
+    )
+
+
+def _unchecked(recording: dict[str, Any], alone: bool) -> str:
+    """The report on a recording that cannot be read."""
+    reason = "" if alone else f"\n  - {recording['findings'][0]['text']}"
+    return f"{recording['name']}: cannot be checked{reason}\n"
 
 
 def _as_text(report: CheckReport) -> str:
     numbers = report.numbers
+    frames = counted(numbers["frames"], "frame")
     lines = [
-        f"{report.name}: {numbers['frames']} frames, {numbers['rows']} rows, "
+        f"{report.name}: {frames}, {counted(numbers['rows'], 'row')}, "
         f"{numbers['seconds']:.1f} s, angles {numbers['angle_min_deg']} to "
         f"{numbers['angle_max_deg']} degrees, {numbers['zeros_share'] or 0:.0%} zeros"
         if numbers["angle_min_deg"] is not None
-        else f"{report.name}: {numbers['frames']} frames, and not one usable angle"
+        else f"{report.name}: {frames}, and not one usable angle"
     ]
     lines.append(f"  {_horizon(numbers['horizon'], numbers['horizon_is'])}")
     lines += [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from drive.commands._common import (
     recording_overrides,
     warn_of_training_drives,
 )
+from drive.wording import counted
 
 if TYPE_CHECKING:
     from drive.frames.recording import Recording
@@ -55,7 +57,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Predict every frame that has an angle; write and print what came out."""
     from drive.frames.recording import open_recordings
     from drive.runs import write_json
-    from drive.steering.evaluate import as_table, evaluate
+    from drive.steering.evaluate import as_table, evaluate, name_of_mean
     from drive.steering.predict import load_steering
 
     recordings = open_recordings(
@@ -65,18 +67,18 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     folder = context.run_folder()
     metrics_path = folder.file(METRICS)
     context.record.extra["steering"] = {"engine": pilot.engine.name, **pilot.metadata}
-    drives = []
+    drives, written = [], {}
     for recording in recordings:
         with context.record.stage("predict"):
             drives.append(_answers(recording, pilot, context))
         home = folder.path if len(recordings) == 1 else folder.path / _as_folder(recording.name)
-        _write_drive(home, drives[-1], folder.overwrite)
+        written[recording.name] = _write_drive(home, drives[-1], folder.overwrite)
     mean = pilot.training_mean_deg
     metrics = evaluate(drives, mean)
     each = {drive.name: evaluate([drive], mean) for drive in drives}
     if args.smooth is not None:
         metrics["smoothing"] = _smoothing(drives, metrics, context)
-    mean_of = "the recording itself" if mean is None else "the training data"
+    mean_of = name_of_mean(mean)
     write_json(metrics_path, {**metrics, "mean_of": mean_of, "recordings": each})
     table = as_table(each if len(each) == 1 else {**each, TOGETHER: metrics})
     stream = sys.stderr if args.json else sys.stdout
@@ -85,7 +87,9 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
         stream.write(f"{_of_members(each, metrics)}\n{ENSEMBLE_LEGEND}\n")
     _warn(each, context)
     warn_of_training_drives(each, pilot.metadata, "the error", context)
-    return {**metrics, "metrics": metrics_path}
+    files = sum(map(len, written.values())) + 1
+    context.message(f"{counted(files, 'file')}, metrics, tables and plots -> {folder.path}")
+    return {**metrics, "metrics": metrics_path, "recordings": written}
 
 
 def _smoothing(drives: list[Answers], metrics: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -119,43 +123,34 @@ def _answers(recording: Recording, pilot: SteeringModel, context: Context) -> An
     answers = predict_recording(recording, pilot, context.progress)
     counts = context.record.counts
     counts["frames_read"] = counts.get("frames_read", 0) + len(answers.time_s)
-    _tell_left_out(recording, context)
+    context.tell_left_out(recording.name, asdict(recording.report))
     context.tell_marked(recording.name, answers.marked_bad)
     return answers
 
 
-def _tell_left_out(recording: Recording, context: Context) -> None:
-    """Say and count what is not measured: frames that are damaged, or have no angle."""
-    report, counts = recording.report, context.record.counts
-    reasons = {
-        "frames_lost": "damaged or missing frames are left out",
-        "frames_without_row": "frames are left out: the CSV has no row for them",
-        "rows_without_angle": "rows of the CSV have no angle: their frames are left out",
-        "rows_without_frame": "rows of the CSV are left out: the video has no frame for them",
-    }
-    for name, reason in reasons.items():
-        count = getattr(report, name)
-        counts[name] = counts.get(name, 0) + count
-        if count:
-            context.warn(f"{recording.name}: {count} {reason}")
-
-
-def _write_drive(home: Path, answers: Answers, overwrite: bool) -> None:
+def _write_drive(home: Path, answers: Answers, overwrite: bool) -> dict[str, Path]:
+    """Write the table and the plots of a recording; return their paths by name."""
     from drive.render.plots import plot_steering_distribution, plot_steering_over_time
     from drive.runs import RunFolder
     from drive.steering.evaluate import write_steering_csv
 
     folder = RunFolder(home, overwrite)
-    write_steering_csv(folder.file("steering.csv"), answers)
+    paths = {
+        "steering": folder.file("steering.csv"),
+        "steering_over_time": folder.file("steering_over_time.png"),
+        "steering_distribution": folder.file("steering_distribution.png"),
+    }
+    write_steering_csv(paths["steering"], answers)
     plot_steering_over_time(
-        folder.file("steering_over_time.png"),
+        paths["steering_over_time"],
         answers.time_s,
         answers.angle_deg,
         answers.truth_deg,
         spread_deg=answers.spread_deg,
     )
     series = {"human": answers.truth_deg, "model": answers.angle_deg}
-    plot_steering_distribution(folder.file("steering_distribution.png"), series)
+    plot_steering_distribution(paths["steering_distribution"], series)
+    return paths
 
 
 def _as_folder(name: str) -> str:

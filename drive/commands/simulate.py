@@ -19,6 +19,7 @@ from drive.commands._common import (
     warn_of_training_drives,
 )
 from drive.errors import InputError
+from drive.wording import counted
 
 if TYPE_CHECKING:
     from drive.frames.recording import Recording
@@ -278,15 +279,16 @@ def _tell(context: Context, recording: Recording, drive: SimulationResult) -> No
         )
     if path.speed == "assumed":
         context.warn(f"{drive.name}: no speed recorded; {car.speed_mps:g} m/s assumed")
-    left_out = {
-        "damaged or missing frames were skipped": path.frames_lost,
-        "frames without an angle were skipped": path.frames_without_angle,
-        "frames lack their speed and have their neighbours'": path.frames_without_speed,
-        f"gaps longer than {LONGEST_GAP_S:g} s: the car starts anew on the path": _gaps(drive),
-    }
-    for text, count in left_out.items():
+    anew = f"longer than {LONGEST_GAP_S:g} s: the car starts anew on the path"
+    left_out = (
+        (path.frames_lost, "frame", "damaged or missing: skipped"),
+        (path.frames_without_angle, "frame", "without an angle: skipped"),
+        (path.frames_without_speed, "frame", "without a speed: the neighbours' is taken"),
+        (_gaps(drive), "gap", anew),
+    )
+    for count, thing, what in left_out:
         if count:
-            context.warn(f"{drive.name}: {count} {text}")
+            context.warn(f"{drive.name}: {counted(count, thing)} {what}")
     share = implausible_share(drive, car)
     if share > IMPLAUSIBLE_SHARE:
         context.warn(

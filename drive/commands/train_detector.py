@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drive.commands._common import Context, add_report_option, resumable
-from drive.commands._training_report import begin_report, note_detector
+from drive.commands._training_report import LOSS_NOTE, begin_report, note_detector
 from drive.errors import InputError
+from drive.wording import counted
 
 if TYPE_CHECKING:
     import keras
@@ -247,9 +248,10 @@ def _announce(
     often = f", each {times} times an epoch" if times > 1 else ""
     frozen = settings.frozen_epochs
     context.message(
-        f"{len(training.images)} pictures train{often}, {len(validation.images)} choose the best "
-        f"epoch; {settings.epochs} epochs of {steps} steps of {settings.batch} pictures, "
-        f"{settings.epochs * steps} in all"
+        f"{counted(len(training.images), 'picture')} to learn from{often}, "
+        f"{len(validation.images)} to choose the best epoch by; "
+        f"{counted(settings.epochs, 'epoch')} of {counted(steps, 'step')} of "
+        f"{counted(settings.batch, 'picture')}, {settings.epochs * steps} in all"
         + (f"; in the first {frozen} the backbone keeps its weights" if frozen else "")
     )
     if not validation.images:
@@ -301,7 +303,7 @@ def _train(
         settings,
         resume,
         context.progress,
-        begin_report(context, settings.epochs),
+        begin_report(context, settings.epochs, loss_note=LOSS_NOTE.format(made="augmented")),
     )
 
 
@@ -406,4 +408,5 @@ def _plot(history: list[EpochResult], folder: RunFolder) -> None:
 
     from drive.render.plots import plot_loss
 
-    plot_loss([asdict(row) for row in history], folder.path / LOSS_PLOT)
+    rows, name = [asdict(row) for row in history], "training, augmented pictures"
+    plot_loss(rows, folder.path / LOSS_PLOT, training_name=name)

@@ -21,6 +21,7 @@ from drive.commands._training_report import (
     LOSS_UNIT,
     begin_report,
     note_steering,
+    steering_loss_note,
     warn_of_uselessness,
 )
 from drive.commands._training_settings import (
@@ -175,7 +176,8 @@ def _begin_report(
         "training data": Samples(split.training).angle_deg,
         "validation data": Samples(split.validation).angle_deg,
     }
-    return begin_report(context, settings.epochs, LOSS_UNIT, angles)
+    note = steering_loss_note(settings)
+    return begin_report(context, settings.epochs, LOSS_UNIT, note, angles)
 
 
 def _fresh(
@@ -337,10 +339,10 @@ def _write(
         "validation data": np.concatenate([drive.truth_deg for drive in answers]),
         "predictions on it": np.concatenate([drive.angle_deg for drive in answers]),
     }
-    plots = _plots(folder, result, series, tested or answers)
+    plots = _plots(folder, result, settings, series, tested or answers)
     shown, parts = (tested, split.test) if tested else (answers, split.validation)
     write_predictions(folder.file(PREDICTIONS), by_recording(shown))
-    note_steering(context, folder.path, settings.epochs, network, parts, shown, series)
+    note_steering(context, folder.path, settings, network, parts, shown, series)
     _say(result, metrics, folder, context)
     return {
         "epochs": len(result.history),
@@ -357,7 +359,11 @@ def _write(
 
 
 def _plots(
-    folder: RunFolder, result: TrainingResult, series: dict[str, Any], answers: list[Any]
+    folder: RunFolder,
+    result: TrainingResult,
+    settings: TrainingSettings,
+    series: dict[str, Any],
+    answers: list[Any],
 ) -> dict[str, Path]:
     from drive.render.plots import (
         plot_loss,
@@ -368,7 +374,13 @@ def _plots(
 
     names = ("loss", "steering_distribution", "steering_over_time")
     paths = {name: folder.file(f"{name}.png") for name in names}
-    plot_loss([asdict(row) for row in result.history], paths["loss"], loss_axis=LOSS_AXIS)
+    shown_to_learn = "training, augmented pictures" if settings.augment else "training"
+    plot_loss(
+        [asdict(row) for row in result.history],
+        paths["loss"],
+        loss_axis=LOSS_AXIS,
+        training_name=shown_to_learn,
+    )
     plot_steering_distribution(paths["steering_distribution"], series)
     plot_steering_over_time(paths["steering_over_time"], *in_one_row(answers))
     return paths

@@ -28,6 +28,7 @@ from drive.commands._training_settings import (
 )
 from drive.errors import DriveError, InputError
 from drive.files import atomic
+from drive.wording import counted
 
 if TYPE_CHECKING:
     from drive.report import LiveReport
@@ -302,7 +303,7 @@ def _line(result: TrialResult, study: Study) -> str:
         f"trial {result.number} ({len(study.results())} of {study.search.trials}): "
         f"{result.outcome}, validation loss {result.val_loss:.{DIGITS}g}"
         + (f" (best {best.val_loss:.{DIGITS}g}, trial {best.number})" if best else "")
-        + f", {result.epochs} epochs, {result.seconds:.0f} s: {values}"
+        + f", {counted(result.epochs, 'epoch')}, {result.seconds:.0f} s: {values}"
     )
 
 

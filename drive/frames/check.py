@@ -26,6 +26,7 @@ from drive.frames.recording_config import others_tables
 from drive.frames.steering_csv import HEADER_ROWS, SteeringRows, read_steering_csv
 from drive.frames.udacity import LOG
 from drive.progress import Progress, no_progress
+from drive.wording import are, counted, have, noun
 
 WIDEST_STEERING_WHEEL_DEG = 720.0
 """Two full turns: no car's steering wheel goes further; front wheels stay under 50 degrees."""
@@ -155,20 +156,25 @@ def _pairing(reading: _Reading) -> Iterator[Finding]:
         )
     lost = reading.recording.report.frames_lost
     if lost:
-        yield Finding("frames_lost", f"{lost} frames are damaged or missing and were skipped")
+        yield Finding("frames_lost", _lost(lost))
     lonely_rows = np.setdiff1d(reading.rows.frame_index, reading.frame_index)
     if len(lonely_rows):
         yield Finding(
             "rows_without_frames",
-            f"{len(lonely_rows)} rows name frames that the video does not have: "
-            f"{_some(lonely_rows)}",
+            f"{counted(len(lonely_rows), 'row')} of the CSV without a frame in the video: "
+            f"{noun(len(lonely_rows), 'frame')} {_some(lonely_rows)}",
         )
     lonely_frames = np.setdiff1d(reading.frame_index, reading.rows.frame_index)
     if len(lonely_frames):
         yield Finding(
             "frames_without_rows",
-            f"{len(lonely_frames)} frames have no row: {_some(lonely_frames)}",
+            f"{counted(len(lonely_frames), 'frame')} {have(len(lonely_frames))} no row: "
+            f"{_some(lonely_frames)}",
         )
+
+
+def _lost(count: int) -> str:
+    return f"{counted(count, 'frame')} {are(count)} damaged or missing, and skipped"
 
 
 def _duplicates(reading: _Reading) -> Iterator[Finding]:
@@ -177,7 +183,8 @@ def _duplicates(reading: _Reading) -> Iterator[Finding]:
     if len(repeated):
         yield Finding(
             "duplicates",
-            f"{len(repeated)} frames have several rows, of which the first counts: "
+            f"{counted(len(repeated), 'frame')} {have(len(repeated))} several rows, of which the "
+            "first counts: "
             f"{_some(repeated)}",
         )
 
@@ -217,8 +224,8 @@ def _angles(reading: _Reading) -> Iterator[Finding]:
     if len(missing):
         yield Finding(
             "non_finite",
-            f"{len(missing)} rows have no finite angle: rows "
-            f"{_some(missing + HEADER_ROWS + 1)} of the file",
+            f"{counted(len(missing), 'row')} {have(len(missing))} no finite angle: "
+            f"{noun(len(missing), 'row')} {_some(missing + HEADER_ROWS + 1)} of the file",
         )
     angles = reading.recording.angle_deg
     normalised = config.unit == "normalised"
@@ -306,8 +313,8 @@ def _marks(reading: _Reading) -> Iterator[Finding]:
     count = int(marked(marks, time_s).sum())
     yield Finding(
         "marked_bad",
-        f"{count} of {len(time_s)} frames are marked as bad and left out of training and "
-        f"measuring: {_some(marks)}",
+        f"{count} of {counted(len(time_s), 'frame')} {are(count)} marked as bad and left out of "
+        f"training and measuring: {_some(marks)}",
         note=True,
     )
     for mark in marks:

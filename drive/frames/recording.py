@@ -118,6 +118,11 @@ class Recording:
         speed = self.speed * SPEED_UNITS[car.speed_unit]
         return np.where(np.isfinite(speed), np.maximum(speed, 0.0), car.speed_mps)
 
+    @property
+    def rows_without_angle(self) -> int:
+        """Rows whose angle is empty or no finite number."""
+        return int((~np.isfinite(self.angle_deg)).sum())
+
     def row_times_s(self) -> np.ndarray:
         """(N,) float64 seconds of the rows, by the video's rate where the CSV has no time.
 
@@ -173,7 +178,7 @@ class Recording:
                 yield SteeringSample(frame, angles[frame.index])
             elif frame.index not in recorded:
                 report.frames_without_row += 1
-        report.rows_without_angle = len(recorded) - len(angles)
+        report.rows_without_angle = self.rows_without_angle
         report.rows_without_frame = int((self.frame_index >= last + stride).sum())
 
     def _image_frames(self, stride: int, size: tuple[int, int] | None) -> Iterator[Frame]:
@@ -197,12 +202,15 @@ class HumanAngles:
     Attributes:
         name: of the recording.
         marked_bad: frames so far whose angle is not given for that reason.
+        rows_without_angle: frames so far whose row has none.
     """
 
     def __init__(self, recording: Recording) -> None:
         self.name = recording.name
         self.marked_bad = 0
+        self.rows_without_angle = 0
         self._angles = recording.angles_by_frame()
+        self._recorded = set(recording.frame_index.tolist())
         self._bad = recording.bad
 
     def __call__(self, frame: Frame) -> float | None:
@@ -211,6 +219,7 @@ class HumanAngles:
         if angle_deg is not None and marked(self._bad, np.array(frame.time_s)):
             self.marked_bad += 1
             return None
+        self.rows_without_angle += angle_deg is None and frame.index in self._recorded
         return angle_deg
 
 

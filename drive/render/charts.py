@@ -29,7 +29,7 @@ WIDTH_IN = 9.0
 POINTS_IN = 72
 INK, SOFT, GRID = "#22262e", "#6b7280", "#e4e7ec"
 
-MODEL, HUMAN = for_matplotlib(BLUE), for_matplotlib(ORANGE)
+MODEL, HUMAN, SMOOTHED = map(for_matplotlib, (BLUE, ORANGE, GREEN))
 """As in the overlay, the model's blue darker: these stand on white."""
 
 SERIES = tuple(map(for_matplotlib, (BLUE, ORANGE, GREEN, PURPLE, VERMILLION)))

@@ -41,6 +41,8 @@ def side_by_side(
     *,
     height: int = 360,
     labels: tuple[str, str] | None = None,
+    starts_s: tuple[float, float] = (0.0, 0.0),
+    seconds: float | None = None,
 ) -> float:
     """Write two videos beside each other on one time axis; the shorter holds its last frame.
 
@@ -49,6 +51,8 @@ def side_by_side(
         path: the MP4 to write (H.264, yuv420p, faststart), at the higher of the two frame rates.
         height: pixels of each video in the result; a line with its name stands above it.
         labels: the names; by default those of the files.
+        starts_s: second of each video that the result begins with.
+        seconds: length of the result; None: until both have ended.
 
     Returns:
         Length of the result in seconds.
@@ -62,8 +66,9 @@ def side_by_side(
     names = labels or default_labels(Path(a), Path(b))
     with ExitStack() as stack:
         clips = [stack.enter_context(_opened(video, height=height)) for video in (a, b)]
-        panels = [_panel(clip, name) for clip, name in zip(clips, names, strict=True)]
-        duration_s = max(clip.duration for clip in clips)
+        panels = [_panel(*each) for each in zip(clips, names, starts_s, strict=True)]
+        rests_s = [clip.duration - start for clip, start in zip(clips, starts_s, strict=True)]
+        duration_s = max(rests_s) if seconds is None else seconds
         fps = min(max(clip.fps or DEFAULT_FPS for clip in clips), MAX_FPS)
         joined = stack.enter_context(VideoClip(_joined(*panels), duration=duration_s))
         options = ["-crf", CRF, "-movflags", "+faststart"]
@@ -159,8 +164,8 @@ def _held(clip: VideoFileClip) -> Picture:
     return lambda time_s: clip.get_frame(min(time_s, last_s))
 
 
-def _panel(clip: VideoFileClip, name: str) -> Picture:
-    """The clip's picture with its name on a line above."""
+def _panel(clip: VideoFileClip, name: str, start_s: float) -> Picture:
+    """The clip's picture from a second on, with its name on a line above."""
     width, height = clip.size
     font_px = max(SMALLEST_LABEL_PX, round(height * LABEL_SHARE))
     pad = font_px // 2
@@ -168,7 +173,7 @@ def _panel(clip: VideoFileClip, name: str) -> Picture:
     text = fit(name, width - 2 * pad, font_px)
     put_text(line, text, (pad, pad // 2), font_px, LIGHT)
     held = _held(clip)
-    return lambda time_s: np.vstack([line, held(time_s)])
+    return lambda time_s: np.vstack([line, held(start_s + time_s)])
 
 
 def _joined(left: Picture, right: Picture) -> Picture:

@@ -14,7 +14,7 @@ import math
 import cv2
 import numpy as np
 
-from drive.render.palette import DARK, HUMAN, LIGHT, MODEL, Colour
+from drive.render.palette import DARK, HUMAN, LIGHT, MODEL, SMOOTHED, Colour
 from drive.render.shapes import arc, circle, line, rounded_plate
 from drive.render.text import BOLD, line_height, put_text, text_width
 
@@ -24,15 +24,16 @@ STEERING_RATIO = 15.0
 FULL_TURN_DEG = 135.0
 """The drawn wheel stops here: 9 degrees at the road wheels."""
 
-NAMES = {"model": MODEL, "human": HUMAN}
+NAMES = {"model": MODEL, "smoothed": SMOOTHED, "human": HUMAN}
 WIDEST_NUMBER = "R 88.8\N{DEGREE SIGN}"
 
 DIAL_SIZE = 4.7
 """Diameter of the dial over the font's size."""
 
 RIM = 0.58
-ARCS = {"model": 0.80, "human": 0.97}
-"""Radii of the wheel's rim and of the arcs, as shares of the dial's radius."""
+ARCS = {"model": 0.80, "smoothed": 0.80, "human": 0.97}
+"""Radii of the wheel's rim and of the arcs, as shares of the dial's radius; the model's angle is
+shown plain or smoothed."""
 
 RIM_THICKNESS = 0.12
 HUB = 0.30
@@ -89,7 +90,7 @@ class Gauge:
         Args:
             image: (H, W, 3) uint8 RGB with room for `size(names)` at `left_top`.
             left_top: corner of the panel.
-            angles: degrees, positive right, by "model" and "human"; at least one of them.
+            angles: degrees, positive right, by "model" or "smoothed", and "human"; at least one.
         """
         names = tuple(angles)
         width, height = self.size(names)

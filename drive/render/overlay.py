@@ -80,6 +80,7 @@ class Overlay:
         *,
         detections: Iterable[Detection] = (),
         angle_deg: float | None = None,
+        smoothed_deg: float | None = None,
         truth_deg: float | None = None,
         header: str | None = None,
         region: Region | None = None,
@@ -91,6 +92,8 @@ class Overlay:
             detections: boxes in pixels of the frame; a track keeps its colour, and without
                 tracks a class does.
             angle_deg: the model's steering angle, degrees, positive right; None or NaN: no wheel.
+            smoothed_deg: the model's angle behind a filter over time, likewise: shown in the place
+                of the plain one, under its own name.
             truth_deg: the human's angle, likewise.
             header: line at the top left.
             region: where the detector looked; outlined faintly unless it is the whole frame.
@@ -103,7 +106,8 @@ class Overlay:
         """
         canvas = self._canvas(image)
         self.places = []
-        angles = _finite({"model": angle_deg, "human": truth_deg})
+        shown = {"model": angle_deg} if smoothed_deg is None else {"smoothed": smoothed_deg}
+        angles = _finite({**shown, "human": truth_deg})
         text = fit(header or "", self.width - 4 * self._margin, self.font_px)
         panels = [place for place in (self._gauge_at(angles), self._header_at(text)) if place]
         if region is not None:

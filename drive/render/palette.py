@@ -24,7 +24,9 @@ MUTED: Colour = (172, 178, 188)
 
 MODEL = SKY_BLUE
 HUMAN = ORANGE
-"""Who steers, in the overlay and in every plot."""
+SMOOTHED: Colour = (64, 196, 158)
+"""Who steers, in the overlay and in every plot; the last, a lighter green, is the model behind a
+filter over time."""
 
 CYCLE: tuple[Colour, ...] = (YELLOW, SKY_BLUE, VERMILLION, GREEN, PURPLE, ORANGE, BLUE)
 """For tracks: neighbours in this order differ most, in hue and in lightness."""

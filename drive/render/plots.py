@@ -26,6 +26,7 @@ from drive.render.charts import (
     INK,
     MODEL,
     SERIES,
+    SMOOTHED,
     SOFT,
     add_legend,
     column,
@@ -40,6 +41,7 @@ from drive.render.charts import (
     thin,
     use_log_scale,
 )
+from drive.wording import noun
 
 ANGLE_AXIS = "steering angle [degrees, right is positive]"
 DECADE = 10.0
@@ -64,6 +66,7 @@ def plot_loss(
     path: str | Path,
     *,
     loss_axis: str = "loss",
+    training_name: str = "training",
 ) -> None:
     """Training and validation loss by epoch, the best epoch marked.
 
@@ -72,6 +75,7 @@ def plot_loss(
             the `history.csv` that holds them. Values may be text, empty or NaN.
         path: the PNG to write.
         loss_axis: what the loss is, with its unit, such as "mean squared error [degrees^2]".
+        training_name: what the training loss is called.
 
     Raises:
         InputError: the CSV is missing, or a value is no number.
@@ -90,7 +94,7 @@ def plot_loss(
     if not np.isfinite(loss).any():
         say_empty(axes, "no epoch has been trained yet")
     else:
-        _draw_losses(axes, epoch, loss, validation)
+        _draw_losses(axes, epoch, loss, validation, training_name)
     if varies:
         _draw_rate(panels[1], epoch, rate)
     panels[-1].set_xlabel("epoch")
@@ -124,7 +128,8 @@ def plot_steering_distribution(path: str | Path, series: Mapping[str, ArrayLike]
         counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), bins=edges)
         share = 100 * counts / values.size
         colour = series_colour(name, number)
-        label = f"{name} ({values.size:,} frames, spread {values.std():.2f}\N{DEGREE SIGN})"
+        frames = f"{values.size:,} {noun(values.size, 'frame')}"
+        label = f"{name} ({frames}, spread {values.std():.2f}\N{DEGREE SIGN})"
         dash = DASHES[number % len(DASHES)]
         axes.stairs(share, edges, color=colour, linewidth=1.8, linestyle=dash, label=label)
         if number == 0:
@@ -153,7 +158,8 @@ def plot_steering_over_time(
         time_s: (N,) seconds, ascending; a pause, or a stretch that was left out, is a gap.
         angle_deg: (N,) degrees, positive right; NaN leaves a gap.
         truth_deg: (N,) degrees, or None.
-        smoothed_deg: (N,) the model's degrees behind a filter over time, or None.
+        smoothed_deg: (N,) the model's degrees behind a filter over time, or None; a line of its
+            own, the error is the model's.
         spread_deg: (N,) how far the members of an ensemble lie apart, drawn as a band; or None.
 
     Raises:
@@ -193,8 +199,8 @@ def plot_steering_over_time(
             )
         axes.plot(*thin(time, angle), color=MODEL, linewidth=1.3, label="model")
         if np.isfinite(smoothed).any():
-            line: dict[str, Any] = {"color": INK, "linewidth": 1.2, "linestyle": "--"}
-            axes.plot(*thin(time, smoothed), label="model, smoothed", **line)
+            line: dict[str, Any] = {"color": SMOOTHED, "linewidth": 1.2, "linestyle": "--"}
+            axes.plot(*thin(time, smoothed), label="smoothed", **line)
         add_legend(axes)
     if compared:
         _draw_error(panels[1], time, error)
@@ -237,9 +243,15 @@ def plot_precision_recall(
     save_figure(figure, path)
 
 
-def _draw_losses(axes: Axes, epoch: np.ndarray, loss: np.ndarray, validation: np.ndarray) -> None:
+def _draw_losses(
+    axes: Axes,
+    epoch: np.ndarray,
+    loss: np.ndarray,
+    validation: np.ndarray,
+    training_name: str,
+) -> None:
     size = 3 if epoch.size > 1 else LONE_MARKER
-    axes.plot(epoch, loss, color=SERIES[0], marker="o", markersize=size, label="training")
+    axes.plot(epoch, loss, color=SERIES[0], marker="o", markersize=size, label=training_name)
     judged, name = (loss, "training")
     if np.isfinite(validation).any():
         judged, name = validation, "validation"

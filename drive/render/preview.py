@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from drive.frames.region import Region
+from drive.wording import counted
 
 WIDTH = 1280
 """Pixels across the picture: fits a laptop's screen."""
@@ -52,7 +53,9 @@ def crop_preview(
     height, width = image.shape[:2]
     inner = WIDTH - 2 * MARGIN
     half = (inner - MARGIN) // 2
-    caption = f"the frame, {width}x{height}" + (f", and {len(tiles)} tiles" if tiles else "")
+    caption = f"the frame, {width}x{height}" + (
+        f", and {counted(len(tiles), 'tile')}" if tiles else ""
+    )
     frame = _panel(_with_region(image, region, tiles), inner, caption)
     crop = _panel(
         region.crop(image), half, f"the crop, pixels {region} ({region.width}x{region.height})"

@@ -32,6 +32,7 @@ The data:
       "stopped": true,                    # of a run that ended before its time, else left out
       "written": 1700000000.0,            # of a run that goes on or was stopped: its numbers,
       "alive": 1700000000.0,              # and its last sign of life
+      "damaged": ["steering.csv is empty."],  # what cannot be read, and is left out
       "facts": [{"label": "boxes", "value": "1,204", "note": "in 97 % of the frames"}],
       "drives": [DRIVE],                  # none for a training
       "training": TRAINING or null,
@@ -79,6 +80,7 @@ no clock.
       "epochs": 40 or null,               # asked for
       "histories": [{"name": "", "rows": [[epoch, loss, val_loss, learning_rate, seconds]]}],
       "loss_unit": "degrees²" or "",
+      "loss_note": "why training and validation loss differ" or "",
       "distribution": null or {"edges": [...], "series": [{"name": "...", "shares": [...]}]},
       "predictions": null or {"angle": COLUMN, "truth": COLUMN, "names": [...], "name": COLUMN,
                               "frame": COLUMN, "time": COLUMN},

@@ -71,41 +71,6 @@ class Frames:
         return np.clip(np.searchsorted(self.index, frame), 0, max(len(self.index) - 1, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class SteeringError:
-    """How far a model is from the human in the mean, over the frames of which both are known.
-
-    Attributes:
-        mean_deg: of the absolute difference.
-        straight_deg: the same of a car that always goes straight on.
-    """
-
-    mean_deg: float
-    straight_deg: float
-
-
-def steering_error(series: Series) -> SteeringError | None:
-    """The mean error of a table of angles; None where model and human are nowhere both known."""
-    truth = series.columns.get("truth_deg")
-    model = _model_angle(series)
-    if model is None or truth is None:
-        return None
-    both = np.isfinite(model) & np.isfinite(truth)
-    if not both.any():
-        return None
-    error = np.abs(model - truth)[both]
-    return SteeringError(float(error.mean()), float(np.abs(truth[both]).mean()))
-
-
-def _model_angle(series: Series) -> np.ndarray | None:
-    """(N,) degrees that the model would steer: smoothed, where that was asked."""
-    for name in ("smoothed_deg", "angle_deg"):
-        angle = series.columns.get(name)
-        if angle is not None and np.isfinite(angle).any():
-            return angle
-    return None
-
-
 @dataclass(slots=True)
 class DriveView:
     """What is put together, piece by piece, and given out by `data`.
@@ -115,7 +80,6 @@ class DriveView:
         frames: all of them.
         video: that shows them; None without one.
         charts, moments, detections: as the page takes them.
-        error: how far model and human lie apart; None where not known.
     """
 
     name: str
@@ -124,7 +88,6 @@ class DriveView:
     charts: list[dict[str, Any]] = field(default_factory=list)
     moments: list[dict[str, Any]] = field(default_factory=list)
     detections: dict[str, Any] | None = None
-    error: SteeringError | None = None
 
     def data(self) -> dict[str, Any]:
         """The drive as JSON."""
@@ -162,18 +125,21 @@ class DriveView:
         ]
         note = "degrees, positive to the right"
         self.charts.append(_chart("steering", "Steering angle", "°", curves, note, zero=True))
+        model = known.get("angle_deg")
         spread = series.columns.get("spread_deg")
         if spread is not None and np.isfinite(spread).any():
             curve = _curve("spread", "model", spread, ANGLE_STEP)
             note = "standard deviation over the ensemble's members"
             self.charts.append(_chart("spread", "Disagreement", "°", [curve], note, zero=True))
-        model = _model_angle(series)
-        self.error = steering_error(series)
-        if model is None or self.error is None:
+        if model is None or "truth_deg" not in known:
             return
         error = model - known["truth_deg"]
+        if not np.isfinite(error).any():
+            return
         curve = _curve("model - human", "error", error, ANGLE_STEP)
         note = "model minus human; above 0 the model steers further right"
+        if "smoothed_deg" in known:
+            note += "; of the model's own angle, not of the smoothed one"
         self.charts.append(_chart("error", "Error", "°", [curve], note, zero=True))
         for place in peaks(self.frames.clock_s, np.abs(error)):
             text = f"model {model[place]:z.1f}°, human {known['truth_deg'][place]:z.1f}°"

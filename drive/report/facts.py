@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from drive.report.drives import SteeringError
+from drive.wording import noun
 
 Fact = dict[str, str]
 Numbers = Mapping[str, Any]
@@ -26,14 +26,6 @@ def facts_of(command: str, record: Numbers, metrics: Numbers) -> list[Fact]:
     if seconds:
         facts.append(_fact("took", _duration(float(seconds))))
     return facts
-
-
-def error_facts(error: SteeringError | None) -> list[Fact]:
-    """How far the model is from the human, beside a car that always goes straight on."""
-    if error is None:
-        return []
-    straight = f"always zero {error.straight_deg:.2f}°"
-    return [_fact("mean error", f"{error.mean_deg:.2f}°", straight)]
 
 
 def search_facts(search: Numbers | None) -> list[Fact]:
@@ -77,6 +69,7 @@ def _analysed(results: Numbers, record: Numbers) -> list[Fact | None]:
     pace = frames / float(seconds) if frames and seconds else 0.0
     rate = f"analysed at {pace:.{0 if pace >= 10 else 1}f} a second" if pace else ""
     return [
+        *_errors(results.get("against_human") or {}),
         _number("videos", results.get("videos")),
         _number("failed", results.get("failed") or None),
         _number("frames", frames, f"{lost:,} lost" if lost else rate),
@@ -151,8 +144,13 @@ def _errors(metrics: Numbers, where: str = "") -> list[Fact | None]:
             2,
             note if beside else "",
         ),
-        _measure("mean error", metrics.get("mae_deg"), "°", 2),
+        _measure("mean absolute error", metrics.get("mae_deg"), "°", 2, _compared_frames(metrics)),
     ]
+
+
+def _compared_frames(metrics: Numbers) -> str:
+    count = metrics.get("n")
+    return f"{count:,} {noun(count, 'frame')} compared" if count else ""
 
 
 def _number(label: str, value: Any, note: str = "") -> Fact | None:

@@ -1,6 +1,7 @@
 """What a run folder holds, as the data of its report. Knows the files that commands write.
 
-Nothing that is missing is an error: a report shows what there is.
+Nothing that is missing is an error, nor what is damaged: a report shows what there is, and names
+what it cannot read.
 """
 
 from __future__ import annotations
@@ -8,24 +9,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import numpy as np
 
-from drive.errors import DriveError, InputError, MissingFileError
-from drive.report.clock import read_clock
-from drive.report.drives import (
-    DriveView,
-    Frames,
-    SteeringError,
-    Video,
-    frames_of_boxes,
-    steering_error,
-)
-from drive.report.facts import Fact, error_facts, facts_of, search_facts
+from drive.errors import MissingFileError
+from drive.report.clock import VideoClock, read_clock
+from drive.report.damage import Damage
+from drive.report.drives import DriveView, Frames, Video, frames_of_boxes
+from drive.report.facts import Fact, facts_of, search_facts
 from drive.report.json_files import (
     MANIFEST_FORM,
     METRICS_FORM,
@@ -34,11 +28,13 @@ from drive.report.json_files import (
     read_json,
     title_of,
 )
+from drive.report.search import TABLE as TRIAL_TABLE
 from drive.report.search import read_search
 from drive.report.tables import Boxes, Series, read_boxes, read_series
 from drive.report.training import read_training
 
 FORMAT = 1
+PAGE = "report.html"
 RUN, MANIFEST, METRICS = "run.json", "manifest.json", "metrics.json"
 DETECTIONS, STEERING, SIMULATION = "detections.csv", "steering.csv", "simulation.csv"
 IMAGES = "images"
@@ -58,9 +54,6 @@ PICTURES = {
 }
 """Plots and sheets of a run that the report shows; the others it draws itself."""
 
-KEPT = 1000
-"""Tables whose mean error is remembered."""
-
 DRAWN_LIVE = ("loss.png",)
 
 RunRecord = Mapping[str, Any]
@@ -78,75 +71,61 @@ def read_report(folder: str | Path, record: RunRecord | None = None) -> dict[str
 
     Raises:
         MissingFileError: there is no such folder.
-        InputError: one of its tables or JSON files is damaged.
     """
     home = Path(folder)
     if not home.is_dir():
         raise MissingFileError(f"There is no folder {home}. Name the folder of a run")
+    damage = Damage(home)
+    return _report(home, _record(home, damage) if record is None else record, damage)
+
+
+def _record(home: Path, damage: Damage) -> RunRecord:
+    """What `run.json` says; nothing where it cannot be read, and what is left to look at then."""
+    nothing: RunRecord | None = None
+    record = damage.read(RUN, nothing, read_json, home / RUN, RUN_FORM, damage.tell)
     if record is not None:
-        return _report(home, record)
-    try:
-        return _report(home, read_json(home / RUN, RUN_FORM))
-    except DriveError:
-        raise
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(
-            f"A JSON file of {home} says something that drive does not write there ({error})"
-        ) from error
+        return record
+    old = " report.html of this folder, as the run left it, still opens." if _has_page(home) else ""
+    damage.tell(f"Without {RUN} the run's command, settings and facts are not known.{old}")
+    return {}
 
 
 def read_facts(home: Path, record: RunRecord) -> list[Fact]:
-    """The key numbers of a run that is done, the same that its report shows.
-
-    Raises:
-        InputError: one of its tables is damaged.
-    """
-    metrics = read_json(home / METRICS, METRICS_FORM)
-    table = home / STEERING
-    error = None
-    if table.is_file() and not metrics:
-        state = table.stat()
-        error = _error_in(table, state.st_mtime_ns, state.st_size)
-    return [
-        *error_facts(error),
-        *search_facts(read_search(home, record)),
-        *facts_of(command_of(record), record, metrics),
-    ]
+    """The key numbers of a run that is done, the same that its report shows."""
+    damage = Damage(home)
+    return _facts(record, _metrics(home, damage), _search(home, record, damage), damage)
 
 
-@lru_cache(maxsize=KEPT)
-def _error_in(table: Path, changed: int, size: int) -> SteeringError | None:
-    """The mean error of a table, kept until the file changes: lists ask for it again and again."""
-    series = read_series(table).get("")
-    return steering_error(series) if series else None
+def _has_page(home: Path) -> bool:
+    return (home / PAGE).is_file()
 
 
-def _report(home: Path, record: RunRecord) -> dict[str, Any]:
-    metrics = read_json(home / METRICS, METRICS_FORM)
-    training = read_training(home)
-    search = read_search(home, record)
-    views = [] if training else _drives(home, record, metrics)
+def _report(home: Path, record: RunRecord, damage: Damage) -> dict[str, Any]:
+    metrics = _metrics(home, damage)
+    training = read_training(home, damage)
+    search = _search(home, record, damage)
+    nothing: list[DriveView] = []
+    views = (
+        nothing if training else damage.read(RUN, nothing, _drives, home, record, metrics, damage)
+    )
     drives = [view.data() for view in views]
     pictures = _source_pictures(home)
     if pictures:
-        drives = [_of_pictures(home, pictures)]
-    command = command_of(record)
+        drives = [_of_pictures(home, pictures, damage)]
+    facts = _facts(record, metrics, search, damage)
     return {
         "format": FORMAT,
-        "command": command,
+        "command": command_of(record),
         "title": title_of(record, home),
         "started": str(record.get("started", "")),
         "command_line": " ".join(map(str, record.get("command", []))),
         "live": False,
-        "facts": [
-            *_errors(views, metrics),
-            *search_facts(search),
-            *facts_of(command, record, metrics),
-        ],
+        "damaged": damage.told,
+        "facts": facts,
         "drives": drives,
         "training": training,
         "search": search,
-        "runs": _runs(home),
+        "runs": damage.read(MANIFEST, [], _runs, home, damage),
         "pictures": [
             {"src": name, "title": title, "note": ""}
             for name, title in PICTURES.items()
@@ -157,10 +136,24 @@ def _report(home: Path, record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _errors(views: list[DriveView], metrics: Mapping[str, Any]) -> list[Fact]:
-    """How far the model is from the human, where the run itself did not measure it."""
-    errors = [view.error for view in views if view.error is not None]
-    return [] if metrics or len(errors) != 1 else error_facts(errors[0])
+def _metrics(home: Path, damage: Damage) -> Mapping[str, Any]:
+    return damage.read(METRICS, {}, read_json, home / METRICS, METRICS_FORM, damage.tell)
+
+
+def _search(home: Path, record: RunRecord, damage: Damage) -> dict[str, Any] | None:
+    nothing: dict[str, Any] | None = None
+    return damage.read(TRIAL_TABLE, nothing, read_search, home, record)
+
+
+def _facts(
+    record: RunRecord,
+    metrics: Mapping[str, Any],
+    search: Mapping[str, Any] | None,
+    damage: Damage,
+) -> list[Fact]:
+    nothing: list[Fact] = []
+    found = damage.read(RUN, nothing, facts_of, command_of(record), record, metrics)
+    return [*search_facts(search), *found]
 
 
 def _settings(record: RunRecord) -> dict[str, Any]:
@@ -172,31 +165,41 @@ def _plainly(value: Any) -> str:
 
 
 def _files(home: Path) -> list[dict[str, Any]]:
-    """The run's results, to be opened from the page."""
-    skipped = ("report.html", "report-data.js")
+    """The run's results, to be opened from the page; those of each recording in its own folder."""
+    skipped = (PAGE, "report-data.js")
+    inner = [each.parent for each in sorted(home.glob(f"*/{STEERING}")) if not _is_run(each.parent)]
     return [
-        {"src": quote(path.name), "name": path.name, "bytes": path.stat().st_size}
-        for path in sorted(home.iterdir())
+        {"src": quote(name), "name": name, "bytes": path.stat().st_size}
+        for folder in (home, *inner)
+        for path in sorted(folder.iterdir())
         if path.is_file() and path.name not in skipped and ".part" not in path.name
+        for name in [path.relative_to(home).as_posix()]
     ]
 
 
-def _drives(home: Path, record: RunRecord, metrics: Mapping[str, Any]) -> list[DriveView]:
+def _is_run(folder: Path) -> bool:
+    """Whether a folder is a run of its own, with its own report."""
+    return (folder / RUN).is_file()
+
+
+def _drives(
+    home: Path, record: RunRecord, metrics: Mapping[str, Any], damage: Damage
+) -> list[DriveView]:
     if (home / SIMULATION).is_file():
-        return _simulated(home, record, metrics)
+        return _simulated(home, record, metrics, damage)
     if command_of(record) == "evaluate-steering":
-        return _evaluated(home, record, metrics)
-    return _analysed(home, record)
+        return _evaluated(home, record, metrics, damage)
+    return _analysed(home, record, damage)
 
 
-def _analysed(home: Path, record: RunRecord) -> list[DriveView]:
+def _analysed(home: Path, record: RunRecord, damage: Damage) -> list[DriveView]:
     """Of `detect`, `predict-steering` and `annotate`: one video; of `compare`: nothing else."""
     if (home / IMAGES).is_dir() or (home / MANIFEST).is_file():
         return []
+    boxes = _boxes(home, damage)
+    series = _steering(home, damage)
     path = _video_of(home, record)
-    clock = read_clock(path, times=not (home / STEERING).is_file())
-    boxes = read_boxes(home / DETECTIONS) if (home / DETECTIONS).is_file() else None
-    series = read_series(home / STEERING).get("") if (home / STEERING).is_file() else None
+    clock = _clock(path, damage, times=series is None)
     times = clock.time_s if clock and len(clock.time_s) else None
     if series is not None:
         frames = _frames_of(series)
@@ -218,20 +221,46 @@ def _analysed(home: Path, record: RunRecord) -> list[DriveView]:
     return [view]
 
 
+def _boxes(home: Path, damage: Damage) -> Boxes | None:
+    path, nothing = home / DETECTIONS, cast(Boxes | None, None)
+    return damage.read(DETECTIONS, nothing, read_boxes, path) if path.is_file() else None
+
+
+def _steering(folder: Path, damage: Damage) -> Series | None:
+    path = folder / STEERING
+    drives: dict[str, Series] = {}
+    if path.is_file():
+        drives = damage.read(STEERING, drives, read_series, path)
+    return drives.get("")
+
+
 def _video_of(home: Path, record: RunRecord) -> Path | None:
-    """The annotated video: the one that the run names, else the only one there."""
-    named = record.get("results", {}).get("video")
-    if named and (path := home / Path(str(named)).name).is_file():
-        return path
+    """The annotated video: the one that the run names, else the only one there.
+
+    Where both fail it is the one that the run names.
+    """
+    name = record.get("results", {}).get("video")
+    named = home / Path(str(name)).name if name else None
+    if named and named.is_file():
+        return named
     found = sorted(path for path in home.glob("*.mp4") if ".part" not in path.name)
-    return found[0] if len(found) == 1 else None
+    return found[0] if len(found) == 1 else named
+
+
+def _clock(path: Path | None, damage: Damage, times: bool = False) -> VideoClock | None:
+    """The clock of a video that the run has; without it the report says why."""
+    clock = read_clock(path, times)
+    if path is not None and clock is None:
+        lacks = "cannot be read as a video" if path.is_file() else "is not in this folder any more"
+        damage.tell(f"{path.name} {lacks}: charts and tables are shown without it")
+    return clock
 
 
 def _ends(record: RunRecord) -> list[tuple[int, float]]:
+    """Number and seconds of the first and the last frame, where the run noted them."""
     ends = record.get("frames", {})
-    return [
-        (int(ends[e]["frame"]), float(ends[e]["time_s"])) for e in ("first", "last") if e in ends
-    ]
+    whole = [ends[e] for e in ("first", "last") if {"frame", "time_s"} <= set(ends.get(e, ()))]
+    return [(int(end["frame"]), float(end["time_s"])) for end in whole]
 
 
 def _frames_of(series: Series, first_s: float | None = None) -> Frames:
@@ -239,16 +268,18 @@ def _frames_of(series: Series, first_s: float | None = None) -> Frames:
     return Frames(series.frame, series.time_s, begin_s if first_s is None else first_s)
 
 
-def _evaluated(home: Path, record: RunRecord, metrics: Mapping[str, Any]) -> list[DriveView]:
+def _evaluated(
+    home: Path, record: RunRecord, metrics: Mapping[str, Any], damage: Damage
+) -> list[DriveView]:
     """Of `evaluate-steering`: each recording, with its own video where that still lies there."""
     names = list(metrics.get("recordings", {})) or [title_of(record, home)]
     sources = [str(each.get("path", "")) for each in record.get("inputs", [])][::2]
     views = []
     for number, name in enumerate(names):
         folder = home if len(names) == 1 else home / "_".join(_parts(name))
-        if not (folder / STEERING).is_file():
+        series = _steering(folder, damage)
+        if series is None:
             continue
-        series = read_series(folder / STEERING)[""]
         source = Path(sources[number]) if number < len(sources) else None
         view = DriveView(name, _frames_of(series, 0.0), _source_video(source, home))
         view.add_steering(series)
@@ -275,14 +306,16 @@ def _source_video(named: Path | None, home: Path) -> Video | None:
     return Video(quote(link), clock.width, clock.height, annotated=False) if clock else None
 
 
-def _simulated(home: Path, record: RunRecord, metrics: Mapping[str, Any]) -> list[DriveView]:
+def _simulated(
+    home: Path, record: RunRecord, metrics: Mapping[str, Any], damage: Damage
+) -> list[DriveView]:
     """Of `simulate`: each recording."""
     videos = [home / Path(str(each)).name for each in record.get("results", {}).get("videos", [])]
     drives = read_series(home / SIMULATION, by="recording")
     views = []
     for number, (name, series) in enumerate(drives.items()):
         path = videos[number] if len(videos) == len(drives) else None
-        clock = read_clock(path)
+        clock = _clock(path, damage)
         video = Video(quote(path.name), clock.width, clock.height) if path and clock else None
         view = DriveView(name, _frames_of(series), video)
         view.add_offset(series, float(metrics.get("limit_m", 1.0)))
@@ -291,10 +324,10 @@ def _simulated(home: Path, record: RunRecord, metrics: Mapping[str, Any]) -> lis
     return views
 
 
-def _runs(home: Path) -> list[dict[str, Any]]:
+def _runs(home: Path, damage: Damage) -> list[dict[str, Any]]:
     """The videos of a run over several, each with its own report."""
     runs = []
-    for entry in read_json(home / MANIFEST, MANIFEST_FORM).get("videos", []):
+    for entry in read_json(home / MANIFEST, MANIFEST_FORM, damage.tell).get("videos", []):
         results = entry.get("results", {})
         page = home / str(entry.get("folder")) / "report.html"
         runs.append(
@@ -317,9 +350,9 @@ def _source_pictures(home: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("*.jpg")) if folder.is_dir() else []
 
 
-def _of_pictures(home: Path, names: list[str]) -> dict[str, Any]:
+def _of_pictures(home: Path, names: list[str], damage: Damage) -> dict[str, Any]:
     """The drive of a source of pictures: no clock, a picture a frame."""
-    boxes = read_boxes(home / DETECTIONS) if (home / DETECTIONS).is_file() else None
+    boxes = _boxes(home, damage)
     frames = Frames(np.arange(len(names)), np.arange(len(names), dtype=np.float64), 0.0)
     view = DriveView(home.resolve().name, frames)
     if boxes is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,26 @@ Form = dict[str, Any] | list[Any] | type
 
 NUMBER, TEXT = float, str
 
+SHOWN = 40
+"""Characters of a wrong entry that are worth showing."""
+
+_WRONG = object()
 _COUNTS = ("frames", "frames_lost", "frames_with_boxes", "boxes", "tracks", "failed", "seconds")
 _SIDE: Form = {"name": TEXT, "seconds": NUMBER, "width": NUMBER, "height": NUMBER, "fps": NUMBER}
-_RESULTS: Form = {**dict.fromkeys(_COUNTS, NUMBER), "sides": [_SIDE]}
+_ERRORS: dict[str, Any] = {"n": NUMBER, "rmse_deg": NUMBER, "mae_deg": NUMBER, "baselines": {}}
+_RESULTS: Form = {
+    **dict.fromkeys(_COUNTS, NUMBER),
+    "video": TEXT,
+    "sides": [_SIDE],
+    "against_human": _ERRORS,
+    "validation": {},
+    "test": {},
+}
 _END: Form = {"frame": NUMBER, "time_s": NUMBER}
 RUN_FORM: Form = {
     "command": [TEXT],
-    "settings": {},
-    "inputs": [{}],
+    "settings": {"start": NUMBER},
+    "inputs": [{"path": TEXT}],
     "results": _RESULTS,
     "seconds": {"total": NUMBER},
     "frames": {"first": _END, "last": _END},
@@ -36,40 +48,70 @@ MANIFEST_FORM: Form = {
         {"folder": TEXT, "status": TEXT, "results": _RESULTS, "seconds": NUMBER},
     ],
 }
-METRICS_FORM: Form = {"recordings": {}, "limit_m": NUMBER}
+METRICS_FORM: Form = {**_ERRORS, "recordings": {}, "limit_m": NUMBER}
 
 
-def read_json(path: Path, form: Form) -> dict[str, Any]:
+_PICTURE: Form = {"name": TEXT, "title": TEXT, "note": TEXT}
+NOTES_FORM: Form = {
+    "epochs": NUMBER,
+    "loss_unit": TEXT,
+    "loss_note": TEXT,
+    "edges": [NUMBER],
+    "shares": {},
+    "worst": [_PICTURE],
+    "layers": [_PICTURE],
+}
+
+
+def read_json(path: Path, form: Form, tell: Callable[[str], None]) -> dict[str, Any]:
     """A JSON file's object without its empty entries; nothing where there is no such file.
 
+    Args:
+        path: of the file.
+        form: of its entries; one that is not of the form is left out.
+        tell: takes a line about each that is.
+
     Raises:
-        InputError: it cannot be read, or an entry is not of the form.
+        InputError: it cannot be read, or holds no object.
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}. Remove it, or run again") from error
-    checked: dict[str, Any] = _checked(found, form, path.name)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no text in UTF-8: it is damaged") from error
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path} is no JSON: it is damaged or cut short at line {error.lineno}"
+        ) from error
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: an object expected. Received: {_named(found)}")
+    checked: dict[str, Any] = _checked(found, form, path.name, tell)
     return checked
 
 
-def _checked(value: Any, form: Form, where: str) -> Any:
-    """The value without its empty entries, if it is of the form."""
+def _checked(value: Any, form: Form, where: str, tell: Callable[[str], None]) -> Any:
+    """The value without its empty and wrong entries; `_WRONG` if it is not of the form itself."""
     if isinstance(form, dict) and isinstance(value, dict):
-        return {
-            name: _checked(each, form[name], f"{where}: {name}") if name in form else each
+        entries = (
+            (name, _checked(each, form[name], f"{where}: {name}", tell) if name in form else each)
             for name, each in value.items()
             if each is not None or name not in form
-        }
+        )
+        return {name: each for name, each in entries if each is not _WRONG}
     if isinstance(form, list) and isinstance(value, list):
-        return [_checked(each, form[0], f"{where}, item {n}") for n, each in enumerate(value, 1)]
+        items = (
+            _checked(each, form[0], f"{where}, item {n}", tell) for n, each in enumerate(value, 1)
+        )
+        return [each for each in items if each is not _WRONG]
     if form is TEXT and isinstance(value, str):
         return value
     if form is NUMBER and type(value) in (int, float) and math.isfinite(value):
         return value
-    raise InputError(f"{where}: {_named(form)} expected. Received: {_named(value)}")
+    tell(f"{where}: {_named(form)} expected. Received: {_named(value)}")
+    return _WRONG
 
 
 def _named(value: Any) -> str:
@@ -80,7 +122,8 @@ def _named(value: Any) -> str:
         return "a list"
     if isinstance(value, type):
         return "a number" if value is NUMBER else "a text"
-    return json.dumps(value)
+    text = json.dumps(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def command_of(record: Mapping[str, Any]) -> str:

@@ -14,11 +14,11 @@ from typing import Any
 
 from drive.files import atomic
 from drive.render import palette
+from drive.report.folder import PAGE as REPORT
 from drive.report.folder import read_report
 from drive.runs import plain
 
 ASSETS = Path(__file__).resolve().parent / "assets"
-REPORT = "report.html"
 LIVE_DATA = "report-data.js"
 TEMPLATE, STYLE = "report.html", "report.css"
 PLACE = re.compile(r"<!--(title|style|data|scripts)-->")
@@ -56,7 +56,6 @@ def write_report(folder: str | Path, record: Mapping[str, Any] | None = None) ->
 
     Raises:
         MissingFileError: there is no such folder.
-        InputError: one of its tables is damaged.
     """
     home = Path(folder)
     path = write_page(home, read_report(home, record))

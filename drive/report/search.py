@@ -65,7 +65,8 @@ def _read(path: Path) -> tuple[list[str], list[dict[str, Any]]]:
             return names, [_trial(row, names) for row in table]
     except (OSError, KeyError, ValueError, TypeError, csv.Error) as error:
         raise InputError(
-            f"{path}: the trials of a search expected, {','.join(ABOUT)}; received: {error!r}"
+            f"{path} is cut short or not the table of a search's trials: a row has columns "
+            f"{','.join(ABOUT)} and what was searched"
         ) from error
 
 

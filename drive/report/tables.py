@@ -6,14 +6,17 @@ import csv
 import math
 import sys
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from drive.errors import InputError
+from drive.wording import counted
 
 BOX = ("x1", "y1", "x2", "y2")
+SHOWN_COLUMNS, LONGEST_NAME = 10, 20
 LAST_FRAME = 10_000_000
 """Four days of video: a larger number is a mistake, and would fill the memory with frames."""
 
@@ -108,9 +111,14 @@ def _read(
         with path.open(newline="", encoding="utf-8") as file:
             rows = csv.reader(file)
             header = next(rows, [])
+            if not header:
+                raise InputError(
+                    f"{path} is empty. Expected a table with columns {_listed(needed)}"
+                )
             if missing := [name for name in (*needed, *texts) if name not in header]:
-                received = ", ".join(header)
-                raise InputError(f"{path}: a column {missing[0]} expected. Received: {received}")
+                raise InputError(
+                    f"{path}: a column {missing[0]} expected. Received: {_listed(header)}"
+                )
             words: dict[str, list[str]] = {name: [] for name in texts}
             numbers = {name: array("d") for name in header if name not in texts}
             add_word = [(header.index(name), found.append) for name, found in words.items()]
@@ -125,10 +133,15 @@ def _read(
         raise
     except IndexError as error:
         raise InputError(
-            f"{path}, line {rows.line_num}: {len(header)} cells expected. Received: {len(row)}"
+            f"{path}, line {rows.line_num}: {counted(len(header), 'cell')} expected. "
+            f"Received: {len(row)}. Is the file cut short?"
         ) from error
-    except (OSError, UnicodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read as a table: {error}") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no text in UTF-8. Expected a table, a CSV") from error
+    except csv.Error as error:
+        raise InputError(f"{path}, line {rows.line_num}, is no row of a CSV: {error}") from error
     except ValueError as error:
         raise InputError(
             f"{path}, line {rows.line_num}: a number expected. Received: {cell!r}"
@@ -137,6 +150,12 @@ def _read(
     _check_range(path, "frame", columns["frame"], 0, LAST_FRAME)
     _check_range(path, "time_s", columns["time_s"], -sys.float_info.max, sys.float_info.max)
     return words, columns
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first names of columns; bytes that are no table may make a long one."""
+    more = ", ..." if len(names) > SHOWN_COLUMNS else ""
+    return ", ".join(name[:LONGEST_NAME] for name in names[:SHOWN_COLUMNS]) + more
 
 
 def _check_range(path: Path, name: str, values: np.ndarray, least: float, most: float) -> None:

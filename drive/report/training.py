@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -16,10 +15,11 @@ from urllib.parse import quote
 
 import numpy as np
 
-from drive.errors import InputError
 from drive.files import atomic
 from drive.history import EpochResult, read_history
 from drive.report.columns import CLOCK, column
+from drive.report.damage import Damage
+from drive.report.json_files import NOTES_FORM, read_json
 from drive.report.tables import read_series
 from drive.runs import write_json
 
@@ -47,6 +47,7 @@ class Notes:
     Attributes:
         epochs: how many were asked for.
         loss_unit: of the loss, where it has one.
+        loss_note: why the training loss and the validation loss are not alike, where it is known.
         edges: of the bins in which the angles are counted.
         shares: of the angles in each bin, by what they are angles of.
         worst: the frames with the largest errors.
@@ -55,6 +56,7 @@ class Notes:
 
     epochs: int | None = None
     loss_unit: str = ""
+    loss_note: str = ""
     edges: list[float] = field(default_factory=list)
     shares: dict[str, list[float]] = field(default_factory=dict)
     worst: list[NotedPicture] = field(default_factory=list)
@@ -90,36 +92,48 @@ def write_predictions(path: Path, drives: Mapping[str, tuple[np.ndarray, ...]]) 
                 rows.writerow([name, int(frame), f"{time_s:.6f}", f"{angle:.4f}", f"{truth:.4f}"])
 
 
-def read_training(folder: Path) -> dict[str, Any] | None:
-    """The training in a folder as JSON; None where none was begun there."""
+def read_training(folder: Path, damage: Damage) -> dict[str, Any] | None:
+    """The training in a folder as JSON; None where none was begun there.
+
+    Args:
+        folder: of the run.
+        damage: is told of the files that cannot be read; their parts are left out.
+    """
     homes = {"": folder} | {
         home.name: home for home in sorted(folder.glob("member*"), key=_number) if home.is_dir()
     }
+    paths = {name: path for name, home in homes.items() if (path := home / HISTORY).is_file()}
+    found = {name: damage.read(HISTORY, None, read_history, path) for name, path in paths.items()}
     histories = [
-        {"name": name, "rows": [_row(row) for row in read_history(path)]}
-        for name, home in homes.items()
-        if (path := home / HISTORY).is_file()
+        {"name": name, "rows": [_row(row) for row in rows]}
+        for name, rows in found.items()
+        if rows is not None
     ]
-    notes = _read_notes(folder)
-    if not histories and notes is None:
+    notes = damage.read(NOTES, None, _read_notes, folder, damage)
+    if not paths and notes is None:
         return None
     notes = notes or {}
-    shares = notes.get("shares") or {}
+    predictions = folder / PREDICTIONS
     return {
         "epochs": notes.get("epochs"),
         "histories": histories,
         "loss_unit": notes.get("loss_unit", ""),
-        "distribution": {
-            "edges": notes["edges"],
-            "series": [{"name": name, "shares": each} for name, each in shares.items()],
-        }
-        if shares
-        else None,
-        "predictions": _predictions(folder / PREDICTIONS),
-        "worst": _pictures(notes.get("worst", [])),
-        "layers": _pictures(notes.get("layers", [])),
+        "loss_note": notes.get("loss_note", ""),
+        "distribution": damage.read(NOTES, None, _distribution, notes),
+        "predictions": damage.read(PREDICTIONS, None, _predictions, predictions),
+        "worst": damage.read(NOTES, [], _pictures, notes.get("worst", [])),
+        "layers": damage.read(NOTES, [], _pictures, notes.get("layers", [])),
         "updated": max((_changed(home / HISTORY) for home in homes.values()), default=0.0),
     }
+
+
+def _distribution(notes: Mapping[str, Any]) -> dict[str, Any] | None:
+    """How often each angle occurs; None where that was not noted."""
+    shares = notes.get("shares")
+    if not shares:
+        return None
+    series = [{"name": name, "shares": list(each)} for name, each in shares.items()]
+    return {"edges": list(notes["edges"]), "series": series}
 
 
 def _row(row: EpochResult) -> list[float | None]:
@@ -136,17 +150,9 @@ def _changed(path: Path) -> float:
     return path.stat().st_mtime if path.is_file() else 0.0
 
 
-def _read_notes(folder: Path) -> dict[str, Any] | None:
+def _read_notes(folder: Path, damage: Damage) -> dict[str, Any] | None:
     path = folder / FILES / NOTES
-    if not path.is_file():
-        return None
-    try:
-        notes = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path} cannot be read: {error}. Remove it, and make the report again"
-        ) from error
-    return notes if isinstance(notes, dict) else None
+    return read_json(path, NOTES_FORM, damage.tell) if path.is_file() else None
 
 
 def _pictures(noted: list[dict[str, str]]) -> list[dict[str, str]]:

@@ -22,9 +22,13 @@ from drive.progress import Progress, no_progress
 from drive.steering.ensemble import measure_members, spread_deg
 from drive.steering.predict import SteeringModel
 from drive.steering.preprocess import preprocess
+from drive.wording import counted
 
 BATCH = 32
 PERSISTENCE_S = 1.0
+OLDEST_S = 2.0
+"""What is older than this, because frames in between were left out, is not "one second ago"."""
+
 TIME_TOLERANCE_S = 0.001
 """Timestamps are rounded to milliseconds in places: one second ago may lie 0.999 s back."""
 
@@ -81,7 +85,8 @@ def evaluate(drives: Sequence[Answers], training_mean_deg: float | None = None) 
 
     Returns:
         `n`; `rmse_deg`; `mae_deg`; `explained_variance`, 1 - Var(truth - prediction) / Var(truth);
-        `jitter_deg`, the mean absolute change of the prediction from one frame to the next;
+        `jitter_deg`, the mean absolute change of the prediction from one frame to the next, not
+        across frames that were left out;
         `truth_jitter_deg`, the same of the human; `prediction_spread_deg` and `truth_spread_deg`,
         standard deviations; `baselines`, the RMSE in degrees of always `zero`, always the `mean`,
         and `persistence_1s`, the human's angle one second ago. None where not defined. For an
@@ -101,8 +106,8 @@ def evaluate(drives: Sequence[Answers], training_mean_deg: float | None = None) 
         "rmse_deg": _rms(angle - truth),
         "mae_deg": float(np.mean(np.abs(angle - truth))),
         "explained_variance": 1 - float(np.var(truth - angle)) / variance if variance else None,
-        "jitter_deg": _jitter([drive.angle_deg for drive in drives]),
-        "truth_jitter_deg": _jitter([drive.truth_deg for drive in drives]),
+        "jitter_deg": _jitter([_changes(drive, drive.angle_deg) for drive in drives]),
+        "truth_jitter_deg": _jitter([_changes(drive, drive.truth_deg) for drive in drives]),
         "prediction_spread_deg": float(np.std(angle)),
         "truth_spread_deg": math.sqrt(variance),
         "baselines": {
@@ -232,6 +237,26 @@ def as_table(results: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def in_one_line(metrics: Mapping[str, Any], mean_of: str) -> str:
+    """The model beside the baselines in a sentence.
+
+    Args:
+        metrics: from `evaluate`.
+        mean_of: what the baseline `mean` is the mean of.
+    """
+    zero, mean, ago = (_cell(metrics["baselines"][name]) for name in BASELINES)
+    return (
+        f"{counted(metrics['n'], 'frame')} compared with the human: mean absolute error "
+        f"{metrics['mae_deg']:.3f}, RMSE {metrics['rmse_deg']:.3f} degrees (RMSE of always zero "
+        f"{zero}, of the mean of {mean_of} {mean}, of the angle one second ago {ago})"
+    )
+
+
+def name_of_mean(training_mean_deg: float | None) -> str:
+    """What the baseline `mean` is the mean of, in words; see `evaluate`."""
+    return "the recording itself" if training_mean_deg is None else "the training data"
+
+
 def _cell(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
@@ -243,17 +268,30 @@ def _mean(truth_deg: np.ndarray, training_mean_deg: float | None) -> float:
 
 
 def _persistence_errors(drive: Answers) -> np.ndarray:
-    """Truth minus the newest truth at least one second old; frames without one are left out."""
+    """Truth minus the newest truth at least one second old; frames without one are left out.
+
+    Behind a gap there is none: what was steered before it is older than `OLDEST_S`.
+    """
     ago = drive.time_s - PERSISTENCE_S + TIME_TOLERANCE_S
     newest = np.searchsorted(drive.time_s, ago, side="right") - 1
-    known = newest >= 0
+    known = (newest >= 0) & (drive.time_s - drive.time_s[newest] <= OLDEST_S)
     truth = drive.truth_deg.astype(np.float64)
     return truth[known] - truth[newest[known]]
 
 
-def _jitter(drives: Sequence[np.ndarray]) -> float | None:
-    changes = np.concatenate([np.abs(np.diff(angles.astype(np.float64))) for angles in drives])
-    return float(np.mean(changes)) if len(changes) else None
+def _changes(drive: Answers, angle_deg: np.ndarray) -> np.ndarray:
+    """Absolute changes of an angle from each frame to the next, but not to one behind a gap.
+
+    The usual distance is the median one: a recording may have an angle for every second frame.
+    """
+    steps = np.diff(drive.frame_index)
+    changes = np.abs(np.diff(angle_deg.astype(np.float64)))
+    return changes[steps <= np.median(steps)] if len(steps) else changes
+
+
+def _jitter(changes: Sequence[np.ndarray]) -> float | None:
+    together = np.concatenate(changes)
+    return float(np.mean(together)) if len(together) else None
 
 
 def _rms(error: np.ndarray) -> float:

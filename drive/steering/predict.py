@@ -55,9 +55,11 @@ class SteeringModel:
         self.metadata = dict(engine.metadata if metadata is None else metadata)
         shape = (INPUT_HEIGHT, INPUT_WIDTH, 3)
         if engine.input_shape[1:] != shape or self.metadata.get("network", NETWORK) != NETWORK:
+            held = self.metadata.get("network", f"one for pictures of {engine.input_shape[1:]}")
             raise WeightsError(
-                f"A steering network takes pictures of shape {shape}. Received: one for "
-                f"{self.metadata.get('network', 'something else')}, {engine.input_shape[1:]}"
+                f"a steering network expected, as train-steering writes it (model.onnx, "
+                f"model.keras); received: {held}. Name one with --weights (annotate: "
+                "--steering-weights), or leave the option out for the one that ships"
             )
         self.crop = RoadCrop.parse(self.metadata.get("crop", str(ROAD)))
         self.curvature = read_target(self.metadata)
@@ -163,11 +165,15 @@ def load_steering(
         )
     path = Path(model) if model else usual_form(DEFAULT_MODEL, engine)
     runtime = load_engine(path, engine, threads, build_from_metadata)
+    metadata: Mapping[str, str] | None = None
     if path.suffix.lower() == ".keras":
         from drive.steering.model_file import read_notes
 
-        return SteeringModel(runtime, read_notes(path))
-    return SteeringModel(runtime)
+        metadata = read_notes(path)
+    try:
+        return SteeringModel(runtime, metadata)
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from None
 
 
 def build_from_metadata(metadata: dict[str, str]) -> keras.Model:

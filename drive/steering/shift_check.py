@@ -16,6 +16,7 @@ import numpy as np
 
 from drive.errors import InputError
 from drive.progress import Progress, no_progress
+from drive.wording import counted
 
 THRESHOLD = 0.1
 """From which value of the mask a pixel is salient: about a tenth of them are."""
@@ -226,8 +227,9 @@ def in_one_line(report: dict[str, Any]) -> str:
 
 def frames_in_words(report: dict[str, Any]) -> str:
     """What the numbers of the check are means of; `frames_seen` says of how many frames."""
-    of_all = f" of {report['frames_seen']}" if "frames_seen" in report else ""
-    return f"mean of {report['frames']}{of_all} frames, evenly spread, and both directions"
+    seen = report.get("frames_seen", report["frames"])
+    of_all = f"{report['frames']} of " if "frames_seen" in report else ""
+    return f"mean of {of_all}{counted(seen, 'frame')}, evenly spread, and both directions"
 
 
 def in_words(report: dict[str, Any]) -> Sequence[str]:

@@ -14,6 +14,7 @@ import numpy as np
 from drive.errors import InputError
 from drive.frames.recording import Recording
 from drive.steering.cache import CachedDrive
+from drive.wording import counted
 
 GAP_S = 5.0
 """Seconds left out between the parts where they come from one drive."""
@@ -118,8 +119,8 @@ def split_by_time(
     test = np.flatnonzero(good & (drive.time_s > end + gap_s) & bool(test_share))
     if not len(training) or not len(validation) or (test_share and not len(test)):
         raise InputError(
-            f"{drive.name} lasts {last - first:.1f} s ({int(good.sum())} frames): too short to "
-            f"validate on {share:g} of it"
+            f"{drive.name} lasts {last - first:.1f} s ({counted(int(good.sum()), 'frame')}): too "
+            f"short to validate on {share:g} of it"
             + (f" and to test on {test_share:g}" if test_share else "")
             + f" with a gap of {gap_s:g} s"
             + (" and without what is marked as bad" if drive.bad else "")
@@ -128,6 +129,17 @@ def split_by_time(
         )
     parts = [Part(drive, test)] if test_share else []
     return Split([Part(drive, training)], [Part(drive, validation)], parts)
+
+
+def gap_before(part: Part, split: Split) -> int:
+    """How many frames of its drive lie between a part and the one before it, marked ones apart."""
+    parts = [*split.training, *split.validation, *split.test]
+    ends = [
+        int(other.rows[-1])
+        for other in parts
+        if other.drive.name == part.drive.name and other.rows[-1] < part.rows[0]
+    ]
+    return int(part.drive.good[max(ends) + 1 : part.rows[0]].sum()) if ends else 0
 
 
 def refuse_doubled(recordings: Sequence[Recording]) -> None:
@@ -199,7 +211,7 @@ def _named_twice(tested: Sequence[str], validation: str) -> str:
 
 
 def _received(drives: Sequence[CachedDrive]) -> str:
-    return f"Received {len(drives)} drives: {', '.join(drive.name for drive in drives)}"
+    return f"Received {counted(len(drives), 'drive')}: {', '.join(drive.name for drive in drives)}"
 
 
 def _has_strides(drive: CachedDrive) -> bool:

@@ -124,7 +124,7 @@ def test_empty_boxes_and_missing_pictures_are_counted(tmp_path: Path, picture: C
     assert (data.counts["boxes_empty"], data.counts["images_missing"]) == (1, 1)
     assert data.counts["boxes"] == 1
     assert data.summary() == (
-        "1 pictures with 1 boxes; left out: 1 images missing, 1 images unreadable, 1 boxes empty"
+        "1 picture with 1 box; left out: 1 picture missing, 1 picture unreadable, 1 box empty"
     )
 
 
@@ -211,7 +211,7 @@ def test_boxes_that_stick_out_are_cut_and_counted(yolo: Callable) -> None:
     data = read_dataset(folder)
     np.testing.assert_allclose(data.images[0].boxes[0], [0, 15, 16, 45], atol=1e-4)
     assert data.summary() == (
-        "1 pictures with 2 boxes; 1 boxes cut at the picture's edge; left out: 1 boxes empty"
+        "1 picture with 2 boxes; 1 box cut at the picture's edge; left out: 1 box empty"
     )
 
 
@@ -240,7 +240,7 @@ def test_pictures_without_a_label_file_are_empty_and_counted(
     picture("images/b.png")
     data = read_dataset(folder)
     assert [len(image.boxes) for image in data.images] == [1, 0]
-    assert "1 without a label file count as empty" in data.summary()
+    assert "1 picture without a label file, counted as empty" in data.summary()
     (tmp_path / "labels/a.txt").unlink()
     with pytest.raises(InputError, match=r"2 pictures, 2 of them without a label file"):
         read_dataset(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import av
@@ -122,3 +123,46 @@ def test_the_command_leaves_nothing_for_a_missing_video(
     assert main(["compare", str(a), str(missing), "--out", str(tmp_path / "out")]) == 2
     assert "none.mp4" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def make_run(folder: Path, colour: tuple[int, int, int], first_s: float, source: str) -> Path:
+    """A second of a run's video, as of a source of which it shows what begins at `first_s`."""
+    folder.mkdir()
+    video = make_video(folder / "v.mp4", colour)
+    record = {
+        "results": {"video": str(video)},
+        "inputs": [{"path": f"{source}.mp4", "sha256": source}],
+        "frames": {"first": {"frame": 0, "time_s": first_s}},
+    }
+    (folder / "run.json").write_text(json.dumps(record))
+    return video
+
+
+@pytest.mark.parametrize(
+    ("first_s", "source", "seconds", "said"),
+    [
+        (0.6, "drive", 0.4, "side by side is what both show of drive.mp4: 0.6 to 1.0 s"),
+        (0.0, "drive", 1.0, ""),
+        (7.0, "drive", 1.0, "warning: no moment of drive.mp4 is in both: A shows 0.0 to 1.0 s, B"),
+        (0.6, "other", 1.0, "warning: A is of drive.mp4 and B of another source, other.mp4: "),
+    ],
+)
+def test_two_excerpts_of_a_source_are_in_step(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    first_s: float,
+    source: str,
+    seconds: float,
+    said: str,
+) -> None:
+    a = make_run(tmp_path / "a", RED, 0.0, "drive")
+    b = make_run(tmp_path / "b", GREEN, first_s, source)
+    out = tmp_path / "out"
+    assert main(["compare", str(a), str(b), "--height", "72", "--out", str(out)]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == (2 if said else 1) and lines[0].startswith(said)
+    frames = decode(out / "side_by_side.mp4")
+    assert len(frames) == round(10 * seconds)
+    assert frames[-1][-60:-10, 20:100].min() > 220  # the white last frame of A
+    if seconds < 1:
+        assert np.abs(frames[-1][-60:-10, -100:-20].mean(axis=(0, 1)) - GREEN).max() < 15

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from drive.report import LiveReport, write_report
+from drive.report.training import Notes
 from drive.sinks import DETECTION_COLUMNS, STEERING_COLUMNS
 from tests.conftest import VideoMaker
 
@@ -482,3 +483,26 @@ def test_pictures_are_a_gallery(make_pictures: Path, open_page: Open) -> None:
     row = browser.execute_script("return document.querySelector('.tables .rows .row').textContent")
     assert row.startswith("b é.jpg")
     assert complaints(browser) == []
+
+
+def test_the_videos_of_a_run_are_listed_with_their_facts_in_words(
+    tmp_path: Path, open_page: Open
+) -> None:
+    video = {"folder": "a", "status": "done", "results": {"frames": 30}, "seconds": 12.0}
+    (tmp_path / "manifest.json").write_text(json.dumps({"videos": [video]}))
+    (tmp_path / "metrics.json").write_text("{")
+    browser = open_page(write_report(tmp_path))
+    text = browser.find_element("tag name", "main").text
+    assert "frames 30, took 12.0 s" in text
+    assert "metrics.json is no JSON: it is damaged or cut short at line 1" in text
+
+
+def test_the_loss_chart_says_why_the_training_loss_is_the_higher_one(
+    tmp_path: Path, open_page: Open
+) -> None:
+    Notes(epochs=1, loss_note="Learnt from augmented pictures").write(tmp_path)
+    (tmp_path / "history.csv").write_text(
+        "epoch,loss,val_loss,learning_rate,seconds\n1,9,1,0.1,1\n"
+    )
+    browser = open_page(write_report(tmp_path))
+    assert "Learnt from augmented pictures" in browser.find_element("tag name", "body").text

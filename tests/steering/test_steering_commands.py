@@ -15,6 +15,7 @@ from drive.commands import train_steering as train_command
 from drive.commands._common import Context
 from drive.commands._training_report import warn_of_uselessness
 from drive.engine import load_engine
+from drive.report import read_report
 from drive.steering import train
 from drive.steering.model_file import describe, save_trained
 from drive.steering.network import build_network
@@ -84,9 +85,9 @@ def test_evaluation_says_which_frames_are_left_out_and_why(
     (folder / "epoch01_steering.csv").write_text(f"frame,wheel\n{rows}\n")
     assert main(["evaluate-steering", str(folder), "--out", str(out), "--quiet"]) == 0
     said = capsys.readouterr().err
-    assert "holes/epoch01: 2 frames are left out: the CSV has no row for them" in said
-    assert "1 rows of the CSV have no angle: their frames are left out" in said
-    assert "3 rows of the CSV are left out: the video has no frame for them" in said
+    assert "holes/epoch01: 2 frames without a row in the CSV are left out" in said
+    assert "1 row of the CSV without an angle is left out" in said
+    assert "3 rows of the CSV without a frame in the video are left out" in said
     assert "damaged" not in said
     counts = json.loads((out / "run.json").read_text())["counts"]
     assert counts["frames_read"] == 17
@@ -257,3 +258,43 @@ def test_a_stopped_training_is_not_overwritten_unasked(
     (tmp_path / "history.csv").write_text("epoch\n")
     assert main(["train-steering", str(recording), "--out", str(tmp_path)]) == 2
     assert "exists already" in capsys.readouterr().err
+
+
+def test_a_training_says_what_is_left_out_and_why_its_losses_differ(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    rows = recording / "epoch01_steering.csv"
+    text = rows.read_text().splitlines()
+    rows.write_text("\n".join([*text[:3], text[3].rsplit(",", 1)[0] + ",", *text[4:]]) + "\n")
+    options = [
+        "--epochs",
+        "1",
+        "--batch",
+        "64",
+        "--validation",
+        "0.2",
+        "--out",
+        str(tmp_path / "a"),
+    ]
+    assert main(["train-steering", str(recording), *options]) == 0
+    said = capsys.readouterr().err
+    assert "town/epoch01: 1 row of the CSV without an angle is left out" in said
+    assert "behind a gap of 100 frames left out" in said
+    note = read_report(tmp_path / "a")["training"]["loss_note"]
+    assert "augmented and balanced" in note and "training loss may lie far above" in note
+    assert note not in said
+
+
+def test_the_files_of_every_recording_are_listed(
+    make_recording: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    folders, out = [make_recording(name, frames=4) for name in ("a", "b")], tmp_path / "out"
+    assert main(["evaluate-steering", *map(str, folders), "--out", str(out), "--json"]) == 0
+    done = capsys.readouterr()
+    assert f"7 files, metrics, tables and plots -> {out}" in done.err
+    files = json.loads(done.out.splitlines()[-1])["recordings"]
+    listed = {file["name"] for file in read_report(out)["files"]}
+    for name in ("a", "b"):
+        paths = [Path(path) for path in files[f"{name}/epoch01"].values()]
+        assert len(paths) == 3 and all(path.is_file() for path in paths)
+        assert {path.relative_to(out).as_posix() for path in paths} <= listed

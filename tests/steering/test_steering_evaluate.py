@@ -102,3 +102,18 @@ def test_drives_in_one_row_keep_time_ascending() -> None:
 def test_nothing_to_measure_is_refused() -> None:
     with pytest.raises(InputError, match="at least one"):
         answers([], [])
+
+
+def test_nothing_is_measured_across_frames_that_were_left_out() -> None:
+    frames = np.array([0, 1, 2, 7, 8])  # 3 to 6 are marked as bad
+    angle, truth = np.array([0.0, 1, 2, 90, 91]), np.array([0.0, 2, 4, 50, 52])
+    drive = Answers("d", frames, frames * 0.5, angle, truth)
+    metrics = evaluate([drive])
+    assert metrics["jitter_deg"] == 1
+    assert metrics["truth_jitter_deg"] == 2
+    assert metrics["baselines"]["persistence_1s"] == 4  # of frame 2 alone
+
+
+def test_a_drive_with_an_angle_every_third_frame_has_a_jitter() -> None:
+    drive = Answers("d", np.arange(4) * 3, np.arange(4.0), np.arange(4.0), np.zeros(4))
+    assert evaluate([drive])["jitter_deg"] == 1

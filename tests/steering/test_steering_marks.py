@@ -82,7 +82,8 @@ def test_training_reads_fewer_frames_and_gets_them_back_without_decoding(
     make_recording: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = make_recording("town", np.sin(np.arange(200) / 9), fps=20)
-    before = read(folder)[0]
+    before, _, said = read(folder)
+    assert "validation: town/epoch01 (60 frames, behind a gap of 100 frames left out" in said[-1]
     monkeypatch.setattr(Recording, "frames", lambda *_, **__: pytest.fail("decoded again"))
     add_mark(folder, MARK)
     split, counts, said = read(folder)

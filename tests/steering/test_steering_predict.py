@@ -60,8 +60,12 @@ def test_the_crop_of_the_model_is_used() -> None:
 def test_another_network_is_refused() -> None:
     with pytest.raises(WeightsError, match="tiny-yolo"):
         SteeringModel(EngineOfBrightness({"network": "tiny-yolo"}))
-    with pytest.raises(WeightsError, match="shape"):
+    with pytest.raises(WeightsError, match="one for pictures of"):
         SteeringModel(EngineOfBrightness({}, channels=1))
+    detector = DEFAULT_MODEL.with_name("tiny-yolo-drive.onnx")
+    with pytest.raises(WeightsError, match="received: tiny-yolo-drive") as refusal:
+        load_steering(detector)
+    assert str(refusal.value).startswith(f"{detector}: ") and "--weights" in str(refusal.value)
 
 
 def test_a_missing_model_is_said() -> None:

@@ -228,7 +228,7 @@ def test_only_training_drives_get_their_side_cameras(
     assert [len(part.drive.sides) for part in split.validation] == [0]
     assert context.record.counts["side_cameras"] == {"two/epoch01 (left)": 6}
     assert context.record.counts["side_frames_missing"] == 2
-    assert "2 frames to train on lack theirs" in capsys.readouterr().err
+    assert "frames to train on without theirs: 2" in capsys.readouterr().err
     without = split_of(folder, cache, "--no-side-cameras")[1]
     assert [len(part.drive.sides) for part in without.training] == [0]
     assert fingerprint(without) != fingerprint(split)

@@ -104,12 +104,14 @@ def test_the_picture_shows_the_smoothed_angle_and_says_how_late_it_is() -> None:
     assert -8 < result.smoothed_deg < -4
     assert result.header is not None and "0.25 s late" in result.header
     plain = replace(result, angle_deg=result.smoothed_deg, smoothed_deg=None)
-    overlay = Overlay(320, 180)
-    shown, expected = (
-        draw(overlay, replace(each, frame=Frame(0, 0.0, frames[0].image.copy())))
-        for each in (result, plain)
+    overlay, image = Overlay(320, 180), frames[0].image
+    shown, called_model = (
+        draw(overlay, replace(each, frame=Frame(0, 0.0, image.copy()))) for each in (result, plain)
     )
+    header, smoothed_deg = result.header, result.smoothed_deg
+    expected = overlay.draw(image.copy(), smoothed_deg=smoothed_deg, header=header)
     np.testing.assert_array_equal(shown, expected)
+    assert (shown != called_model).any()  # it says "smoothed"
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

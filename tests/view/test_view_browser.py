@@ -194,11 +194,11 @@ def test_pictures_are_compared_too(page: Page, results: Results) -> None:
     assert page.complaints() == []
 
 
-def test_a_run_whose_report_cannot_be_made_shows_its_files(page: Page, results: Results) -> None:
+def test_a_damaged_table_is_named_over_the_rest_of_the_report(page: Page, results: Results) -> None:
     (results.root / "001-annotate" / "steering.csv").write_text("frame\nno number\n")
-    page.open("/run/001-annotate", "document.querySelector('#plain li')")
-    assert "epoch01_front.mp4" in "".join(page.texts("#plain li"))
-    assert "cannot be made" in "".join(page.texts("#problem"))
+    page.open("/run/001-annotate", "document.querySelector('.damaged')")
+    assert page.texts(".damaged") == ["steering.csv: a column time_s expected. Received: frame"]
+    assert page.texts("video") and page.texts("#problem") == [""]
     assert page.complaints() == []
 
 

@@ -30,7 +30,7 @@
       this.screen = element("div", { class: "screen" });
       this.root.append(this.screen);
       if (drive.video) this._openVideo(base + drive.video.src);
-      else this._sayNoVideo("No video was written with this run. Charts and tables stand on its clock.");
+      else this._sayNoVideo("No video to show. Charts and tables stand on its clock.");
       this.root.append(this._controls());
       this._tick = this._tick.bind(this);
       this._frame = requestAnimationFrame(this._tick);

@@ -27,6 +27,7 @@
       this._range = null;
       root.classList.add("drive-report");
       if (heading) root.append(this._heading());
+      root.append(...(data.damaged || []).map((text) => element("p", { class: "damaged", role: "note" }, text)));
       this.body = element("div", { class: "drive" });
       root.append(this.body);
       this.goesOn = data.training ? new DriveReport.Training(data, base) : data.search ? new DriveReport.Search(data, base) : null;
@@ -201,7 +202,7 @@
       const row = (run) => element("tr", { class: run.status },
         element("th", { scope: "row" }, run.src ? element("a", { href: this.base + run.src }, run.title) : run.title),
         element("td", {}, run.status, run.reason ? element("small", {}, ` ${run.reason}`) : null),
-        element("td", {}, run.facts.map((fact) => `${fact.value} ${fact.label}`).join(", ")));
+        element("td", {}, run.facts.map((fact) => `${fact.label} ${fact.value}`).join(", ")));
       return element("section", { class: "runs wide" }, element("table", {}, element("tbody", {}, ...this.data.runs.map(row))));
     }
 

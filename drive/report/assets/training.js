@@ -163,9 +163,10 @@
 
   function lossWords(training) {
     const rows = training.histories.flatMap((history) => history.rows).filter((row) => row[VALIDATION] !== null);
-    if (!rows.length) return training.loss_unit;
+    const note = training.loss_note ? `. ${training.loss_note}` : "";
+    if (!rows.length) return `${training.loss_unit}${note}`;
     const best = rows.reduce((a, b) => (b[VALIDATION] < a[VALIDATION] ? b : a));
-    return `${training.loss_unit ? `${training.loss_unit}; ` : ""}lowest validation ${number(best[VALIDATION], "", 3)} in epoch ${best[EPOCH]}`;
+    return `${training.loss_unit ? `${training.loss_unit}; ` : ""}lowest validation ${number(best[VALIDATION], "", 3)} in epoch ${best[EPOCH]}${note}`;
   }
 
   function rateOption(training) {

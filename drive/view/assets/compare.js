@@ -54,7 +54,7 @@
         element("b", {}, (report && report.command) || "run"), stateBadge(data.state)),
       element("h2", {}, element("a", { href: `/run/${encoded(data.run)}` }, title)),
       element("p", { class: "soft" }, element("span", { class: "name" }, data.run || "this folder")),
-      data.error ? element("p", { class: "problem" }, data.error) : null, facts);
+      ...[data.error, ...((report && report.damaged) || [])].filter(Boolean).map((text) => element("p", { class: "problem" }, text)), facts);
   }
 
   // Videos and curves
