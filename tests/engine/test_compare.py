@@ -74,6 +74,8 @@ def test_answers_that_hardly_vary_are_held_against_their_usual_spread_and_told()
     assert (known.share, known.accepted) == (pytest.approx(0.5 / 5), True)
     assert known.hardly_varies
     assert known.spread == pytest.approx(np.std([0, 0, 1, 2]))
+    little = compare(Fixed(), Fixed(0.5, 0.5), near, rounded=True, usual_spread=4.0)
+    assert (little.hardly_varies, little.accepted) == (True, False)  # 0.8 is less than a quarter
     unknown = compare(Fixed(), Fixed(0.5, 0.5), near, rounded=True)
     assert (unknown.hardly_varies, unknown.accepted) == (False, False)
 
