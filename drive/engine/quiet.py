@@ -1,12 +1,14 @@
-"""Loading Keras without TensorFlow's start-up notes.
+"""Keras without TensorFlow's notes.
 
 TensorFlow writes about processor features and CUDA to the process's standard error before it reads
-its own log level. Users of a laptop cannot act upon any of it.
+its own log level, and warns of retraced functions where several networks are trained in turn. Users
+of a laptop cannot act upon any of it.
 """
 
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -24,6 +26,7 @@ def load_keras() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", ERRORS_ONLY)
     with silent_stderr():
         importlib.import_module("keras")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 @contextmanager

@@ -9,7 +9,9 @@ import sys
 def test_loading_keras_is_silent() -> None:
     code = (
         "import sys; from drive.engine.quiet import load_keras; load_keras();"
-        "import keras; keras.layers.Dense(1)(keras.Input((2,))); sys.stderr.write('mine')"
+        "import keras; keras.layers.Dense(1)(keras.Input((2,)));"
+        "import logging; logging.getLogger('tensorflow').warning('retracing');"
+        "sys.stderr.write('mine')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == "mine"
