@@ -8,6 +8,8 @@
   const LOG_FROM = 20; // highest over lowest loss from which on the axis is logarithmic
   const LARGE = 3000; // points from which on ECharts draws them all at once
   const WORST_LISTED = 12;
+  const DEGREES_A_LINE = [0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 15, 30, 45, 90];
+  const MOST_LINES = 4; // on each side of straight on
 
   class Training {
     constructor(data, base) {
@@ -199,7 +201,7 @@
     const middle = found.edges.slice(1).map((edge, k) => (edge + found.edges[k]) / 2);
     return {
       grid: GRID,
-            tooltip: tooltip({ trigger: "axis", formatter: (items) => said(`${number(items[0].value[0], "°", 1)}`, items.map((item) => `${item.seriesName}: ${(item.value[1] * 100).toFixed(1)} %`)) }),
+      tooltip: tooltip({ trigger: "axis", formatter: (items) => said(`${number(items[0].value[0], "°", 1)}`, items.map((item) => `${item.seriesName}: ${(item.value[1] * 100).toFixed(1)} %`)) }),
       xAxis: axis({ name: "angle in degrees, positive to the right", min: found.edges[0], max: found.edges.at(-1) }),
       yAxis: axis({ axisLabel: { color: colour("soft"), fontSize: 11, formatter: (value) => `${Math.round(value * 100)} %` } }),
       series: found.series.map((series) => {
@@ -219,13 +221,14 @@
     if (!found || !found.truth.length) return null;
     let widest = 0.1;
     for (const values of [found.truth, found.angle]) for (const value of values) widest = Math.max(widest, Math.abs(value));
-    widest = Math.ceil(widest * 1.05);
+    const interval = DEGREES_A_LINE.find((step) => step * MOST_LINES >= widest) || Math.ceil(widest / MOST_LINES);
+    widest = Math.ceil(widest / interval) * interval;
     const points = Array.from(found.truth, (truth, k) => [truth, found.angle[k]]);
     return {
       grid: GRID,
       tooltip: tooltip({ trigger: "item", formatter: (item) => (item.seriesIndex ? "" : said(place(found, item.dataIndex), [`human ${number(item.value[0], "°", 2)}`, `model ${number(item.value[1], "°", 2)}`])) }),
-      xAxis: axis({ name: "human, degrees", min: -widest, max: widest }),
-      yAxis: axis({ name: "model, degrees", nameGap: 36, min: -widest, max: widest }),
+      xAxis: axis({ name: "human, degrees", min: -widest, max: widest, interval }),
+      yAxis: axis({ name: "model, degrees", nameGap: 36, min: -widest, max: widest, interval }),
       series: [
         { type: "scatter", data: points, symbolSize: points.length > LARGE ? 2.5 : 4.5, large: points.length > LARGE, itemStyle: { color: colour("model"), opacity: points.length > 500 ? 0.35 : 0.6 } },
         { type: "line", data: [[-widest, -widest], [widest, widest]], showSymbol: false, silent: true, lineStyle: { color: colour("human"), width: 1.5, type: "dashed" } },
