@@ -58,6 +58,7 @@ def test_each_format_is_written_with_its_figures(
 CALIBRATED_ON_THE_SAMPLE = "83"  # evenly spread frames of two drives
 
 
+@pytest.mark.slow
 def test_int8_leaves_the_saved_model_out_and_counts_what_it_learnt_from(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -199,6 +199,7 @@ def test_a_copy_in_another_folder_neither_teaches_nor_judges(
     assert counts["validation"] == {"b/epoch01": 20}
 
 
+@pytest.mark.slow
 def test_a_training_that_diverges_keeps_and_exports_its_best_epoch(
     recording: Path,
     tmp_path: Path,
@@ -260,23 +261,15 @@ def test_a_stopped_training_is_not_overwritten_unasked(
     assert "exists already" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_training_says_what_is_left_out_and_why_its_losses_differ(
     recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     rows = recording / "epoch01_steering.csv"
     text = rows.read_text().splitlines()
     rows.write_text("\n".join([*text[:3], text[3].rsplit(",", 1)[0] + ",", *text[4:]]) + "\n")
-    options = [
-        "--epochs",
-        "1",
-        "--batch",
-        "64",
-        "--validation",
-        "0.2",
-        "--out",
-        str(tmp_path / "a"),
-    ]
-    assert main(["train-steering", str(recording), *options]) == 0
+    command = ["train-steering", str(recording), "--epochs", "1", "--batch", "64"]
+    assert main([*command, "--validation", "0.2", "--out", str(tmp_path / "a")]) == 0
     said = capsys.readouterr().err
     assert "town/epoch01: 1 row of the CSV without an angle is left out" in said
     assert "behind a gap of 100 frames left out" in said

@@ -121,6 +121,7 @@ def test_a_network_goes_on_with_its_weights_and_other_dropout() -> None:
     np.testing.assert_allclose(rebuilt.predict_on_batch(PICTURES), expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_going_on_without_the_batch_normalisation_of_before_is_refused(
     make_recording: Callable[..., Path],
     tmp_path: Path,
