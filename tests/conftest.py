@@ -59,6 +59,8 @@ class VideoMaker:
         audio: bool = False,
         sound_s: float | None = None,
         key_frames_every: int = 10,
+        codec: str = "libx264",
+        b_frames: int = 0,
     ) -> Path:
         """Write `frames` frames at `times_ms`, or at a constant `fps`; return the path.
 
@@ -70,10 +72,15 @@ class VideoMaker:
         width, height = size
         with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
             container.metadata["title"] = name  # no two videos are copies of one another
-            stream = container.add_stream("libx264", rate=fps)
-            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-            stream.time_base = stream.codec_context.time_base = TIME_BASE
-            stream.options = {"preset": "ultrafast", "g": str(key_frames_every), "bf": "0"}
+            stream = container.add_stream(codec, rate=fps)
+            stream.width, stream.height = width, height
+            stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+            steady = codec != "libx264" or path.suffix == ".avi"
+            time_base = Fraction(1, fps) if steady else TIME_BASE
+            stream.time_base = stream.codec_context.time_base = time_base
+            stream.options = {"g": str(key_frames_every), "bf": str(b_frames)}
+            if codec == "libx264":
+                stream.options |= {"preset": "ultrafast"}
             if rotation:
                 stream.set_display_rotation(rotation)
             sound = _add_sound(container) if audio else None

@@ -29,8 +29,10 @@ from drive.frames.video import (
     TimeTable,
     open_container,
     packets,
+    packets_from,
     reach_s,
     rotation_clockwise,
+    times_are_told,
     video_stream,
 )
 from drive.types import HD_HEIGHT, Frame, VideoInfo
@@ -195,9 +197,10 @@ class FrameReader:
         with open_container(name) as container:
             stream = video_stream(container, name, self._threads)
             clock = _Clock(stream, name, is_file=self.source.kind is Kind.VIDEO)
+            found = packets(container, stream)
             if self._start_s > 0 and self.source.kind is Kind.VIDEO:
-                clock.seek(container, self._start_s)
-            for picture in self._decode(container, stream, clock):
+                found = clock.seek(container, self._start_s)
+            for picture in self._decode(found, clock):
                 index, time_s = clock.place(picture)
                 self.frames_lost = clock.frames_lost
                 if self._end_s is not None and time_s >= self._end_s:
@@ -209,11 +212,10 @@ class FrameReader:
             self.frames_lost, self.breaks_off_s = clock.frames_lost, clock.breaks_off_s
 
     @staticmethod
-    def _decode(
-        container: av.container.InputContainer, stream: VideoStream, clock: _Clock
-    ) -> Iterator[av.VideoFrame]:
-        for packet in packets(container, stream):
+    def _decode(found: Iterator[av.packet.Packet], clock: _Clock) -> Iterator[av.VideoFrame]:
+        for packet in found:
             clock.packets_hidden += packet.is_discard
+            clock.meet(packet)
             try:
                 pictures = packet.decode()
             except av.error.FFmpegError:
@@ -308,6 +310,9 @@ class _Clock:
         self._name = name
         self._is_file = is_file
         self._table: TimeTable | None = None
+        self._times_are_told = times_are_told(stream)
+        self._first_dts: int | None = None
+        self._late: int | None = None
         self._first_pts: int | None = None
         self._last_pts: int | None = None
         self._usual_step: int | None = None
@@ -319,19 +324,27 @@ class _Clock:
         """A damaged packet and the missing frame that it leaves count once."""
         return max(self.packets_damaged, self._missed)
 
-    def seek(self, container: av.container.InputContainer, start_s: float) -> None:
-        """Go to the key frame before `start_s`; indices count on as if all had been decoded."""
+    def seek(
+        self, container: av.container.InputContainer, start_s: float
+    ) -> Iterator[av.packet.Packet]:
+        """The packets from the key frame before `start_s`; indices count on as if all had been
+        decoded."""
         table = self._load_table()
         if not len(table):
-            return
+            return packets(container, self._stream)
         self._first_pts = int(table.pts[0])
-        target = self._first_pts + int(start_s / self._time_base)
-        container.seek(target, stream=self._stream, backward=True)
         self._next_index = None
+        target = self._first_pts + int(start_s / self._time_base)
+        return packets_from(container, self._stream, self._first_pts, target)
+
+    def meet(self, packet: av.packet.Packet) -> None:
+        """Be told of each packet before it is decoded."""
+        if self._first_dts is None and packet.is_keyframe:
+            self._first_dts = packet.dts
 
     def place(self, picture: av.VideoFrame) -> tuple[int, float]:
         """The index of `picture` in its file and its time in seconds after the first frame."""
-        pts = picture.pts
+        pts = picture.pts if self._times_are_told else self._untold(picture)
         if pts is None:
             pts = (self._last_pts or 0) + (self._usual_step or 1)
         if self._first_pts is None:
@@ -340,6 +353,19 @@ class _Clock:
         self._next_index = index + 1
         self._last_pts = pts
         return index, self._seconds(pts - self._first_pts)
+
+    def _untold(self, picture: av.VideoFrame) -> int | None:
+        """When a picture is shown whose container does not say it.
+
+        The decoder gives pictures in the order in which they are shown, each with the moment of the
+        packet that brought it out: with B-frames as many packets late as the first one is.
+        """
+        if picture.dts is None or self._first_dts is None:
+            return None
+        if self._late is None:
+            late = picture.dts - self._first_dts
+            self._late = late if self._stream.codec_context.has_b_frames and late > 0 else 0
+        return picture.dts - self._late
 
     def finish(self, container: av.container.InputContainer) -> None:
         """Count the frames that a file which was cut off declares but does not hold."""

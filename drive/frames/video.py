@@ -5,9 +5,12 @@ Knows containers and packets; knows nothing of pictures, steering or results.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -21,6 +24,15 @@ RIGHT_ANGLE = 90
 
 INDEXED_SUFFIXES = (".mp4", ".mov", ".m4v")
 CUT_OFF_HINT = "; if it is one, it was probably cut off before its index was written"
+
+ORDERED_BY_DECODING = ("avi",)
+"""Containers that number packets in the order of decoding, and tell no times to show them at."""
+
+TOLD_BY_NOBODY = ("h264", "hevc")
+"""Codecs of which FFmpeg does not guess those times; of older ones with B-frames it does."""
+
+NOT_TO_BE_SOUGHT = ("mpeg",)
+"""Containers (MPEG program streams) in which FFmpeg misses the times of frames behind a seek."""
 
 OPEN_ERRORS = (av.error.FFmpegError, OSError, ValueError)
 
@@ -103,6 +115,55 @@ def packets(
             return
 
 
+def times_are_told(stream: VideoStream) -> bool:
+    """Whether the packets of a stream say when they are shown, not only when they are decoded."""
+    ordered = stream.container.format.name in ORDERED_BY_DECODING
+    return not (ordered and stream.codec_context.name in TOLD_BY_NOBODY)
+
+
+def stamp(packet: av.packet.Packet) -> int | None:
+    """The timestamp by which the place of a packet of pictures in its file is known: when it is
+    shown.
+
+    Where nobody tells, when it is decoded: over a whole file both count alike.
+    """
+    return packet.pts if times_are_told(packet.stream) else packet.dts
+
+
+def packets_from(
+    container: av.container.InputContainer, stream: VideoStream, first: int, target: int
+) -> Iterator[av.packet.Packet]:
+    """The packets from a key frame on that is shown at `target` or before.
+
+    Containers without an index go somewhere near, behind it too; then it is tried further back.
+    Where seeking is not to be trusted, those from the file's beginning.
+
+    Args:
+        container: just opened.
+        stream: of its pictures.
+        first: timestamp of the file's first frame, in the stream's time base.
+        target: timestamp to be reached.
+    """
+    if container.format.name in NOT_TO_BE_SOUGHT:
+        return packets(container, stream)
+    back = 0
+    second = max(1, round(1 / (stream.time_base or Fraction(1))))
+    while True:
+        at = target - back
+        if at <= first:
+            at = first - second  # its very beginning
+        with suppress(av.error.FFmpegError):  # cannot seek: from where it stands
+            container.seek(at, stream=stream, backward=True)
+        found = packets(container, stream)
+        if at < first:
+            return found
+        key = next((packet for packet in found if packet.is_keyframe), None)
+        begins = None if key is None else stamp(key)
+        if key is not None and begins is not None and begins <= target:
+            return itertools.chain([key], found)
+        back = 2 * back or second
+
+
 def reach_s(source: str) -> float:
     """The moment up to which a file holds anything, picture or sound, in seconds of its own clock.
 
@@ -137,11 +198,8 @@ class TimeTable:
         """Read the timestamps of all packets; nothing is decoded."""
         with open_container(source) as container:
             stream = video_stream(container, source)
-            stamps = [
-                packet.pts
-                for packet in packets(container, stream)
-                if packet.pts is not None and not packet.is_discard
-            ]
+            shown = (packet for packet in packets(container, stream) if not packet.is_discard)
+            stamps = [found for found in map(stamp, shown) if found is not None]
         return cls(np.unique(np.array(stamps, dtype=np.int64)))
 
     def index(self, pts: int) -> int:

@@ -79,6 +79,32 @@ def test_stride_start_and_end_keep_the_indices_of_the_file(make_video: VideoMake
     assert [frame.index for frame in read_frames(path, stride=5)] == [0, 5, 10]
 
 
+@pytest.mark.parametrize("start_s", [0, 0.5, 1.64, 3.2])
+@pytest.mark.parametrize(
+    ("name", "codec", "b_frames"),
+    [
+        ("a.avi", "libx264", 3),  # tells no times to show a frame at
+        ("a.avi", "mpeg4", 2),
+        ("a.avi", "mjpeg", 0),
+        ("a.ts", "libx264", 3),  # without an index
+        ("a.ts", "mpeg2video", 2),
+        ("a.mpg", "mpeg2video", 2),
+        ("a.flv", "libx264", 3),
+        ("a.mkv", "libx264", 3),
+        ("a.mov", "libx264", 3),
+    ],
+)
+def test_every_container_begins_where_it_is_to_and_keeps_frames_in_order(
+    make_video: VideoMaker, name: str, codec: str, b_frames: int, start_s: float
+) -> None:
+    path = make_video(name, codec=codec, b_frames=b_frames, frames=90, fps=25, key_frames_every=40)
+    found = list(read_frames(path, start_s=start_s))
+    wanted = [index for index in range(90) if index / 25 >= start_s - 1e-9]
+    assert [read_mark(frame.image) for frame in found] == wanted
+    assert [frame.index for frame in found] == wanted
+    np.testing.assert_allclose([f.time_s for f in found], np.array(wanted) / 25, atol=2e-3)
+
+
 def test_frames_behind_damage_keep_their_index(make_video: VideoMaker) -> None:
     path = make_video(frames=60, fps=20, key_frames_every=10)
     _damage_packets(path, first=20, last=24)
