@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from drive.errors import InputError, MissingFileError
+from drive.files import leads_out
+from drive.report.damage import LEADS_OUT
 from drive.texts import SHOWN, is_number, parse_json, read_text
 
 Form = dict[str, Any] | list[Any] | type
@@ -60,17 +62,22 @@ NOTES_FORM: Form = {
 }
 
 
-def read_json(path: Path, form: Form, tell: Callable[[str], None]) -> dict[str, Any]:
+def read_json(
+    path: Path, form: Form, tell: Callable[[str], None], home: Path | None = None
+) -> dict[str, Any]:
     """A JSON file's object without its empty entries; nothing where there is no such file.
 
     Args:
         path: of the file.
         form: of its entries; one that is not of the form is left out.
         tell: takes a line about each that is.
+        home: the folder that no link may lead out of; None where every link is followed.
 
     Raises:
-        InputError: it cannot be read, or holds no object.
+        InputError: it cannot be read, leads out of `home`, or holds no object.
     """
+    if home is not None and leads_out(path, home):
+        raise InputError(f"{path} {LEADS_OUT}")
     try:
         found = parse_json(read_text(path), path)
     except MissingFileError:

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from drive.errors import DriveError, InputError, MissingFileError
-from drive.files import PART
+from drive.files import PART, leads_out
 from drive.history import read_history
+from drive.report.damage import LEADS_OUT
 from drive.report.facts import search_facts, trial_facts
 from drive.report.folder import read_facts
 from drive.report.json_files import command_of, title_of
@@ -259,8 +260,11 @@ def _record(folder: Path) -> dict[str, Any] | None:
     """What `run.json` says; None where there is none.
 
     Raises:
-        InputError: it cannot be read; calls it by its name, without the folder's.
+        InputError: it cannot be read, or is a link out of the folder; calls it by its name, without
+            the folder's.
     """
+    if leads_out(folder / RUN, folder):
+        raise InputError(f"{RUN} {LEADS_OUT}")
     try:
         found = parse_json(read_text(folder / RUN), RUN)
     except MissingFileError:
@@ -328,7 +332,9 @@ def _changed(path: Path) -> float:
 
 
 def live_data(folder: Path) -> dict[str, Any]:
-    """What the live report of a training says; nothing where there is none."""
+    """What the live report of a training says; nothing where there is none of its own."""
+    if leads_out(folder / LIVE_DATA, folder):
+        return {}
     try:
         text = read_text(folder / LIVE_DATA)
         found = parse_json(text[text.index("(") + 1 : text.rindex(")")], LIVE_DATA)

@@ -227,6 +227,18 @@ def test_a_name_that_is_no_text_takes_no_other_run_along(
     assert "no text in UTF-8. Rename the folder" in runs["bad?utf"]["problem"]
 
 
+def test_a_run_json_behind_a_link_out_of_its_folder_is_not_read(
+    client: TestClient, results: Results, tmp_path: Path
+) -> None:
+    (tmp_path / "outside").write_text('{"command": ["p", "secret"]}')
+    (results.root / "odd").mkdir()
+    (results.root / "odd" / "run.json").symlink_to(tmp_path / "outside")
+    runs = {run["run"]: run for run in client.get("/api/runs").json()["runs"]}
+    assert runs["odd"]["problem"] == "run.json is a link out of the run's folder, and is not read"
+    for page in ("runs", "report/odd"):
+        assert "secret" not in client.get(f"/api/{page}").text
+
+
 def test_what_nobody_foresaw_takes_no_other_run_along(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
