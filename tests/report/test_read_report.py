@@ -269,10 +269,18 @@ def test_a_damaged_row_is_named(tmp_path: Path, row: str, told: str) -> None:
     assert line.startswith(told) or f"steering.csv, {told}" in line
 
 
-PARTS = """
-run.json metrics.json manifest.json detections.csv steering.csv simulation.csv trials.csv
-history.csv predictions.csv report_files/notes.json
-""".split()
+PARTS = [
+    "run.json",
+    "metrics.json",
+    "manifest.json",
+    "detections.csv",
+    "steering.csv",
+    "simulation.csv",
+    "trials.csv",
+    "history.csv",
+    "predictions.csv",
+    "report_files/notes.json",
+]
 
 
 @pytest.mark.parametrize("name", PARTS)

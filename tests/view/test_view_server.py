@@ -616,6 +616,14 @@ def test_wrong_marks_are_refused(
     assert not results.toml.exists()
 
 
+@pytest.mark.parametrize(("end_s", "status"), [(7.95, 200), (8.0, 200), (8.05, 400), (8.9, 400)])
+def test_a_mark_ends_with_the_last_frame(
+    client: TestClient, results: Results, end_s: float, status: int
+) -> None:
+    answer = client.post("/api/marks", json=asked(results, end_s=end_s), headers=ORIGIN)
+    assert answer.status_code == status
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"x" * 20_000, b'"\xff"', b"[" * 9000])
 def test_what_is_no_json_object_is_refused(client: TestClient, body: bytes) -> None:
     headers = ORIGIN | {"content-type": "application/json"}
