@@ -49,6 +49,11 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
+def leads_out(path: Path, home: Path) -> bool:
+    """Whether a file lies outside the folder `home`, behind a link."""
+    return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(home))
+
+
 def cache_folder() -> Path:
     """The user's folder for what drive can make anew: decoded frames, converted weights."""
     base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or "~/.cache"

@@ -123,7 +123,8 @@ def test_a_config_file_gives_defaults_and_the_line_wins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = tmp_path / "settings.toml"
-    config.write_text('unit = "radians"\nfull-scale-deg = 20\nquiet = true\n')
+    text = 'unit = "radians"\nfull-scale-deg = 20\nquiet = true\n'
+    config.write_text(f"\ufeff{text}")  # a byte order mark, by Windows' Notepad
     seen = {}
     monkeypatch.setattr(check_data, "run", lambda args, context: seen.update(vars(args)) or {})
     status = cli.main(["check-data", "x", "--config", str(config), "--full-scale-deg", "30"])
@@ -150,6 +151,11 @@ def test_a_wrong_config_file_is_refused(
     config.write_text(content)
     assert cli.main(["check-data", "x", "--config", str(config)]) == 2
     assert word in capsys.readouterr().err
+
+
+def test_a_folder_is_no_config_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check-data", "x", "--config", str(tmp_path)]) == 2
+    assert f"{tmp_path} is a folder, where a file is expected" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

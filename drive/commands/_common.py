@@ -10,7 +10,6 @@ import contextlib
 import json
 import math
 import sys
-import tomllib
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from drive.errors import DriveError, InputError, MissingFileError
 from drive.progress import Item, no_progress
 from drive.runs import RunFolder, RunRecord, open_run_folder, plain
+from drive.texts import as_written, parse_toml, read_text
 from drive.wording import are, counted
 
 if TYPE_CHECKING:
@@ -251,11 +251,11 @@ def apply_config_file(parser: argparse.ArgumentParser, arguments: list[str]) -> 
 
 def _read_toml(path: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        return parse_toml(read_text(Path(path), pipes=True), path)
+    except MissingFileError:
         raise MissingFileError(f"--config: there is no file {path}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"--config: {path} is no readable TOML file: {error}") from None
+    except InputError as error:
+        raise InputError(f"--config: {error}") from None
 
 
 def _checked(
@@ -264,7 +264,7 @@ def _checked(
     """The value as the command line would have read it."""
     if action.nargs == 0:
         if not isinstance(value, bool):
-            raise InputError(f"{where} is true or false. Received: {value!r}")
+            raise InputError(f"{where} is true or false. Received: {as_written(value)}")
         return value if action.const in (True, None) else not value
     if isinstance(value, list) and action.nargs is None:
         value = ",".join(map(str, value))

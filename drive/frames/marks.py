@@ -9,9 +9,7 @@ no pictures and no angles.
 from __future__ import annotations
 
 import json
-import math
 import re
-import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -19,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from drive.errors import InputError, unknown_name
+from drive.errors import InputError, MissingFileError, unknown_name
 from drive.files import atomic
 from drive.frames.recording_config import BAD, CONFIG_FILE
+from drive.texts import BOM, as_written, is_number, parse_toml, read_text
 
 HEADER = "# Stretches that training leaves out, marked in `python run.py view`.\n"
 """What a file begins with that was made for the first mark, and goes with the last."""
@@ -52,9 +51,10 @@ class BadStretch:
     def __post_init__(self) -> None:
         for name in ("start_s", "end_s"):
             value = getattr(self, name)
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not (number and math.isfinite(value) and value >= 0):
-                raise InputError(f"{name} is a number of seconds from 0. Received: {value!r}")
+            if not (is_number(value) and value >= 0):
+                raise InputError(
+                    f"{name} is a number of seconds from 0. Received: {as_written(value)}"
+                )
             object.__setattr__(self, name, round(float(value), DECIMALS))
         if not self.end_s > self.start_s:
             raise InputError(
@@ -69,7 +69,8 @@ class BadStretch:
             return
         if not isinstance(value, str) or not value.isprintable() or len(value) > LONGEST_REASON:
             raise InputError(
-                f"{name} is one line of at most {LONGEST_REASON} characters. Received: {value!r}"
+                f"{name} is one line of at most {LONGEST_REASON} characters. "
+                f"Received: {as_written(value)}"
             )
 
     def __str__(self) -> str:
@@ -145,11 +146,12 @@ def remove_mark(folder: str | Path, mark: BadStretch) -> None:
     marks = _parsed(before, path)
     if mark not in marks:
         raise InputError(f"{path}: {mark} is not marked (any more)")
-    lines = before.splitlines(keepends=True)
+    bom = BOM if before.startswith(BOM) else ""
+    lines = before.removeprefix(bom).splitlines(keepends=True)
     start, end = _lines_of(lines, mark, path)
     if start and not lines[start - 1].strip():
         start -= 1
-    text = "".join(lines[:start] + lines[end:])
+    text = bom + "".join(lines[:start] + lines[end:])
     marks.remove(mark)
     if text == HEADER:
         path.unlink()
@@ -178,31 +180,25 @@ def _lines_of(lines: list[str], mark: BadStretch, path: Path) -> tuple[int, int]
 
 def _read(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return file.read()
-    except FileNotFoundError:
+        return read_text(path)
+    except MissingFileError:
         return ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
-
-
-def _content(text: str, path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path} is no readable TOML: {error}") from None
 
 
 def _parsed(text: str, path: Path) -> list[BadStretch]:
-    tables = _content(text, path).get(BAD, [])
+    tables = parse_toml(text, path).get(BAD, [])
     if not isinstance(tables, list):
-        raise InputError(f"{path}: marks are tables [[{BAD}]]. Received: {BAD} = {tables!r}")
+        raise InputError(
+            f"{path}: marks are tables [[{BAD}]]. Received: {BAD} = {as_written(tables)}"
+        )
     return [_mark(table, f"{path}, [[{BAD}]] number {n}") for n, table in enumerate(tables, 1)]
 
 
 def _mark(table: object, where: str) -> BadStretch:
     if not isinstance(table, dict):
-        raise InputError(f"{where}: a table with start_s and end_s expected. Received: {table!r}")
+        raise InputError(
+            f"{where}: a table with start_s and end_s expected. Received: {as_written(table)}"
+        )
     return parse_mark(table, where)
 
 
@@ -235,7 +231,7 @@ def _as_toml(mark: BadStretch) -> list[tuple[str, str]]:
 def _write(path: Path, text: str, before: str, expected: list[BadStretch]) -> None:
     """Write the file, whole or not at all, once it is known to say what it is to say."""
     try:
-        others = _content(text, path) | {BAD: None} == _content(before, path) | {BAD: None}
+        others = parse_toml(text, path) | {BAD: None} == parse_toml(before, path) | {BAD: None}
         safe = others and _parsed(text, path) == expected
     except InputError:
         safe = False

@@ -7,7 +7,6 @@ it. Knows no CSV and no video.
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -15,9 +14,16 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from drive.errors import InputError, as_option, nearest_name, unknown_name
+from drive.errors import (
+    InputError,
+    MissingFileError,
+    as_option,
+    nearest_name,
+    unknown_name,
+)
 from drive.frames.camera import Camera
 from drive.frames.car import SPEED_UNITS, Car
+from drive.texts import as_written, is_number, parse_toml, read_text
 
 CONFIG_FILE = "recording.toml"
 UNITS = ("degrees", "radians", "normalised")
@@ -137,7 +143,7 @@ def read_config(folder: str | Path, default: RecordingConfig | None = None) -> R
     for name in TABLES:
         table = values.get(name, {})
         if not isinstance(table, dict):
-            raise InputError(f"{path}: {name} is one table [{name}]. Received: {table!r}")
+            raise InputError(f"{path}: {name} is one table [{name}]. Received: {as_written(table)}")
         values[name] = _put(getattr(config, name), table, f"{path}, table [{name}]")
     stated = config.states_car or any(key in content.get("car", {}) for key in CAR_SHAPE)
     return replace(_put(config, values, str(path)), states_car=stated)
@@ -159,13 +165,9 @@ def _of_others(content: Mapping[str, Any]) -> list[str]:
 def _content(path: Path) -> dict[str, Any]:
     """What the file says; nothing where there is none."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        return parse_toml(read_text(path), path)
+    except MissingFileError:
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no readable TOML: {error}") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _keys(kind: type) -> list[str]:
@@ -183,7 +185,7 @@ def _put(target: Checked, values: Mapping[str, Any], where: str) -> Checked:
             raise InputError(f"{where}: {unknown_name('key', key, known)}")
         if key in CHOICES and value not in CHOICES[key]:
             expected = " or ".join(CHOICES[key])
-            raise InputError(f"{_named(key, where)} is {expected}. Received: {value!r}")
+            raise InputError(f"{_named(key, where)} is {expected}. Received: {as_written(value)}")
         if key in RANGES:
             _check_number(key, value, where)
     return replace(target, **values)
@@ -195,8 +197,7 @@ def _named(key: str, where: str) -> str:
 
 def _check_number(key: str, value: object, where: str) -> None:
     low, high = RANGES[key]
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if number and math.isfinite(value) and low <= value <= high:  # type: ignore[operator, arg-type]
+    if is_number(value) and low <= value <= high:
         return
     bounds = f"from {low:g} to {high:g}" if math.isfinite(high) else "greater than 0"
-    raise InputError(f"{_named(key, where)} is a number {bounds}. Received: {value!r}")
+    raise InputError(f"{_named(key, where)} is a number {bounds}. Received: {as_written(value)}")

@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from drive.errors import DriveError
+from drive.files import leads_out
 
 Asked = ParamSpec("Asked")
 Found = TypeVar("Found")
 
 STRANGE = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
 """What reading meets where a JSON file holds something else than drive wrote there."""
+
+
+LEADS_OUT = "is a link out of the run's folder, and is not read"
 
 
 class Damage:
@@ -34,6 +38,15 @@ class Damage:
         line = text.replace(f"{self._home}/", "")
         if line not in self.told:
             self.told.append(line)
+
+    def holds(self, path: Path) -> bool:
+        """Whether there is such a file of the run; a link out of its folder is told, not read."""
+        if not path.is_file():
+            return False
+        if leads_out(path, self._home):
+            self.tell(f"{path} {LEADS_OUT}")
+            return False
+        return True
 
     def read(
         self,

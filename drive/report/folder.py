@@ -41,6 +41,9 @@ IMAGES = "images"
 CHECKOUT = Path(__file__).resolve().parents[2]
 """Where sources are looked for that were named from here; a run's own place is not noted."""
 
+FOREIGN = "surrogateescape"
+"""How a file's name that is no text in UTF-8 goes into a link: byte by byte."""
+
 VIDEOS = (".mp4", ".m4v", ".webm", ".mov")
 """What browsers can play."""
 
@@ -82,7 +85,7 @@ def read_report(folder: str | Path, record: RunRecord | None = None) -> dict[str
 def _record(home: Path, damage: Damage) -> RunRecord:
     """What `run.json` says; nothing where it cannot be read, and what is left to look at then."""
     nothing: RunRecord | None = None
-    record = damage.read(RUN, nothing, read_json, home / RUN, RUN_FORM, damage.tell)
+    record = damage.read(RUN, nothing, read_json, home / RUN, RUN_FORM, damage.tell, home)
     if record is not None:
         return record
     old = " report.html of this folder, as the run left it, still opens." if _has_page(home) else ""
@@ -137,7 +140,7 @@ def _report(home: Path, record: RunRecord, damage: Damage) -> dict[str, Any]:
 
 
 def _metrics(home: Path, damage: Damage) -> Mapping[str, Any]:
-    return damage.read(METRICS, {}, read_json, home / METRICS, METRICS_FORM, damage.tell)
+    return damage.read(METRICS, {}, read_json, home / METRICS, METRICS_FORM, damage.tell, home)
 
 
 def _search(home: Path, record: RunRecord, damage: Damage) -> dict[str, Any] | None:
@@ -169,7 +172,7 @@ def _files(home: Path) -> list[dict[str, Any]]:
     skipped = (PAGE, "report-data.js")
     inner = [each.parent for each in sorted(home.glob(f"*/{STEERING}")) if not _is_run(each.parent)]
     return [
-        {"src": quote(name), "name": name, "bytes": path.stat().st_size}
+        {"src": quote(name, errors=FOREIGN), "name": name, "bytes": path.stat().st_size}
         for folder in (home, *inner)
         for path in sorted(folder.iterdir())
         if path.is_file() and path.name not in skipped and ".part" not in path.name
@@ -185,7 +188,7 @@ def _is_run(folder: Path) -> bool:
 def _drives(
     home: Path, record: RunRecord, metrics: Mapping[str, Any], damage: Damage
 ) -> list[DriveView]:
-    if (home / SIMULATION).is_file():
+    if damage.holds(home / SIMULATION):
         return _simulated(home, record, metrics, damage)
     if command_of(record) == "evaluate-steering":
         return _evaluated(home, record, metrics, damage)
@@ -223,13 +226,13 @@ def _analysed(home: Path, record: RunRecord, damage: Damage) -> list[DriveView]:
 
 def _boxes(home: Path, damage: Damage) -> Boxes | None:
     path, nothing = home / DETECTIONS, cast(Boxes | None, None)
-    return damage.read(DETECTIONS, nothing, read_boxes, path) if path.is_file() else None
+    return damage.read(DETECTIONS, nothing, read_boxes, path) if damage.holds(path) else None
 
 
 def _steering(folder: Path, damage: Damage) -> Series | None:
     path = folder / STEERING
     drives: dict[str, Series] = {}
-    if path.is_file():
+    if damage.holds(path):
         drives = damage.read(STEERING, drives, read_series, path)
     return drives.get("")
 
@@ -327,7 +330,8 @@ def _simulated(
 def _runs(home: Path, damage: Damage) -> list[dict[str, Any]]:
     """The videos of a run over several, each with its own report."""
     runs = []
-    for entry in read_json(home / MANIFEST, MANIFEST_FORM, damage.tell).get("videos", []):
+    manifest = read_json(home / MANIFEST, MANIFEST_FORM, damage.tell, home)
+    for entry in manifest.get("videos", []):
         results = entry.get("results", {})
         page = home / str(entry.get("folder")) / "report.html"
         runs.append(
@@ -358,7 +362,7 @@ def _of_pictures(home: Path, names: list[str], damage: Damage) -> dict[str, Any]
     if boxes is not None:
         view.add_boxes(replace(boxes, frame=_picture_numbers(boxes, names)))
     data = view.data() | {"charts": [], "moments": []}
-    return data | {"pictures": [f"{IMAGES}/{quote(name)}" for name in names]}
+    return data | {"pictures": [f"{IMAGES}/{quote(name, errors=FOREIGN)}" for name in names]}
 
 
 def _picture_numbers(boxes: Boxes, names: list[str]) -> np.ndarray:

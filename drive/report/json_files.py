@@ -7,20 +7,19 @@ the commands put into it.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from drive.errors import InputError
+from drive.errors import InputError, MissingFileError
+from drive.files import leads_out
+from drive.report.damage import LEADS_OUT
+from drive.texts import SHOWN, is_number, parse_json, read_text
 
 Form = dict[str, Any] | list[Any] | type
 """An object's entries by name, a list with the form of each of its items, or a type of values."""
 
 NUMBER, TEXT = float, str
-
-SHOWN = 40
-"""Characters of a wrong entry that are worth showing."""
 
 _WRONG = object()
 _COUNTS = ("frames", "frames_lost", "frames_with_boxes", "boxes", "tracks", "failed", "seconds")
@@ -63,29 +62,26 @@ NOTES_FORM: Form = {
 }
 
 
-def read_json(path: Path, form: Form, tell: Callable[[str], None]) -> dict[str, Any]:
+def read_json(
+    path: Path, form: Form, tell: Callable[[str], None], home: Path | None = None
+) -> dict[str, Any]:
     """A JSON file's object without its empty entries; nothing where there is no such file.
 
     Args:
         path: of the file.
         form: of its entries; one that is not of the form is left out.
         tell: takes a line about each that is.
+        home: the folder that no link may lead out of; None where every link is followed.
 
     Raises:
-        InputError: it cannot be read, or holds no object.
+        InputError: it cannot be read, leads out of `home`, or holds no object.
     """
+    if home is not None and leads_out(path, home):
+        raise InputError(f"{path} {LEADS_OUT}")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        found = parse_json(read_text(path), path)
+    except MissingFileError:
         return {}
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is no text in UTF-8: it is damaged") from error
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"{path} is no JSON: it is damaged or cut short at line {error.lineno}"
-        ) from error
     if not isinstance(found, dict):
         raise InputError(f"{path}: an object expected. Received: {_named(found)}")
     checked: dict[str, Any] = _checked(found, form, path.name, tell)
@@ -108,7 +104,7 @@ def _checked(value: Any, form: Form, where: str, tell: Callable[[str], None]) ->
         return [each for each in items if each is not _WRONG]
     if form is TEXT and isinstance(value, str):
         return value
-    if form is NUMBER and type(value) in (int, float) and math.isfinite(value):
+    if form is NUMBER and is_number(value):
         return value
     tell(f"{where}: {_named(form)} expected. Received: {_named(value)}")
     return _WRONG

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from drive.errors import InputError
+from drive.files import leads_out
+from drive.report.damage import LEADS_OUT
 
 STUDY, TABLE, PICTURE, TRIALS = "study.db", "trials.csv", "search.png", "trials"
 ABOUT = ("trial", "outcome", "val_loss", "best_epoch", "epochs", "seconds")
@@ -38,11 +40,13 @@ def read_search(folder: Path, record: Mapping[str, Any] | None = None) -> dict[s
         record: what its `run.json` says, where it is known.
 
     Raises:
-        InputError: its table is damaged.
+        InputError: its table is damaged, or a link out of the folder.
     """
     if not is_search(folder):
         return None
     path = folder / TABLE
+    if leads_out(path, folder):
+        raise InputError(f"{path} {LEADS_OUT}")
     names, rows = _read(path) if path.is_file() else ([], [])
     found = [row for row in rows if row["outcome"] == COMPLETE and row["val_loss"] is not None]
     best = min(found, key=lambda row: float(row["val_loss"]), default=None)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from drive.errors import InputError
+from drive.texts import as_written
 from drive.wording import counted
 
 BOX = ("x1", "y1", "x2", "y2")
@@ -108,12 +109,16 @@ def _read(
 ) -> tuple[dict[str, list[str]], dict[str, np.ndarray]]:
     """The columns of words, each word kept once, and all others as (N,) float64; row by row."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.reader(file)
             header = next(rows, [])
             if not header:
                 raise InputError(
                     f"{path} is empty. Expected a table with columns {_listed(needed)}"
+                )
+            if not all(name.isprintable() for name in header):
+                raise InputError(
+                    f"{path} is no table: it is damaged. Expected columns {_listed(needed)}"
                 )
             if missing := [name for name in (*needed, *texts) if name not in header]:
                 raise InputError(
@@ -144,7 +149,7 @@ def _read(
         raise InputError(f"{path}, line {rows.line_num}, is no row of a CSV: {error}") from error
     except ValueError as error:
         raise InputError(
-            f"{path}, line {rows.line_num}: a number expected. Received: {cell!r}"
+            f"{path}, line {rows.line_num}: a number expected. Received: {_shown(cell)}"
         ) from error
     columns = {name: np.array(values, dtype=np.float64) for name, values in numbers.items()}
     _check_range(path, "frame", columns["frame"], 0, LAST_FRAME)
@@ -152,8 +157,12 @@ def _read(
     return words, columns
 
 
+def _shown(cell: str) -> str:
+    return as_written(cell) if cell.isprintable() else "what is no text"
+
+
 def _listed(names: Sequence[str]) -> str:
-    """The first names of columns; bytes that are no table may make a long one."""
+    """The first names of columns, shortened: of what is no table they may be long."""
     more = ", ..." if len(names) > SHOWN_COLUMNS else ""
     return ", ".join(name[:LONGEST_NAME] for name in names[:SHOWN_COLUMNS]) + more
 

@@ -102,7 +102,7 @@ def read_training(folder: Path, damage: Damage) -> dict[str, Any] | None:
     homes = {"": folder} | {
         home.name: home for home in sorted(folder.glob("member*"), key=_number) if home.is_dir()
     }
-    paths = {name: path for name, home in homes.items() if (path := home / HISTORY).is_file()}
+    paths = {name: path for name, home in homes.items() if damage.holds(path := home / HISTORY)}
     found = {name: damage.read(HISTORY, None, read_history, path) for name, path in paths.items()}
     histories = [
         {"name": name, "rows": [_row(row) for row in rows]}
@@ -120,7 +120,9 @@ def read_training(folder: Path, damage: Damage) -> dict[str, Any] | None:
         "loss_unit": notes.get("loss_unit", ""),
         "loss_note": notes.get("loss_note", ""),
         "distribution": damage.read(NOTES, None, _distribution, notes),
-        "predictions": damage.read(PREDICTIONS, None, _predictions, predictions),
+        "predictions": damage.read(PREDICTIONS, None, _predictions, predictions)
+        if damage.holds(predictions)
+        else None,
         "worst": damage.read(NOTES, [], _pictures, notes.get("worst", [])),
         "layers": damage.read(NOTES, [], _pictures, notes.get("layers", [])),
         "updated": max((_changed(home / HISTORY) for home in homes.values()), default=0.0),
@@ -152,7 +154,7 @@ def _changed(path: Path) -> float:
 
 def _read_notes(folder: Path, damage: Damage) -> dict[str, Any] | None:
     path = folder / FILES / NOTES
-    return read_json(path, NOTES_FORM, damage.tell) if path.is_file() else None
+    return read_json(path, NOTES_FORM, damage.tell, folder) if path.is_file() else None
 
 
 def _pictures(noted: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -162,10 +164,8 @@ def _pictures(noted: list[dict[str, str]]) -> list[dict[str, str]]:
     ]
 
 
-def _predictions(path: Path) -> dict[str, Any] | None:
+def _predictions(path: Path) -> dict[str, Any]:
     """The rows of `predictions.csv`, evenly thinned where there are many, errors kept."""
-    if not path.is_file():
-        return None
     drives = read_series(path, by="recording")
     names = list(drives)
     together = {

@@ -10,7 +10,6 @@ Handlers are plain functions, so that each works in a thread of its own.
 
 from __future__ import annotations
 
-import json
 import math
 import threading
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import (
@@ -40,6 +40,7 @@ from drive.report import read_report
 from drive.report.page import ASSETS as REPORT_ASSETS
 from drive.report.page import SCRIPTS, STYLE, colours
 from drive.report.search import trial_folder
+from drive.texts import parse_json
 from drive.view.guard import Guard
 from drive.view.recordings import KnownRecording, known_recordings
 from drive.view.runs import (
@@ -87,21 +88,35 @@ UNKNOWN = "application/octet-stream"
 Handler = Callable[[Request], Response]
 
 
+class _AnyPath(PathConvertor):
+    """A path of any characters: names of folders may hold a line's end."""
+
+    regex = r"[\s\S]*"
+
+
+register_url_convertor("any", _AnyPath())
+
+
 class _Json(JSONResponse):
-    """JSON with null for numbers that are none: `run.json` may hold a NaN, browsers know none."""
+    """JSON that browsers can read, whatever a run's files and their names hold.
+
+    Numbers that are none become null, halves of characters a question mark.
+    """
 
     def render(self, content: Any) -> bytes:
         try:
             return super().render(content)
         except ValueError:
-            return super().render(_finite(content))
+            return super().render(_sendable(content))
 
 
-def _finite(value: Any) -> Any:
+def _sendable(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _finite(each) for name, each in value.items()}
+        return {_sendable(name): _sendable(each) for name, each in value.items()}
     if isinstance(value, list):
-        return [_finite(each) for each in value]
+        return [_sendable(each) for each in value]
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -112,14 +127,14 @@ def make_app(root: Path) -> Starlette:
         routes=[
             Route("/", lambda request: _page("list.html")),
             Route("/compare", lambda request: _page("compare.html")),
-            Route("/run/{run:path}", shelf.page),
+            Route("/run/{run:any}", shelf.page),
             Route("/api/runs", _told(shelf.runs)),
-            Route("/api/report/{run:path}", _told(shelf.report)),
+            Route("/api/report/{run:any}", _told(shelf.report)),
             Route("/api/marks", _told(shelf.marks)),
             Route("/api/marks", shelf.change_marks, methods=["POST", "DELETE"]),
-            Route("/files/{path:path}", _told(shelf.file)),
-            Route("/source/{number:int}/{run:path}", _told(shelf.source)),
-            Route("/thumbnail/{run:path}", _told(shelf.thumbnail)),
+            Route("/files/{path:any}", _told(shelf.file)),
+            Route("/source/{number:int}/{run:any}", _told(shelf.source)),
+            Route("/thumbnail/{run:any}", _told(shelf.thumbnail)),
             Route("/assets/colours.css", _colours),
             Mount("/assets", StaticFiles(directory=ASSETS)),
             Mount("/report-assets", StaticFiles(directory=REPORT_ASSETS)),
@@ -142,22 +157,32 @@ def _colours(request: Request) -> Response:
 
 
 def _told(handler: Handler) -> Handler:
-    """The handler with what is wrong told in one line: 404 for what is not there, else 400."""
+    """The handler with what is wrong told in one line: see `_refused`."""
 
     def answer(request: Request) -> Response:
         try:
             return handler(request)
-        except DriveError as error:
+        except (DriveError, OSError, RecursionError) as error:
             return _refused(request, error)
 
     return answer
 
 
-def _refused(request: Request, error: DriveError) -> Response:
+def _refused(request: Request, error: Exception) -> Response:
+    """What is wrong in one line, with 404 for what is not there, else 400."""
+    text = _in_words(error)
     status = 404 if isinstance(error, MissingFileError) else 400
     if request.url.path.startswith("/api/"):
-        return JSONResponse({"error": str(error)}, status)
-    return PlainTextResponse(f"{error}\n", status)
+        return _Json({"error": text}, status)
+    return PlainTextResponse(f"{text}\n", status)
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, DriveError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{Path(error.filename or '').name} cannot be read: {error.strerror}"
+    return "A file of this run is nested too deeply: it is damaged"
 
 
 class _Shelf:
@@ -169,13 +194,13 @@ class _Shelf:
 
     def runs(self, request: Request) -> Response:
         entries = [asdict(entry) for entry in list_runs(self._root)]
-        return JSONResponse({"folder": str(self._root), "runs": entries})
+        return _Json({"folder": str(self._root), "runs": entries})
 
     def page(self, request: Request) -> Response:
-        """The page of a run, also of one that is not there: it says so."""
+        """The page of a run, also of one that is not there or not to be read: it says so."""
         try:
             run_folder(self._root, request.path_params["run"])
-        except MissingFileError:
+        except OSError:
             return _page("run.html", 404)
         return _page("run.html")
 
@@ -226,7 +251,7 @@ class _Shelf:
         name = f"{run}/{inner}".lstrip("/")
         try:
             run_folder(self._root, name)
-        except MissingFileError:
+        except OSError:  # it is not there, or not to be read
             return None
         return f"{_top(run)}run/{quote(name)}"
 
@@ -333,12 +358,14 @@ def _top(run: str) -> str:
 
 
 def _as_json(recordings: list[KnownRecording]) -> Response:
-    return JSONResponse({"recordings": [recording.data() for recording in recordings]})
+    return _Json({"recordings": [recording.data() for recording in recordings]})
 
 
 def _file(path: Path) -> Response:
     if not path.is_file():
         raise MissingFileError(f"There is no file {path.name!r} among the results")
+    with path.open("rb"):  # what cannot be read is told before the answer begins
+        pass
     return FileResponse(path, media_type=TYPES.get(path.suffix.lower()))
 
 
@@ -350,7 +377,7 @@ async def _body(request: Request) -> dict[str, Any]:
         if len(raw) > LARGEST_BODY:
             raise InputError(f"A mark takes at most {LARGEST_BODY} bytes")
     try:
-        body = json.loads(raw)
+        body = parse_json(raw.decode("utf-8"), "The mark")
     except ValueError:
         body = None
     if not isinstance(body, dict):

@@ -11,17 +11,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from drive.errors import InputError
 from drive.frames import udacity
-from drive.frames.marks import BadStretch, marks_of
+from drive.frames.marks import TIME_TOLERANCE_S, BadStretch, marks_of
 from drive.frames.recording import FRONT, VIDEO_SUFFIXES, find_steering_csv
 from drive.frames.recording_config import CONFIG_FILE
 from drive.report.clock import read_clock
 from drive.runs import OUTPUTS
 from drive.view.runs import inputs_of
 
-LAST_FRAME_S = 1.0
-"""The last frame is in sight for a while, at most for this long: a mark may end with it."""
+LONGEST_FRAME_S = 1.0
+"""The last frame is in sight as long as the one before it, at most for this long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +56,23 @@ class KnownRecording:
         Raises:
             InputError: it does.
         """
-        length_s = self._length_s()
-        if length_s is not None and mark.end_s > length_s + LAST_FRAME_S:
+        times_s = self._times_s()
+        if not len(times_s):
+            return
+        frame_s = np.diff(times_s[-2:], prepend=-np.inf)[-1]
+        end_s = times_s[-1] + min(frame_s, LONGEST_FRAME_S)
+        if mark.end_s > end_s + TIME_TOLERANCE_S:
             raise InputError(
-                f"{self.name} ends at {length_s:.1f} s: give an end up to there. "
+                f"{self.name} ends at {end_s:.1f} s: give an end up to there. "
                 f"Received: {mark.end_s:g}"
             )
 
-    def _length_s(self) -> float | None:
-        """Seconds from its first frame to its last; None where they cannot be had."""
+    def _times_s(self) -> np.ndarray:
+        """(N,) seconds of its frames after the first one; none where they cannot be had."""
         if self.video.is_dir():
-            times_s = udacity.read_log(self.video)["time_s"].to_numpy()
-            return float(times_s[-1]) if len(times_s) else None
+            return udacity.read_log(self.video)["time_s"].to_numpy()
         clock = read_clock(self.video, times=True)
-        return float(clock.time_s[-1]) if clock and len(clock.time_s) else None
+        return clock.time_s if clock else np.zeros(0)
 
     def data(self) -> dict[str, Any]:
         """What a page shows of it; what is wrong with its marks under `error`."""

@@ -7,7 +7,6 @@ of a run folder; nothing of the web.
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -16,15 +15,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from drive.errors import InputError, MissingFileError
-from drive.files import PART
+from drive.errors import DriveError, InputError, MissingFileError
+from drive.files import PART, leads_out
 from drive.history import read_history
+from drive.report.damage import LEADS_OUT
 from drive.report.facts import search_facts, trial_facts
 from drive.report.folder import read_facts
 from drive.report.json_files import command_of, title_of
 from drive.report.live import SILENT_S
 from drive.report.page import LIVE_DATA
 from drive.report.search import STUDY, TABLE, TRIALS, is_search, read_search, trial_folder
+from drive.texts import is_number, parse_json, read_text
 
 RUN, HISTORY = "run.json", "history.csv"
 UNFINISHED = (HISTORY, LIVE_DATA, TABLE, STUDY)
@@ -61,6 +62,7 @@ class RunEntry:
         facts: its key numbers, as `drive.report.facts` gives them.
         picture: name of the video or picture that stands for it; empty for none.
         changed: when that was, in whole seconds since 1970.
+        problem: why a damaged run cannot be read, in one line; empty for others.
     """
 
     run: str
@@ -71,6 +73,7 @@ class RunEntry:
     facts: list[dict[str, str]] = field(default_factory=list)
     picture: str = ""
     changed: int = 0
+    problem: str = ""
 
 
 def list_runs(root: Path) -> list[RunEntry]:
@@ -81,7 +84,10 @@ def list_runs(root: Path) -> list[RunEntry]:
 
 def read_record(folder: Path) -> dict[str, Any]:
     """What `run.json` says; nothing where there is none, or none that can be read."""
-    return _read_object(folder / RUN) or {}
+    try:
+        return _record(folder) or {}
+    except InputError:
+        return {}
 
 
 def resolved_settings(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,8 +111,11 @@ def run_state(folder: Path) -> str:
     search = search_of(folder)
     if search is not None:
         return "done" if _trial(search, folder) is not None else run_state(search)
-    if (folder / RUN).is_file():
-        return "done" if _read_object(folder / RUN) is not None else "damaged"
+    try:
+        if _record(folder) is not None:
+            return "done"
+    except InputError:
+        return "damaged"
     return "running" if _is_live(folder) else "stopped"
 
 
@@ -117,7 +126,7 @@ def below(root: Path, path: str) -> Path:
         MissingFileError: there is none, or it leads out of `root`, also by a link.
     """
     parts = path.split("/") if path else []
-    odd = "\\" in path or "\0" in path or any(part in ("", ".", "..") for part in parts)
+    odd = not _can_be_asked_for(path) or any(part in ("", ".", "..") for part in parts)
     try:
         found = None if odd else root.joinpath(*parts).resolve(strict=True)
     except (OSError, ValueError, RuntimeError):
@@ -125,6 +134,20 @@ def below(root: Path, path: str) -> Path:
     if found is None or not found.is_relative_to(root.resolve()):
         raise MissingFileError(f"There is no {path!r} among the results")
     return found
+
+
+def _can_be_asked_for(path: str) -> bool:
+    """Whether an address can name a path; a name that is no text in UTF-8 has none."""
+    foreign = "\\" in path and os.sep == "\\"
+    return not foreign and "\0" not in path and _is_text(path)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def run_folder(root: Path, run: str) -> Path:
@@ -142,7 +165,8 @@ def run_folder(root: Path, run: str) -> Path:
 def search_of(folder: Path) -> Path | None:
     """The folder of the search that a folder is a trial of; None where it is none."""
     home = folder.parent.parent
-    return home if folder.parent.name == TRIALS and is_search(home) else None
+    is_trial = folder.parent.name == TRIALS and folder.name.isdecimal()
+    return home if is_trial and is_search(home) else None
 
 
 def trial_report(search: Path, folder: Path) -> dict[str, Any]:
@@ -152,8 +176,8 @@ def trial_report(search: Path, folder: Path) -> dict[str, Any]:
         InputError: the table of the search is damaged.
     """
     trial = _trial(search, folder)
-    of_search = live_data(search) or {"title": title_of(read_record(search), search)}
-    told = {"command": TRIAL, "title": f"trial {int(folder.name)}, {of_search['title']}"}
+    of_search = live_data(search).get("title") or title_of(read_record(search), search)
+    told = {"command": TRIAL, "title": f"trial {int(folder.name)}, {of_search}"}
     if trial is None:
         return told
     settings = [[name.replace("_", "-"), str(value)] for name, value in trial["values"].items()]
@@ -188,12 +212,32 @@ def _folders(root: Path) -> Iterator[Path]:
 
 
 def _entry(folder: Path, root: Path) -> RunEntry:
-    record = _read_object(folder / RUN)
-    state = run_state(folder)
+    """The line of a run; one that cannot be read, for whatever reason, never takes others along."""
+    run = folder.relative_to(root).as_posix() if folder != root else ""
+    try:
+        if _is_text(run):
+            return _read_entry(folder, run)
+        problem = "The name of this folder is no text in UTF-8. Rename the folder"
+    except DriveError as error:
+        problem = str(error)
+    except OSError as error:
+        problem = f"This folder cannot be read: {error.strerror}"
+    except Exception:
+        problem = "Its files hold what drive does not write there"
+    return RunEntry(run, "", folder.name, _changed(folder), "damaged", problem=problem)
+
+
+def _read_entry(folder: Path, run: str) -> RunEntry:
+    record, problem = None, ""
+    try:
+        record = _record(folder)
+    except InputError as error:
+        problem = str(error)
+    state = "damaged" if problem else run_state(folder)
     live = live_data(folder) if record is None and state != "damaged" else {}
     picture = picture_of(folder, record or {})
     return RunEntry(
-        run=folder.relative_to(root).as_posix() if folder != root else "",
+        run=run,
         command=command_of(record or {}) or str(live.get("command") or _kind(folder, state)),
         title=str(live.get("title") or title_of(record or {}, folder)),
         started=_started(record or live, folder),
@@ -201,6 +245,7 @@ def _entry(folder: Path, root: Path) -> RunEntry:
         facts=_facts(folder, record),
         picture=picture,
         changed=int((folder / picture).stat().st_mtime) if picture else 0,
+        problem=problem,
     )
 
 
@@ -211,19 +256,31 @@ def _kind(folder: Path, state: str) -> str:
     return SEARCH if is_search(folder) else "training"
 
 
-def _read_object(path: Path) -> dict[str, Any] | None:
+def _record(folder: Path) -> dict[str, Any] | None:
+    """What `run.json` says; None where there is none.
+
+    Raises:
+        InputError: it cannot be read, or is a link out of the folder; calls it by its name, without
+            the folder's.
+    """
+    if leads_out(folder / RUN, folder):
+        raise InputError(f"{RUN} {LEADS_OUT}")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = parse_json(read_text(folder / RUN), RUN)
+    except MissingFileError:
         return None
-    return found if isinstance(found, dict) else None
+    except DriveError as error:
+        raise InputError(str(error).replace(f"{folder}{os.sep}", "")) from None
+    if not isinstance(found, dict):
+        raise InputError(f"{RUN} holds no JSON object: it is damaged")
+    return found
 
 
 def _started(record: Mapping[str, Any], folder: Path) -> float:
     try:
         return datetime.strptime(str(record.get("started")), STARTED_FORM).timestamp()
     except ValueError:
-        return _changed(folder, (RUN,)) or _changed(folder, UNFINISHED)
+        return _changed(folder / RUN) or _newest(folder)
 
 
 def _facts(folder: Path, record: dict[str, Any] | None) -> list[dict[str, str]]:
@@ -249,29 +306,39 @@ def _facts_of_training(folder: Path) -> list[dict[str, str]]:
 
 def _is_live(folder: Path) -> bool:
     live = live_data(folder)
-    if "alive" in live:
-        return bool(live.get("live")) and time.time() - float(live["alive"]) < SILENT_S
+    alive = live.get("alive")
+    if is_number(alive):
+        return bool(live.get("live")) and time.time() - alive < SILENT_S
     try:
         rows = read_history(folder / HISTORY)
     except InputError:
         rows = []
     longest_s = max((row.seconds for row in rows), default=0.0)
-    idle_s = time.time() - _changed(folder, UNFINISHED)
+    idle_s = time.time() - _newest(folder)
     return idle_s < max(LIVE_S, LIVE_EPOCHS * longest_s)
 
 
-def _changed(folder: Path, names: tuple[str, ...]) -> float:
-    """When the newest of these files was written; 0 where there is none."""
-    files = [folder / name for name in names]
-    return max((file.stat().st_mtime for file in files if file.exists()), default=0.0)
+def _newest(folder: Path) -> float:
+    """When the newest file of an unfinished run was written; 0 where there is none."""
+    return max(_changed(folder / name) for name in UNFINISHED)
+
+
+def _changed(path: Path) -> float:
+    """When a file or a folder was written; 0 where that cannot be seen."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def live_data(folder: Path) -> dict[str, Any]:
-    """What the live report of a training says; nothing where there is none."""
+    """What the live report of a training says; nothing where there is none of its own."""
+    if leads_out(folder / LIVE_DATA, folder):
+        return {}
     try:
-        text = (folder / LIVE_DATA).read_text(encoding="utf-8")
-        found = json.loads(text[text.index("(") + 1 : text.rindex(")")])
-    except (OSError, ValueError):
+        text = read_text(folder / LIVE_DATA)
+        found = parse_json(text[text.index("(") + 1 : text.rindex(")")], LIVE_DATA)
+    except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
 

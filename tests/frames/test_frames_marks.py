@@ -80,7 +80,13 @@ def test_an_empty_file_of_the_user_s_stays(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["lag_s = 0.1\r\n[car]\r\nspeed_mps = 7\r\n", "lag_s = 0.1\n# the end", "# é\n\n\n"]
+    "content",
+    [
+        "lag_s = 0.1\r\n[car]\r\nspeed_mps = 7\r\n",
+        "lag_s = 0.1\n# the end",
+        "# é\n\n\n",
+        "\ufefflag_s = 0.1\r\n",
+    ],
 )
 def test_line_ends_and_last_lines_are_kept(tmp_path: Path, content: str) -> None:
     file = tmp_path / "recording.toml"
@@ -89,6 +95,13 @@ def test_line_ends_and_last_lines_are_kept(tmp_path: Path, content: str) -> None
     assert read_marks(tmp_path) == [NEW]
     remove_mark(tmp_path, NEW)
     assert file.read_bytes().decode().rstrip("\n") == content.rstrip("\n")
+
+
+def test_a_byte_order_mark_stays_before_a_mark_that_goes(tmp_path: Path) -> None:
+    file = tmp_path / "recording.toml"
+    file.write_text("\ufeff[[bad]]\nstart_s = 1\nend_s = 2\n[car]\nspeed_mps = 7\n")
+    remove_mark(tmp_path, BadStretch(1, 2))
+    assert file.read_text() == "\ufeff[car]\nspeed_mps = 7\n"
 
 
 def test_a_link_to_the_file_stays_a_link(tmp_path: Path) -> None:
@@ -127,10 +140,12 @@ def test_the_same_mark_twice_or_none_to_undo(tmp_path: Path) -> None:
         ("[[bad]]\nstart_s = 2\nend_s = 1", ["number 1", "end_s is after start_s", "2", "1"]),
         ("[[bad]]\nstart_s = 1\nend_s = 1.0001", ["end_s is after start_s"]),
         ("[[bad]]\nstart_s = 1\nend_s = 'two'", ["end_s", "number", "'two'"]),
-        ("[[bad]]\nstart_s = true\nend_s = 2", ["start_s", "True"]),
+        ("[[bad]]\nstart_s = true\nend_s = 2", ["start_s", "true"]),
         ("[[bad]]\nstart_s = -1\nend_s = 2", ["start_s", "-1"]),
         ("[[bad]]\nstart_s = 1\nend_s = inf", ["end_s", "inf"]),
         ("[[bad]]\nstart_s = 1", ["lacks end_s"]),
+        ("[[bad]]\nstart_s = 1979-05-27\nend_s = 2", ["start_s", "Received: 1979-05-27"]),
+        (f"[[bad]]\nstart_s = 1\nend_s = {'1' * 400}", ["end_s", "hundreds of digits"]),
         (
             "[[bad]]\nstart_s = 1\nend_s = 2\n[[bad]]\nstop_s = 3",
             ["number 2", "'stop_s'. Did you mean", "drive"],

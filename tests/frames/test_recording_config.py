@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from drive.commands._common import add_recording_options, recording_overrides
 from drive.errors import InputError
 from drive.frames.camera import Camera
 from drive.frames.car import Car
+from drive.frames.marks import read_marks
 from drive.frames.recording import Recording, open_recordings
 from drive.frames.recording_config import RecordingConfig, others_tables, read_config
 
@@ -62,8 +64,15 @@ def test_what_a_table_leaves_out_keeps_its_default(tmp_path: Path) -> None:
         ("[camera]\nheight_m = 0", ["[camera]", "height_m", "0"]),
         ("[camera]\nheight_m = 'high'", ["height_m", "'high'"]),
         ("[camera]\nfov_deg = 180", ["fov_deg", "180"]),
-        ("[camera]\nfov_deg = true", ["fov_deg", "True"]),
+        ("[camera]\nfov_deg = true", ["fov_deg", "true"]),
         ("[camera]\nhorizon = 180", ["horizon", "0 to 1"]),
+        (f"lag_s = {'1' * 400}", ["lag_s", "Received: a whole number of hundreds of digits"]),
+        (f"lag_s = {'1' * 5000}", ["holds a whole number with too many digits"]),
+        (f"lag_s = 0x{'f' * 5000}", ["lag_s", "a whole number of hundreds of digits"]),
+        (f"lag_s = {'[' * 5000}", ["is nested too deeply"]),
+        (f"unit = '{'x' * 500}'", [f"Received: '{'x' * 39}..."]),
+        ("lag_s = 1979-05-27", ["lag_s", "Received: 1979-05-27"]),
+        ("camera = [true, 07:32:00]", ["Received: [true, 07:32:00]"]),
         ("[camera]\nhorizon = nan", ["horizon", "nan"]),
         ("[camera]\nside_m = [1]", ["side_m", "[1]"]),
         ("camera = 3", ["camera", "table"]),
@@ -88,6 +97,24 @@ def test_what_is_wrong_is_named_on_one_line(tmp_path: Path, content: str, words:
     text = str(error.value)
     assert all(word in text for word in ["recording.toml", *words])
     assert "\n" not in text
+
+
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
+    assert config_of(tmp_path, "\ufeff" + TOML) == config_of(tmp_path, TOML)
+
+
+def test_another_encoding_is_told_in_plain_words(tmp_path: Path) -> None:
+    (tmp_path / "recording.toml").write_text(TOML, encoding="utf-16")
+    with pytest.raises(InputError, match=r"recording\.toml is no text in UTF-8\. Save it as UTF-8"):
+        read_config(tmp_path)
+
+
+def test_a_pipe_is_no_recording_toml(tmp_path: Path) -> None:
+    """Nobody writes into it: whoever reads it waits for ever."""
+    os.mkfifo(tmp_path / "recording.toml")
+    for read in (read_config, read_marks):
+        with pytest.raises(InputError, match="no regular file"):
+            read(tmp_path)
 
 
 def test_tables_of_others_are_left_alone_and_known(tmp_path: Path) -> None:

@@ -162,6 +162,7 @@ def test_a_damaged_table_is_named(annotated_run: Callable[..., Path]) -> None:
     [
         ("detections.csv", b"", "detections.csv is empty. Expected a table with columns frame, "),
         ("detections.csv", b"\xff\xfe1", "detections.csv is no text in UTF-8. "),
+        ("detections.csv", b"\0\1\x1b[2J,a\n", "detections.csv is no table: it is damaged. "),
         ("steering.csv", b"\x80", "steering.csv is no text in UTF-8. "),
         ("metrics.json", b"{", "metrics.json is no JSON: it is damaged or cut short at line 1"),
         ("metrics.json", b"\xff", "metrics.json is no text in UTF-8"),
@@ -254,6 +255,8 @@ def test_a_cut_history_hides_only_the_losses(tmp_path: Path, content: str, told:
     [
         ("1,0.1", "steering.csv, line 3: 4 cells expected. Received: 2"),
         ("1,0.1,one,2", "steering.csv, line 3: a number expected. Received: 'one'"),
+        ("1,0.1,\x1b[2J,2", "line 3: a number expected. Received: what is no text"),
+        (f"1,0.1,{'x' * 99},2", f"line 3: a number expected. Received: '{'x' * 39}..."),
         (",0.1,1,2", "steering.csv, row 2: frame is no number that it can be. Received: nan"),
         ("9e15,0.1,1,2", "row 2: frame is no number that it can be. Received: 9e+15"),
         ("1,inf,1,2", "row 2: time_s is no number that it can be. Received: inf"),
@@ -264,6 +267,40 @@ def test_a_damaged_row_is_named(tmp_path: Path, row: str, told: str) -> None:
     (tmp_path / "steering.csv").write_text(table)
     (line,) = read_report(tmp_path)["damaged"]
     assert line.startswith(told) or f"steering.csv, {told}" in line
+
+
+PARTS = [
+    "run.json",
+    "metrics.json",
+    "manifest.json",
+    "detections.csv",
+    "steering.csv",
+    "simulation.csv",
+    "trials.csv",
+    "history.csv",
+    "predictions.csv",
+    "report_files/notes.json",
+]
+
+
+@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("secret", ["secret", '{"secret": "secret"}', "secret\0"])
+def test_links_out_of_the_folder_are_not_followed(tmp_path: Path, name: str, secret: str) -> None:
+    outside, folder = tmp_path / "outside", tmp_path / "run"
+    outside.write_text(secret)
+    (folder / "report_files").mkdir(parents=True)
+    (folder / name).symlink_to(outside)
+    if name == "predictions.csv":
+        Notes(epochs=3).write(folder)
+    data = read_report(folder)
+    assert f"{name} is a link out of the run's folder, and is not read" in data["damaged"]
+    assert "secret" not in json.dumps(data)
+
+
+def test_a_table_with_a_byte_order_mark_is_read(annotated_run: Callable[..., Path]) -> None:
+    table = annotated_run(frames=12) / "steering.csv"
+    table.write_text("\ufeff" + table.read_text())
+    assert read_report(table.parent)["damaged"] == []
 
 
 def test_a_training_has_losses_and_a_lost_one_is_none(tmp_path: Path) -> None:

@@ -313,6 +313,9 @@ def test_a_stretch_is_marked_and_undone(
     page.click(".marks .toggle")
     page.do("DriveView.report.seek(1.0); document.activeElement.blur()")
     page.press("i")
+    page.do("DriveView.report.seek(99)")
+    page.press("o")
+    assert page.value("document.querySelector('#mark-end').value") == "7.950"  # the last frame
     page.do("DriveView.report.seek(2.0)")
     page.press("o")
     assert page.value("document.querySelector('#mark-start').value") == "1.000"

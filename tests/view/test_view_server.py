@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
+import shutil
 import time
 from pathlib import Path
-from urllib.parse import urljoin
+from typing import Any
+from urllib.parse import quote, urljoin
 
 import cv2
 import numpy as np
@@ -150,6 +153,155 @@ def test_strange_folders_are_listed_too(results: Results, tmp_path: Path) -> Non
     for name in ("broken", "list", "odd", "null"):
         assert client.get(f"/api/report/{name}").status_code == 200
         assert client.get(f"/run/{name}").status_code == 200
+
+
+@pytest.fixture
+def locked(results: Results, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run whose folder may be listed and not entered, also where the tests are root's."""
+    folder = results.root / "002-annotate"
+    stat = os.stat
+
+    def refusing(path: str | os.PathLike[str], **options: Any) -> os.stat_result:
+        if Path(path).parent == folder:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", refusing)
+    return folder
+
+
+def test_a_folder_without_permission_takes_no_other_along(client: TestClient, locked: Path) -> None:
+    runs = {run["run"]: run for run in client.get("/api/runs").json()["runs"]}
+    assert len(runs) == 5
+    assert runs[locked.name]["state"] == "damaged"
+    assert runs[locked.name]["problem"] == "This folder cannot be read: Permission denied"
+    assert client.get(f"/run/{locked.name}").status_code == 404
+    for page in ("api/report", "thumbnail"):
+        answer = client.get(f"/{page}/{locked.name}")
+        assert answer.status_code == 400
+        assert "cannot be read: Permission denied" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("content", "state", "problem"),
+    [
+        (r'{"command": ["p", "det\ud800ect"]}', "done", ""),
+        ("\ufeff" + '{"command": ["p", "detect"]}', "done", ""),
+        ("[" * 200_000, "damaged", "run.json is nested too deeply: it is damaged"),
+        ("{", "damaged", "run.json is no JSON: it is damaged or cut short at line 1"),
+        ("[]", "damaged", "run.json holds no JSON object: it is damaged"),
+        (f'{{"seconds": {"1" * 5000}}}', "damaged", "run.json holds a whole number with too many"),
+        (f'{{"results": {{"frames": {"1" * 400}}}}}', "done", ""),
+        (None, "damaged", "run.json is no regular file. Put a file in its place"),
+    ],
+)
+def test_an_odd_run_json_takes_no_other_run_along(
+    client: TestClient, results: Results, content: str | None, state: str, problem: str
+) -> None:
+    odd = results.root / "odd"
+    odd.mkdir()
+    if content is None:
+        os.mkfifo(odd / "run.json")
+    else:
+        (odd / "run.json").write_text(content)
+    runs = {run["run"]: run for run in client.get("/api/runs").json()["runs"]}
+    assert len(runs) == 6
+    assert runs["odd"]["state"] == state
+    assert runs["odd"]["problem"].startswith(problem)
+    assert bool(runs["odd"]["problem"]) == bool(problem)
+    assert client.get("/api/report/odd").status_code == (404 if content is None else 200)
+
+
+def test_a_name_that_is_no_text_takes_no_other_run_along(
+    client: TestClient, results: Results
+) -> None:
+    folder = os.fsencode(results.root) + b"/bad\xffutf"
+    try:
+        os.mkdir(folder)  # noqa: PTH102 - a name of bytes
+    except OSError:
+        pytest.skip("this file system has no such names")
+    shutil.copy(results.root / "001-annotate" / "run.json", os.fsdecode(folder))
+    runs = {run["run"]: run for run in client.get("/api/runs").json()["runs"]}
+    assert len(runs) == 6
+    assert runs["bad?utf"]["state"] == "damaged"
+    assert "no text in UTF-8. Rename the folder" in runs["bad?utf"]["problem"]
+
+
+def test_a_run_json_behind_a_link_out_of_its_folder_is_not_read(
+    client: TestClient, results: Results, tmp_path: Path
+) -> None:
+    (tmp_path / "outside").write_text('{"command": ["p", "secret"]}')
+    (results.root / "odd").mkdir()
+    (results.root / "odd" / "run.json").symlink_to(tmp_path / "outside")
+    runs = {run["run"]: run for run in client.get("/api/runs").json()["runs"]}
+    assert runs["odd"]["problem"] == "run.json is a link out of the run's folder, and is not read"
+    for page in ("runs", "report/odd"):
+        assert "secret" not in client.get(f"/api/{page}").text
+
+
+def test_what_nobody_foresaw_takes_no_other_run_along(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(folder: Path, record: dict[str, Any]) -> str:
+        if folder.name == "002-annotate":
+            raise AssertionError
+        return ""
+
+    monkeypatch.setattr("drive.view.runs.picture_of", failing)
+    runs = {run["run"]: run for run in client.get("/api/runs").json()["runs"]}
+    assert len(runs) == 5
+    assert runs["002-annotate"]["problem"] == "Its files hold what drive does not write there"
+
+
+@pytest.mark.parametrize("alive", ["null", '"x"', "[]"])
+def test_a_sign_of_life_that_is_none_is_passed_over(
+    client: TestClient, results: Results, alive: str
+) -> None:
+    data = results.root / "005-train-steering" / "report-data.js"
+    data.write_text(f'liveReport({{"live": true, "alive": {alive}}});')
+    runs = {run["run"]: run for run in client.get("/api/runs").json()["runs"]}
+    assert runs["005-train-steering"]["state"] == "running"
+    assert len(runs) == 5
+
+
+def test_a_folder_among_trials_that_is_none_is_a_training(results: Results) -> None:
+    folder = write_search(results, "006-tune-steering")
+    write_history(folder / "trials" / "xyz", 1)
+    client = TestClient(make_app(results.root), base_url=ADDRESS)
+    data = client.get("/api/report/006-tune-steering/trials/xyz").json()
+    assert (data["within"], data["report"]["title"]) == (None, "xyz")
+
+
+def test_the_trial_of_a_search_without_a_title_has_the_folder_s(results: Results) -> None:
+    folder = write_search(results, "006-tune-steering")
+    (folder / "report-data.js").write_text('liveReport({"live": false});')
+    client = TestClient(make_app(results.root), base_url=ADDRESS)
+    report = client.get("/api/report/006-tune-steering/trials/000").json()["report"]
+    assert report["title"] == "trial 0, 006-tune-steering"
+
+
+@pytest.mark.parametrize("name", ["back\\slash", "two\nlines", "end\n"])
+def test_a_run_of_an_odd_name_opens(results: Results, name: str) -> None:
+    results.add(name, "detect", "2026-11-01T10:00:00+0000")
+    client = TestClient(make_app(results.root), base_url=ADDRESS)
+    assert name in [run["run"] for run in client.get("/api/runs").json()["runs"]]
+    for page in ("run", "api/report"):
+        assert client.get(f"/{page}/{quote(name)}").status_code == 200
+    assert client.get(f"/files/{quote(name)}/run.json").status_code == 200
+
+
+def test_a_file_without_permission_is_told_before_it_is_sent(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(path: Path, mode: str) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", refusing)
+    answer = client.get(VIDEO)
+    assert (answer.status_code, answer.text) == (
+        400,
+        "epoch01_front.mp4 cannot be read: Permission denied\n",
+    )
 
 
 @pytest.mark.parametrize(
@@ -441,6 +593,7 @@ def test_nobody_else_writes_marks(
         ({"mark": {"start_s": 2, "end_s": 1}}, 400, "end_s is after start_s"),
         ({"mark": {"start_s": "a", "end_s": 1}}, 400, "start_s"),
         ({"mark": {"start_s": None, "end_s": 1}}, 400, "start_s"),
+        ({"mark": {"start_s": 1, "end_s": int("9" * 400)}}, 400, "hundreds of digits"),
         ({"mark": {"start_s": 3, "end_s": 999}}, 400, "town/epoch01 ends at 8.0 s"),
         ({"mark": {"start_s": 500, "end_s": 999}}, 400, "town/epoch01 ends at 8.0 s"),
         ({"mark": {"start_s": 1, "end_s": 2, "reason": "two\nlines"}}, 400, "one line"),
@@ -463,7 +616,15 @@ def test_wrong_marks_are_refused(
     assert not results.toml.exists()
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"x" * 20_000, b'"\xff"'])
+@pytest.mark.parametrize(("end_s", "status"), [(7.95, 200), (8.0, 200), (8.05, 400), (8.9, 400)])
+def test_a_mark_ends_with_the_last_frame(
+    client: TestClient, results: Results, end_s: float, status: int
+) -> None:
+    answer = client.post("/api/marks", json=asked(results, end_s=end_s), headers=ORIGIN)
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"x" * 20_000, b'"\xff"', b"[" * 9000])
 def test_what_is_no_json_object_is_refused(client: TestClient, body: bytes) -> None:
     headers = ORIGIN | {"content-type": "application/json"}
     assert client.post("/api/marks", content=body, headers=headers).status_code == 400

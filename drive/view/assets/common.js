@@ -51,7 +51,7 @@ const DriveView = (globalThis.DriveView = globalThis.DriveView || {});
   const STATES = {
     running: "running now",
     stopped: "stopped early",
-    damaged: "run.json cannot be read",
+    damaged: "cannot be read",
   };
 
   /** A word for a run that is not simply done; nothing for one that is. */

@@ -49,13 +49,14 @@
     const facts = element("dl", { class: "facts" }, ...told.map((fact) =>
       element("div", { title: fact.note || null }, element("dt", {}, fact.label), element("dd", {}, fact.value))));
     const note = told.length && told[0].note ? element("p", { class: "soft note" }, told[0].note) : null;
+    const problem = run.problem ? element("p", { class: "soft note" }, run.problem) : null;
     return element("li", { class: "card", "data-run": run.run }, cover,
       element("div", { class: "text" },
         element("p", { class: "kind" }, element("b", {}, run.command || "run"), stateBadge(run.state)),
         element("h2", {}, element("a", { href: address }, run.title)),
         element("p", { class: "soft origin" }, element("span", { class: "name" }, run.run || "this folder"),
           element("time", { datetime: new Date(run.started * 1000).toISOString() }, when(run.started))),
-        facts, note,
+        facts, note, problem,
         element("label", { class: "pick" }, pick, "Compare")));
   }
 

@@ -107,7 +107,9 @@
 
     _setHere(input) {
       if (!this.hasClock) return;
-      input.value = (Math.round(this.now * 1000) / 1000).toFixed(PLAIN_DIGITS);
+      const last = this.drive.times.length ? this.drive.times.at(-1) : Infinity; // sound may go on behind it
+      const moment = Math.min(this.report.time, last) + this.first;
+      input.value = (Math.round(moment * 1000) / 1000).toFixed(PLAIN_DIGITS);
       this._place();
     }
 
