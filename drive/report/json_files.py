@@ -86,6 +86,8 @@ def read_json(path: Path, form: Form, tell: Callable[[str], None]) -> dict[str, 
         raise InputError(
             f"{path} is no JSON: it is damaged or cut short at line {error.lineno}"
         ) from error
+    except ValueError as error:  # a number of more digits than Python reads
+        raise InputError(f"{path} is damaged: {error}") from error
     if not isinstance(found, dict):
         raise InputError(f"{path}: an object expected. Received: {_named(found)}")
     checked: dict[str, Any] = _checked(found, form, path.name, tell)
@@ -108,10 +110,18 @@ def _checked(value: Any, form: Form, where: str, tell: Callable[[str], None]) ->
         return [each for each in items if each is not _WRONG]
     if form is TEXT and isinstance(value, str):
         return value
-    if form is NUMBER and type(value) in (int, float) and math.isfinite(value):
+    if form is NUMBER and _is_number(value):
         return value
     tell(f"{where}: {_named(form)} expected. Received: {_named(value)}")
     return _WRONG
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a finite number that a float can hold."""
+    try:
+        return type(value) in (int, float) and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _named(value: Any) -> str:
