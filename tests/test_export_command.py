@@ -12,6 +12,8 @@ import pytest
 from drive import cli
 from drive.commands import export as command
 from drive.engine import compare, load_engine
+from drive.engine.export import WRITERS
+from drive.errors import MismatchError
 from tests.conftest import VideoMaker
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -111,6 +113,25 @@ def test_an_answer_beyond_the_tolerance_is_status_1(
     assert status == 1
     assert "does not compute what the original does, and was not kept" in line
     assert not (tmp_path / "out").exists()
+
+
+def test_a_format_that_fails_leaves_the_others_with_their_record(
+    video: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise MismatchError("steering.onnx answers otherwise")
+
+    monkeypatch.setitem(WRITERS, "onnx", fail)
+    out = tmp_path / "out"
+    arguments = ["steering", "--format", "onnx", "openvino", "--frames", video, "--out", out]
+    status, line = fails(capsys, *arguments)
+    assert (status, line) == (1, "python run.py export: steering.onnx answers otherwise")
+    assert {path.name for path in out.iterdir()} == {"steering.xml", "steering.bin", "run.json"}
+    files = json.loads((out / "run.json").read_text())["results"]["files"]
+    assert [entry["format"] for entry in files] == ["openvino"]
 
 
 def test_results_are_not_overwritten_unasked(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drive.errors import InputError
+from drive.steering.network import fold_batch_norm
 from drive.steering.preprocess import INPUT_HEIGHT, INPUT_WIDTH
 
 if TYPE_CHECKING:
@@ -81,6 +82,11 @@ def merge(models: Sequence[keras.Model]) -> keras.Model:
     mean = keras.layers.Average(name="mean")(answers)
     together = keras.layers.Concatenate(name="members")(answers)
     return keras.Model(image, [mean, together], name="steering_ensemble")
+
+
+def merge_trained(models: Sequence[keras.Model]) -> keras.Model:
+    """`merge`, with batch normalisation folded into the convolutions: what a file holds."""
+    return merge([fold_batch_norm(model) for model in models])
 
 
 def _renamed(prefix: str) -> Any:

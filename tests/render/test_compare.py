@@ -156,7 +156,7 @@ def test_wrong_numbers_and_places_are_refused(tmp_path: Path) -> None:
     wide = tmp_path / "wide.mp4"
     with VideoWriter(wide, width=1024, height=16, rate_hint=10) as writer:
         writer.write(np.zeros((16, 1024, 3), np.uint8), 0.0)
-    with pytest.raises(InputError, match="pixels wide. Received: 20484 at --height 160"):
+    with pytest.raises(InputError, match=r"pixels wide\. Received: 20484 at --height 160"):
         side_by_side(wide, wide, tmp_path / "out.mp4", height=160)
     with pytest.raises(InputError, match="seconds"):
         preview_gif(video, tmp_path / "out.gif", seconds=0)
