@@ -12,7 +12,7 @@ import pytest
 from drive import cli
 from drive.commands import export as command
 from drive.engine import compare, load_engine
-from drive.engine.export import WRITERS
+from drive.engine.export import WRITERS, Exported
 from drive.errors import MismatchError
 from tests.conftest import VideoMaker
 
@@ -73,6 +73,11 @@ def test_int8_leaves_the_saved_model_out_and_counts_what_it_learnt_from(
     assert load_engine(entry["path"]).metadata["calibrated_on"] == CALIBRATED_ON_THE_SAMPLE
 
 
+def test_one_frame_is_one_frame(tmp_path: Path) -> None:
+    found = compare.Difference(0.0, 0.0, 0.0, 1e-3, 1, False, 1.0, False)
+    assert "on 1 frame: largest" in Exported(tmp_path, "onnx", "float", 1, found).as_text()
+
+
 def test_no_tensorflow_is_loaded_for_openvino_and_onnx(video: Path, tmp_path: Path) -> None:
     arguments = ["export", "steering", "--format", "openvino", "onnx", "--frames", str(video)]
     arguments += ["--out", str(tmp_path), "--quiet"]
@@ -94,6 +99,7 @@ def test_what_is_wrong_is_said_in_one_line(
         (["steering", "--calibrate", video], "--calibrate belongs to --int8"),
         (["steering", "--int8", "--format", "saved-model"], "int8 is written as openvino"),
         (["tiny-yolo-drive", "--size", "100x100"], "multiples of 32"),
+        (["tiny-yolo-drive", "--size", "100000x100000"], "at most 4096 a side"),
         ([ROOT / "weights" / "tiny-yolo-drive-int8.onnx"], "written from float weights"),
     ):
         status, line = fails(capsys, *arguments, *out)

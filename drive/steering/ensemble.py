@@ -29,17 +29,19 @@ if TYPE_CHECKING:
 ENTRY = "ensemble"
 """Entry of the metadata, and of a training's notes, with the number of members."""
 
-FEWEST = 2
+FEWEST, MOST = 2, 100
 
 
 def check_members(members: int) -> int:
     """Return the number of members.
 
     Raises:
-        InputError: one network is no ensemble.
+        InputError: one network is no ensemble, and more than `MOST` fit no file.
     """
-    if members < FEWEST:
-        raise InputError(f"--ensemble is a whole number from {FEWEST}. Received: {members}")
+    if not FEWEST <= members <= MOST:
+        raise InputError(
+            f"--ensemble is a whole number from {FEWEST} to {MOST}. Received: {members}"
+        )
     return members
 
 

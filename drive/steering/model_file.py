@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drive.engine.base import check_model_file
+from drive.engine.base import MODEL_SUFFIXES, check_model_file
 from drive.engine.onnx_file import load_onnx_weights, read_metadata, read_weights, write_onnx
 from drive.engine.quiet import load_keras
 from drive.errors import WeightsError
@@ -137,7 +137,14 @@ def read_network_metadata(path: str | Path) -> dict[str, str]:
         MissingFileError: there is no such file.
         WeightsError: the file is damaged or holds another network.
     """
-    onnx = Path(path).suffix.lower() == ".onnx"
+    check_model_file(path)
+    suffix = Path(path).suffix.lower()
+    if suffix not in MODEL_SUFFIXES:
+        raise WeightsError(
+            f"{path} is no model file of a steering network. Expected one that train-steering "
+            f"wrote: {', '.join(MODEL_SUFFIXES)}"
+        )
+    onnx = suffix == ".onnx"
     metadata = read_metadata(path) if onnx else read_notes(path)
     if metadata.get("network") != NETWORK:
         raise WeightsError(

@@ -132,6 +132,8 @@ def test_ensembles_of_two_seeds_share_no_member() -> None:
     assert shared_settings(one[0], 3) == TrainingSettings(seed=1)
     with pytest.raises(InputError, match="--ensemble is a whole number from 2"):
         check_members(1)
+    with pytest.raises(InputError, match=r"from 2 to 100\. Received: 100000"):
+        check_members(100_000)
 
 
 def answers(angle_deg: list[float], truth_deg: list[float]) -> Answers:
