@@ -109,8 +109,8 @@ def _run(name: str, module: ModuleType, arguments: list[str]) -> int:
     context = Context(name, args, [PROGRAM, name, *arguments])
     try:
         results = module.run(args, context)
-    except BaseException:
-        context.abandon()
+    except BaseException as error:
+        context.abandon(error)
         raise
     context.finish(results)
     if context.failure is not None:

@@ -93,7 +93,7 @@ def parse_size(text: str | None) -> Size | None:
     """
     if text is None:
         return None
-    match = re.fullmatch(r"(\d+)x(\d+)", text)
+    match = re.fullmatch(r"(\d{1,9})x(\d{1,9})", text)
     if not match:
         raise InputError(f"--size is WIDTHxHEIGHT in pixels, such as 640x288; received: {text!r}")
     return int(match[2]), int(match[1])

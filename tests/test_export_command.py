@@ -12,6 +12,8 @@ import pytest
 from drive import cli
 from drive.commands import export as command
 from drive.engine import compare, load_engine
+from drive.engine.export import WRITERS, Exported
+from drive.errors import MismatchError
 from tests.conftest import VideoMaker
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,6 +73,11 @@ def test_int8_leaves_the_saved_model_out_and_counts_what_it_learnt_from(
     assert load_engine(entry["path"]).metadata["calibrated_on"] == CALIBRATED_ON_THE_SAMPLE
 
 
+def test_one_frame_is_one_frame(tmp_path: Path) -> None:
+    found = compare.Difference(0.0, 0.0, 0.0, 1e-3, 1, False, 1.0, False)
+    assert "on 1 frame: largest" in Exported(tmp_path, "onnx", "float", 1, found).as_text()
+
+
 def test_no_tensorflow_is_loaded_for_openvino_and_onnx(video: Path, tmp_path: Path) -> None:
     arguments = ["export", "steering", "--format", "openvino", "onnx", "--frames", str(video)]
     arguments += ["--out", str(tmp_path), "--quiet"]
@@ -92,6 +99,7 @@ def test_what_is_wrong_is_said_in_one_line(
         (["steering", "--calibrate", video], "--calibrate belongs to --int8"),
         (["steering", "--int8", "--format", "saved-model"], "int8 is written as openvino"),
         (["tiny-yolo-drive", "--size", "100x100"], "multiples of 32"),
+        (["tiny-yolo-drive", "--size", "100000x100000"], "at most 4096 a side"),
         ([ROOT / "weights" / "tiny-yolo-drive-int8.onnx"], "written from float weights"),
     ):
         status, line = fails(capsys, *arguments, *out)
@@ -111,6 +119,25 @@ def test_an_answer_beyond_the_tolerance_is_status_1(
     assert status == 1
     assert "does not compute what the original does, and was not kept" in line
     assert not (tmp_path / "out").exists()
+
+
+def test_a_format_that_fails_leaves_the_others_with_their_record(
+    video: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise MismatchError("steering.onnx answers otherwise")
+
+    monkeypatch.setitem(WRITERS, "onnx", fail)
+    out = tmp_path / "out"
+    arguments = ["steering", "--format", "onnx", "openvino", "--frames", video, "--out", out]
+    status, line = fails(capsys, *arguments)
+    assert (status, line) == (1, "python run.py export: steering.onnx answers otherwise")
+    assert {path.name for path in out.iterdir()} == {"steering.xml", "steering.bin", "run.json"}
+    files = json.loads((out / "run.json").read_text())["results"]["files"]
+    assert [entry["format"] for entry in files] == ["openvino"]
 
 
 def test_results_are_not_overwritten_unasked(

@@ -83,17 +83,19 @@ def test_the_error_is_told_beside_the_baselines_and_rows_without_an_angle(
 ) -> None:
     folder = make_recording("town", [2.0] * 30)
     csv_path = folder / "epoch01_steering.csv"
-    csv_path.write_text(csv_path.read_text().replace("\n0.200,4,2.0\n", "\n0.200,4,\n"))
+    rows = csv_path.read_text().replace("\n0.200,4,2.0\n", "\n0.200,4,\n")
+    csv_path.write_text(rows.replace("\n0.500,10,2.0\n", "\n"))
     assert predict(folder, tmp_path / "out", "--json", "--smooth", "0.2")[0] == 0
     done = capsys.readouterr()
     assert (
         "town/epoch01: 1 row of the CSV without an angle is not compared with the human" in done.err
     )
-    assert "town/epoch01: 29 frames compared with the human: mean absolute error " in done.err
+    assert "1 frame without a row in the CSV is not compared with the human" in done.err
+    assert "town/epoch01: 28 frames compared with the human: mean absolute error " in done.err
     assert "RMSE of always zero 2.000" in done.err
     assert done.err.count("smoothing: delay") == 1
     found = json.loads(done.out.splitlines()[-1])["against_human"]
-    assert (found["n"], found["baselines"]["zero"]) == (29, 2)
+    assert (found["n"], found["baselines"]["zero"]) == (28, 2)
     with (tmp_path / "out" / "steering.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["truth_deg"]]
     for column, errors in (("angle_deg", found), ("smoothed_deg", found["smoothed"])):
@@ -101,4 +103,4 @@ def test_the_error_is_told_beside_the_baselines_and_rows_without_an_angle(
         assert errors["mae_deg"] == pytest.approx(mean, abs=1e-4)
     record = json.loads((tmp_path / "out" / "run.json").read_text())
     assert record["results"]["against_human"] == found
-    assert record["counts"]["rows_without_angle"] == 1
+    assert record["counts"]["rows_without_angle"] == record["counts"]["frames_without_row"] == 1

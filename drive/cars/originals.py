@@ -34,6 +34,9 @@ from drive.frames.region import (
     ROAD_TOP,
 )
 
+LARGEST_SIDE = 4096
+"""Pixels of an input's side: more than any camera on a dashboard has."""
+
 NETWORKS = (TINY_YOLO_DRIVE, TINY_YOLO_V1)
 """What the entry `network` of a detector's metadata says."""
 
@@ -87,10 +90,10 @@ def _fix_size(detector: TinyYoloDriveDetector, size: Size | None, fixed: bool) -
     if size is None and not fixed:
         return None
     chosen = size or detector.input_sizes[0]
-    if any(pixels <= 0 or pixels % GRID for pixels in chosen):
+    if any(not 0 < pixels <= LARGEST_SIDE or pixels % GRID for pixels in chosen):
         raise InputError(
             f"--size of {TINY_YOLO_DRIVE} is WIDTHxHEIGHT in multiples of {GRID} pixels, such as "
-            f"640x288; received: {_text(chosen)}"
+            f"640x288, at most {LARGEST_SIDE} a side; received: {_text(chosen)}"
         )
     detector.input_sizes = [chosen]
     return chosen

@@ -259,8 +259,7 @@ def analyse_source(
     )
     if truth:
         context.tell_marked(truth.name, truth.marked_bad, NOT_COMPARED)
-        without = {"rows_without_angle": truth.rows_without_angle}
-        context.tell_left_out(truth.name, without, NOT_COMPARED)
+        context.tell_left_out(truth.name, truth.left_out(), NOT_COMPARED)
     compared = {}
     if pilot and truth and sinks.steering:
         compared = _compare(context, pilot, truth.name, sinks.steering)

@@ -38,6 +38,7 @@ LEFT_OUT = {
     "frames_lost": ("damaged or missing frame", "of the video"),
     "frames_without_row": ("frame", "without a row in the CSV"),
     "rows_without_angle": ("row", "of the CSV without an angle"),
+    "rows_repeated": ("row", "of the CSV behind another of the same frame, which counts,"),
     "rows_without_frame": ("row", "of the CSV without a frame in the video"),
 }
 """Why frames and rows of a recording are not used: `PairingReport`'s counts, in words."""
@@ -352,11 +353,15 @@ class Context:
         """What `load` gives; a worker that takes many videos keeps it, by `key`, for the next."""
         return load()
 
-    def abandon(self) -> None:
-        """Say in a live report that the run has ended, and leave no empty folder behind it."""
+    def abandon(self, error: BaseException) -> None:
+        """Say in a live report that the run has ended, and leave no empty folder behind it.
+
+        Args:
+            error: that ended it; one of drive's own is for people, and said in the report.
+        """
         if self._live is not None:
             with contextlib.suppress(OSError):  # somebody removed the folder
-                self._live.stop()
+                self._live.stop(str(error) if isinstance(error, DriveError) else "")
         if self._folder is not None:
             with contextlib.suppress(OSError):  # not empty: somebody's, or worth keeping
                 self._folder.path.rmdir()

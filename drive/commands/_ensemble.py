@@ -88,14 +88,14 @@ def _write_ensemble(
 
     from drive.render.plots import plot_steering_distribution, plot_steering_over_time
     from drive.report.training import PREDICTIONS, write_predictions
-    from drive.steering.ensemble import as_lines, describe_ensemble, merge
+    from drive.steering.ensemble import as_lines, describe_ensemble, merge_trained
     from drive.steering.evaluate import as_table, by_recording, evaluate, in_one_row
     from drive.steering.model_file import KERAS_FILE, read_notes, save_trained
     from drive.steering.network import fold_batch_norm
 
     metadata = describe_ensemble(read_notes(written[0]["model"]), len(results))
     model = folder.file(KERAS_FILE)
-    onnx = save_trained(merge([result.model for result in results]), model, metadata)
+    onnx = save_trained(merge_trained([result.model for result in results]), model, metadata)
     mean_deg = float(metadata["training_mean_deg"])
     answers = _together(results, split.validation)
     tested = _together(results, split.test)

@@ -336,8 +336,8 @@ def analyse_video(job: VideoJob) -> dict[str, Any]:
     context = _VideoContext(job.name, job.args, job.command)
     try:
         results = job.analyse(job.args, context)
-    except BaseException:
-        context.abandon()
+    except BaseException as error:
+        context.abandon(error)
         raise
     context.finish(results)
     return {**results, "messages": context.messages, "warnings": context.warnings}

@@ -132,7 +132,7 @@ def read_split(data: dict[str, Any], cache: str | None, context: Context) -> Spl
     """
     from drive.frames.labels import smooth_labels
     from drive.frames.recording import open_recordings
-    from drive.steering.cache import default_cache, open_drive
+    from drive.steering.cache import check_cache, default_cache, open_drive
     from drive.steering.preprocess import RoadCrop
     from drive.steering.split import (
         check_held_out,
@@ -143,6 +143,8 @@ def read_split(data: dict[str, Any], cache: str | None, context: Context) -> Spl
         split_drives,
     )
 
+    folder = cache or default_cache()
+    check_cache(folder)
     recordings = open_recordings(
         data["recordings"], steering_csv=data["steering"], overrides=data["overrides"]
     )
@@ -161,7 +163,6 @@ def read_split(data: dict[str, Any], cache: str | None, context: Context) -> Spl
     for recording in recordings:
         context.record.add_input(recording.path)
         context.record.add_input(recording.steering_csv)
-        folder = cache or default_cache()
         recording = _with_lag_taken_out(recording, data, folder, context)
         recording = _with_horizon_found(recording, folder, context)
         opened[recording.name] = recording
@@ -175,7 +176,7 @@ def read_split(data: dict[str, Any], cache: str | None, context: Context) -> Spl
     split = split_drives(drives, data["validation"], data.get("test"))
     split = _tested_as_recorded(split, as_recorded)
     if data.get("side_cameras", "no") != "no":
-        split = _with_side_cameras(split, opened, cache or default_cache(), how, context)
+        split = _with_side_cameras(split, opened, folder, how, context)
         if data["side_cameras"] == "yes" and not any(p.drive.sides for p in split.training):
             raise InputError(
                 "--side-cameras: no recording to train on has them. Expected NAME_left.mp4 and "
@@ -280,7 +281,11 @@ def _report_side(side: SideCamera, part: Part, context: Context) -> None:
 def _report(drive: CachedDrive, recording: Recording, context: Context) -> None:
     counts = context.record.counts
     counts["frames_read"] = counts.get("frames_read", 0) + len(drive)
-    found = {"frames_lost": drive.frames_lost, "rows_without_angle": recording.rows_without_angle}
+    found = {
+        "frames_lost": drive.frames_lost,
+        "rows_without_angle": recording.rows_without_angle,
+        "rows_repeated": recording.rows_repeated,
+    }
     context.tell_left_out(drive.name, found)
     _warn_of_labels(drive, context)
     context.tell_marked(drive.name, int((~drive.good).sum()))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drive.commands._common import Context
-from drive.errors import InputError
+from drive.errors import DriveError, InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,6 +86,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     formats = list(dict.fromkeys(args.format or (INT8_FORMATS if args.int8 else FORMATS)))
     context.record.add_input(path)
     written: list[Exported] = []
+    failures: list[DriveError] = []
     pictures: dict[Any, tuple[list[np.ndarray], list[np.ndarray]]] = {}
     with TemporaryDirectory() as work:
         for target in formats:
@@ -95,9 +96,18 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
                 pictures[original.size] = _pictures(args, context, original)
             checks, calibration = pictures[original.size]
             folder = context.run_folder()
-            with context.record.stage(target):
-                written.append(export(original, target, folder.file, checks, calibration))
+            try:
+                with context.record.stage(target):
+                    written.append(export(original, target, folder.file, checks, calibration))
+            except DriveError as error:
+                failures.append(error)
+                continue
             sys.stdout.write(written[-1].as_text() + "\n")
+    if failures and not written:
+        raise failures[0]
+    for failure in failures[:-1]:
+        context.warn(str(failure))
+    context.failure = failures[-1] if failures else None
     return {"files": [each.as_json() for each in written]}
 
 

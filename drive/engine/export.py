@@ -21,6 +21,7 @@ from drive.engine.base import Engine
 from drive.engine.compare import Difference, compare
 from drive.engine.quantise import CALIBRATED_ON, INT8, PRECISION, is_int8, quantise
 from drive.errors import InputError, MismatchError
+from drive.wording import counted
 
 if TYPE_CHECKING:
     import keras
@@ -101,8 +102,9 @@ class Exported:
         kind = "RMS / standard deviation" if of.rounded else "largest / answer"
         return (
             f"{self.format} {self.precision}: {self.path} ({self.size_bytes / 1e6:.1f} MB); "
-            f"against the original on {of.frames} frames: largest difference {of.largest:.2g}, "
-            f"mean {of.mean:.2g}; {kind} {of.share:.2g} (tolerance {of.tolerance:g})"
+            f"against the original on {counted(of.frames, 'frame')}: largest difference "
+            f"{of.largest:.2g}, mean {of.mean:.2g}; {kind} {of.share:.2g} "
+            f"(tolerance {of.tolerance:g})"
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -232,8 +234,8 @@ def _check(
         hint = _advice(target, difference) if rounded else ""
         raise MismatchError(
             f"{path.name} does not compute what the original does, and was not kept; expected "
-            f"{kind} up to {difference.tolerance:g} on {difference.frames} frames; received: "
-            f"{difference.share:.3g} (largest difference {difference.largest:.3g}, mean "
+            f"{kind} up to {difference.tolerance:g} on {counted(difference.frames, 'frame')}; "
+            f"received: {difference.share:.3g} (largest difference {difference.largest:.3g}, mean "
             f"{difference.mean:.3g}){hint}"
         )
     return difference

@@ -42,6 +42,7 @@ class PairingReport:
     frames_without_row: int = 0
     rows_without_frame: int = 0
     rows_without_angle: int = 0
+    rows_repeated: int = 0
     frames_lost: int = 0
 
 
@@ -59,6 +60,7 @@ class Recording:
         config: unit, sign and lag of the angles as recorded.
         images: pictures of a Udacity recording, row by row; empty for a video.
         bad: stretches that are marked as bad; their frames are read like all others.
+        rows_repeated: rows of the CSV that do not count, since an earlier one has their frame.
         report: what the last complete `samples()` left out.
     """
 
@@ -72,6 +74,7 @@ class Recording:
     config: RecordingConfig
     images: tuple[Path, ...] = ()
     bad: tuple[BadStretch, ...] = ()
+    rows_repeated: int = 0
     report: PairingReport = field(default_factory=PairingReport)
 
     @property
@@ -179,6 +182,7 @@ class Recording:
             elif frame.index not in recorded:
                 report.frames_without_row += 1
         report.rows_without_angle = self.rows_without_angle
+        report.rows_repeated = self.rows_repeated
         report.rows_without_frame = int((self.frame_index >= last + stride).sum())
 
     def _image_frames(self, stride: int, size: tuple[int, int] | None) -> Iterator[Frame]:
@@ -202,13 +206,13 @@ class HumanAngles:
     Attributes:
         name: of the recording.
         marked_bad: frames so far whose angle is not given for that reason.
-        rows_without_angle: frames so far whose row has none.
     """
 
     def __init__(self, recording: Recording) -> None:
         self.name = recording.name
         self.marked_bad = 0
-        self.rows_without_angle = 0
+        self._rows_repeated = recording.rows_repeated
+        self._rows_without_angle = self._frames_without_row = 0
         self._angles = recording.angles_by_frame()
         self._recorded = set(recording.frame_index.tolist())
         self._bad = recording.bad
@@ -219,8 +223,19 @@ class HumanAngles:
         if angle_deg is not None and marked(self._bad, np.array(frame.time_s)):
             self.marked_bad += 1
             return None
-        self.rows_without_angle += angle_deg is None and frame.index in self._recorded
+        if angle_deg is None and frame.index in self._recorded:
+            self._rows_without_angle += 1
+        elif angle_deg is None:
+            self._frames_without_row += 1
         return angle_deg
+
+    def left_out(self) -> dict[str, int]:
+        """Frames so far without an angle, and rows that do not count, as `PairingReport` has it."""
+        return {
+            "frames_without_row": self._frames_without_row,
+            "rows_without_angle": self._rows_without_angle,
+            "rows_repeated": self._rows_repeated,
+        }
 
 
 def open_recordings(
@@ -324,6 +339,7 @@ def _from_video(video: Path, csv: Path, overrides: dict[str, Any]) -> Recording:
         speed=_picked(rows, order),
         config=config,
         bad=marks_of(csv.parent, drive),
+        rows_repeated=len(rows.frame_index) - len(order),
     )
 
 

@@ -23,6 +23,9 @@ SPEED_COLUMNS = ("speed",)
 TIME_COLUMNS = {"ts_micro": 1e-6, "time_s": 1.0}
 """Each column that holds a time, with what turns its values into seconds."""
 
+LARGEST_FRAME = 1_000_000_000
+"""A year at 30 frames a second: a larger number is none of a frame."""
+
 HEADER_ROWS = 1
 BINARY_HEAD = 4096
 """Bytes in which a file that is no text shows itself by a zero."""
@@ -154,12 +157,13 @@ def _frames(file: Path, table: pd.DataFrame, column: str | None) -> np.ndarray:
     if column is None:
         return np.arange(len(table), dtype=np.int64)
     numbers = _numbers(file, table, column)
-    wrong = ~(np.isfinite(numbers) & (numbers >= 0) & (numbers == np.floor(numbers)))
+    in_range = (numbers >= 0) & (numbers <= LARGEST_FRAME)
+    wrong = ~(in_range & (numbers == np.floor(numbers)))
     if wrong.any():
         row = int(np.argmax(wrong))
         raise InputError(
             f"{file}, row {row + HEADER_ROWS + 1}, column {column}: expected a whole number "
-            f"from 0. Received: {table[column].iloc[row]!r}"
+            f"from 0 to {LARGEST_FRAME}. Received: {table[column].iloc[row]!r}"
         )
     return numbers.astype(np.int64)
 

@@ -30,6 +30,7 @@ The data:
       "command_line": "python run.py annotate traffic.mp4",
       "live": false,                      # the run goes on, and `report-data.js` changes
       "stopped": true,                    # of a run that ended before its time, else left out
+      "reason": "The training diverged",  # why it did; empty where somebody stopped it
       "written": 1700000000.0,            # of a run that goes on or was stopped: its numbers,
       "alive": 1700000000.0,              # and its last sign of life
       "damaged": ["steering.csv is empty."],  # what cannot be read, and is left out

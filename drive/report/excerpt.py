@@ -46,6 +46,6 @@ def read_excerpt(video: Path, sha256: str) -> Excerpt:
     made = Path(record.get("results", {}).get("video", "")).name
     source: dict[str, Any] = next(iter(record.get("inputs", [])), {})
     first = record.get("frames", {}).get("first", {})
-    if made != video.name or "sha256" not in source or "time_s" not in first:
+    if made != video.name or not {"path", "sha256"} <= source.keys() or "time_s" not in first:
         return Excerpt(video, sha256, is_result=False)
     return Excerpt(Path(source["path"]), str(source["sha256"]), first["time_s"])

@@ -59,10 +59,14 @@ class LiveReport:
         self._over.set()
         self._heart.join()
 
-    def stop(self) -> None:
-        """Say that the run has ended before its time: the last word of one that is interrupted."""
+    def stop(self, reason: str = "") -> None:
+        """Say that the run has ended before its time: the last word of one that is interrupted.
+
+        Args:
+            reason: what went wrong, for people; empty where nothing did.
+        """
         self.close()
-        self._data |= {"live": False, "stopped": True}
+        self._data |= {"live": False, "stopped": True, "reason": reason}
         self._write()
         write_page(self._folder, self._data)
 

@@ -207,10 +207,12 @@ def _fetch(kind: Backbone, backbone: str) -> Path:
                 kind.file, kind.url, cache_subdir="models", file_hash=kind.md5
             )
     except Exception as error:  # Keras raises a bare Exception, and sockets their own kinds
-        reason = str(error).strip().splitlines()[-1:]
+        damaged = isinstance(error, ValueError)
+        reason = "what comes is damaged" if damaged else "there is no network, or no answer"
         raise InputError(
-            f"The ImageNet weights of {backbone} cannot be fetched ({''.join(reason)}). Put "
-            f"{kind.file} into {KERAS_MODELS}, or name the file with --backbone-weights FILE"
+            f"The ImageNet weights of {backbone} cannot be fetched: {reason}. Name the file "
+            f"{kind.file} with --backbone-weights FILE, or put it into {KERAS_MODELS}; it comes "
+            f"from {kind.url}"
         ) from None
     return Path(found)
 

@@ -101,6 +101,12 @@ def default_cache() -> Path:
     return cache_folder() / "steering"
 
 
+def check_cache(folder: str | Path) -> None:
+    """Raise `InputError` where a file lies in the place of the folder of all caches."""
+    if Path(folder).is_file():
+        raise InputError(f"--cache names a folder, and {folder} is a file. Choose another")
+
+
 def open_drive(
     recording: Recording,
     folder: str | Path,
@@ -123,6 +129,7 @@ def open_drive(
     Raises:
         InputError: no frame of the recording has an angle, or the folder cannot be written.
     """
+    check_cache(folder)
     what = f"{recording.pixels_digest} {PREPROCESS_VERSION} {crop} {stride}" + camera
     home = Path(folder) / hashlib.sha256(what.encode()).hexdigest()[:32]
     if not home.is_dir():

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drive.errors import InputError
+from drive.steering.network import fold_batch_norm
 from drive.steering.preprocess import INPUT_HEIGHT, INPUT_WIDTH
 
 if TYPE_CHECKING:
@@ -28,17 +29,19 @@ if TYPE_CHECKING:
 ENTRY = "ensemble"
 """Entry of the metadata, and of a training's notes, with the number of members."""
 
-FEWEST = 2
+FEWEST, MOST = 2, 100
 
 
 def check_members(members: int) -> int:
     """Return the number of members.
 
     Raises:
-        InputError: one network is no ensemble.
+        InputError: one network is no ensemble, and more than `MOST` fit no file.
     """
-    if members < FEWEST:
-        raise InputError(f"--ensemble is a whole number from {FEWEST}. Received: {members}")
+    if not FEWEST <= members <= MOST:
+        raise InputError(
+            f"--ensemble is a whole number from {FEWEST} to {MOST}. Received: {members}"
+        )
     return members
 
 
@@ -81,6 +84,11 @@ def merge(models: Sequence[keras.Model]) -> keras.Model:
     mean = keras.layers.Average(name="mean")(answers)
     together = keras.layers.Concatenate(name="members")(answers)
     return keras.Model(image, [mean, together], name="steering_ensemble")
+
+
+def merge_trained(models: Sequence[keras.Model]) -> keras.Model:
+    """`merge`, with batch normalisation folded into the convolutions: what a file holds."""
+    return merge([fold_batch_norm(model) for model in models])
 
 
 def _renamed(prefix: str) -> Any:

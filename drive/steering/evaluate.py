@@ -161,7 +161,7 @@ def predict_recording(
     if prepared:
         answers.append(ask(np.stack(prepared)))
     if not found:
-        raise InputError(f"{recording.name}: {_why_nothing(marked_bad)}")
+        raise InputError(f"{recording.name}: {_why_nothing(recording, marked_bad)}")
     columns = np.array(found, np.float64).T
     angles = np.concatenate(answers)
     angles = pilot.restated(angles, recording, _speeds(recording, columns[0], angles.ndim))
@@ -172,11 +172,16 @@ def predict_recording(
     return Answers(recording.name, frames, columns[1], angles, columns[2], members, marked_bad)
 
 
-def _why_nothing(marked_bad: int) -> str:
+def _why_nothing(recording: Recording, marked_bad: int) -> str:
     """Why there is no frame to measure on."""
     if marked_bad:
         return (
             "every frame is marked as bad. Undo marks ([[bad]] in recording.toml) to measure on it"
+        )
+    if not recording.angles_by_frame():
+        return (
+            f"no row of {recording.steering_csv.name} has an angle: each is empty or no finite "
+            "number. Write the angles into it, or name another CSV with --steering"
         )
     return "no frame of the video has an angle in the CSV. Do the two belong together?"
 

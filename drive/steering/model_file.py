@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drive.engine.base import check_model_file
-from drive.engine.onnx_file import load_onnx_weights, read_metadata, write_onnx
+from drive.engine.base import MODEL_SUFFIXES, check_model_file
+from drive.engine.onnx_file import load_onnx_weights, read_metadata, read_weights, write_onnx
 from drive.engine.quiet import load_keras
 from drive.errors import WeightsError
 from drive.files import atomic
 from drive.steering.backbone import backbone_option
-from drive.steering.network import network_options
+from drive.steering.network import NORM, network_options
 from drive.steering.predict import NETWORK, build_from_metadata
 from drive.steering.preprocess import COLOURS, INPUT_HEIGHT, INPUT_WIDTH, RoadCrop
 
@@ -118,10 +118,16 @@ def load_network(path: str | Path) -> tuple[keras.Model, dict[str, str]]:
     """
     metadata = read_network_metadata(path)
     if Path(path).suffix.lower() == ".onnx":
-        model = build_from_metadata(metadata)
+        model = build_from_metadata({**metadata, **_unfolded(path)})
         load_onnx_weights(model, path)
         return model, metadata
     return load_model(path), metadata
+
+
+def _unfolded(path: str | Path) -> dict[str, str]:
+    """What the first ensembles' `.onnx` files do not say: that batch normalisation is in them."""
+    holds_norm = any(name.split("/")[0].endswith(NORM) for name in read_weights(path))
+    return {"batch_norm": "yes"} if holds_norm else {}
 
 
 def read_network_metadata(path: str | Path) -> dict[str, str]:
@@ -131,7 +137,14 @@ def read_network_metadata(path: str | Path) -> dict[str, str]:
         MissingFileError: there is no such file.
         WeightsError: the file is damaged or holds another network.
     """
-    onnx = Path(path).suffix.lower() == ".onnx"
+    check_model_file(path)
+    suffix = Path(path).suffix.lower()
+    if suffix not in MODEL_SUFFIXES:
+        raise WeightsError(
+            f"{path} is no model file of a steering network. Expected one that train-steering "
+            f"wrote: {', '.join(MODEL_SUFFIXES)}"
+        )
+    onnx = suffix == ".onnx"
     metadata = read_metadata(path) if onnx else read_notes(path)
     if metadata.get("network") != NETWORK:
         raise WeightsError(

@@ -169,7 +169,10 @@ def read_state(folder: str | Path) -> tuple[TrainingSettings, dict[str, Any]]:
     """
     path = Path(folder) / STATE
     if not path.is_file():
-        raise InputError(f"There is no training to resume in {folder}: {STATE} is missing")
+        raise InputError(
+            f"There is no training to resume in {folder}: none was stopped there, or it had not "
+            "come to its first epoch. Begin it anew, without --resume"
+        )
     state = read_notes(path)
     return TrainingSettings(**state["settings"]), state["notes"]
 

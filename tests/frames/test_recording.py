@@ -89,6 +89,7 @@ def test_lag_moves_the_angles_earlier(make_recording: MakeRecording) -> None:
         ("frame,wheel\n", "no rows"),
         ("frame,wheel\n0,1\n1,left\n", r"row 3, column wheel.*'left'"),
         ("frame,wheel\n0.5,1\n", r"row 2, column frame"),
+        ("frame,wheel\n0,1\n99999999999999999999,1\n", r"row 3, column frame.*'9{20}'"),
         ("frame,wheel\n0,1\n1,2,3\n", r"CSV: Expected 2 fields in line 3, saw 3$"),
         (",".join(f"c{n}" for n in range(99)) + "\n1\n", r"c9 and 89 more\.$"),
         ("", "is empty"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import av
@@ -57,6 +58,61 @@ def test_two_videos_share_the_time_axis(tmp_path: Path) -> None:
     assert np.abs(frames[10][right].mean(axis=(0, 1)) - GREEN).max() < 15
 
 
+DARKEST, A_SECOND = 30, 40
+"""Grey of a picture at second 0, and how much lighter a second makes it."""
+
+
+def make_clock(path: Path, times_s: Sequence[float]) -> Path:
+    """Pictures at these times, whose grey says the time."""
+    with VideoWriter(path, width=64, height=64, rate_hint=10) as writer:
+        for time_s in times_s:
+            grey = round(DARKEST + A_SECOND * time_s)
+            writer.write(np.full((64, 64, 3), grey, dtype=np.uint8), time_s)
+    return path
+
+
+def read_clock(half: np.ndarray) -> float:
+    return (float(half[-50:-14, 14:50].mean()) - DARKEST) / A_SECOND
+
+
+GAP_S = [*np.arange(0, 1, 0.1), *np.arange(4, 5, 0.1)]
+EVEN_S = np.arange(0, 5, 0.1)
+UNEVEN_S = [0, 0.1, 0.2, 1.2, 1.3, 1.9, 2.0, 2.1, 2.2, 3.5, 3.6, 4.6, 4.7, 4.8, 4.9]
+
+
+@pytest.mark.parametrize("starts_s", [(0.0, 0.0), (2.0, 2.0), (0.5, 4.2)])
+@pytest.mark.parametrize(("a", "b"), [(GAP_S, EVEN_S), (EVEN_S, UNEVEN_S)])
+def test_each_side_shows_the_frame_whose_time_covers_the_moment(
+    tmp_path: Path, a: Sequence[float], b: Sequence[float], starts_s: tuple[float, float]
+) -> None:
+    videos = make_clock(tmp_path / "a.mp4", a), make_clock(tmp_path / "b.mp4", b)
+    path = tmp_path / "both.mp4"
+    side_by_side(*videos, path, height=64, labels=("", ""), starts_s=starts_s)
+    frames = decode(path)
+    for number, frame in enumerate(frames):
+        for half, times, start_s in zip(
+            (frame[:, :64], frame[:, -64:]), (a, b), starts_s, strict=True
+        ):
+            covering_s = max(t for t in times if t < start_s + number / 10 + 0.01)
+            assert read_clock(half) == pytest.approx(covering_s, abs=0.06), number
+    assert len(frames) == pytest.approx(10 * (5 - min(starts_s)), abs=1)
+
+
+def test_a_preview_keeps_to_the_times_of_its_video(tmp_path: Path) -> None:
+    video = make_clock(tmp_path / "a.mp4", GAP_S)
+    preview_gif(video, tmp_path / "p.gif", seconds=5, width=64, fps=2)
+    shown_s = [read_clock(frame) for frame in decode(tmp_path / "p.gif")]
+    assert shown_s[-1] == pytest.approx(4.5, abs=0.15) and max(shown_s[:-1]) < 4.2
+
+
+def test_videos_of_one_frame_can_be_compared(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "a.mp4", RED, seconds=0.1)
+    out = tmp_path / "out"
+    assert main(["compare", str(video), str(video), "--out", str(out)]) == 0
+    assert len(decode(out / "side_by_side.mp4")) == len(decode(out / "preview.gif")) == 1
+    assert (out / "run.json").is_file()
+
+
 def test_the_labels_are_written_above(tmp_path: Path) -> None:
     video = make_video(tmp_path / "a.mp4", RED, seconds=0.3)
     side_by_side(video, video, tmp_path / "n.mp4", height=72, labels=("before", ""))
@@ -94,8 +150,14 @@ def test_a_video_that_is_none_is_refused(tmp_path: Path, wrong: str) -> None:
 
 def test_wrong_numbers_and_places_are_refused(tmp_path: Path) -> None:
     video = make_video(tmp_path / "a.mp4", RED, seconds=0.2)
-    with pytest.raises(InputError, match="height"):
-        side_by_side(video, video, tmp_path / "out.mp4", height=0)
+    for height in (0, 100_000):
+        with pytest.raises(InputError, match=r"--height is from 32 to 2160 pixels. Received: "):
+            side_by_side(video, video, tmp_path / "out.mp4", height=height)
+    wide = tmp_path / "wide.mp4"
+    with VideoWriter(wide, width=1024, height=16, rate_hint=10) as writer:
+        writer.write(np.zeros((16, 1024, 3), np.uint8), 0.0)
+    with pytest.raises(InputError, match=r"pixels wide\. Received: 20484 at --height 160"):
+        side_by_side(wide, wide, tmp_path / "out.mp4", height=160)
     with pytest.raises(InputError, match="seconds"):
         preview_gif(video, tmp_path / "out.gif", seconds=0)
     with pytest.raises(EncodeError, match="cannot be written"):
@@ -166,3 +228,23 @@ def test_two_excerpts_of_a_source_are_in_step(
     assert frames[-1][-60:-10, 20:100].min() > 220  # the white last frame of A
     if seconds < 1:
         assert np.abs(frames[-1][-60:-10, -100:-20].mean(axis=(0, 1)) - GREEN).max() < 15
+
+
+@pytest.mark.parametrize(
+    ("entry", "wrong"),
+    [
+        ('"path": "drive.mp4", ', ""),
+        ('"time_s": 0.6', f'"time_s": 1{"0" * 400}'),
+        ('"time_s": 0.6', f'"time_s": 1{"0" * 5000}'),
+    ],
+)
+def test_a_damaged_run_json_is_as_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], entry: str, wrong: str
+) -> None:
+    videos = [make_run(tmp_path / name, RED, 0.6, "drive") for name in "ab"]
+    run = tmp_path / "b" / "run.json"
+    assert entry in run.read_text()
+    run.write_text(run.read_text().replace(entry, wrong))
+    out = tmp_path / "out"
+    assert main(["compare", *map(str, videos), "--height", "72", "--out", str(out)]) == 0
+    assert capsys.readouterr().err.startswith("wrote ")

@@ -379,8 +379,10 @@ def test_a_live_page_shows_new_epochs_and_in_the_end_the_whole_report(
     live.stop()
     wait_for(browser, "DriveReport.report.data.stopped")
     assert browser.execute_script(state).startswith("Stopped before its end: epoch 2 ")
+    live.stop("The training diverged")
     browser.refresh()
     wait_for(browser, "document.querySelector('.state').textContent.startsWith('Stopped before')")
+    assert browser.execute_script(state).startswith("Stopped before its end: The training diverged")
     live = LiveReport(tmp_path, record)  # resumed: the page that is open goes on
     wait_for(browser, "document.querySelector('.state').textContent.startsWith('Training: ')")
     live.close()

@@ -245,6 +245,7 @@ def test_without_internet_the_error_says_where_to_put_the_file(
     assert str(module.KERAS_MODELS) in message
     assert "--backbone-weights FILE" in message
     assert "\n" not in message
+    assert "URL fetch failure" not in message
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,11 @@ import pytest
 from drive.cli import main
 from drive.commands import train_steering as train_command
 from drive.commands._common import Context
+from drive.commands._training_data import read_split
 from drive.commands._training_report import warn_of_uselessness
 from drive.engine import load_engine
+from drive.errors import DivergedError, InputError
+from drive.history import write_history
 from drive.report import read_report
 from drive.steering import train
 from drive.steering.model_file import describe, save_trained
@@ -95,6 +98,31 @@ def test_evaluation_says_which_frames_are_left_out_and_why(
     (folder / "epoch01_steering.csv").write_text("frame,wheel\n90,1\n")
     assert main(["evaluate-steering", str(folder), "--out", str(tmp_path / "none")]) == 2
     assert "no frame of the video has an angle" in capsys.readouterr().err.splitlines()[-1]
+    (folder / "epoch01_steering.csv").write_text("frame,wheel\n1,nan\n2,\n")
+    assert main(["evaluate-steering", str(folder), "--out", str(tmp_path / "none")]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "no row of epoch01_steering.csv has an angle" in said and "belong" not in said
+
+
+def test_rows_whose_frame_has_an_earlier_one_are_told(
+    make_recording: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    folder = make_recording("twice", [1.0] * 10)
+    with (folder / "epoch01_steering.csv").open("a") as file:
+        file.write("0.450,9,5.0\n0.450,9,6.0\n")
+    said = "twice/epoch01: 2 rows of the CSV behind another of the same frame, which counts, are "
+    assert main(["evaluate-steering", str(folder), "--out", str(tmp_path / "a"), "--quiet"]) == 0
+    assert f"{said}left out" in capsys.readouterr().err
+    with (tmp_path / "a" / "steering.csv").open() as file:
+        assert float(list(csv.DictReader(file))[-1]["truth_deg"]) == 1
+    video = [str(folder / "epoch01_front.mp4"), "--no-video", "--no-report", "--quiet"]
+    assert main(["predict-steering", *video, "--out", str(tmp_path / "p")]) == 0
+    assert f"{said}not compared" in capsys.readouterr().err
+    data = {"recordings": [str(folder)], "steering": None, "overrides": {}, "exclude": []}
+    data |= {"validation": "0.25", "stride": 1, "crop": str(ROAD)}
+    with pytest.raises(InputError, match="too short"):
+        read_split(data, str(tmp_path / "cache"), Context("t", Namespace(quiet=True), []))
+    assert f"{said}left out" in capsys.readouterr().err
 
 
 def test_a_constant_model_is_warned_about(
@@ -234,7 +262,42 @@ def test_resume_without_a_training_is_exit_status_2(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     assert main(["train-steering", "--resume", str(tmp_path)]) == 2
-    assert "no training to resume" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "no training to resume" in said
+    assert "not come to its first epoch. Begin it anew, without --resume" in said
+    assert "state.keras" not in said
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        ("--weights", "is no model file of a steering network. Expected one that train-steering "),
+        ("--cache", "--cache names a folder, and "),
+    ],
+)
+def test_a_text_in_the_place_of_something_else_is_named(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture, option: str, reason: str
+) -> None:
+    text = tmp_path / "README.md"
+    text.write_text("# read me\n")
+    command = ["train-steering", str(recording), option, str(text), "--out", str(tmp_path / "out")]
+    assert main(command) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert reason in line and str(text) in line
+
+
+def test_the_page_of_a_training_that_diverges_at_once_says_so(
+    recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverge(_: object, folder: Path, *__: object, **___: object) -> None:
+        write_history(folder / "history.csv", [])
+        raise DivergedError("The loss is no number")
+
+    monkeypatch.setattr(train, "train_steering", diverge)
+    out = tmp_path / "out"
+    command = ["train-steering", str(recording), "--validation", "0.25", "--quiet"]
+    assert main([*command, "--out", str(out)]) == 1
+    assert '"reason":"The loss is no number"' in (out / "report.html").read_text()
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,9 @@ import pytest
 from drive.cli import main
 from drive.commands._common import Context
 from drive.commands._ensemble import train_members
+from drive.engine.export import export
 from drive.errors import InputError
+from drive.originals import find_model, open_original
 from drive.render.plots import plot_steering_over_time
 from drive.runs import RunFolder
 from drive.sinks import Result, SteeringTable
@@ -28,12 +30,13 @@ from drive.steering.ensemble import (
     measure_members,
     member_settings,
     merge,
+    merge_trained,
     shared_settings,
     spread_deg,
 )
 from drive.steering.evaluate import Answers, evaluate, write_steering_csv
 from drive.steering.model_file import describe, load_network, save_trained
-from drive.steering.network import build_network
+from drive.steering.network import build_network, fold_batch_norm
 from drive.steering.predict import load_steering
 from drive.steering.preprocess import ROAD
 from drive.steering.split import Split
@@ -78,6 +81,46 @@ def test_the_weights_come_back_from_onnx(three: tuple) -> None:
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.fixture(scope="module")
+def normalised() -> list:
+    """Two networks with batch normalisation as after a training."""
+    rng = np.random.default_rng(1)
+    models = [build_network(scale_deg=3.0, batch_norm=True) for _ in range(2)]
+    for layer in [layer for model in models for layer in model.layers]:
+        if layer.name.endswith("_norm"):
+            layer.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
+    return models
+
+
+def notes_of(models: list) -> dict[str, str]:
+    one = describe(fold_batch_norm(models[0]), "published", ROAD, np.array([1.0]), ["a"])
+    return describe_ensemble(one, len(models))
+
+
+def test_the_file_of_an_ensemble_holds_no_batch_normalisation(
+    normalised: list, tmp_path: Path
+) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 1, 66, 200, 3), np.uint8)
+    expected = merge(normalised).predict_on_batch(pictures[:, 0])[1]
+    network = merge_trained(normalised)
+    assert not any(layer.name.endswith("_norm") for layer in network.layers)
+    np.testing.assert_allclose(network.predict_on_batch(pictures[:, 0])[1], expected, atol=1e-3)
+    onnx = save_trained(network, tmp_path / "model.keras", notes_of(normalised))
+    (tmp_path / "out").mkdir()
+    original = open_original(find_model(str(onnx)), tmp_path, None, fixed=True)
+    made = export(original, "litert", (tmp_path / "out").joinpath, list(pictures))
+    assert made.path.is_file()
+
+
+def test_files_of_before_that_hold_it_unsaid_are_read(normalised: list, tmp_path: Path) -> None:
+    onnx = save_trained(merge(normalised), tmp_path / "model.keras", notes_of(normalised))
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 66, 200, 3), np.uint8)
+    expected = load_network(onnx.with_suffix(".keras"))[0].predict_on_batch(pictures)[1]
+    np.testing.assert_allclose(
+        load_network(onnx)[0].predict_on_batch(pictures)[1], expected, atol=1e-4
+    )
+
+
 def test_a_single_network_has_no_spread() -> None:
     assert np.isnan(spread_deg(np.ones((3, 1)))).all()
     np.testing.assert_allclose(spread_deg(np.array([[1.0, 3.0], [2.0, 2.0]])), [2**0.5, 0])
@@ -89,6 +132,8 @@ def test_ensembles_of_two_seeds_share_no_member() -> None:
     assert shared_settings(one[0], 3) == TrainingSettings(seed=1)
     with pytest.raises(InputError, match="--ensemble is a whole number from 2"):
         check_members(1)
+    with pytest.raises(InputError, match=r"from 2 to 100\. Received: 100000"):
+        check_members(100_000)
 
 
 def answers(angle_deg: list[float], truth_deg: list[float]) -> Answers:
@@ -191,6 +236,8 @@ def test_train_stop_resume_evaluate_predict(
     assert (out / "member2" / "history.csv").exists()
     first, second = (table(out / f"member{n}" / "history.csv") for n in (1, 2))
     assert first != second
+    trained = load_network(out / "model.onnx")[0]
+    assert not any(layer.name.endswith("_norm") for layer in trained.layers)
 
     for path in (out / "member2").rglob("*"):  # as if stopped after the first member
         if path.is_file():

@@ -14,7 +14,7 @@
     }
 
     /**
-     * @param data of the report, of which `live`, `stopped`, `written` and `alive` count.
+     * @param data of the report, of which `live`, `stopped`, `reason`, `written` and `alive` count.
      * @param done of `asked` steps. @param text how far that is. @param left when it may end, or "".
      */
     show(data, { done, asked, text, left }) {
@@ -29,7 +29,7 @@
       const when = over
         ? data.alive ? `last sign of life ${at(data.alive)}` : ""
         : `as of ${at(data.written)}`;
-      const words = over ? ["Stopped before its end: ", text] : [`${this.name}: `, text + left];
+      const words = over ? ["Stopped before its end: ", data.reason || text] : [`${this.name}: `, text + left];
       this.root.replaceChildren(
         element("p", {}, element("b", {}, words[0]), words[1], element("small", {}, when)),
         element("progress", { max: String(asked || 1), value: String(Math.min(done, asked || 1)), "aria-label": `How far: ${text}` }));
