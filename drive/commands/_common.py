@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from drive.errors import DriveError, InputError, MissingFileError
 from drive.progress import Item, no_progress
 from drive.runs import RunFolder, RunRecord, open_run_folder, plain
-from drive.texts import as_written, parse_toml, read_text
+from drive.texts import TOO_LONG, as_written, parse_toml, read_text
 from drive.wording import are, counted
 
 if TYPE_CHECKING:
@@ -267,13 +267,15 @@ def _checked(
         if not isinstance(value, bool):
             raise InputError(f"{where} is true or false. Received: {as_written(value)}")
         return value if action.const in (True, None) else not value
-    if isinstance(value, list) and action.nargs is None:
-        value = ",".join(map(str, value))
-    values = value if isinstance(value, list) else [value]
     try:
+        if isinstance(value, list) and action.nargs is None:
+            value = ",".join(map(str, value))
+        values = value if isinstance(value, list) else [value]
         checked = [parser._get_values(action, [str(one)]) for one in values]
     except argparse.ArgumentError as error:
         raise InputError(f"{where}: {error.message}") from None
+    except ValueError:  # of str
+        raise InputError(f"{where} {TOO_LONG}") from None
     return checked if isinstance(value, list) else checked[0]
 
 

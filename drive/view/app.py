@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.convertors import PathConvertor, register_url_convertor
+from starlette.convertors import IntegerConvertor, PathConvertor, register_url_convertor
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import (
@@ -94,7 +94,14 @@ class _AnyPath(PathConvertor):
     regex = r"[\s\S]*"
 
 
+class _PlaceInList(IntegerConvertor):
+    """A number of so few digits that Python reads it."""
+
+    regex = "[0-9]{1,9}"
+
+
 register_url_convertor("any", _AnyPath())
+register_url_convertor("place", _PlaceInList())
 
 
 class _Json(JSONResponse):
@@ -133,7 +140,7 @@ def make_app(root: Path) -> Starlette:
             Route("/api/marks", _told(shelf.marks)),
             Route("/api/marks", shelf.change_marks, methods=["POST", "DELETE"]),
             Route("/files/{path:any}", _told(shelf.file)),
-            Route("/source/{number:int}/{run:any}", _told(shelf.source)),
+            Route("/source/{number:place}/{run:any}", _told(shelf.source)),
             Route("/thumbnail/{run:any}", _told(shelf.thumbnail)),
             Route("/assets/colours.css", _colours),
             Mount("/assets", StaticFiles(directory=ASSETS)),

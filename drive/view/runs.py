@@ -18,10 +18,9 @@ from typing import Any
 from drive.errors import DriveError, InputError, MissingFileError
 from drive.files import PART, leads_out
 from drive.history import read_history
-from drive.report.damage import LEADS_OUT
 from drive.report.facts import search_facts, trial_facts
 from drive.report.folder import read_facts
-from drive.report.json_files import command_of, title_of
+from drive.report.json_files import command_of, read_json, title_of
 from drive.report.live import SILENT_S
 from drive.report.page import LIVE_DATA
 from drive.report.search import STUDY, TABLE, TRIALS, is_search, read_search, trial_folder
@@ -157,7 +156,8 @@ def run_folder(root: Path, run: str) -> Path:
         MissingFileError: there is no such run.
     """
     folder = below(root, run)
-    if not any((folder / name).is_file() for name in (RUN, *UNFINISHED)):
+    files = [folder / name for name in (RUN, *UNFINISHED)]
+    if not any(file.exists() and not file.is_dir() for file in files):
         raise MissingFileError(f"There is no run {run!r}: it was removed, or never finished")
     return folder
 
@@ -263,17 +263,13 @@ def _record(folder: Path) -> dict[str, Any] | None:
         InputError: it cannot be read, or is a link out of the folder; calls it by its name, without
             the folder's.
     """
-    if leads_out(folder / RUN, folder):
-        raise InputError(f"{RUN} {LEADS_OUT}")
-    try:
-        found = parse_json(read_text(folder / RUN), RUN)
-    except MissingFileError:
+    path = folder / RUN
+    if not path.exists():
         return None
-    except DriveError as error:
+    try:
+        return read_json(path, {}, lambda _: None, folder)
+    except InputError as error:
         raise InputError(str(error).replace(f"{folder}{os.sep}", "")) from None
-    if not isinstance(found, dict):
-        raise InputError(f"{RUN} holds no JSON object: it is damaged")
-    return found
 
 
 def _started(record: Mapping[str, Any], folder: Path) -> float:

@@ -105,6 +105,14 @@ def test_the_list_is_filtered_and_two_are_chosen(page: Page, address: str) -> No
     assert page.complaints() == []
 
 
+def test_a_damaged_run_says_why_in_the_list(page: Page, results: Results) -> None:
+    (results.root / "001-annotate" / "run.json").write_text("{")
+    page.open("/?q=damaged", "document.querySelectorAll('.card').length === 1")
+    (text,) = page.texts(".card .text")
+    assert "cannot be read" in text
+    assert "run.json is no JSON: it is damaged or cut short at line 1" in text
+
+
 def test_a_broken_video_is_a_word_in_the_list(page: Page, results: Results) -> None:
     video = results.root / "001-annotate" / "epoch01_front.mp4"
     video.write_bytes(video.read_bytes()[:500])
