@@ -165,6 +165,7 @@ class RunRecord:
     """What `run.json` says: the command, its settings, inputs, counts and seconds a stage.
 
     Attributes:
+        warnings: what the user must know to read the results rightly.
         spans: every turn of every stage, where somebody put a list here to have them.
     """
 
@@ -173,6 +174,7 @@ class RunRecord:
     inputs: list[dict[str, Any]] = field(default_factory=list)
     counts: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
     extra: dict[str, Any] = field(default_factory=dict)
     started: float = field(default_factory=time.time)
     spans: list[Span] | None = None
@@ -215,6 +217,7 @@ class RunRecord:
             "versions": versions(),
             "inputs": self.inputs,
             "counts": self.counts,
+            "warnings": self.warnings,
             "seconds": {
                 **{name: round(value, 3) for name, value in self.seconds.items()},
                 "total": round(time.time() - self.started, 3),

@@ -11,6 +11,7 @@ import pytest
 
 from drive.cli import main
 from drive.frames.marks import BadStretch, add_mark
+from drive.report import read_report
 
 MakeRecording = Callable[..., Path]
 VIDEO = "epoch01_front.mp4"
@@ -38,8 +39,11 @@ def test_marked_stretches_are_not_compared(
         "town/epoch01: 4 frames marked as bad are not compared with the human"
         in capsys.readouterr().err
     )
-    counts = json.loads((tmp_path / "out" / "run.json").read_text())["counts"]
-    assert counts["frames_marked_bad"] == {"town/epoch01": 4}
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["counts"]["frames_marked_bad"] == {"town/epoch01": 4}
+    marked = "town/epoch01: 4 frames marked as bad are not compared with the human"
+    assert marked in record["warnings"]
+    assert marked in read_report(tmp_path / "out")["warnings"]
 
 
 @pytest.mark.parametrize(

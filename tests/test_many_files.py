@@ -124,6 +124,8 @@ def test_a_broken_video_stops_no_other_and_is_tried_again(
     }
     assert detect_all("--resume", out) == 0  # nothing is left to do
     assert attempts(paths["b"]) == 3
+    settings = json.loads((out / "run.json").read_text())["settings"]
+    assert settings["source"] == [str(path) for path in paths.values()]
 
 
 def test_a_fault_of_ours_keeps_its_traceback(tmp_path: Path, light: None) -> None:

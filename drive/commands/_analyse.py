@@ -344,7 +344,7 @@ def _load_pilot(args: argparse.Namespace, context: Context, weights: str | None)
     context.record.extra["steering"] = {"precision": precision, "engine": pilot.engine.name}
     context.message(f"steering: {precision} on {pilot.engine.name}")
     if weights is None:
-        context.message(SHIPPED_STEERING_NOTE)
+        context.note(SHIPPED_STEERING_NOTE)
     return pilot
 
 

@@ -311,14 +311,24 @@ class Context:
             sys.stderr.write(text + "\n")
 
     def warn(self, text: str) -> None:
-        """Say on standard error what the user must know, even with `--quiet`."""
+        """Say on standard error what the user must know, even with `--quiet`, and record it."""
+        self._keep(text)
         sys.stderr.write(f"warning: {text}\n")
+
+    def note(self, text: str) -> None:
+        """Say on standard error, unless `--quiet`, and record what helps to read the results."""
+        self._keep(text)
+        self.message(text)
+
+    def _keep(self, text: str) -> None:
+        if text not in self.record.warnings:
+            self.record.warnings.append(text)
 
     def tell_marked(self, name: str, frames: int, what: str = "left out") -> None:
         """Say and count how many frames of a recording are marked as bad; nothing where none is."""
         if frames:
             self.record.counts.setdefault("frames_marked_bad", {})[name] = frames
-            self.message(f"{name}: {counted(frames, 'frame')} marked as bad {are(frames)} {what}")
+            self.note(f"{name}: {counted(frames, 'frame')} marked as bad {are(frames)} {what}")
 
     def tell_left_out(self, name: str, found: Mapping[str, int], what: str = "left out") -> None:
         """Say and count which frames and rows of a recording are not used.

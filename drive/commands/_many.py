@@ -169,6 +169,9 @@ def _resumed(
     for entry in manifest.add(names):
         if manifest.folder(entry).exists():
             raise InputError(f"{manifest.folder(entry)} exists already, and is not of this run")
+    known = context.record.settings
+    known |= {name: value for name, value in manifest.settings.items() if name in known}
+    known["source"] = [entry.source for entry in manifest.entries]
     context.run_folder()
     manifest.write()
     return manifest

@@ -89,7 +89,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     pilot = load_steering(args.weights, args.engine)
     context.record.extra["steering"] = {"engine": pilot.engine.name, **pilot.metadata}
     if args.weights is None:
-        context.message(SHIPPED_STEERING_NOTE)
+        context.note(SHIPPED_STEERING_NOTE)
     folder = context.run_folder()
     metrics_path, table_path, plot_path = (folder.file(name) for name in (METRICS, TABLE, PLOT))
     videos = [None if args.no_video else _video_path(folder, one) for one in recordings]
@@ -116,6 +116,8 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     stream.write(f"{table}\n{LEGEND.format(limit=args.limit)}\n")
     warn_of_training_drives(results, pilot.metadata, "driving", context)
     written = [video for video in videos if video is not None]
+    shown = f" and {counted(len(written), 'video')}" if written else ""
+    context.message(f"metrics, table, plot{shown} -> {folder.path}")
     return {
         **metrics,
         "metrics": metrics_path,

@@ -98,11 +98,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Read, train, export with thresholds, measure, draw."""
-    from drive.cars.schedule import repeated
-    from drive.cars.train import CHECKPOINT
     from drive.engine.quiet import load_keras
 
-    load_keras()
+    load_keras()  # before what imports it
+    from drive.cars.schedule import repeated
+    from drive.cars.train import CHECKPOINT
+
     resume = bool(args.resume)
     if resume:
         args.out, args.overwrite = args.resume, True
@@ -365,8 +366,19 @@ def _report(
         context.message(as_table({n: rows[n] for n in ("before", "after", INT8) if n in rows}))
         results["validation"] = measured.metrics()
         results |= {f"validation_{n}": rows[n].metrics() for n in files if n in rows}
+        _warn_where_worse(results, len(shown.images), context)
     _draw(measured, shown, found, exported.thresholds, what, folder)
     return results
+
+
+def _warn_where_worse(results: dict[str, Any], pictures: int, context: Context) -> None:
+    after, before = (results.get(name) or {} for name in ("validation", "validation_before"))
+    if "map50" in before and after["map50"] < before["map50"]:
+        context.warn(
+            f"mean AP50 fell from {before['map50']:.3f} to {after['map50']:.3f} on "
+            f"{counted(pictures, 'validation picture')}: train on more pictures, or longer, or "
+            "keep the weights of before"
+        )
 
 
 def _draw(

@@ -223,6 +223,9 @@ def _resumed(
     }
     settings = replace(settings, **{k: v for k, v in given.items() if v is not None})
     args.out, args.overwrite = args.resume, True
+    asked = {**asdict(settings), **notes["data"]}
+    known = context.record.settings
+    known |= {name: value for name, value in asked.items() if name in known}
     return settings, notes["data"], context.run_folder()
 
 

@@ -208,7 +208,7 @@ class FrameReader:
                 if time_s >= self._start_s and index % self._stride == 0:
                     image, planes = self._to_image(picture), self._to_planes(picture)
                     yield Frame(index, time_s, image, name, planes)
-            clock.finish(container)
+            clock.finish(container, self._end_s)
             self.frames_lost, self.breaks_off_s = clock.frames_lost, clock.breaks_off_s
 
     @staticmethod
@@ -367,8 +367,8 @@ class _Clock:
             self._late = late if self._stream.codec_context.has_b_frames and late > 0 else 0
         return picture.dts - self._late
 
-    def finish(self, container: av.container.InputContainer) -> None:
-        """Count the frames that a file which was cut off declares but does not hold."""
+    def finish(self, container: av.container.InputContainer, end_s: float | None = None) -> None:
+        """Count the frames, up to `end_s`, that a file which was cut off declares but lacks."""
         if self._next_index is None or self._last_pts is None or self._first_pts is None:
             return
         step = self._usual_step or 0
@@ -376,12 +376,15 @@ class _Clock:
         missing_s = 0.0
         if DECLARE_FRAMES in kind:
             declared = self._declared - self.packets_hidden
+            if end_s is not None and step:
+                declared = min(declared, math.ceil(end_s / self._seconds(step)))
             self._missed += max(0, declared - self._next_index)
             if declared > self._next_index:
                 missing_s = self._seconds(self._first_pts + (self._stream.duration or 0) - end)
         elif self._is_file and kind.startswith(DECLARE_DURATION) and container.duration:
             missing_s = self._missing_s(container.duration / av.time_base, self._seconds(end))
-            self._missed += round(missing_s / self._seconds(step)) if step else 0
+            asked_s = math.inf if end_s is None else end_s - self._seconds(end - self._first_pts)
+            self._missed += round(min(missing_s, asked_s) / self._seconds(step)) if step else 0
         if missing_s > 0:
             self.breaks_off_s = self._seconds(end - self._first_pts)
 

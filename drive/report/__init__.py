@@ -33,6 +33,7 @@ The data:
       "reason": "The training diverged",  # why it did; empty where somebody stopped it
       "written": 1700000000.0,            # of a run that goes on or was stopped: its numbers,
       "alive": 1700000000.0,              # and its last sign of life
+      "warnings": ["town/epoch01: ..."],  # what the command warned of
       "damaged": ["steering.csv is empty."],  # what cannot be read, and is left out
       "facts": [{"label": "boxes", "value": "1,204", "note": "in 97 % of the frames"}],
       "drives": [DRIVE],                  # none for a training

@@ -24,8 +24,12 @@ def facts_of(command: str, record: Numbers, metrics: Numbers) -> list[Fact]:
     facts = [fact for fact in say({**results, **metrics}, record) if fact is not None]
     seconds = record.get("seconds", {}).get("total")
     if seconds:
-        facts.append(_fact("took", _duration(float(seconds))))
+        facts.append(_fact("took", _duration(float(seconds)), _since(record)))
     return facts
+
+
+def _since(record: Numbers) -> str:
+    return "since it was resumed" if record.get("settings", {}).get("resume") else ""
 
 
 def search_facts(search: Numbers | None) -> list[Fact]:
@@ -66,7 +70,7 @@ def _analysed(results: Numbers, record: Numbers) -> list[Fact | None]:
     with_boxes = results.get("frames_with_boxes")
     seconds = record.get("seconds", {}).get("total")
     share = f"in {with_boxes / frames:.0%} of the frames" if frames and with_boxes else ""
-    pace = frames / float(seconds) if frames and seconds else 0.0
+    pace = frames / float(seconds) if frames and seconds and not _since(record) else 0.0
     rate = f"analysed at {pace:.{0 if pace >= 10 else 1}f} a second" if pace else ""
     return [
         *_errors(results.get("against_human") or {}),
@@ -79,7 +83,9 @@ def _analysed(results: Numbers, record: Numbers) -> list[Fact | None]:
 
 
 def _evaluated(results: Numbers, record: Numbers) -> list[Fact | None]:
-    return [*_errors(results), _number("frames", results.get("n"))]
+    recordings = len(results.get("recordings") or [])
+    where = f"{recordings} recordings" if recordings > 1 else ""
+    return [*_errors(results, where), _number("frames", results.get("n"))]
 
 
 def _simulated(results: Numbers, record: Numbers) -> list[Fact | None]:
@@ -144,7 +150,13 @@ def _errors(metrics: Numbers, where: str = "") -> list[Fact | None]:
             2,
             note if beside else "",
         ),
-        _measure("mean absolute error", metrics.get("mae_deg"), "°", 2, _compared_frames(metrics)),
+        _measure(
+            f"mean absolute error, {where}" if where else "mean absolute error",
+            metrics.get("mae_deg"),
+            "°",
+            2,
+            _compared_frames(metrics),
+        ),
     ]
 
 

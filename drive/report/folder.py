@@ -124,6 +124,7 @@ def _report(home: Path, record: RunRecord, damage: Damage) -> dict[str, Any]:
         "command_line": " ".join(map(str, record.get("command", []))),
         "live": False,
         "damaged": damage.told,
+        "warnings": record.get("warnings", []),
         "facts": facts,
         "drives": drives,
         "training": training,

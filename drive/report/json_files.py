@@ -40,6 +40,7 @@ RUN_FORM: Form = {
     "inputs": [{"path": TEXT}],
     "results": _RESULTS,
     "seconds": {"total": NUMBER},
+    "warnings": [TEXT],
     "frames": {"first": _END, "last": _END},
 }
 MANIFEST_FORM: Form = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import pytest
 from drive.cars.dataset import CLASSES, LabelledImages, read_dataset
 from drive.cars.detector import DEFAULT_WEIGHTS
 from drive.cli import main
+from drive.commands import train_detector
+from drive.commands._common import Context
 from drive.engine.onnx_file import read_metadata, write_onnx
 from drive.errors import InputError, as_option
 
@@ -298,6 +301,17 @@ def test_twenty_pictures_teach_new_classes(
     assert results["epochs"] == 10
     assert results["validation"]["map50"] > 0.9
     assert "validation_before" not in results  # the start knows neither
+
+
+def test_a_training_that_made_it_worse_says_so(capsys: pytest.CaptureFixture) -> None:
+    context = Context("train-detector", Namespace(quiet=True), [])
+    better = {"validation_before": {"map50": 0.6}, "validation": {"map50": 0.7}}
+    train_detector._warn_where_worse(better, 3, context)
+    assert not capsys.readouterr().err
+    worse = {"validation_before": {"map50": 0.834}, "validation": {"map50": 0.618}}
+    train_detector._warn_where_worse(worse, 3, context)
+    said = capsys.readouterr().err
+    assert "mean AP50 fell from 0.834 to 0.618 on 3 validation pictures" in said
 
 
 def test_thresholds_are_chosen_where_boxes_are_enough(

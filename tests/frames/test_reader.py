@@ -126,6 +126,9 @@ def test_a_file_that_was_cut_off_is_read_as_far_as_it_goes(make_video: VideoMake
     assert reader.frames_lost >= 80 - len(frames)
     assert reader.frames_read == len(frames)
     assert reader.breaks_off_s == pytest.approx(frames[-1].time_s + 0.05, abs=0.051)
+    part = read_frames(path, end_s=3.5)
+    assert part.frames_lost == 0 and len(list(part)) == len(frames)
+    assert part.frames_lost == 70 - len(frames)  # those behind the end are not missed
 
 
 @pytest.mark.parametrize("audio", [False, True])

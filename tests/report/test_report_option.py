@@ -77,7 +77,7 @@ def test_of_an_evaluation(
     assert [drive["name"] for drive in data["drives"]] == ["a/epoch01", "b/epoch01"]
     assert data["drives"][1]["video"]["src"] == "../b/epoch01_front.mp4"
     assert [chart["id"] for chart in data["drives"][0]["charts"]] == ["steering", "error"]
-    assert data["facts"][0]["label"] == "RMSE"
+    assert data["facts"][0]["label"] == "RMSE, 2 recordings"
 
 
 def test_of_a_simulation(

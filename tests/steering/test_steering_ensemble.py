@@ -244,6 +244,8 @@ def test_train_stop_resume_evaluate_predict(
             path.unlink()
     (out / "model.onnx").unlink()
     assert main(["train-steering", "--resume", str(out), "--quiet"]) == 0
+    settings = json.loads((out / "run.json").read_text())["settings"]
+    assert (settings["recordings"], settings["batch"]) == ([str(recording)], 16)
     again = table(out / "member2" / "history.csv")
     assert float(again[1][2]) == pytest.approx(float(second[1][2]), rel=1e-3)
     assert table(out / "member1" / "history.csv") == first

@@ -503,6 +503,7 @@ def test_command_says_what_is_marked(
     said = capsys.readouterr().err
     assert "5 frames marked as bad are left out: the car starts anew on the path" in said
     assert "gaps longer" not in said
+    assert f"metrics, table, plot -> {out}" in said
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["seconds"] == pytest.approx((9 + 14) / 20)
     about = metrics["recordings"]["a/epoch01"]

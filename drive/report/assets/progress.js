@@ -29,7 +29,7 @@
       const when = over
         ? data.alive ? `last sign of life ${at(data.alive)}` : ""
         : `as of ${at(data.written)}`;
-      const words = over ? ["Stopped before its end: ", data.reason || text] : [`${this.name}: `, text + left];
+      const words = over ? ["Stopped before its end: ", data.reason || `${text}. It goes on with --resume and its folder`] : [`${this.name}: `, text + left];
       this.root.replaceChildren(
         element("p", {}, element("b", {}, words[0]), words[1], element("small", {}, when)),
         element("progress", { max: String(asked || 1), value: String(Math.min(done, asked || 1)), "aria-label": `How far: ${text}` }));

@@ -27,7 +27,9 @@
       this._range = null;
       root.classList.add("drive-report");
       if (heading) root.append(this._heading());
-      root.append(...(data.damaged || []).map((text) => element("p", { class: "damaged", role: "note" }, text)));
+      for (const kind of ["damaged", "warnings"]) {
+        root.append(...(data[kind] || []).map((text) => element("p", { class: kind, role: "note" }, text)));
+      }
       this.body = element("div", { class: "drive" });
       root.append(this.body);
       this.goesOn = data.training ? new DriveReport.Training(data, base) : data.search ? new DriveReport.Search(data, base) : null;

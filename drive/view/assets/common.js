@@ -50,7 +50,7 @@ const DriveView = (globalThis.DriveView = globalThis.DriveView || {});
 
   const STATES = {
     running: "running now",
-    stopped: "stopped early",
+    stopped: "stopped before its end",
     damaged: "cannot be read",
   };
 
