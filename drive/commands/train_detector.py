@@ -373,7 +373,9 @@ def _report(
 
 def _warn_where_worse(results: dict[str, Any], pictures: int, context: Context) -> None:
     after, before = (results.get(name) or {} for name in ("validation", "validation_before"))
-    if "map50" in before and after["map50"] < before["map50"]:
+    if set(before.get("ap50", ())) != set(after.get("ap50", ())):
+        return  # of other classes: no comparison
+    if before and after["map50"] < before["map50"]:
         context.warn(
             f"mean AP50 fell from {before['map50']:.3f} to {after['map50']:.3f} on "
             f"{counted(pictures, 'validation picture')}: train on more pictures, or longer, or "

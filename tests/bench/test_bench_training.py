@@ -61,6 +61,7 @@ def test_a_batch_is_read_from_its_first_frame(
     assert not np.array_equal(every[34], every[35])
 
 
+@pytest.mark.slow
 def test_the_straightforward_way_runs_alone(
     recording: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -72,6 +73,7 @@ def test_the_straightforward_way_runs_alone(
         straightforward.main(["train", str(recording / "absent")])
 
 
+@pytest.mark.slow
 def test_both_ways_train_on_the_same_frames(
     recording: Path,
     make_recording: Callable[..., Path],
@@ -144,6 +146,7 @@ def test_the_ratio_is_to_the_first_reader() -> None:
     assert found["training_by_reader"] == {"opencv": 10.0, "moviepy": 20.0, "batches": 30.0}
 
 
+@pytest.mark.slow
 def test_without_the_peer_there_is_no_ratio(
     recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -246,7 +246,7 @@ def test_new_classes_from_a_list_train_and_are_found_under_their_names(
     assert set(results["validation_before"]["ap50"]) == {"car"}  # all that the start can be asked
     assert "classes: car, stop sign (new: stop sign)" in said.err
     assert "10 train, 2 choose, none is held out for measuring" in said.err
-    assert "1 epochs of 5 steps of 2 pictures, 5 in all" in said.err
+    assert "1 epoch of 5 steps of 2 pictures, 5 in all" in said.err
     assert "before" in said.err
     assert set(results["validation_int8"]["ap50"]) == {"car", "stop sign"}
     assert json.loads(read_metadata(results["int8"])["classes"]) == ["car", "stop sign"]
@@ -305,11 +305,15 @@ def test_twenty_pictures_teach_new_classes(
 
 def test_a_training_that_made_it_worse_says_so(capsys: pytest.CaptureFixture) -> None:
     context = Context("train-detector", Namespace(quiet=True), [])
-    better = {"validation_before": {"map50": 0.6}, "validation": {"map50": 0.7}}
-    train_detector._warn_where_worse(better, 3, context)
+    before = {"map50": 0.834, "ap50": {"car": 0.834}}
+    worse = {"map50": 0.618, "ap50": {"car": 0.618}}
+    others = {"map50": 0.618, "ap50": {"car": 0.9, "stop sign": 0.336}}
+    for after in (before, others):
+        results = {"validation_before": before, "validation": after}
+        train_detector._warn_where_worse(results, 3, context)
     assert not capsys.readouterr().err
-    worse = {"validation_before": {"map50": 0.834}, "validation": {"map50": 0.618}}
-    train_detector._warn_where_worse(worse, 3, context)
+    results = {"validation_before": before, "validation": worse}
+    train_detector._warn_where_worse(results, 3, context)
     said = capsys.readouterr().err
     assert "mean AP50 fell from 0.834 to 0.618 on 3 validation pictures" in said
 

@@ -137,6 +137,7 @@ def test_a_weights_file_reaches_every_layer_of_the_backbone(tiny_weights: Path) 
             np.testing.assert_array_equal(stored, loaded)
 
 
+@pytest.mark.slow
 def test_the_head_learns_first_and_deep_layers_learn_slower(
     split: Split, tiny_weights: Path, tmp_path: Path
 ) -> None:
@@ -187,6 +188,7 @@ def test_resuming_across_the_thaw_gives_the_unbroken_history(
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_patience_waits_for_the_thaw(split: Split, tiny_weights: Path, tmp_path: Path) -> None:
     settings = quick(tiny_weights, epochs=9, freeze_epochs=3, patience=1, learning_rate=1e-12)
     result = train_steering(split, tmp_path, settings)

@@ -131,6 +131,7 @@ def test_the_plot_is_drawn_with_and_without_a_suggestion(tmp_path: Path) -> None
         plot_rate_search(tmp_path / "x.png", [1.0], [1.0, 2.0], [1.0], None)
 
 
+@pytest.mark.slow
 def test_the_command_searches_and_trains_nothing_that_is_kept(
     make_recording: Callable[..., Path],
     tmp_path: Path,

@@ -61,6 +61,7 @@ def split(make_drive: Callable[..., object]) -> Split:
     return split_drives(drives, "0.5")
 
 
+@pytest.mark.slow
 def test_the_history_tells_the_rates_and_a_resumed_training_goes_on_with_them(
     split: Split, tmp_path: Path
 ) -> None:

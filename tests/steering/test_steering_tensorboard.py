@@ -46,6 +46,7 @@ def events(path: Path) -> list[Any]:
     return [tf.compat.v1.Event.FromString(record) for record in records]
 
 
+@pytest.mark.slow
 def test_a_training_and_its_resumption_write_what_tensorboard_reads(
     split: Split, tmp_path: Path
 ) -> None:

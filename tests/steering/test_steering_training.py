@@ -110,6 +110,7 @@ def test_training_stops_when_nothing_gets_better(split: Split, out: Path) -> Non
 
 
 @pytest.mark.parametrize("optimizer", ["adam", pytest.param("adadelta", marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_resuming_gives_the_history_of_an_unbroken_run(
     split: Split, tmp_path: Path, optimizer: str
 ) -> None:

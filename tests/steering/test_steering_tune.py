@@ -133,6 +133,7 @@ def test_a_resumed_search_goes_on_as_an_unbroken_one(
     assert values(other)[1] != values(unbroken)[1]
 
 
+@pytest.mark.slow
 def test_a_trial_that_was_broken_off_does_not_count_and_comes_again(
     split: Split, tmp_path: Path, teach: Callable
 ) -> None:
@@ -166,6 +167,7 @@ def test_a_trial_that_was_broken_off_does_not_count_and_comes_again(
     assert left == {f"{result.number:03d}" for result in study.results()}
 
 
+@pytest.mark.slow
 def test_a_poor_trial_is_cut_off_and_is_not_the_best(
     split: Split, out: Path, teach: Callable
 ) -> None:
@@ -379,6 +381,7 @@ def test_with_a_backbone_the_settings_of_the_variants_are_not_searched(
     assert config["backbone-weights"] == "none"
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_leaves_its_finished_trials_and_a_hint(
     recording: Path, out: Path, teach: Callable, capsys: pytest.CaptureFixture
 ) -> None:
