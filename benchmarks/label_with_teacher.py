@@ -21,10 +21,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.teacher import Teacher
-from drive.cars.dataset import read_picture
-from drive.cars.suppress import suppress
-from drive.frames.reader import read_frames
-from drive.types import Detection
+from drive.core.types import Detection
+from drive.detection.dataset import read_picture
+from drive.detection.nms import suppress
+from drive.video.reader import read_frames
 
 SURE = 0.40
 DOUBTFUL = 0.25

@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from drive.bench.repeat import repeat_video  # noqa: E402
-from drive.render.charts import SERIES, add_legend, new_figure, save_figure, set_title  # noqa: E402
+from drive.drawing.charts import SERIES, add_legend, new_figure, save_figure, set_title  # noqa: E402
 
 SECONDS_A_MINUTE = 60
 KIB_A_MB = 1e6 / 1024

@@ -21,14 +21,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from drive.cars.dataset import LabelledImages, read_dataset
-from drive.cars.detector import load_detector
-from drive.cars.evaluate import Evaluation, as_table, detect_all, evaluate
-from drive.cars.int8 import CALIBRATION_PICTURES, evenly, quantise_detector
-from drive.cars.split import split_dataset
-from drive.frames.reader import read_frames, read_image
-from drive.frames.region import Region
-from drive.frames.sources import Kind, find_source
+from drive.core.region import Region
+from drive.detection.dataset import LabelledImages, read_dataset
+from drive.detection.detector import load_detector
+from drive.detection.evaluate import Evaluation, as_table, detect_all, evaluate
+from drive.detection.int8 import CALIBRATION_PICTURES, evenly, quantise_detector
+from drive.detection.split import split_dataset
+from drive.video.reader import read_frames, read_image
+from drive.video.sources import Kind, find_source
 
 FRAME_STEP = 30
 LARGEST_LOSS = 0.01  # of AP50 for cars

@@ -18,7 +18,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from drive.frames.recording import open_recordings
+from drive.recordings.recording import open_recordings
 from drive.steering.cache import CachedDrive, default_cache, open_drive
 from drive.steering.int8 import quantise_steering
 from drive.steering.predict import SteeringModel, load_steering

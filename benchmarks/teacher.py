@@ -12,9 +12,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from drive.cars.suppress import suppress
-from drive.frames.region import Region
-from drive.types import Box, Detection
+from drive.core.region import Region
+from drive.core.types import Box, Detection
+from drive.detection.nms import suppress
 
 INPUT_SIDE = 416
 COCO_IDS = {"car": 2, "bus": 5, "truck": 7, "motorcycle": 3, "bicycle": 1, "person": 0}

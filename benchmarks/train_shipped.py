@@ -25,11 +25,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.teacher import Teacher
-from drive.cars.dataset import LabelledImage, LabelledImages, concatenate, read_dataset
-from drive.cars.split import split_dataset
-from drive.cars.suppress import intersection_over_union
-from drive.frames.reader import read_frames
-from drive.progress import Item
+from drive.core.progress import Item
+from drive.detection.dataset import LabelledImage, LabelledImages, concatenate, read_dataset
+from drive.detection.nms import intersection_over_union
+from drive.detection.split import split_dataset
+from drive.video.reader import read_frames
 
 FRONT_TRAINED = 90  # of 122 pictures in the order of the drive; the rest measure
 ROADSIDE_STEP = 60  # frames; a third of the pictures, which are of one video and loosely drawn
@@ -58,15 +58,15 @@ def main() -> None:
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
 
-    from drive.engine.quiet import load_keras
+    from drive.runtime.quiet import load_keras
 
     load_keras()
     import keras
 
-    from drive.cars.darknet_start import start_from_darknet
-    from drive.cars.preprocess import letterbox
-    from drive.cars.train import train_detector
-    from drive.cars.training_settings import TrainingSettings
+    from drive.detection.darknet_start import start_from_darknet
+    from drive.detection.preprocess import letterbox
+    from drive.detection.train import train_detector
+    from drive.detection.training_settings import TrainingSettings
 
     training, validation = datasets(args.shared, args.labelled, args.out)
     print(len(training.images), "pictures an epoch,", len(validation.images), "choose", flush=True)
@@ -85,9 +85,9 @@ def export(out: Path, validation: LabelledImages) -> None:
     """Write OUT/tiny-yolo-drive.onnx from OUT/detector.keras, with the thresholds that ship."""
     import keras
 
-    from drive.cars.export import export_detector
-    from drive.cars.tiny_yolo_drive import INPUT_SIZES, onnx_metadata
-    from drive.engine.onnx_file import write_onnx
+    from drive.detection.export import export_detector
+    from drive.detection.tiny_yolo_drive import INPUT_SIZES, onnx_metadata
+    from drive.export.onnx_writer import write_onnx
 
     network = keras.saving.load_model(out / "detector.keras", compile=False)
     path = out / "tiny-yolo-drive.onnx"

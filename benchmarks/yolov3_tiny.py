@@ -10,11 +10,16 @@ import json
 import tempfile
 from pathlib import Path
 
-from drive.cars.darknet_start import FULL_WIDTH, load_darknet_weights
-from drive.cars.dataset import CLASSES
-from drive.cars.detector import Detector, load_detector
-from drive.cars.tiny_yolo_drive import INPUT_SIZES, STRIDES, build_tiny_yolo_drive, onnx_metadata
-from drive.engine.onnx_file import write_onnx
+from drive.detection.darknet_start import FULL_WIDTH, load_darknet_weights
+from drive.detection.dataset import CLASSES
+from drive.detection.detector import Detector, load_detector
+from drive.detection.tiny_yolo_drive import (
+    INPUT_SIZES,
+    STRIDES,
+    build_tiny_yolo_drive,
+    onnx_metadata,
+)
+from drive.export.onnx_writer import write_onnx
 
 OWN_STRIDES = STRIDES[:2]
 THRESHOLD = 0.25  # Darknet's default (examples/darknet.c, -thresh)

@@ -1,44 +1,63 @@
-"""drive: dashcam video in; steering predictions, car detections and annotated video out.
+"""drive turns dashcam video into steering predictions, car detections and annotated video.
 
-The public names are loaded when they are first used, so that importing `drive` costs nothing.
+Every command is a function with a config: `detect(DetectConfig("video.mp4"))`. The public names
+are loaded when they are first used, so that importing `drive` costs nothing.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from drive.cars.detector import load_detector as load_detector
-    from drive.frames.reader import read_frames as read_frames
-    from drive.frames.region import Region as Region
+    from drive.core.errors import DriveError as DriveError
+    from drive.core.errors import InputError as InputError
+    from drive.core.region import Region as Region
+    from drive.core.reporter import Reporter as Reporter
+    from drive.core.types import Box as Box
+    from drive.core.types import Detection as Detection
+    from drive.core.types import Frame as Frame
+    from drive.detection.detector import load_detector as load_detector
+    from drive.detection.tracker import Tracker as Tracker
+    from drive.drawing.overlay import Overlay as Overlay
+    from drive.pages import write_report as write_report
+    from drive.recordings.recording import open_recordings as open_recordings
     from drive.steering.predict import load_steering as load_steering
-    from drive.types import Box as Box
-    from drive.types import Detection as Detection
-    from drive.types import Frame as Frame
-
-__all__ = [
-    "Box",
-    "Detection",
-    "Frame",
-    "Region",
-    "load_detector",
-    "load_steering",
-    "read_frames",
-]
+    from drive.tasks.compare import CompareConfig as CompareConfig
+    from drive.tasks.compare import CompareResult as CompareResult
+    from drive.tasks.compare import compare as compare
+    from drive.video.reader import read_frames as read_frames
+    from drive.video.writer import VideoWriter as VideoWriter
 
 _HOMES = {
-    "Box": "drive.types",
-    "Detection": "drive.types",
-    "Frame": "drive.types",
-    "Region": "drive.frames.region",
-    "load_detector": "drive.cars.detector",
+    "Box": "drive.core.types",
+    "CompareConfig": "drive.tasks.compare",
+    "CompareResult": "drive.tasks.compare",
+    "Detection": "drive.core.types",
+    "DriveError": "drive.core.errors",
+    "Frame": "drive.core.types",
+    "InputError": "drive.core.errors",
+    "Overlay": "drive.drawing.overlay",
+    "Region": "drive.core.region",
+    "Reporter": "drive.core.reporter",
+    "Tracker": "drive.detection.tracker",
+    "VideoWriter": "drive.video.writer",
+    "compare": "drive.tasks.compare",
+    "load_detector": "drive.detection.detector",
     "load_steering": "drive.steering.predict",
-    "read_frames": "drive.frames.reader",
+    "open_recordings": "drive.recordings.recording",
+    "read_frames": "drive.video.reader",
+    "write_report": "drive.pages",
 }
 
+__all__ = sorted(_HOMES)
 
-def __getattr__(name: str) -> Any:
+
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'drive' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

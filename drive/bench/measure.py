@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from drive.progress import Progress, no_progress
+from drive.core.progress import Progress, no_progress
 
 WARM_UP = 2
 """Calls at the beginning of a turn that do not count: caches are cold, and the threads of the

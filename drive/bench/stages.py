@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from drive.bench.measure import Stage
-from drive.errors import DriveError, InputError
+from drive.core.errors import DriveError, InputError
 
 DECODE, ENCODE, INFERENCE = "decode", "encode", "inference"
 V1, DRIVE, STEERING = "tiny-yolo-v1", "tiny-yolo-drive", "steering"
@@ -64,7 +64,7 @@ def decode_stage(video: str | Path) -> tuple[Row, Stage, np.ndarray]:
     Raises:
         InputError: there is no such video, or no frame of it can be decoded.
     """
-    from drive.frames.reader import read_frames
+    from drive.video.reader import read_frames
 
     with read_frames(video) as frames:
         pictures = frames.info is None
@@ -84,8 +84,8 @@ def decode_stage(video: str | Path) -> tuple[Row, Stage, np.ndarray]:
 @contextmanager
 def encode_stage(video: str | Path) -> Iterator[tuple[Row, Stage]]:
     """Yield the encoding of a video's first frames, as an annotated video is encoded."""
-    from drive.frames.reader import read_frames
-    from drive.render.writer import VideoWriter
+    from drive.video.reader import read_frames
+    from drive.video.writer import VideoWriter
 
     with read_frames(video) as frames, TemporaryDirectory() as folder:
         first = next(iter(frames))
@@ -114,16 +114,16 @@ def reference_network() -> Iterator[Path]:
 
 def write_reference(path: Path) -> None:
     """Write tiny YOLO v1 with random weights as ONNX."""
-    from drive.cars.tiny_yolo_v1 import build_tiny_yolo_v1
-    from drive.engine.onnx_file import write_onnx
+    from drive.detection.tiny_yolo_v1 import build_tiny_yolo_v1
+    from drive.export.onnx_writer import write_onnx
 
     write_onnx(build_tiny_yolo_v1(), path, {})
 
 
 def reference_stages(path: Path, frame: np.ndarray) -> list[tuple[Row, Stage]]:
     """Return tiny YOLO v1 in float in each runtime, on the frame as its port resizes it."""
-    from drive.cars.preprocess import resize
-    from drive.engine import load_engine
+    from drive.detection.preprocess import resize
+    from drive.runtime import load_engine
 
     found = []
     for name in RUNTIMES:
@@ -141,8 +141,8 @@ def detector_stages(
     weights: Path, precision: str, frame: np.ndarray, engines: Sequence[str]
 ) -> list[tuple[Row, Stage]]:
     """Return a detector's network in each runtime, on the road region of a 16:9 frame."""
-    from drive.cars.detector import load_detector
-    from drive.cars.preprocess import resize
+    from drive.detection.detector import load_detector
+    from drive.detection.preprocess import resize
 
     width, height = ROAD_FRAME
     road = resize(frame, height, width)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from drive.runs import Span
+from drive.results.run_folder import Span
 
 PROCESS = 1
 MICROSECONDS = 1e6

@@ -19,9 +19,9 @@ import numpy as np
 
 from drive.bench.measure import Stage
 from drive.bench.stages import Row
-from drive.errors import InputError
-from drive.frames.recording import Recording
-from drive.progress import Progress, no_progress
+from drive.core.errors import InputError
+from drive.core.progress import Progress, no_progress
+from drive.recordings.recording import Recording
 
 if TYPE_CHECKING:
     from drive.steering.dataset import TrainingBatches
@@ -81,14 +81,14 @@ def training_stages(
     Raises:
         InputError: a recording is no video, or none of its frames has an angle.
     """
-    from drive.engine.quiet import load_keras
+    from drive.runtime.quiet import load_keras
 
     load_keras()
-    from drive.frames.probe import probe
     from drive.steering.dataset import Samples
     from drive.steering.preprocess import INPUT_HEIGHT, INPUT_WIDTH
     from drive.steering.state import TrainingSettings
     from drive.steering.train import training_batches
+    from drive.video.probe import probe
 
     shares = _shares(recordings, cache, progress)
     samples = Samples([share.part for share in shares])
@@ -124,9 +124,9 @@ class _Share:
 
 
 def _shares(recordings: Sequence[Recording], cache: Path, progress: Progress) -> list[_Share]:
-    from drive.frames.probe import probe
     from drive.steering.cache import open_drive
     from drive.steering.split import Part
+    from drive.video.probe import probe
 
     for recording in recordings:
         if recording.images:

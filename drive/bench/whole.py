@@ -21,7 +21,7 @@ from typing import Any
 
 from drive.bench.measure import Stage
 from drive.bench.stages import Row
-from drive.errors import DriveError, InputError
+from drive.core.errors import DriveError, InputError
 
 DETECT, PREDICT = "detect", "predict-steering"
 OURS, STRAIGHTFORWARD, ULTRALYTICS = "drive", "straightforward", "ultralytics"
@@ -31,7 +31,7 @@ FRAMES = 100
 STEERED_S = 30.0
 """A drive that `predict-steering` is timed on: the excerpt as often as it takes."""
 
-PEER = Path(__file__).resolve().parents[2] / "benchmarks" / "ultralytics_predict.py"
+PEER = Path(__file__).with_name("ultralytics_predict.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ def cut_excerpt(video: str | Path, folder: Path) -> Excerpt:
     Raises:
         InputError: there is no such video, or it has no frame.
     """
-    from drive.frames.reader import read_frames
-    from drive.render.writer import VideoWriter
+    from drive.video.reader import read_frames
+    from drive.video.writer import VideoWriter
 
     path = folder / "excerpt.mp4"
     with read_frames(video) as frames:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from drive.frames.camera import View, moved_rays
-from drive.frames.car import Car, aim_distance_m, corrected_angle
+from drive.recordings.camera import View, moved_rays
+from drive.recordings.vehicle import Car, aim_distance_m, corrected_angle
 from drive.steering.preprocess import INPUT_WIDTH
 
 FLIP_SHARE = 0.5

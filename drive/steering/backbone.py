@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drive.engine.quiet import load_keras
-from drive.errors import InputError, MissingFileError, WeightsError
+from drive.core.errors import InputError, MissingFileError, WeightsError
+from drive.runtime.quiet import load_keras
 from drive.steering.network import DROPOUT, INITIAL
 from drive.steering.preprocess import INPUT_HEIGHT, INPUT_WIDTH
 

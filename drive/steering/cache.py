@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drive.errors import InputError
-from drive.files import cache_folder
-from drive.frames.camera import Camera, View
-from drive.frames.car import Car
-from drive.frames.marks import BadStretch, marked
-from drive.frames.recording import Recording
-from drive.progress import Progress, no_progress
+from drive.core.errors import InputError
+from drive.core.files import cache_folder
+from drive.core.progress import Progress, no_progress
+from drive.recordings.camera import Camera, View
+from drive.recordings.excluded import BadStretch, marked
+from drive.recordings.recording import Recording
+from drive.recordings.vehicle import Car
 from drive.steering.preprocess import (
     INPUT_HEIGHT,
     INPUT_WIDTH,

@@ -1,6 +1,6 @@
 """A simulated car beside a recorded one: how angles move it off the path and back.
 
-The bicycle model of `drive.frames.car`. Knows angles and metres; no pictures.
+The bicycle model of `drive.recordings.vehicle`. Knows angles and metres; no pictures.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from drive.frames.car import Car
+from drive.recordings.vehicle import Car
 
 LONGEST_STEP_S = 0.02
 """The integration's step: at 30 m/s and 100 m radius its error over 10 s is below a millimetre."""

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from drive.errors import WeightsError
-from drive.frames.car import Car
+from drive.core.errors import WeightsError
+from drive.recordings.vehicle import Car
 
 ANGLE, CURVATURE = "angle", "curvature"
 TARGETS = (ANGLE, CURVATURE)

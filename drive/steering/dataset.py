@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from drive.errors import InputError
-from drive.frames.car import aim_distance_m
+from drive.core.errors import InputError
+from drive.recordings.vehicle import aim_distance_m
 from drive.steering.augment import (
     FLIP_SHARE,
     LOOKS,

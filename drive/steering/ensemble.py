@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drive.errors import InputError
+from drive.core.errors import InputError
 from drive.steering.network import fold_batch_norm
 from drive.steering.preprocess import INPUT_HEIGHT, INPUT_WIDTH
 

@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from drive.errors import InputError
-from drive.files import atomic
-from drive.frames.marks import marked
-from drive.frames.recording import Recording
-from drive.progress import Progress, no_progress
+from drive.core.errors import InputError
+from drive.core.files import atomic
+from drive.core.progress import Progress, no_progress
+from drive.core.wording import counted
+from drive.recordings.excluded import marked
+from drive.recordings.recording import Recording
 from drive.steering.ensemble import measure_members, spread_deg
 from drive.steering.predict import SteeringModel
 from drive.steering.preprocess import preprocess
-from drive.wording import counted
 
 BATCH = 32
 PERSISTENCE_S = 1.0

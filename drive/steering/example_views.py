@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from drive.frames.camera import move_camera
-from drive.frames.car import aim_distance_m
+from drive.recordings.camera import move_camera
+from drive.recordings.vehicle import aim_distance_m
 from drive.steering.augment import Move, Viewpoint, angle_after
 from drive.steering.dataset import Samples
 from drive.steering.preprocess import INPUT_WIDTH
@@ -108,7 +108,7 @@ def chosen_positions(angle_deg: np.ndarray) -> np.ndarray:
 def way(viewpoint: Viewpoint, angle_deg: float, return_s: float) -> np.ndarray:
     """(N, 2) pixels, from near to far, of the circle on the road that an angle drives.
 
-    It ends at the distance at which `drive.frames.car.corrected_angle` meets the recorded path.
+    It ends at the distance at which `vehicle.corrected_angle` meets the recorded path.
     """
     aim_m = aim_distance_m(viewpoint.speed_mps, return_s)
     length = np.linspace(min(NEAREST_M, aim_m / 2), aim_m, STEPS)

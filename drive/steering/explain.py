@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from drive.engine.base import Engine, check_model_file
-from drive.engine.feature_maps import Window, Windows, load_with_maps
+from drive.runtime.base import Engine, check_model_file
+from drive.runtime.feature_maps import Window, Windows, load_with_maps
 from drive.steering.predict import DEFAULT_MODEL, build_from_metadata
 from drive.steering.preprocess import INPUT_HEIGHT, INPUT_WIDTH, ROAD, RoadCrop, preprocess
 

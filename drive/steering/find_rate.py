@@ -18,9 +18,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from drive.errors import InputError
-from drive.files import atomic
-from drive.progress import Progress, no_progress
+from drive.core.errors import InputError
+from drive.core.files import atomic
+from drive.core.progress import Progress, no_progress
 from drive.steering.dataset import Batch, TrainingBatches
 
 RATES = {"adam": (1e-6, 1.0), "adadelta": (1e-4, 1e2)}

@@ -1,6 +1,6 @@
 """The steering network's int8 form, calibrated on pictures as the network is given them.
 
-Knows that the first layer stays as it is; how a network is quantised is in `drive.engine.quantise`.
+Knows that the first layer stays as it is; how a network is quantised is in `drive.export.quantise`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from drive.engine.quantise import quantise
+from drive.export.quantise import quantise
 
 FLOAT_FIRST = True
 """The first layer stays float: rounding the picture itself costs 0.05 to 0.19 degrees, the rest
@@ -24,7 +24,7 @@ def quantise_steering(
 
     Args:
         float_weights: an `.onnx` file of `drive.steering.network`.
-        int8_weights: the file to write; `drive.engine.int8_form.int8_beside` says its usual name.
+        int8_weights: the file to write; `drive.runtime.int8_form.int8_beside` says its usual name.
         pictures: (66, 200, 3) uint8 YUV of `drive.steering.preprocess`, from drives that taught
             the network; never those that measure it.
 

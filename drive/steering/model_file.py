@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drive.engine.base import MODEL_SUFFIXES, check_model_file
-from drive.engine.onnx_file import load_onnx_weights, read_metadata, read_weights, write_onnx
-from drive.engine.quiet import load_keras
-from drive.errors import WeightsError
-from drive.files import atomic
+from drive.core.errors import WeightsError
+from drive.core.files import atomic
+from drive.export.onnx_writer import write_onnx
+from drive.runtime.base import MODEL_SUFFIXES, check_model_file
+from drive.runtime.onnx_file import load_onnx_weights, read_metadata, read_weights
+from drive.runtime.quiet import load_keras
 from drive.steering.backbone import backbone_option
 from drive.steering.network import NORM, network_options
 from drive.steering.predict import NETWORK, build_from_metadata

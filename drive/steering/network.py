@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drive.engine.quiet import load_keras
-from drive.errors import InputError
+from drive.core.errors import InputError
+from drive.runtime.quiet import load_keras
 from drive.steering.preprocess import INPUT_HEIGHT, INPUT_WIDTH
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""A steering network as `drive.engine.export` wants it: what its file says of frames and angles.
+"""A steering network as `drive.export.export` wants it: what its file says of frames and angles.
 
 Knows steering models and how a frame is prepared; not how a file is written.
 """
@@ -10,9 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drive.engine.base import Engine
-from drive.engine.export import Original, describe_input
-from drive.engine.onnx_file import read_model, write_onnx
+from drive.export.export import Original, describe_input
+from drive.export.onnx_writer import write_onnx
+from drive.runtime.base import Engine
+from drive.runtime.onnx_file import read_model
 from drive.steering.curvature import CURVATURE
 from drive.steering.int8 import FLOAT_FIRST
 from drive.steering.model_file import load_model, load_network, read_network_metadata

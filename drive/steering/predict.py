@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drive.engine import Engine, load_engine
-from drive.engine.int8_form import usual_form
-from drive.errors import MissingFileError, WeightsError
+from drive.core.errors import MissingFileError, WeightsError
+from drive.core.shipped import STEERING as DEFAULT_MODEL
+from drive.runtime import Engine, load_engine
+from drive.runtime.int8_form import usual_form
 from drive.steering.curvature import read_target
 from drive.steering.ensemble import ENTRY, count_members, merge, spread_deg
 from drive.steering.preprocess import INPUT_HEIGHT, INPUT_WIDTH, ROAD, RoadCrop, preprocess
@@ -21,9 +22,8 @@ from drive.steering.preprocess import INPUT_HEIGHT, INPUT_WIDTH, ROAD, RoadCrop,
 if TYPE_CHECKING:
     import keras
 
-    from drive.frames.recording import Recording
+    from drive.recordings.recording import Recording
 
-DEFAULT_MODEL = Path(__file__).resolve().parents[2] / "weights" / "steering.onnx"
 """The float weights that ship; their int8 form lies beside them and is what runs."""
 
 NETWORK = "steering"

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from drive.errors import InputError
-from drive.frames.region import Region
+from drive.core.errors import InputError
+from drive.core.region import Region
 
 INPUT_HEIGHT, INPUT_WIDTH = 66, 200
 """Pixels of the published network's input (arXiv 1604.07316, figure 4)."""

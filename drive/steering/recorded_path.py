@@ -14,15 +14,15 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from drive.errors import InputError
-from drive.frames.camera import Camera
-from drive.frames.car import SPEED_UNITS
-from drive.frames.horizon import estimate_horizon
-from drive.frames.marks import marked
-from drive.frames.probe import probe
-from drive.frames.reader import read_frames, read_image
-from drive.frames.recording import Recording
-from drive.types import Frame
+from drive.core.errors import InputError
+from drive.core.types import Frame
+from drive.recordings.camera import Camera
+from drive.recordings.excluded import marked
+from drive.recordings.horizon import estimate_horizon
+from drive.recordings.recording import Recording
+from drive.recordings.vehicle import SPEED_UNITS
+from drive.video.probe import probe
+from drive.video.reader import read_frames, read_image
 
 WORKING_PX = 640
 """Frames this many times as wide, or more, are shrunk by that whole number: each new pixel is the

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from drive.errors import InputError
+from drive.core.errors import InputError
 from drive.steering.state import LEARNING_RATES, TrainingSettings
 
 STUDY = "study.db"

@@ -14,9 +14,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from drive.errors import InputError
-from drive.progress import Progress, no_progress
-from drive.wording import counted
+from drive.core.errors import InputError
+from drive.core.progress import Progress, no_progress
+from drive.core.wording import counted
 
 THRESHOLD = 0.1
 """From which value of the mask a pixel is salient: about a tenth of them are."""

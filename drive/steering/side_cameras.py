@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from drive.errors import InputError
-from drive.frames import udacity
-from drive.frames.recording import FRONT, VIDEO_SUFFIXES, PairingReport, Recording
-from drive.progress import Progress, no_progress
+from drive.core.errors import InputError
+from drive.core.progress import Progress, no_progress
+from drive.recordings import udacity
+from drive.recordings.recording import FRONT, VIDEO_SUFFIXES, PairingReport, Recording
 from drive.steering.cache import CachedDrive, open_drive
 from drive.steering.preprocess import ROAD, RoadCrop
 

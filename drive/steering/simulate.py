@@ -18,11 +18,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from drive.errors import InputError
-from drive.frames.camera import Camera, View, move_camera
-from drive.frames.car import Car
-from drive.frames.recording import Recording
-from drive.progress import Progress, no_progress
+from drive.core.errors import InputError
+from drive.core.progress import Progress, no_progress
+from drive.recordings.camera import Camera, View, move_camera
+from drive.recordings.recording import Recording
+from drive.recordings.vehicle import Car
 from drive.steering.car_beside import ON_THE_PATH, Place, moved
 from drive.steering.recorded_path import (
     Moment,

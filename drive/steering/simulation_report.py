@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from drive.files import atomic
-from drive.frames.car import Car
+from drive.core.files import atomic
+from drive.recordings.vehicle import Car
 from drive.steering.car_beside import LOCK_DEG
 from drive.steering.simulate import BASELINES, SimulationResult, autonomy_percent
 

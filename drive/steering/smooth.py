@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drive.errors import InputError
+from drive.core.errors import InputError
 
 if TYPE_CHECKING:
     from drive.steering.evaluate import Answers

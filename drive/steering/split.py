@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from drive.errors import InputError
-from drive.frames.recording import Recording
+from drive.core.errors import InputError
+from drive.core.wording import counted
+from drive.recordings.recording import Recording
 from drive.steering.cache import CachedDrive
-from drive.wording import counted
 
 GAP_S = 5.0
 """Seconds left out between the parts where they come from one drive."""

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drive.errors import InputError, as_option
-from drive.history import EpochResult, write_history
+from drive.core.errors import InputError, as_option
+from drive.results.history import EpochResult, write_history
 from drive.steering.augment import LOOKS
 from drive.steering.backbone import BACKBONES, IMAGENET
 from drive.steering.model_file import load_model, read_notes, save_model

@@ -14,8 +14,8 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from drive.errors import InputError
-from drive.frames.car import Car
+from drive.core.errors import InputError
+from drive.recordings.vehicle import Car
 from drive.steering.curvature import ANGLE, CURVATURE, OF_CAR, UNIT_PER_M, CurvatureCar
 from drive.steering.split import Part, Split
 

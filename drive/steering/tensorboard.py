@@ -17,8 +17,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from drive.errors import InputError
-from drive.history import EpochResult
+from drive.core.errors import InputError
+from drive.results.history import EpochResult
 from drive.steering.dataset import Batch, Samples
 
 FOLDER = "tensorboard"

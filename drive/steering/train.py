@@ -18,9 +18,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from drive.errors import DivergedError
-from drive.history import EpochResult, read_history
-from drive.progress import Progress, no_progress
+from drive.core.errors import DivergedError
+from drive.core.progress import Progress, no_progress
+from drive.results.history import EpochResult, read_history
 from drive.steering.backbone import (
     RANDOM,
     build_transfer,

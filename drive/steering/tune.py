@@ -24,9 +24,9 @@ from optuna.exceptions import OptunaError
 from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from drive.errors import DivergedError, InputError
-from drive.history import EpochResult
-from drive.progress import Progress, no_progress
+from drive.core.errors import DivergedError, InputError
+from drive.core.progress import Progress, no_progress
+from drive.results.history import EpochResult
 from drive.steering.search_space import (
     STUDY,
     Parameter,

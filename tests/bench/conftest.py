@@ -8,8 +8,8 @@ import keras
 import pytest
 
 from drive.bench import stages
-from drive.cars.tiny_yolo_drive import build_tiny_yolo_drive, onnx_metadata
-from drive.engine.onnx_file import write_onnx
+from drive.detection.tiny_yolo_drive import build_tiny_yolo_drive, onnx_metadata
+from drive.export.onnx_writer import write_onnx
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from drive import cli
 from drive.bench import report, stages
 from drive.bench.measure import Stage, Times, ratio, take_turns
 from drive.bench.stages import Row
-from drive.cars.int8 import quantise_detector
-from drive.engine.int8_form import int8_beside
-from drive.render.bench_chart import Bar, plot_bench
+from drive.detection.int8 import quantise_detector
+from drive.drawing.bench_chart import Bar, plot_bench
+from drive.runtime.int8_form import int8_beside
 from tests.conftest import VideoMaker
 
 

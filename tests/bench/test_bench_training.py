@@ -17,11 +17,11 @@ from drive import cli
 from drive.bench import report, training
 from drive.bench.measure import Times
 from drive.bench.stages import Row
-from drive.errors import InputError
-from drive.frames.reader import read_frames
-from drive.frames.recording import open_recordings
+from drive.core.errors import InputError
+from drive.recordings.recording import open_recordings
 from drive.steering.network import build_network
 from drive.steering.preprocess import preprocess
+from drive.video.reader import read_frames
 
 ANGLES = [float(index % 7 - 3) for index in range(80)]
 

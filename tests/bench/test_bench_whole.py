@@ -15,13 +15,13 @@ from benchmarks import straightforward
 from drive import cli
 from drive.bench import whole
 from drive.bench.trace import chrome_trace
-from drive.cars.detector import load_detector
-from drive.cars.tiny_yolo_v1 import build_tiny_yolo_v1
-from drive.commands.bench import _named, _Turns
-from drive.errors import DriveError, InputError
-from drive.frames.probe import probe
-from drive.frames.reader import read_frames
-from drive.runs import RunRecord, Span
+from drive.core.errors import DriveError, InputError
+from drive.detection.detector import load_detector
+from drive.detection.tiny_yolo_v1 import build_tiny_yolo_v1
+from drive.results.run_folder import RunRecord, Span
+from drive.tasks.bench import _named, _Turns
+from drive.video.probe import probe
+from drive.video.reader import read_frames
 from tests.conftest import VideoMaker
 
 
@@ -183,7 +183,7 @@ def test_our_network_too_is_loaded_before_the_clock_starts(
         loads.append(path)
         return load_detector(path, *args, **settings)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("drive.cars.detector.load_detector", load)
+    monkeypatch.setattr("drive.detection.detector.load_detector", load)
     ours = _Turns("detect", ["--weights", str(weights)], tmp_path)
     video = make_video(frames=3)
     ours(video)

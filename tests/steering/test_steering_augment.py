@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drive.frames.camera import Camera
-from drive.frames.car import Car
+from drive.recordings.camera import Camera
+from drive.recordings.vehicle import Car
 from drive.steering import augment as a
 
 

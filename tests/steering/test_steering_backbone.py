@@ -14,7 +14,7 @@ import pytest
 from keras import layers
 
 from drive.cli import main
-from drive.errors import InputError, MissingFileError, WeightsError
+from drive.core.errors import InputError, MissingFileError, WeightsError
 from drive.steering import backbone as module
 from drive.steering.backbone import (
     BACKBONES,

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drive.errors import InputError
-from drive.frames.camera import Camera
-from drive.frames.car import Car
-from drive.frames.reader import read_frames
-from drive.frames.recording import Recording, open_recordings
+from drive.core.errors import InputError
+from drive.recordings.camera import Camera
+from drive.recordings.recording import Recording, open_recordings
+from drive.recordings.vehicle import Car
 from drive.steering import cache
 from drive.steering.preprocess import RoadCrop, preprocess, preprocess_with_margins
+from drive.video.reader import read_frames
 
 Maker = Callable[..., Path]
 

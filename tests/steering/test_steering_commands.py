@@ -11,19 +11,19 @@ import numpy as np
 import pytest
 
 from drive.cli import main
-from drive.commands import train_steering as train_command
-from drive.commands._common import Context
-from drive.commands._training_data import read_split
-from drive.commands._training_report import warn_of_uselessness
-from drive.engine import load_engine
-from drive.errors import DivergedError, InputError
-from drive.history import write_history
-from drive.report import read_report
+from drive.core.errors import DivergedError, InputError
+from drive.pages import read_report
+from drive.results.history import write_history
+from drive.runtime import load_engine
 from drive.steering import train
 from drive.steering.model_file import describe, save_trained
 from drive.steering.network import build_network
 from drive.steering.predict import DEFAULT_MODEL
 from drive.steering.preprocess import ROAD
+from drive.tasks import train_steering as train_command
+from drive.tasks._common import Context
+from drive.tasks._training_data import read_split
+from drive.tasks._training_report import warn_of_uselessness
 
 WEIGHTS = DEFAULT_MODEL.parent
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from drive.errors import InputError
-from drive.frames.camera import Camera
-from drive.frames.car import Car
+from drive.core.errors import InputError
+from drive.recordings.camera import Camera
+from drive.recordings.vehicle import Car
 from drive.steering.cache import CachedDrive
 from drive.steering.dataset import Samples, TrainingBatches
 from drive.steering.sampling import balanced_epoch, bin_of_angle

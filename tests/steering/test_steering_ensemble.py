@@ -14,14 +14,12 @@ import numpy as np
 import pytest
 
 from drive.cli import main
-from drive.commands._common import Context
-from drive.commands._ensemble import train_members
-from drive.engine.export import export
-from drive.errors import InputError
-from drive.originals import find_model, open_original
-from drive.render.plots import plot_steering_over_time
-from drive.runs import RunFolder
-from drive.sinks import Result, SteeringTable
+from drive.core.errors import InputError
+from drive.core.types import Frame
+from drive.drawing.plots import plot_steering_over_time
+from drive.export.export import export
+from drive.pipeline.sinks import Result, SteeringTable
+from drive.results.run_folder import RunFolder
 from drive.steering.ensemble import (
     as_lines,
     check_members,
@@ -41,7 +39,9 @@ from drive.steering.predict import load_steering
 from drive.steering.preprocess import ROAD
 from drive.steering.split import Split
 from drive.steering.state import TrainingSettings
-from drive.types import Frame
+from drive.tasks._common import Context
+from drive.tasks._ensemble import train_members
+from drive.tasks.originals import find_model, open_original
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drive.errors import InputError
+from drive.core.errors import InputError
 from drive.steering.evaluate import (
     Answers,
     as_table,

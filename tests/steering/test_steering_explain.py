@@ -14,8 +14,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from drive import cli
-from drive.engine.feature_maps import Window, load_with_maps
-from drive.errors import InputError, MissingFileError
+from drive.core.errors import InputError, MissingFileError
+from drive.runtime.feature_maps import Window, load_with_maps
 from drive.steering.explain import load_explainer, scale_up, visual_back_prop
 from drive.steering.predict import DEFAULT_MODEL
 from drive.steering.shift_check import (

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from drive.cli import main
-from drive.errors import InputError
-from drive.render.rate_plot import plot_rate_search
+from drive.core.errors import InputError
+from drive.drawing.rate_plot import plot_rate_search
 from drive.steering.dataset import Batch
 from drive.steering.find_rate import FEWEST_STEPS, find_rate, judge
 

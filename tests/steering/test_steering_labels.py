@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from drive.commands import _training_data
-from drive.commands._common import Context, add_common_options, add_recording_options
-from drive.errors import InputError
-from drive.frames import horizon, labels
-from drive.frames.horizon import HorizonEstimate
-from drive.frames.motion import LagEstimate
-from drive.frames.recording import Recording
+from drive.core.errors import InputError
+from drive.recordings import horizon, labels
+from drive.recordings.horizon import HorizonEstimate
+from drive.recordings.motion import LagEstimate
+from drive.recordings.recording import Recording
 from drive.steering.split import Split
+from drive.tasks import _training_data
+from drive.tasks._common import Context, add_common_options, add_recording_options
 
 KEYS = np.where(np.arange(600) // 10 % 2, 8.0, 0.0)
 

@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 
 from drive.cli import main
-from drive.commands import _training_data
-from drive.commands._common import Context
-from drive.errors import InputError
-from drive.frames.labels import smooth_labels
-from drive.frames.marks import BadStretch, add_mark, remove_mark
-from drive.frames.recording import Recording, open_recordings
+from drive.core.errors import InputError
+from drive.recordings.excluded import BadStretch, add_mark, remove_mark
+from drive.recordings.labels import smooth_labels
+from drive.recordings.recording import Recording, open_recordings
 from drive.steering.cache import CachedDrive
 from drive.steering.evaluate import predict_recording
 from drive.steering.preprocess import ROAD
 from drive.steering.split import Part, Split, split_drives
 from drive.steering.state import fingerprint
+from drive.tasks import _training_data
+from drive.tasks._common import Context
 
 Maker = Callable[..., CachedDrive]
 MARK = BadStretch(1.0, 2.0, "autopilot")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drive.errors import InputError
+from drive.core.errors import InputError
 from drive.steering.network import PUBLISHED_PARAMETERS, build_network
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from drive.cli import main
-from drive.errors import InputError, as_option
+from drive.core.errors import InputError, as_option
 from drive.steering.model_file import describe, load_network, save_trained
 from drive.steering.network import PUBLISHED_PARAMETERS, build_network, fold_batch_norm
 from drive.steering.predict import build_from_metadata, load_steering

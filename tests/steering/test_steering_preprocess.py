@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drive.errors import InputError
-from drive.frames.region import Region
+from drive.core.errors import InputError
+from drive.core.region import Region
 from drive.steering.preprocess import ROAD, RoadCrop, preprocess, preprocess_with_margins
 
 

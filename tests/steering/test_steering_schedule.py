@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drive.history import read_history
+from drive.results.history import read_history
 from drive.steering.model_file import load_model
 from drive.steering.schedule import SCHEDULES, learning_rates
 from drive.steering.split import Split, split_drives

@@ -11,18 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
-from drive.commands._common import Context, add_common_options, add_recording_options
-from drive.commands._training_data import (
-    add_data_options,
-    add_recordings,
-    asked_data,
-    read_split,
-)
-from drive.errors import InputError
-from drive.frames.camera import Camera, View
-from drive.frames.car import corrected_angle
-from drive.frames.reader import read_frames
-from drive.frames.recording import Recording, open_recordings
+from drive.core.errors import InputError
+from drive.recordings.camera import Camera, View
+from drive.recordings.recording import Recording, open_recordings
+from drive.recordings.vehicle import corrected_angle
 from drive.steering import dataset
 from drive.steering.augment import Move
 from drive.steering.cache import CachedDrive, open_drive
@@ -31,6 +23,14 @@ from drive.steering.preprocess import preprocess
 from drive.steering.side_cameras import SideCamera, open_sides, side_recordings
 from drive.steering.split import Part, Split
 from drive.steering.state import fingerprint
+from drive.tasks._common import Context, add_common_options, add_recording_options
+from drive.tasks._training_data import (
+    add_data_options,
+    add_recordings,
+    asked_data,
+    read_split,
+)
+from drive.video.reader import read_frames
 
 Maker = Callable[..., Path]
 MakeDrive = Callable[..., CachedDrive]

@@ -12,16 +12,15 @@ import numpy as np
 import pytest
 
 from drive.cli import main
-from drive.errors import InputError
-from drive.frames.camera import Camera, View
-from drive.frames.car import Car
-from drive.frames.marks import BadStretch
-from drive.frames.reader import read_frames
-from drive.frames.recording import Recording, open_recordings
-from drive.frames.recording_config import RecordingConfig
-from drive.frames.region import Region
-from drive.render.simulation_overlay import SimulationOverlay
-from drive.render.simulation_plot import MOST_PANELS, DriveLine, plot_simulation
+from drive.core.errors import InputError
+from drive.core.region import Region
+from drive.drawing.simulation_overlay import SimulationOverlay
+from drive.drawing.simulation_plot import MOST_PANELS, DriveLine, plot_simulation
+from drive.recordings.camera import Camera, View
+from drive.recordings.excluded import BadStretch
+from drive.recordings.recording import Recording, open_recordings
+from drive.recordings.recording_config import RecordingConfig
+from drive.recordings.vehicle import Car
 from drive.steering.car_beside import LOCK_DEG, Place, moved
 from drive.steering.preprocess import preprocess
 from drive.steering.recorded_path import (
@@ -41,6 +40,7 @@ from drive.steering.simulate import (
     simulate,
 )
 from drive.steering.simulation_report import implausible_share, measure
+from drive.video.reader import read_frames
 
 CAR = Car(wheelbase_m=2.6, speed_mps=10.0)
 CAMERA = Camera(height_m=1.2, fov_deg=70.0, horizon=0.5)

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from drive import cli
-from drive.errors import InputError
-from drive.pipeline import Analyser
-from drive.render.overlay import Overlay
-from drive.sinks import draw
+from drive.core.errors import InputError
+from drive.core.types import Frame
+from drive.drawing.overlay import Overlay
+from drive.pipeline.analyser import Analyser
+from drive.pipeline.sinks import draw
 from drive.steering.evaluate import Answers
 from drive.steering.smooth import Smoother, jitter_deg, measure_smoothing, smooth
-from drive.types import Frame
 from tests.conftest import VideoMaker
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drive.errors import InputError
-from drive.frames.recording import open_recordings
+from drive.core.errors import InputError
+from drive.recordings.recording import open_recordings
 from drive.steering.cache import CachedDrive
 from drive.steering.split import GAP_S, refuse_doubled, split_by_time, split_drives
 

@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drive.commands.train_steering import configure
-from drive.errors import InputError, WeightsError
-from drive.frames.car import Car, corrected_angle
-from drive.frames.recording import Recording, open_recordings
+from drive.core.errors import InputError, WeightsError
+from drive.recordings.recording import Recording, open_recordings
+from drive.recordings.vehicle import Car, corrected_angle
 from drive.steering.cache import CachedDrive
 from drive.steering.curvature import CurvatureCar, read_target
 from drive.steering.evaluate import predict_recording
@@ -21,6 +20,7 @@ from drive.steering.predict import SteeringModel
 from drive.steering.simulate import simulate
 from drive.steering.split import Part, Split
 from drive.steering.target import as_curvature, check_start, describe_target, unit_text
+from drive.tasks.train_steering import configure
 
 MakeRecording = Callable[..., Path]
 MakeDrive = Callable[..., CachedDrive]

@@ -11,8 +11,8 @@ import keras
 import numpy as np
 import pytest
 
-from drive.errors import InputError
-from drive.history import read_history
+from drive.core.errors import InputError
+from drive.results.history import read_history
 from drive.steering.dataset import Batch
 from drive.steering.split import Split, split_drives
 from drive.steering.state import HISTORY, TrainingSettings

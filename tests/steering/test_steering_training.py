@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import pytest
 
-from drive.errors import DivergedError, InputError, WeightsError, as_option
+from drive.core.errors import DivergedError, InputError, WeightsError, as_option
 from drive.steering import train
 from drive.steering.cache import CachedDrive
 from drive.steering.dataset import Samples

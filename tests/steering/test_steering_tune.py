@@ -18,11 +18,8 @@ import numpy as np
 import pytest
 
 from drive.cli import main
-from drive.commands import train_steering as training_command
-from drive.commands._common import apply_config_file
-from drive.commands._training_settings import asked_settings
-from drive.errors import DivergedError, InputError
-from drive.history import EpochResult
+from drive.core.errors import DivergedError, InputError
+from drive.results.history import EpochResult
 from drive.steering import tune
 from drive.steering.cache import CachedDrive
 from drive.steering.search_space import (
@@ -42,6 +39,9 @@ from drive.steering.tune import (
     TrialResult,
     best_of,
 )
+from drive.tasks import train_steering as training_command
+from drive.tasks._common import apply_config_file
+from drive.tasks._training_settings import asked_settings
 
 Maker = Callable[..., CachedDrive]
 Losses = Callable[[TrainingSettings], Iterator[float]]

@@ -10,12 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
-from drive.commands._view_sheet import write_augmented_views
-from drive.errors import EncodeError
-from drive.frames.camera import Camera
-from drive.frames.car import aim_distance_m, corrected_angle
-from drive.render.view_sheet import ViewCell, ViewGroup, ViewRow, view_sheet, write_view_sheet
-from drive.runs import RunFolder
+from drive.core.errors import EncodeError
+from drive.drawing.view_sheet import ViewCell, ViewGroup, ViewRow, view_sheet, write_view_sheet
+from drive.recordings.camera import Camera
+from drive.recordings.vehicle import aim_distance_m, corrected_angle
+from drive.results.run_folder import RunFolder
 from drive.steering.cache import CachedDrive
 from drive.steering.dataset import Samples
 from drive.steering.example_views import DRAWS, MOVES, chosen_positions, example_frames
@@ -23,6 +22,7 @@ from drive.steering.side_cameras import SideCamera
 from drive.steering.split import Part, Split
 from drive.steering.state import TrainingSettings
 from drive.steering.target import as_curvature
+from drive.tasks._view_sheet import write_augmented_views
 
 MakeDrive = Callable[..., CachedDrive]
 

@@ -1,7 +1,0 @@
-"""Cars: the networks that find them, their training, decoding, tracking and evaluation."""
-
-from __future__ import annotations
-
-from drive.cars.detector import Detector, load_detector
-
-__all__ = ["Detector", "load_detector"]

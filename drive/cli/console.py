@@ -1,0 +1,43 @@
+"""What a task reports, shown on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+from drive.core.progress import Item
+
+MINIMUM_PROGRESS_INTERVAL_S = 0.5
+
+
+class Console:
+    """A `Reporter` for the terminal; with `quiet` it shows warnings only."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
+
+    def message(self, text: str) -> None:
+        """Show a line, unless quiet."""
+        if not self.quiet:
+            sys.stderr.write(text + "\n")
+
+    def warn(self, text: str) -> None:
+        """Show a warning, even if quiet."""
+        sys.stderr.write(f"warning: {text}\n")
+
+    def progress(
+        self, iterable: Iterable[Item], total: int | None = None, description: str = ""
+    ) -> Iterable[Item]:
+        """Show a progress bar, unless quiet."""
+        if self.quiet:
+            return iterable
+        from tqdm import tqdm
+
+        return tqdm(
+            iterable,
+            total=total,
+            desc=description,
+            file=sys.stderr,
+            mininterval=MINIMUM_PROGRESS_INTERVAL_S,
+            dynamic_ncols=True,
+        )

@@ -1,0 +1,238 @@
+"""A command line made from the fields of a config dataclass."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import MISSING
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from drive.core.errors import InputError, MissingFileError, unknown_name
+from drive.core.options import (
+    Config,
+    OptionError,
+    OptionField,
+    aliases,
+    checked_value,
+    fields_of,
+)
+from drive.core.texts import parse_toml, read_text
+
+ConfigT = TypeVar("ConfigT", bound=Config)
+
+EXIT_WRONG_INPUT = 2
+COMMON = "common options"
+NUMBERS = {int: "a whole number", float: "a number"}
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line of plain English."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where to read on; exit with status 2."""
+        if "expected one argument" in message:
+            message += " (write a value that begins with - as --option=VALUE)"
+        sys.stderr.write(f"{self.prog}: {message}. See {self.prog} --help\n")
+        sys.exit(EXIT_WRONG_INPUT)
+
+
+class _HelpAll(argparse.Action):
+    """`--help-all`: the help with the advanced options."""
+
+    def __init__(self, full: Parser, **settings: Any) -> None:
+        super().__init__(nargs=0, **settings)
+        self._full = full
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        self._full.print_help()
+        parser.exit()
+
+
+def make_parser(program: str, config: type[Config]) -> Parser:
+    """Return the parser of a command.
+
+    Args:
+        program: how the command is called, such as `drive detect`.
+        config: declares the options.
+    """
+    shown = _bare_parser(program, config, advanced=False)
+    if any(each.option.advanced for each in fields_of(config)):
+        full = _bare_parser(program, config, advanced=True)
+        help_text = "show the advanced options too"
+        shown.add_argument("--help-all", action=_HelpAll, full=full, help=help_text)
+    return shown
+
+
+def parse(parser: Parser, config: type[ConfigT], arguments: Sequence[str]) -> dict[str, Any]:
+    """Return the settings of a command line, over those of `--config`.
+
+    Raises:
+        InputError: the config file is missing or invalid.
+    """
+    given = vars(parser.parse_args(arguments))
+    path = given.pop("config", None)
+    return {**(_from_file(path, parser, config) if path else {}), **given}
+
+
+def build(config: type[ConfigT], settings: dict[str, Any]) -> ConfigT:
+    """Return the config of parsed settings; name options as the command line does.
+
+    Raises:
+        InputError: a value is invalid or missing.
+    """
+    missing = [
+        each for each in fields_of(config) if each.default is MISSING and each.name not in settings
+    ]
+    if missing:
+        raise InputError(f"{_shown_name(missing[0])} is missing: {missing[0].option.help}")
+    try:
+        return config(**settings)
+    except OptionError as error:
+        raise InputError(f"{_flag(config, error.name)} {error.problem}") from None
+
+
+def _bare_parser(program: str, config: type[Config], advanced: bool) -> Parser:
+    parser = Parser(
+        prog=program,
+        description=config.summary,
+        epilog=f"example:\n  drive {config.example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    groups: dict[str, Any] = {"options": parser}
+    declared = sorted(fields_of(config), key=lambda each: each.group == COMMON)
+    for each in declared:
+        hidden = each.option.advanced and not advanced
+        if each.group not in groups and not hidden:
+            groups[each.group] = parser.add_argument_group(each.group)
+        _add(groups.get(each.group, parser), each, hidden)
+    common = groups.get(COMMON) or parser.add_argument_group(COMMON)
+    common.add_argument(
+        "--config",
+        metavar="FILE.toml",
+        help="read options from a TOML file; command-line options take precedence",
+    )
+    common.add_argument("--quiet", action="store_true", help="show warnings only")
+    common.add_argument(
+        "--json", action="store_true", help="print the results as one JSON object on the last line"
+    )
+    return parser
+
+
+def _add(group: Any, each: OptionField, hidden: bool) -> None:
+    declared = each.option
+    text = argparse.SUPPRESS if hidden else _help(each)
+    if declared.positional:
+        required = each.default is MISSING and not each.many
+        count = {} if required else {"nargs": "*" if each.many else "?"}
+        group.add_argument(each.name, metavar=declared.metavar, help=text, **count)
+        return
+    if each.kind is bool and each.optional:
+        names = [each.flag, f"--no-{each.key}"]
+        group.add_argument(*names, dest=each.name, action=_OnOff, nargs=0, help=text)
+        return
+    if each.kind is bool:
+        action = "store_false" if each.default is True else "store_true"
+        group.add_argument(each.flag, dest=each.name, action=action, help=text)
+        return
+    nargs: Any = {}
+    if each.many:
+        pair = declared.metavar
+        nargs = {"nargs": len(pair) if isinstance(pair, tuple) else "+"}
+    elif declared.bare is not None:
+        nargs = {"nargs": "?", "const": declared.bare}
+    group.add_argument(
+        each.flag,
+        dest=each.name,
+        type=_reader(each),
+        choices=declared.choices,
+        metavar=declared.metavar,
+        help=text,
+        **nargs,
+    )
+
+
+class _OnOff(argparse.Action):
+    """`--NAME` and `--no-NAME` of an option that is undecided by default."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        setattr(namespace, self.dest, not str(option_string).startswith("--no-"))
+
+
+def _reader(each: OptionField) -> Any:
+    """The function that reads the text of a value."""
+
+    def read(text: str) -> Any:
+        try:
+            return each.kind(text)
+        except ValueError:
+            expected = NUMBERS[each.kind]
+            raise argparse.ArgumentTypeError(f"must be {expected}; got {text!r}") from None
+
+    return read
+
+
+def _help(each: OptionField) -> str:
+    text = each.option.help.replace("%", "%%")
+    shown = each.option.shown_default
+    if shown is None:
+        unset = each.default is MISSING or each.default in (None, (), "") or each.kind is bool
+        shown = "" if unset else f"{each.default:g}" if each.kind is float else str(each.default)
+    return f"{text} (default: {shown})" if shown else text
+
+
+def _shown_name(each: OptionField) -> str:
+    if each.option.positional:
+        return str(each.option.metavar or each.name.upper())
+    return each.flag
+
+
+def _flag(config: type[Config], name: str) -> str:
+    return next((_shown_name(each) for each in fields_of(config) if each.name == name), name)
+
+
+def _from_file(path: str, parser: Parser, config: type[Config]) -> dict[str, Any]:
+    """Read the values of `--config FILE.toml`.
+
+    Raises:
+        InputError: the file is missing or not valid TOML, or it names an unknown option.
+    """
+    try:
+        table = parse_toml(read_text(Path(path), pipes=True), path)
+    except MissingFileError:
+        raise MissingFileError(f"--config: there is no file {path}") from None
+    except InputError as error:
+        raise InputError(f"--config: {error}") from None
+    settings: dict[str, Any] = {}
+    known = aliases(config) | {"quiet": ("quiet", False), "json": ("json", False)}
+    for key, value in table.items():
+        name, negated = known.get(key.replace("-", "_"), (None, False))
+        if name is None:
+            names = sorted(each.key for each in fields_of(config))
+            raise InputError(f"{path}: {unknown_name('option', key, names)}")
+        settings[name] = _checked(config, name, value, f"{path}: {key}", negated)
+    return settings
+
+
+def _checked(config: type[Config], name: str, value: Any, where: str, negated: bool) -> Any:
+    """The value as the command line would have read it."""
+    each = next((one for one in fields_of(config) if one.name == name), None)
+    if each is None or each.kind is bool:
+        if not isinstance(value, bool):
+            raise InputError(f"{where} must be true or false; got {value!r}")
+        return not value if negated else value
+    if isinstance(value, list) and not each.many:
+        return ",".join(map(str, value))
+    try:
+        return checked_value(each, value)
+    except OptionError as error:
+        raise InputError(f"{where} {error.problem}") from None

@@ -1,0 +1,1 @@
+"""Plain types, errors, regions and files. Knows no video, network or drawing."""

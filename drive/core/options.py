@@ -1,0 +1,298 @@
+"""Options declared once: the fields of a config dataclass, with their help texts and checks.
+
+The command line, `--config FILE.toml`, `run.json` and `--resume` all read these declarations. This
+module knows the fields and their rules; `drive.cli.parser` turns them into a command line.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+import types
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import MISSING, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Self, Union, get_args, get_origin, get_type_hints
+
+from drive.core.errors import InputError, unknown_name
+
+KEY = "option"
+
+Check = Callable[[Any], str | None]
+"""Returns what a value must be, such as "must be at least 1"; None if it is valid."""
+
+
+class OptionError(InputError):
+    """An option has an invalid value. The text is `NAME PROBLEM`.
+
+    Attributes:
+        name: of the field, such as `learning_rate`.
+        problem: the allowed values and the value, such as "must be above 0; got -1".
+    """
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"{name} {problem}")
+        self.name, self.problem = name, problem
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """How a field of a config is shown and checked.
+
+    Attributes:
+        help: one phrase for `--help`, without the default.
+        flag: the option's name on the command line; empty for `--` and the field's name.
+        metavar: placeholder of the value in the help.
+        choices: the allowed values.
+        check: the rule that a value other than None must meet.
+        advanced: whether only `--help-all` shows it.
+        positional: whether it is an argument without a flag.
+        bare: the value of a flag that is given without one (`--tiles`).
+        resumable: whether `--resume` accepts a new value.
+        shown_default: what the help says instead of the default; empty to say nothing.
+    """
+
+    help: str
+    flag: str = ""
+    metavar: str | tuple[str, ...] | None = None
+    choices: tuple[str, ...] | None = None
+    check: Check | None = None
+    advanced: bool = False
+    positional: bool = False
+    bare: str | None = None
+    resumable: bool = False
+    shown_default: str | None = None
+
+
+def option(default: Any = MISSING, help: str = "", **settings: Any) -> Any:  # noqa: A002
+    """Declare a field of a config; the keywords are the attributes of `Option`.
+
+    Example:
+        >>> epochs: int = option(40, "maximum number of epochs", metavar="N", check=at_least(1))
+    """
+    declared = Option(help, **settings)
+    keywords: dict[str, Any] = {"metadata": {KEY: declared}}
+    if declared.positional:
+        keywords["kw_only"] = False
+    return dataclasses.field(default=default, **keywords)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Base of all configs: checks every field, and reads and writes plain settings.
+
+    A subclass, or a base that bundles options of several commands, may set `group`, the heading
+    of its options in the help.
+    """
+
+    group: ClassVar[str] = "options"
+    summary: ClassVar[str] = ""
+    example: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        for declared in fields_of(type(self)):
+            value = checked_value(declared, getattr(self, declared.name))
+            object.__setattr__(self, declared.name, value)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the values by field name, as JSON can hold them."""
+        return {each.name: getattr(self, each.name) for each in fields_of(type(self))}
+
+    def changed(self) -> dict[str, Any]:
+        """Return the values that differ from the defaults."""
+        return {
+            each.name: value
+            for each in fields_of(type(self))
+            if (value := getattr(self, each.name)) != each.default
+        }
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], source: str = "settings") -> Self:
+        """Build a config from plain settings: of `run.json`, of a TOML file.
+
+        Keys are the names of fields or flags; `-` and `_` mean the same. `no_video = true` means
+        `video = false`.
+
+        Raises:
+            InputError: a key is unknown, or a value is invalid; names `source`.
+        """
+        known = aliases(cls)
+        values: dict[str, Any] = {}
+        for key, value in settings.items():
+            name, negated = known.get(key.replace("-", "_"), (None, False))
+            if name is None:
+                names = sorted(each.key for each in fields_of(cls))
+                raise InputError(f"{source}: {unknown_name('option', key, names)}")
+            values[name] = not value if negated else value
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class OptionField:
+    """A field of a config with its declaration.
+
+    Attributes:
+        name: of the field.
+        kind: `bool`, `int`, `float` or `str`.
+        many: whether it holds a tuple of these.
+        optional: whether None is allowed.
+        default: `dataclasses.MISSING` if it must be given.
+        option: the declaration.
+        group: heading in the help.
+    """
+
+    name: str
+    kind: type
+    many: bool
+    optional: bool
+    default: Any
+    option: Option
+    group: str
+
+    @property
+    def flag(self) -> str:
+        """The option on the command line; `--no-NAME` for what is on by default."""
+        usual = f"--{self.name.replace('_', '-')}"
+        if self.kind is bool and self.default is True and not self.option.flag:
+            return f"--no-{self.name.replace('_', '-')}"
+        return self.option.flag or usual
+
+    @property
+    def key(self) -> str:
+        """The name in a TOML file: the flag without dashes in front."""
+        return self.flag.removeprefix("--")
+
+
+def fields_of(config: type[Config]) -> tuple[OptionField, ...]:
+    """Return the declared fields of a config, base classes first."""
+    hashable: Any = config
+    return _fields_of(hashable)
+
+
+@cache
+def _fields_of(config: Any) -> tuple[OptionField, ...]:
+    hints = get_type_hints(config)
+    return tuple(
+        _described(each, hints[each.name], _group_of(config, each.name))
+        for each in dataclasses.fields(config)
+        if KEY in each.metadata
+    )
+
+
+def aliases(config: type[Config]) -> dict[str, tuple[str, bool]]:
+    """Return the field of each accepted key, and whether the key negates it."""
+    known: dict[str, tuple[str, bool]] = {}
+    for each in fields_of(config):
+        if each.kind is bool:
+            known[f"no_{each.name}"] = (each.name, True)
+        flag = each.option.flag.removeprefix("--").replace("-", "_")
+        known[flag or each.name] = known[each.name] = (each.name, False)
+    return known
+
+
+def command_line(command: str, config: Config) -> list[str]:
+    """Return the words of the command line that gives this config."""
+    words = ["drive", command]
+    flags: list[str] = []
+    for each in fields_of(type(config)):
+        value = getattr(config, each.name)
+        if value == each.default or value is None:
+            continue
+        values = [str(one) for one in value] if each.many else [str(value)]
+        if each.option.positional:
+            words += values
+        elif each.kind is bool:
+            flags.append(each.flag if value != (each.default is True) else f"--no-{each.key}")
+        else:
+            flags += [each.flag, *values]
+    return words + flags
+
+
+def checked_value(declared: OptionField, value: Any) -> Any:
+    """Return a value of a field in its usual form: paths as text, lists as tuples.
+
+    Raises:
+        OptionError: the value is invalid.
+    """
+    if value is None:
+        if not declared.optional:
+            raise OptionError(declared.name, "must be given; got None")
+        return None
+    plain = _plain(value, declared)
+    for one in plain if declared.many else (plain,):
+        if problem := _problem(declared, one):
+            raise OptionError(declared.name, f"{problem}; got {one!r}")
+    return plain
+
+
+def at_least(low: float) -> Check:
+    """Accept numbers from `low` on."""
+    return lambda value: None if low <= value < math.inf else f"must be at least {low:g}"
+
+
+def above(low: float, high: float = math.inf) -> Check:
+    """Accept numbers above `low`, and at most `high`."""
+    upper = f" and at most {high:g}" if high < math.inf else ""
+    return lambda value: (
+        None if low < value <= high and value < math.inf else f"must be above {low:g}{upper}"
+    )
+
+
+def between(low: float, high: float) -> Check:
+    """Accept numbers from `low` to `high`."""
+    return lambda value: None if low <= value <= high else f"must be from {low:g} to {high:g}"
+
+
+def from_below(low: float, high: float) -> Check:
+    """Accept numbers from `low` to below `high`."""
+    return lambda value: None if low <= value < high else f"must be from {low:g} to below {high:g}"
+
+
+def _group_of(config: type[Config], name: str) -> str:
+    homes = [base for base in config.__mro__ if name in inspect.get_annotations(base)]
+    return str(homes[0].__dict__.get("group", "options"))
+
+
+def _described(each: dataclasses.Field[Any], hint: Any, group: str) -> OptionField:
+    kinds = _alternatives(hint)
+    optional = type(None) in kinds
+    many = any(get_origin(kind) in (tuple, Sequence) for kind in kinds)
+    singles = [get_args(kind)[0] if get_origin(kind) else kind for kind in kinds]
+    kind = next(one for one in (bool, int, float, str) if one in singles)
+    default = each.default
+    return OptionField(each.name, kind, many, optional, default, each.metadata[KEY], group)
+
+
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+
+
+def _plain(value: Any, declared: OptionField) -> Any:
+    """Paths become text, lists become tuples, a single value of many becomes a tuple of it."""
+    if declared.many:
+        single = isinstance(value, str | Path) or not isinstance(value, Iterable)
+        return tuple(_single(one, declared) for one in ([value] if single else value))
+    return _single(value, declared)
+
+
+def _single(value: Any, declared: OptionField) -> Any:
+    if isinstance(value, Path) or (
+        declared.kind is str and isinstance(value, int) and not isinstance(value, bool)
+    ):
+        return str(value)
+    if declared.kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return value
+
+
+def _problem(declared: OptionField, value: Any) -> str | None:
+    words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+    wanted = declared.kind
+    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+        return f"must be {words[wanted]}"
+    choices = declared.option.choices
+    if choices and value not in choices:
+        return f"must be one of {', '.join(choices)}"
+    return declared.option.check(value) if declared.option.check else None

@@ -1,0 +1,21 @@
+"""Where the files that come with drive lie: weights, the sample recording.
+
+In a checkout they lie in `weights/` and `data/sample/`; an installed wheel holds copies of them in
+`drive/_shipped/`. Every path to such a file comes from here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+INSTALLED = PACKAGE / "_shipped"
+CHECKOUT = PACKAGE.parent
+"""The folder that holds the package: of a checkout, its root."""
+
+HOME = INSTALLED if INSTALLED.is_dir() else CHECKOUT
+
+WEIGHTS = HOME / "weights"
+SAMPLE = HOME / "data" / "sample"
+DETECTOR = WEIGHTS / "tiny-yolo-drive.onnx"
+STEERING = WEIGHTS / "steering.onnx"

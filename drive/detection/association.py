@@ -1,0 +1,97 @@
+"""Which detection belongs to which track: overlap with a margin, the greatest first.
+
+Knows boxes and labels; no times, no scores and no picture.
+
+Boxes are compared with a margin around them (Yang et al., "Hard to track objects with irregular
+motions", WACV 2023), since those of small cars jitter by as much as they are wide. Greedy and not
+optimal on purpose: of cars side by side, the optimal assignment gives up a pair that is certain to
+save one that is not, and swaps numbers when a car is missed; the pair of the greatest overlap is
+almost always right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from drive.core.types import Box, Detection
+
+LEAST_MARGIN = 3.0  # pixels on each side: the jitter of the smallest boxes does not shrink further
+MOST_MARGIN = 1.0  # of the sides; a wider one reaches the neighbours
+
+STRANGE_LABEL_IOU = 0.5
+"""Least overlap, without margin, for a detection to belong to a track that never had its label: one
+vehicle called by two names (a van: car and truck). Whose overlap is less are two: a car before a
+truck, a person on a motorcycle."""
+
+STRANGE_LABEL_SHARE = 0.6  # of the overlap counts then: a track of the label goes first
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Where a track should be.
+
+    Attributes:
+        box: in source pixels.
+        labels: what the object has been called.
+        margin: share of the width and height to add on each side.
+    """
+
+    box: Box
+    labels: Collection[str]
+    margin: float
+
+
+def associate(
+    detections: Sequence[Detection], tracks: Sequence[Expected], min_overlap: float
+) -> dict[int, int]:
+    """Pair detections with tracks, the greatest overlap first.
+
+    Args:
+        detections: what was found.
+        tracks: where the tracks should be.
+        min_overlap: overlap, margins included, that a pair must exceed.
+
+    Returns:
+        Index of the detection -> index of its track, in the order of falling overlap.
+    """
+    if not detections or not tracks:
+        return {}
+    overlap = _overlaps(detections, tracks)
+    pairs: dict[int, int] = {}
+    while overlap.max() > min_overlap:
+        detection, track = map(int, np.unravel_index(overlap.argmax(), overlap.shape))
+        pairs[detection] = track
+        overlap[detection, :] = 0
+        overlap[:, track] = 0
+    return pairs
+
+
+def _overlaps(detections: Sequence[Detection], tracks: Sequence[Expected]) -> np.ndarray:
+    """Return (detections, tracks) overlaps; 0 where they cannot belong together."""
+    found = np.array([d.box for d in detections], np.float64)[:, None, :]
+    expected = np.array([t.box for t in tracks], np.float64)[None, :, :]
+    share = np.minimum([t.margin for t in tracks], MOST_MARGIN)[None, :, None]
+    overlap = _iou(_widened(found, share), _widened(expected, share))
+    strange = np.array([[d.label not in t.labels for t in tracks] for d in detections])
+    if strange.any():
+        close = _iou(found, expected) > STRANGE_LABEL_IOU
+        overlap[strange] *= np.where(close[strange], STRANGE_LABEL_SHARE, 0)
+    return overlap
+
+
+def _widened(boxes: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Return (N, M, 4) boxes with a margin on each side."""
+    margin = np.maximum(share * (boxes[..., 2:] - boxes[..., :2]), LEAST_MARGIN)
+    return np.concatenate([boxes[..., :2] - margin, boxes[..., 2:] + margin], axis=-1)
+
+
+def _iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return the overlaps of boxes (..., 4) that broadcast against each other."""
+    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    shared = np.prod(np.clip(sides, 0, None), axis=-1)
+    union = np.prod(a[..., 2:] - a[..., :2], axis=-1) + np.prod(b[..., 2:] - b[..., :2], axis=-1)
+    union = union - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)

@@ -1,0 +1,140 @@
+"""Batches for training the detector, made ahead in threads, the same for the same seed.
+
+Knows data sets, augmentation and targets; no network. Batch `i` of epoch `e` depends on the seed,
+`e` and `i` alone, so that a training which was interrupted goes on with what it would have seen.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from drive.core.errors import InputError
+from drive.detection.assign import assign
+from drive.detection.augment import MOSAICS, Sample, augment, plain
+from drive.detection.dataset import LabelledImage, LabelledImages
+from drive.detection.preprocess import closest_aspect
+
+AHEAD = 3  # batches made while the network is busy
+KEPT_BYTES = 1_500_000_000  # of decoded pictures; those beyond are read from disk each time
+
+Anchors = Mapping[int, Sequence[tuple[int, int]]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """What one step of training takes.
+
+    Attributes:
+        images: (N, H, W, 3) uint8 RGB.
+        targets: for each stride (N, H/stride, W/stride, A, 5 + 2C), see `assign`.
+    """
+
+    images: np.ndarray
+    targets: list[np.ndarray]
+
+
+class TrainingBatches:
+    """Augmented batches of one data set.
+
+    Args:
+        dataset: the pictures to learn from.
+        anchors: those of the network, by stride.
+        sizes: (height, width) in pixels; each batch takes one of them by chance.
+        batch: pictures in a batch; more than the data set holds is cut down to that.
+        seed: of everything random.
+
+    Raises:
+        InputError: the data set is empty.
+    """
+
+    def __init__(
+        self,
+        dataset: LabelledImages,
+        anchors: Anchors,
+        sizes: Sequence[tuple[int, int]],
+        batch: int,
+        seed: int,
+    ) -> None:
+        if not dataset.images:
+            raise InputError("training needs at least one labelled picture; received: none")
+        self.dataset, self.anchors, self.sizes = dataset, anchors, sizes
+        self.batch, self.seed = min(batch, len(dataset.images)), seed
+        self._kept: dict[Path, np.ndarray] = {}
+        self._free_bytes = KEPT_BYTES
+
+    def __len__(self) -> int:
+        """Return the batches of an epoch; the last pictures that fill none wait for the next."""
+        return len(self.dataset.images) // self.batch
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """Yield the batches of one epoch, in which each picture comes first in a sample once."""
+        order = np.random.default_rng([self.seed, number]).permutation(len(self.dataset.images))
+        chosen = [order[i * self.batch : (i + 1) * self.batch] for i in range(len(self))]
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as pool:
+            waiting: deque[Future[Batch]] = deque()
+            for index, indices in enumerate(chosen):
+                waiting.append(pool.submit(self._make, number, index, indices))
+                if len(waiting) > AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def _make(self, epoch: int, index: int, indices: np.ndarray) -> Batch:
+        rng = np.random.default_rng([self.seed, epoch, index])
+        height, width = self.sizes[int(rng.integers(len(self.sizes)))]
+        samples = []
+        for first in indices:
+            parts_wanted = int(rng.choice(list(MOSAICS), p=list(MOSAICS.values())))
+            others = rng.integers(len(self.dataset.images), size=parts_wanted - 1)
+            parts = [self._sample(self.dataset.images[i]) for i in (first, *others)]
+            samples.append(augment(parts, height, width, rng))
+        return collate(samples, self.anchors)
+
+    def _sample(self, image: LabelledImage) -> Sample:
+        """Return a picture of the data set, from memory where it is kept there."""
+        pixels = self._kept.get(image.path)
+        if pixels is None:
+            pixels = image.read()
+            if pixels.nbytes <= self._free_bytes:
+                self._kept[image.path] = pixels
+                self._free_bytes -= pixels.nbytes
+        return Sample(pixels, image.boxes, image.class_ids, image.ignored, image.labelled)
+
+
+def plain_batches(
+    dataset: LabelledImages, anchors: Anchors, sizes: Sequence[tuple[int, int]], batch: int
+) -> Iterator[Batch]:
+    """Yield a data set as detection sees it: letterboxed, nothing random, one size a batch."""
+    waiting: dict[tuple[int, int], list[Sample]] = {}
+    for image in dataset.images:
+        sample = to_sample(image)
+        size = closest_aspect(sizes, *sample.image.shape[:2])
+        group = waiting.setdefault(size, [])
+        group.append(plain(sample, *size))
+        if len(group) == batch:
+            yield collate(waiting.pop(size), anchors)
+    for group in waiting.values():
+        yield collate(group, anchors)
+
+
+def to_sample(image: LabelledImage) -> Sample:
+    """Read a picture of a data set."""
+    return Sample(image.read(), image.boxes, image.class_ids, image.ignored, image.labelled)
+
+
+def collate(samples: Sequence[Sample], anchors: Anchors) -> Batch:
+    """Put samples of one size together and work out their targets."""
+    targets = [
+        assign(sample.boxes, sample.class_ids, sample.ignored, sample.labelled, anchors)
+        for sample in samples
+    ]
+    return Batch(
+        np.stack([sample.image for sample in samples]),
+        [np.stack(heads) for heads in zip(*targets, strict=True)],
+    )

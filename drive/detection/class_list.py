@@ -1,0 +1,76 @@
+"""Which classes a training is for: those that the user names, or those that the data sets say.
+
+Knows names and numbers of boxes; no pictures and no network.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from drive.core.errors import InputError
+from drive.detection.dataset import UnsortedImages
+
+
+def choose_classes(datasets: Sequence[UnsortedImages], known: Sequence[str]) -> tuple[str, ...]:
+    """Return the classes to train where the user names none.
+
+    A list in `data.yaml` is meant: its classes with boxes are trained. A data set without a list
+    (labels.csv, VOC) that has boxes of known classes is taken as one for these; else all that it
+    has is trained. Where everything wanted is known, all known classes are kept: those that were
+    not labelled cost nothing, and the detector goes on finding them.
+
+    Args:
+        datasets: all that train.
+        known: the classes of the weights to begin from.
+
+    Raises:
+        InputError: no data set has a box.
+    """
+    wanted: dict[str, None] = {}
+    for dataset in datasets:
+        found = [name for name, boxes in dataset.boxes_of().items() if boxes]
+        ours = [name for name in found if name in known]
+        wanted |= dict.fromkeys(found if dataset.listed or not ours else ours)
+    if not wanted:
+        names = ", ".join(str(dataset.path) for dataset in datasets)
+        alone = sum(dataset.counts["images_without_label_file"] for dataset in datasets)
+        raise InputError(
+            f"{names}: at least one labelled box expected; received: none in "
+            f"{sum(len(dataset.images) for dataset in datasets)} pictures, "
+            f"{alone} of them without a label file"
+        )
+    return tuple(known) if set(wanted) <= set(known) else tuple(wanted)
+
+
+def parse_classes(text: str) -> tuple[str, ...]:
+    """Return the classes of `car,bus,...`, in lower case.
+
+    Raises:
+        InputError: there is none, or one is named twice.
+    """
+    names = tuple(name.strip().lower() for name in text.split(","))
+    if not all(names) or len(set(names)) < len(names):
+        raise InputError(
+            f"--classes is a list such as car,bus with each class once; received: {text!r}"
+        )
+    return names
+
+
+def describe_classes(
+    classes: Sequence[str], known: Sequence[str], datasets: Sequence[UnsortedImages]
+) -> str:
+    """Return in one line what is trained, what of it is new, and what is left out."""
+    new = [name for name in classes if name not in known]
+    text = f"classes: {', '.join(classes)}"
+    if new and len(new) < len(classes):
+        text += f" (new: {', '.join(new)})"
+    elif new:
+        text += " (all new)"
+    boxes: Counter[str] = Counter()
+    for dataset in datasets:
+        boxes.update(dataset.boxes_of())
+    others = [name for name, count in boxes.items() if count and name not in classes]
+    if others:
+        text += f"; left out: {', '.join(others)} (--classes takes them in)"
+    return text

@@ -1,0 +1,84 @@
+"""Reads the weights files of Darknet, the C framework in which YOLO was published.
+
+Knows the order of the values in the file, not which network they are for: it fills the
+convolutions and dense layers of any Keras model, in the model's own order.
+
+The file, all little-endian: a header of four 32-bit numbers (major, minor, revision and the number
+of pictures seen; files of 2015 hold the training settings there instead, so the values are not
+looked at), then for each layer its biases, then its kernel: out, in, row, column for a
+convolution, in, out for a fully connected layer. Source: Darknet, src/parser.c, load_weights.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from drive.core.errors import MissingFileError, WeightsError
+
+if TYPE_CHECKING:
+    import keras
+
+HEADER_BYTES = 16
+VALUE = np.dtype("<f4")
+
+
+def check_size(path: str | Path, network: str, parameters: int) -> None:
+    """Check that a weights file holds exactly this many parameters, without reading it.
+
+    Args:
+        path: the weights file.
+        network: its network's name, for the message.
+        parameters: what the network has, batch normalisation not among them.
+
+    Raises:
+        MissingFileError: there is no such file.
+        WeightsError: the file has another size.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise MissingFileError(f"no such weights file; received: {path}")
+    expected, found = HEADER_BYTES + VALUE.itemsize * parameters, file.stat().st_size
+    if found != expected:
+        raise WeightsError(
+            f"{path}: the weights of {network} take exactly {expected:,} bytes; is this the "
+            f"whole file, and for this network? received: a file of {found:,} bytes"
+        )
+
+
+def load_darknet_weights(model: keras.Model, path: str | Path) -> None:
+    """Fill the convolutions and dense layers of `model` from a Darknet weights file.
+
+    The file is mapped, not read whole: memory grows by one layer at a time.
+
+    Raises:
+        MissingFileError: there is no such file.
+        WeightsError: the file has another size than the network needs.
+    """
+    check_size(path, model.name, model.count_params())
+    values = np.memmap(path, VALUE, "r", offset=HEADER_BYTES)
+    position = 0
+    for layer in model.layers:
+        if not layer.weights:
+            continue
+        kernel_shape = tuple(layer.kernel.shape)
+        bias_end = position + kernel_shape[-1]
+        kernel_end = bias_end + int(np.prod(kernel_shape))
+        layer.bias.assign(values[position:bias_end])
+        layer.kernel.assign(kernel_from_darknet(values[bias_end:kernel_end], kernel_shape))
+        position = kernel_end
+
+
+def kernel_from_darknet(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return a kernel in Keras' order from the file's flat values.
+
+    Args:
+        values: the kernel's values as they follow each other in the file.
+        shape: the kernel's shape in Keras: (row, column, in, out) or (in, out).
+    """
+    if len(shape) == 2:
+        return values.reshape(shape)
+    rows, columns, inputs, outputs = shape
+    return values.reshape(outputs, inputs, rows, columns).transpose(2, 3, 1, 0)

@@ -1,0 +1,181 @@
+"""Begins `tiny-yolo-drive` from yolov3-tiny (Darknet's weights, trained on COCO).
+
+Knows both networks' layers: folds the batch normalisation in, cuts the heads' rows of our classes
+out, halves the widest convolution with the least harm, and gives the new head for far cars a quiet
+start. Knows no data but the pictures that the narrowing is measured on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from drive.core.errors import MissingFileError, WeightsError
+from drive.detection.dataset import CLASSES
+from drive.detection.tiny_yolo_drive import (
+    ANCHORS,
+    BOX_VALUES,
+    CENTRE_GAIN,
+    WIDEST,
+    build_tiny_yolo_drive,
+)
+
+if TYPE_CHECKING:
+    import keras
+
+FOLD_EPSILON = 1e-6  # Darknet adds it to the standard deviation, not to the variance
+COCO_IDS = {"person": 0, "bicycle": 1, "car": 2, "motorcycle": 3, "bus": 5, "truck": 7}
+COCO_CLASSES = 80
+FULL_WIDTH = 1024  # filters of yolov3-tiny's widest convolution
+RIDGE = 1e-3  # of the mean diagonal, keeps the least squares of the narrowing well-posed
+QUIET_LOGIT = -4.0  # objectness of a head that has learnt nothing: 0.018
+
+DARKNET_LAYERS = (
+    "conv1", "conv2", "conv3", "conv4", "conv5", "conv6", "conv7",
+    "neck32", "features32", "head32", "neck16", "features16", "head16",
+)  # fmt: skip
+"""Our names of yolov3-tiny's convolutions 1 to 13, in the order of its file."""
+
+
+def start_from_darknet(
+    path: str | Path, pictures: np.ndarray, classes: Sequence[str] = CLASSES
+) -> keras.Model:
+    """Build `tiny-yolo-drive` with yolov3-tiny's weights.
+
+    Args:
+        path: see `load_darknet_weights`.
+        pictures: (N, H, W, 3) uint8 RGB; of the network's kind, a few dozen are enough. On them it
+            is measured which half of conv7 to keep.
+        classes: of the model, each a class of COCO.
+
+    Raises:
+        MissingFileError: there is no such file.
+        WeightsError: see `load_darknet_weights`.
+    """
+    wide = build_tiny_yolo_drive(len(classes), FULL_WIDTH)
+    load_darknet_weights(wide, path, classes)
+    model = build_tiny_yolo_drive(len(classes))
+    for layer in model.layers:
+        if layer.weights and layer.name not in ("conv7", "neck32"):
+            layer.set_weights(wide.get_layer(layer.name).get_weights())
+    kept, neck = narrow(wide, pictures)
+    kernel, bias = wide.get_layer("conv7").get_weights()
+    model.get_layer("conv7").set_weights([kernel[..., kept], bias[kept]])
+    model.get_layer("neck32").set_weights(neck)
+    return model
+
+
+def narrow(wide: keras.Model, pictures: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Choose the filters of conv7 to keep, and the neck that makes the most of them.
+
+    One filter after the other goes, the one whose absence changes the neck's values least once
+    the others have been refitted by least squares (optimal brain surgery for a layer: Hassibi,
+    Stork, "Second Order Derivatives for Network Pruning", 1992).
+
+    Returns:
+        (WIDEST,) indices, and kernel and bias of `neck32`.
+    """
+    import keras
+
+    seen = keras.Model(wide.input, wide.get_layer("conv7_leaky").output)
+    values = np.concatenate(
+        [keras.ops.convert_to_numpy(seen(p[None])).reshape(-1, FULL_WIDTH) for p in pictures]
+    ).astype(np.float64)
+    kernel, bias = (w.astype(np.float64) for w in wide.get_layer("neck32").get_weights())
+    shape = kernel.shape
+    rows = np.concatenate([kernel.reshape(FULL_WIDTH, -1), bias[None]])
+    inputs = np.concatenate([values, np.ones((len(values), 1))], axis=1)
+    products = inputs.T @ inputs / len(inputs)
+    products += RIDGE * np.trace(products) / len(products) * np.eye(len(products))
+    inverse = np.linalg.inv(products)
+    alive = np.ones(FULL_WIDTH + 1, bool)
+    for _ in range(FULL_WIDTH - WIDEST):
+        harm = (rows**2).sum(axis=1) / np.diag(inverse)
+        harm[~alive] = np.inf
+        harm[-1] = np.inf  # the bias stays
+        worst = int(harm.argmin())
+        column = inverse[:, worst] / inverse[worst, worst]
+        rows -= np.outer(column, rows[worst])
+        inverse -= np.outer(column, inverse[worst])
+        alive[worst] = False
+        rows[worst] = 0
+        inverse[worst, worst] = 1.0
+    kept = np.flatnonzero(alive[:-1])
+    refitted = rows[kept].reshape(*shape[:2], WIDEST, shape[3])
+    return kept, [refitted.astype(np.float32), rows[-1].astype(np.float32)]
+
+
+def load_darknet_weights(
+    model: keras.Model,
+    path: str | Path,
+    classes: Sequence[str] = CLASSES,
+    centre_gain: float = CENTRE_GAIN,
+) -> None:
+    """Fill what `model` shares with yolov3-tiny; the third head begins at random and quiet.
+
+    Args:
+        model: of `build_tiny_yolo_drive` with `FULL_WIDTH` filters in conv7.
+        path: `.npz` with `convNN_kernel` (row, column, in, out) and `_beta _gamma _mean _variance`
+            or `_bias` for the 13 convolutions.
+        classes: those of the model, each a class of COCO.
+        centre_gain: of the decoding; 1 is that of yolov3-tiny itself.
+
+    Raises:
+        MissingFileError: there is no such file.
+        WeightsError: arrays are missing or of other shapes, or a class is not in `COCO_IDS`.
+    """
+    unknown = [name for name in classes if name not in COCO_IDS]
+    if unknown:
+        raise WeightsError(
+            f"{path}: begins only with classes of {list(COCO_IDS)}; received: {unknown}"
+        )
+    if not Path(path).is_file():
+        raise MissingFileError(f"no such weights file; received: {path}")
+    with np.load(path) as arrays:
+        for number, name in enumerate(DARKNET_LAYERS, start=1):
+            try:
+                kernel, bias = _folded(arrays, f"conv{number:02d}")
+            except KeyError as error:
+                raise WeightsError(f"{path}: array missing; expected: {error}") from error
+            if name.startswith("head"):
+                kernel, bias = (_rows_of(v, classes, centre_gain) for v in (kernel, bias))
+            layer = model.get_layer(name)
+            if kernel.shape != tuple(layer.kernel.shape):
+                raise WeightsError(
+                    f"{path}: {name} expected in shape {tuple(layer.kernel.shape)}; "
+                    f"received: {kernel.shape}"
+                )
+            layer.set_weights([kernel, bias])
+    _quieten(model.get_layer("head8"), len(classes))
+
+
+def _quieten(head: keras.layers.Conv2D, classes: int) -> None:
+    """Let a head with random weights find nothing to begin with."""
+    kernel, bias = head.get_weights()
+    per_anchor = bias.reshape(-1, BOX_VALUES + classes)
+    per_anchor[:, 4] = QUIET_LOGIT
+    head.set_weights([kernel * 0.1, per_anchor.reshape(bias.shape)])
+
+
+def _folded(arrays: Mapping[str, np.ndarray], name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return kernel and bias with the batch normalisation folded in."""
+    kernel = arrays[f"{name}_kernel"].astype(np.float32)
+    if f"{name}_bias" in arrays:
+        return kernel, arrays[f"{name}_bias"]
+    gain = arrays[f"{name}_gamma"] / (np.sqrt(arrays[f"{name}_variance"]) + FOLD_EPSILON)
+    return kernel * gain, arrays[f"{name}_beta"] - arrays[f"{name}_mean"] * gain
+
+
+def _rows_of(values: np.ndarray, classes: Sequence[str], centre_gain: float) -> np.ndarray:
+    """Return the outputs (last axis) of a COCO head that belong to our classes.
+
+    Centres move `centre_gain` times as far for the same value here, so theirs are divided by it.
+    """
+    anchors = len(ANCHORS[32])
+    rows = [*range(BOX_VALUES), *(BOX_VALUES + COCO_IDS[name] for name in classes)]
+    split = values.reshape(*values.shape[:-1], anchors, BOX_VALUES + COCO_CLASSES)[..., rows]
+    split = np.concatenate([split[..., :2] / centre_gain, split[..., 2:]], axis=-1)
+    return split.reshape(*values.shape[:-1], -1).astype(np.float32)

@@ -1,0 +1,294 @@
+"""Labelled images: one plain form for the three formats that drive reads.
+
+Knows where the boxes of a picture are and which classes were labelled at all; the formats
+themselves are in `dataset_formats`, the split into train and test in `split`. Knows no network.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from drive.core.errors import InputError
+from drive.core.wording import counted
+from drive.detection.dataset_formats import RawImage, listed_classes, read_raw
+
+CLASSES = ("car", "bus", "truck", "motorcycle", "bicycle", "person")
+"""What `tiny-yolo-drive` looks for, in the order of its outputs."""
+
+SYNONYMS = {
+    "motorbike": "motorcycle",
+    "motor": "motorcycle",
+    "bike": "bicycle",
+    "pedestrian": "person",
+    "people": "person",
+}
+"""Other data sets' names of our classes (VOC, BDD100K, VisDrone)."""
+
+KINDS = {"van": "car", "minivan": "car"}
+"""Kinds of our classes: a van counts as a car, unless vans are a class of their own."""
+
+ALIASES = SYNONYMS | KINDS
+
+COUNTED_IN = {
+    "images_without_label_file": "without a label file, counted as empty",
+    "boxes_cut": "cut at the picture's edge",
+}
+"""Counts that leave nothing out, and how they are said."""
+
+NOUNS = {"images": ("picture", "pictures"), "boxes": ("box", "boxes")}
+"""What the first word of a count's name counts."""
+
+LEAST_SIDE = 1.0  # pixels; a box that is thinner inside the picture cannot be learnt or found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledImage:
+    """A picture with its boxes.
+
+    Attributes:
+        path: the image file.
+        boxes: (N, 4) float32, x1 y1 x2 y2 in pixels of the picture.
+        class_ids: (N,) int64, index into the data set's classes.
+        ignored: (N,) bool; neither a find nor a miss counts there (`difficult` of Pascal VOC).
+        origin: where the picture comes from, "" where the data set does not say.
+        labelled: (C,) bool; the classes that were labelled in pictures of this origin.
+    """
+
+    path: Path
+    boxes: np.ndarray
+    class_ids: np.ndarray
+    ignored: np.ndarray
+    origin: str
+    labelled: np.ndarray
+
+    def read(self) -> np.ndarray:
+        """Return the picture, (H, W, 3) uint8 RGB.
+
+        Raises:
+            InputError: the file is missing or is no image.
+        """
+        return read_picture(self.path)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledImages:
+    """A data set.
+
+    Attributes:
+        classes: (C) names.
+        images: the pictures of which at least one class was labelled.
+        counts: what was read and what was left out (`images`, `boxes`, `boxes_of_other_classes`,
+            `boxes_empty`, `images_missing`, `images_unreadable`, `images_unlabelled`,
+            `images_without_label_file`, `boxes_cut`).
+    """
+
+    classes: tuple[str, ...]
+    images: tuple[LabelledImage, ...]
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def select(self, wanted: Iterable[bool]) -> LabelledImages:
+        """Return the data set with only those pictures for which `wanted` is true."""
+        kept = tuple(image for image, keep in zip(self.images, wanted, strict=True) if keep)
+        return LabelledImages(self.classes, kept, self.counts)
+
+    def summary(self) -> str:
+        """Return what was read and what was left out, in one line."""
+        left_out = [
+            _told(count, name)
+            for name, count in self.counts.items()
+            if count and name not in ("images", "boxes", *COUNTED_IN)
+        ]
+        text = f"{counted(self.counts['images'], 'picture')} with "
+        text += counted(self.counts["boxes"], "box", "boxes")
+        for name in COUNTED_IN:
+            text += f"; {_told(self.counts[name], name)}" if self.counts.get(name) else ""
+        return f"{text}; left out: {', '.join(left_out)}" if left_out else text
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The origins in the order of their first picture."""
+        return tuple(dict.fromkeys(image.origin for image in self.images))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UnsortedImages:
+    """A data set as it was read, before anybody said which classes are wanted.
+
+    Attributes:
+        path: as the user named it.
+        images: the pictures that can be read.
+        listed: the classes that the data set itself lists, () where it has no list.
+        counts: what could not be read.
+    """
+
+    path: Path
+    images: tuple[RawImage, ...]
+    listed: tuple[str, ...]
+    counts: Counter[str]
+
+    def boxes_of(self) -> Counter[str]:
+        """Return the number of boxes by class, under our names, in the data set's own order."""
+        boxes = Counter(dict.fromkeys(map(_our_name, self.listed), 0))
+        boxes.update(_our_name(name) for image in self.images for name in image.names)
+        return boxes
+
+    def with_classes(self, classes: Sequence[str]) -> LabelledImages:
+        """Return the data set with the boxes of `classes` alone; see `read_dataset`.
+
+        Raises:
+            InputError: no box is of one of `classes`.
+        """
+        counts = Counter(self.counts)
+        index = _class_index(classes)
+        labelled = _labelled_classes(self.images, index, len(classes))
+        images = []
+        for entry in self.images:
+            if not labelled[entry.origin].any():
+                counts["images_unlabelled"] += 1
+                continue
+            images.append(_convert(entry, index, labelled[entry.origin], counts))
+        if not images:
+            names = sorted({name for entry in self.images for name in entry.names})
+            alone = counts["images_without_label_file"]
+            without = f", {alone} of them without a label file" if alone else ""
+            raise InputError(
+                f"{self.path}: no picture with a box of {', '.join(classes)}; received "
+                f"{counted(len(self.images), 'picture')}{without} with boxes of: "
+                f"{', '.join(names) or 'no class'}"
+            )
+        counts["images"] = len(images)
+        counts["boxes"] = sum(len(image.boxes) for image in images)
+        return LabelledImages(tuple(classes), tuple(images), dict(counts))
+
+
+def open_dataset(path: str | Path) -> UnsortedImages:
+    """Read a data set: `labels.csv` with `images/`, YOLO text files, or Pascal VOC XML.
+
+    Args:
+        path: the folder (or its `labels.csv` or `data.yaml`).
+
+    Raises:
+        MissingFileError: there is no such folder.
+        InputError: the folder is in no known format, or a row cannot be read (names file, row
+            and value).
+    """
+    counts: Counter[str] = Counter()
+    images = tuple(image for image in read_raw(Path(path), counts) if _usable(image, counts))
+    return UnsortedImages(Path(path), images, listed_classes(Path(path)), counts)
+
+
+def read_dataset(path: str | Path, classes: Sequence[str] = CLASSES) -> LabelledImages:
+    """Read a data set (see `open_dataset`) with the boxes of some classes.
+
+    A class is taken as labelled in an origin when the origin has at least one box of it: an
+    origin that has cars only says nothing about people in its pictures.
+
+    Args:
+        path: the folder (or its `labels.csv` or `data.yaml`).
+        classes: the classes to keep, told apart without regard to case; names that are not among
+            them are looked up in `ALIASES`.
+
+    Raises:
+        MissingFileError: there is no such folder.
+        InputError: the folder is in no known format, a row cannot be read (names file, row and
+            value), or no box is of one of `classes`.
+    """
+    return open_dataset(path).with_classes(classes)
+
+
+def concatenate(datasets: Sequence[LabelledImages]) -> LabelledImages:
+    """Put data sets of the same classes together.
+
+    Raises:
+        InputError: there is none, or their classes differ.
+    """
+    if len({dataset.classes for dataset in datasets}) != 1:
+        raise InputError(
+            "data sets of the same classes expected; received: "
+            f"{[dataset.classes for dataset in datasets]}"
+        )
+    counts: Counter[str] = Counter()
+    for dataset in datasets:
+        counts.update(dataset.counts)
+    images = tuple(image for dataset in datasets for image in dataset.images)
+    return LabelledImages(datasets[0].classes, images, dict(counts))
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """Return an image file as (H, W, 3) uint8 RGB.
+
+    Raises:
+        InputError: the file is missing or is no image.
+    """
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+    if image is None:
+        raise InputError(f"an image file expected; received: {path}")
+    return image
+
+
+def _usable(image: RawImage, counts: Counter[str]) -> bool:
+    """Whether the file is there and begins like an image; counted where not."""
+    if not image.path.is_file():
+        counts["images_missing"] += 1
+        return False
+    if not cv2.haveImageReader(str(image.path)):
+        counts["images_unreadable"] += 1
+        return False
+    return True
+
+
+def _class_index(classes: Sequence[str]) -> Callable[[str], int]:
+    """Return what gives a name's place among `classes`, -1 where it has none."""
+    own = {name.lower(): index for index, name in enumerate(classes)}
+    synonyms: dict[str, int] = {}
+    for name, index in own.items():
+        synonyms.setdefault(SYNONYMS.get(name, name), index)
+
+    def find(name: str) -> int:
+        lowered = name.strip().lower()
+        return own.get(lowered, synonyms.get(ALIASES.get(lowered, lowered), -1))
+
+    return find
+
+
+def _labelled_classes(
+    raw: Sequence[RawImage], index: Callable[[str], int], classes: int
+) -> dict[str, np.ndarray]:
+    """Return for each origin the (C,) classes of which it has a box."""
+    labelled: dict[str, np.ndarray] = {}
+    for entry in raw:
+        found = labelled.setdefault(entry.origin, np.zeros(classes, bool))
+        found[[place for place in map(index, entry.names) if place >= 0]] = True
+    return labelled
+
+
+def _convert(
+    entry: RawImage, index: Callable[[str], int], labelled: np.ndarray, counts: Counter[str]
+) -> LabelledImage:
+    """Keep the boxes of our classes that are boxes at all; count the others."""
+    ids = np.array([index(name) for name in entry.names], np.int64)
+    boxes = np.array(entry.boxes, np.float32).reshape(-1, 4)
+    ours = ids >= 0
+    whole = np.all(boxes[:, 2:] - boxes[:, :2] >= LEAST_SIDE, axis=1)
+    counts["boxes_of_other_classes"] += int(np.sum(~ours))
+    counts["boxes_empty"] += int(np.sum(ours & ~whole))
+    kept = ours & whole
+    ignored = np.array(entry.ignored, bool)
+    return LabelledImage(entry.path, boxes[kept], ids[kept], ignored[kept], entry.origin, labelled)
+
+
+def _our_name(name: str) -> str:
+    lowered = name.strip().lower()
+    return ALIASES.get(lowered, lowered)
+
+
+def _told(count: int, name: str) -> str:
+    """A count in words: "1 box empty" of `boxes_empty`."""
+    kind, _, what = name.partition("_")
+    return f"{counted(count, *NOUNS[kind])} {COUNTED_IN.get(name, what.replace('_', ' '))}"

@@ -1,0 +1,98 @@
+"""A trained network as the file that `detect` reads, with thresholds chosen on pictures.
+
+Knows the ONNX writer, the detector that will read the file, and the evaluation; not the training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from drive.core.errors import InputError
+from drive.core.files import atomic
+from drive.core.progress import Progress, no_progress
+from drive.core.types import Detection
+from drive.detection.dataset import LabelledImages
+from drive.detection.detector import load_detector
+from drive.detection.evaluate import Evaluation, detect_all, evaluate
+from drive.detection.tiny_yolo_drive import INPUT_SIZES, onnx_metadata
+from drive.export.onnx_writer import write_onnx
+
+if TYPE_CHECKING:
+    import keras
+
+USUAL_THRESHOLD = 0.45  # for a class of which validation has too few boxes; others get 0.43 to 0.57
+FEWEST_BOXES = 15  # three bicycles, all found, once gave a threshold of 0.52
+THRESHOLD_DIGITS = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exported:
+    """What an export found out.
+
+    Attributes:
+        thresholds: least score for each class.
+        measured: the evaluation on `validation`; None where it has no box.
+        found: the detections in each of its pictures, at a low threshold.
+    """
+
+    thresholds: dict[str, float]
+    measured: Evaluation | None
+    found: list[list[Detection]]
+
+
+def export_detector(
+    network: keras.Model,
+    path: Path,
+    validation: LabelledImages,
+    thresholds: Mapping[str, float] | None = None,
+    progress: Progress = no_progress,
+) -> Exported:
+    """Write a network as ONNX; each class's threshold is the one with the best F1.
+
+    Args:
+        network: of `build_tiny_yolo_drive`, trained.
+        path: the file to write.
+        validation: pictures to choose thresholds on, never those that measure the result; their
+            classes are those of the network.
+        thresholds: for classes with fewer than `FEWEST_BOXES` boxes in `validation`;
+            `USUAL_THRESHOLD` where not given.
+        progress: shows the detection.
+    """
+    given = thresholds or {}
+    chosen = {name: given.get(name, USUAL_THRESHOLD) for name in validation.classes}
+    measured: Evaluation | None = None
+    found: list[list[Detection]] = []
+    with atomic(path) as part:
+        write_onnx(network, part, onnx_metadata(chosen, INPUT_SIZES))
+        if validation.images:
+            measured, found = measure(part, validation, progress)
+        if measured:
+            for name, result in measured.classes.items():
+                if result.boxes >= FEWEST_BOXES:
+                    chosen[name] = round(result.best_threshold()[0], THRESHOLD_DIGITS)
+            write_onnx(network, part, onnx_metadata(chosen, INPUT_SIZES))
+    return Exported(chosen, measured, found)
+
+
+def measure(
+    path: Path, dataset: LabelledImages, progress: Progress = no_progress
+) -> tuple[Evaluation | None, list[list[Detection]]]:
+    """Run a model file over whole pictures.
+
+    Returns:
+        The evaluation, for the classes that the file knows (None where the data set has no box of
+        them that counts), and the detections in each picture, at a low threshold.
+    """
+    detector = load_detector(path)
+    if not set(detector.classes) & set(dataset.classes):
+        return None, []
+    found = detect_all(detector, dataset, progress)
+    try:
+        result = evaluate(dataset, found)
+    except InputError:  # pictures without a box that counts choose nothing
+        return None, found
+    known = {name: of for name, of in result.classes.items() if name in detector.classes}
+    return (Evaluation(result.images, known) if known else None), found

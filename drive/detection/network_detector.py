@@ -1,0 +1,173 @@
+"""What all detectors with a network share: crop, run, suppress, map back to the source.
+
+Knows no network: a subclass says how a picture goes in and how boxes come out.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from drive.core.errors import InputError
+from drive.core.region import Region
+from drive.core.types import Box, Detection
+from drive.detection.decode import Candidates
+from drive.detection.nms import suppress
+from drive.detection.preprocess import Placement
+from drive.runtime.base import Engine
+
+
+class NetworkDetector(ABC):
+    """A detector with a network in an engine; subclasses say how pictures go in and boxes come out.
+
+    Args:
+        engine: runs the network.
+        classes: every class of the network, in its order.
+        thresholds: least score for each class, or one for all.
+        nms_iou: overlap above which the lesser of two boxes of a class goes.
+        wanted: the classes to report where a call does not say; all of them when None.
+    """
+
+    name: str
+    across_iou = 1.0
+    """Overlap above which the lesser of two boxes of different classes goes; 1 keeps both."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        classes: Sequence[str],
+        thresholds: Mapping[str, float] | float,
+        nms_iou: float,
+        wanted: Sequence[str] | None = None,
+    ) -> None:
+        self.engine = engine
+        self.classes = tuple(classes)
+        if isinstance(thresholds, float | int):
+            thresholds = dict.fromkeys(self.classes, check_share("conf", thresholds))
+        self.thresholds = dict(thresholds)
+        self.nms_iou = check_share("nms_iou", nms_iou)
+        self.wanted = check_known(
+            self.name, self.classes, self.classes if wanted is None else wanted
+        )
+
+    @abstractmethod
+    def default_region(self, width: int, height: int) -> Region:
+        """Return where to look in a frame of this size when nobody says."""
+
+    @abstractmethod
+    def prepare(self, crop: np.ndarray) -> tuple[np.ndarray, Placement]:
+        """Return the crop as the network takes it, (H, W, 3) uint8, and where it lies in that."""
+
+    @abstractmethod
+    def decode(self, outputs: list[np.ndarray], thresholds: np.ndarray) -> Candidates:
+        """Return the boxes above the (C,) thresholds, in pixels of the network's input."""
+
+    def detect(
+        self,
+        image: np.ndarray,
+        region: Region | None = None,
+        conf: float | None = None,
+        classes: Sequence[str] | None = None,
+    ) -> list[Detection]:
+        """Find objects in one picture; see `Detector.detect`."""
+        return self.detect_batch([image], region, conf, classes)[0]
+
+    def detect_batch(
+        self,
+        images: Sequence[np.ndarray],
+        region: Region | None = None,
+        conf: float | None = None,
+        classes: Sequence[str] | None = None,
+    ) -> list[list[Detection]]:
+        """Find objects in several pictures, which may differ in size; see `Detector.detect`."""
+        thresholds = self._thresholds(conf, classes)
+        regions = [self._region_in(image, region) for image in images]
+        prepared = [
+            self.prepare(where.crop(image)) for image, where in zip(images, regions, strict=True)
+        ]
+        outputs = self._run([picture for picture, _ in prepared])
+        return [
+            self._detections(self.decode(result, thresholds), placement, where)
+            for result, (_, placement), where in zip(outputs, prepared, regions, strict=True)
+        ]
+
+    def _run(self, pictures: list[np.ndarray]) -> list[list[np.ndarray]]:
+        """Return the outputs for each picture; pictures of one shape go in together."""
+        outputs: dict[int, list[np.ndarray]] = {}
+        for shape in dict.fromkeys(picture.shape for picture in pictures):
+            places = [index for index, picture in enumerate(pictures) if picture.shape == shape]
+            batch = np.stack([pictures[index] for index in places])
+            results = self.engine.predict(batch.astype(self.engine.input_dtype, copy=False))
+            for row, index in enumerate(places):
+                outputs[index] = [result[row] for result in results]
+        return [outputs[index] for index in range(len(pictures))]
+
+    def _detections(
+        self, candidates: Candidates, placement: Placement, region: Region
+    ) -> list[Detection]:
+        """Suppress, map back to the source, drop what lies wholly in the padding.
+
+        A linear output layer (tiny YOLO v1's) can put a score slightly above 1: it is cut to 1.
+        """
+        kept = candidates.select(
+            suppress(
+                candidates.boxes,
+                candidates.scores,
+                candidates.class_ids,
+                self.nms_iou,
+                self.across_iou,
+            )
+        )
+        boxes = region.to_source(placement.remove(kept.boxes), placement.width, placement.height)
+        return [
+            Detection(self.classes[class_id], min(float(score), 1.0), Box(*map(float, box)))
+            for box, score, class_id in zip(boxes, kept.scores, kept.class_ids, strict=True)
+            if box[2] > box[0] and box[3] > box[1]
+        ]
+
+    def _thresholds(self, conf: float | None, classes: Sequence[str] | None) -> np.ndarray:
+        """Return the least score of each class, infinite for those that are not wanted."""
+        if conf is not None:
+            check_share("conf", conf)
+        wanted = self.wanted if classes is None else check_known(self.name, self.classes, classes)
+        return np.array(
+            [
+                (self.thresholds[name] if conf is None else conf) if name in wanted else np.inf
+                for name in self.classes
+            ]
+        )
+
+    def _region_in(self, image: np.ndarray, region: Region | None) -> Region:
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise InputError(
+                f"a picture is (H, W, 3) uint8, RGB; received: {image.shape} {image.dtype}"
+            )
+        height, width = image.shape[:2]
+        chosen = self.default_region(width, height) if region is None else region
+        if chosen.x2 > width or chosen.y2 > height:
+            raise InputError(
+                f"the region must lie inside the picture of {width}x{height} pixels; "
+                f"received: {chosen}"
+            )
+        return chosen
+
+
+def check_known(network: str, known: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of classes to report; raise `InputError` unless the network knows each."""
+    names = (names,) if isinstance(names, str) else tuple(names)
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise InputError(
+            f"the detector {network} knows the classes {', '.join(known)}; "
+            f"received: {', '.join(unknown) or 'none'}"
+        )
+    return names
+
+
+def check_share(name: str, value: float) -> float:
+    """Return `value`; raise `InputError` unless it is in 0..1."""
+    if not 0 <= value <= 1:
+        raise InputError(f"{name} must be in 0..1; received: {name}={value}")
+    return value

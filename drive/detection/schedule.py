@@ -1,0 +1,64 @@
+"""How long a training lasts where the user does not say: enough steps for few pictures, too.
+
+Knows numbers of pictures and steps; no network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from drive.detection.dataset import LabelledImages
+from drive.detection.preprocess import letterbox
+
+LEAST_STEPS = 40
+"""Steps of an epoch: of few pictures each counts several times, so that ten epochs are 400 steps
+and take five to eight minutes on two cores (docs/decisions/detector.md)."""
+
+FROZEN_SHARE = 0.25  # of the epochs, before the backbone learns too
+MOST_SAMPLE = 60  # training pictures to look at where none were kept apart
+START_PICTURES, START_SIZE = 48, (320, 640)  # what a start from Darknet's weights is measured on
+
+
+def repeated(dataset: LabelledImages, batch: int) -> LabelledImages:
+    """Return the data set with every picture so often that an epoch has `LEAST_STEPS` steps."""
+    count = len(dataset.images)
+    times = max(1, -(-LEAST_STEPS * batch // count)) if count else 1
+    return replace(dataset, images=dataset.images * times)
+
+
+def steps_an_epoch(dataset: LabelledImages, batch: int) -> int:
+    """Return the steps of an epoch over a data set."""
+    count = len(dataset.images)
+    return count // max(1, min(batch, count))
+
+
+def frozen_epochs(epochs: int) -> int:
+    """Return how many epochs train the heads alone where the user does not say."""
+    return int(epochs * FROZEN_SHARE)
+
+
+def unlearnt(training: LabelledImages, known: Sequence[str]) -> list[str]:
+    """Return the classes without a box that trains, those left out that the weights know."""
+    boxes = np.zeros(len(training.classes), int)
+    for image in training.images:
+        np.add.at(boxes, image.class_ids[~image.ignored], 1)
+    return [
+        name
+        for name, count in zip(training.classes, boxes, strict=True)
+        if not count and name not in known
+    ]
+
+
+def sample(dataset: LabelledImages, most: int = MOST_SAMPLE) -> LabelledImages:
+    """Return at most so many pictures, spread evenly over the data set."""
+    step = max(1, -(-len(dataset.images) // most))
+    return dataset.select(number % step == 0 for number in range(len(dataset.images)))
+
+
+def start_pictures(dataset: LabelledImages) -> np.ndarray:
+    """Return (N, H, W, 3) uint8 RGB: a few dozen pictures as the network is given them."""
+    images = sample(dataset, START_PICTURES).images
+    return np.stack([letterbox(image.read(), *START_SIZE)[0] for image in images])

@@ -1,0 +1,412 @@
+"""Tiles: the network looks a second time, closer, at overlapping parts of the region.
+
+A frame shrinks on its way into the network, and far cars shrink with it to a few pixels. Tiles
+are parts of the region that shrink less or not at all. Knows regions, boxes and any detector; no
+network. What the tiles find is added to what the whole region shows: near cars stay as they are.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from drive.core.errors import InputError
+from drive.core.region import Region
+from drive.core.types import Box, Detection
+from drive.detection.detector import Detector
+from drive.detection.nms import intersection_over_union, suppress
+from drive.detection.preprocess import Placement
+
+AUTO = "auto"
+Edges = tuple[float, float, float, float]
+
+OVERLAP = 0.15
+"""Share of a tile that its neighbour shows as well, at least: a car up to this size is whole in one
+of the two. Wider ones lie near, where the whole region shows them well."""
+
+LEAST_ZOOM = 1.25
+"""Where tiles would show the road less enlarged than this, against the whole region, `auto` uses
+none."""
+
+USUAL_ZOOM = 1.85
+"""`auto` enlarges this much where a pixel of the frame fits one of the network before: two tiles
+side by side. On 640x360 pixels two tiles still gain (see `docs/decisions/detector.md`)."""
+
+MOST_ENLARGED = 2.2
+"""Pixels of the network for each of the frame, at most, with `auto`: a smaller frame holds no
+detail that tiles could show."""
+
+MOST_AUTO = 4
+"""Most tiles that `auto` uses: each costs about as much as the whole region does. 4K frames get
+larger tiles for it."""
+
+GROWTH = 1.02
+"""By how much `auto` enlarges the tiles at a time until there are few enough."""
+
+MOST_TILES = 64
+"""Most tiles that can be asked for."""
+
+LEAST_SIDE = 48
+"""Pixels; tiles of a smaller side are not used: no detail is left that could be enlarged."""
+
+FAR_BAND = (0.25, 0.60)
+"""Shares of the frame's height between which far cars appear: the horizon lies at 0.25 to 0.55 in
+this project's clips and recordings (see `drive.core.region.ROAD_TOP`), far cars just below it."""
+
+EDGE_SHARE = 0.01
+"""A box that ends nearer to a tile's inner edge than this share of the tile was cut by it."""
+
+MERGE_IOU = 0.45
+"""Overlap above which boxes of one class, from different parts, are one object."""
+
+ACROSS_IOU = 0.8
+"""The same for boxes of different classes; see `tiny_yolo_drive_detector.ACROSS_IOU`."""
+
+PART_SHARE = 0.7
+"""A box of a tile is a part of a larger object when so much of it lies inside that object's box
+and the tile shows only a piece of the object."""
+
+PART_CERTAINTY = 1.0
+"""A larger object takes its parts away when its score is at least this share of theirs: a doubtful
+large box does not swallow certain cars."""
+
+FAR_SHARE = 0.1
+"""A box of the whole region is small when its sides are less than this share of a tile's width: the
+network sees so little of it that a tile knows better."""
+
+FAR_IOU = 0.1
+"""A small box of the whole region gives way to a tile's box that overlaps it by more than this.
+Low, since the box of a far car in the whole region is often loose, or one box on two cars."""
+
+FAR_CERTAINTY = 0.5
+"""It gives way only to a box with at least this share of its score."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """Which tiles are wanted.
+
+    Attributes:
+        columns: tiles side by side; None leaves their number to the frame.
+        rows: tiles above each other, over the whole region; None for one row at the height where
+            far cars appear.
+
+    Raises:
+        InputError: fewer than two tiles, or more than `MOST_TILES`.
+    """
+
+    columns: int | None = None
+    rows: int | None = None
+
+    def __post_init__(self) -> None:
+        count = (self.columns or 2) * (self.rows or 1)
+        if not 2 <= count <= MOST_TILES or self.columns == 0 or self.rows == 0:
+            raise InputError(
+                f"tiles are {AUTO}, N in a row or COLSxROWS, from 2 to {MOST_TILES}; "
+                f"received: {self}"
+            )
+
+    def __str__(self) -> str:
+        if self.columns is None:
+            return AUTO
+        return f"{self.columns}" if self.rows is None else f"{self.columns}x{self.rows}"
+
+    @classmethod
+    def parse(cls, text: str) -> Tiling:
+        """Read `auto`, `N` (a row of tiles) or `COLSxROWS`.
+
+        Raises:
+            InputError: the text is none of the three, or names fewer than 2 or too many tiles.
+        """
+        if text == AUTO:
+            return cls()
+        numbers = re.fullmatch(r"([0-9]{1,4})(?:x([0-9]{1,4}))?", text)
+        if numbers is None:
+            raise InputError(
+                f"tiles are {AUTO}, N in a row or COLSxROWS, from 2 to {MOST_TILES}; "
+                f"received: {text!r}"
+            )
+        columns, rows = numbers.groups()
+        return cls(int(columns), None if rows is None else int(rows))
+
+    def place(
+        self, region: Region, frame: tuple[int, int], network: tuple[int, int], scale: float
+    ) -> tuple[Region, ...]:
+        """Return the tiles, row by row, in source pixels; none where they would be of no use.
+
+        Args:
+            region: the part of the frame that is looked at; the tiles lie inside.
+            frame: width and height of the frame in pixels.
+            network: height and width of the network's input in pixels.
+            scale: pixels of the network's input for each pixel of the region.
+        """
+        if self.columns is None:
+            tiles = _automatic(region, frame, network, scale)
+        elif self.rows is None:
+            width = _side(region.width, self.columns)
+            height = min(region.height, math.ceil(width * network[0] / network[1]))
+            tiles = _grid(_band(region, frame, height), width, height, self.columns, 1)
+        else:
+            width, height = _side(region.width, self.columns), _side(region.height, self.rows)
+            tiles = _grid(region, width, height, self.columns, self.rows)
+        if any(min(tile.width, tile.height) < LEAST_SIDE for tile in tiles):
+            return ()
+        return tiles
+
+
+class TiledDetector:
+    """A detector that looks at the whole region and, closer, at tiles of it.
+
+    Has all that `drive.detection.detector.Detector` has, so that it can stand wherever one does.
+
+    Args:
+        detector: finds objects in each part.
+        tiling: which tiles; their places depend on the size of the frame and on the region.
+    """
+
+    def __init__(self, detector: Detector, tiling: Tiling) -> None:
+        self.detector = detector
+        self.tiling = tiling
+        self.name = detector.name
+        self.classes = detector.classes
+        self.thresholds = detector.thresholds
+        self.engine = detector.engine
+        self._places: dict[tuple[int, int, Region], tuple[Region, ...]] = {}
+
+    def default_region(self, width: int, height: int) -> Region:
+        """Return where to look in a frame of this size when nobody says."""
+        return self.detector.default_region(width, height)
+
+    def prepare(self, crop: np.ndarray) -> tuple[np.ndarray, Placement]:
+        """Return the crop as the network takes it, (H, W, 3) uint8, and where it lies in that."""
+        return self.detector.prepare(crop)
+
+    def tiles(self, width: int, height: int, region: Region | None = None) -> tuple[Region, ...]:
+        """Return the tiles of a frame of `width` x `height` pixels, in source pixels, row by row.
+
+        Args:
+            width: of the frame in pixels.
+            height: of the frame in pixels.
+            region: where to look; `default_region` when None.
+
+        Returns:
+            None at all where tiles would be of no use: the detector then sees the region alone.
+        """
+        region = self.default_region(width, height) if region is None else region
+        key = (width, height, region)
+        if key not in self._places:
+            blank = np.zeros((region.height, region.width, 3), np.uint8)
+            shown, placement = self.detector.prepare(blank)
+            scale = min(placement.width / region.width, placement.height / region.height)
+            network = (shown.shape[0], shown.shape[1])
+            self._places[key] = self.tiling.place(region, (width, height), network, scale)
+        return self._places[key]
+
+    def detect(
+        self,
+        image: np.ndarray,
+        region: Region | None = None,
+        conf: float | None = None,
+        classes: Sequence[str] | None = None,
+    ) -> list[Detection]:
+        """Find objects in one picture; see `drive.detection.detector.Finder.detect`."""
+        whole = self.detector.detect(image, region, conf, classes)  # checks the arguments
+        height, width = image.shape[:2]
+        outer = self.default_region(width, height) if region is None else region
+        tiles = self.tiles(width, height, outer)
+        if not tiles:
+            return whole
+        crops = [tile.crop(image) for tile in tiles]
+        inside = Region.full(tiles[0].width, tiles[0].height)
+        found = self.detector.detect_batch(crops, inside, conf, classes)
+        closer = [
+            [_moved(detection, tile) for detection in part]
+            for part, tile in zip(found, tiles, strict=True)
+        ]
+        return merge(outer, whole, tiles, closer)
+
+    def detect_batch(
+        self,
+        images: Sequence[np.ndarray],
+        region: Region | None = None,
+        conf: float | None = None,
+        classes: Sequence[str] | None = None,
+    ) -> list[list[Detection]]:
+        """Find objects in several pictures, which may differ in size, one after the other."""
+        return [self.detect(image, region, conf, classes) for image in images]
+
+
+def with_tiles(detector: Detector, tiles: str | None) -> Detector:
+    """Return the detector that looks at tiles as well, as `--tiles` says; itself when None.
+
+    Raises:
+        InputError: `tiles` is not `auto`, `N` or `COLSxROWS`.
+    """
+    return detector if tiles is None else TiledDetector(detector, Tiling.parse(tiles))
+
+
+def merge(
+    region: Region,
+    whole: Sequence[Detection],
+    tiles: Sequence[Region],
+    closer: Sequence[Sequence[Detection]],
+) -> list[Detection]:
+    """Make one list, a box an object, of what the whole region and its tiles show.
+
+    Args:
+        region: the whole that the tiles lie in.
+        whole: what was found in it, in source pixels.
+        tiles: their places in source pixels; at least one, all of one size.
+        closer: what was found in each tile, in source pixels.
+
+    Returns:
+        Best first. Boxes that an inner edge of a tile cuts are gone, so are parts of larger
+        objects, and of several boxes on one object the best is left.
+    """
+    candidates: list[Detection] = []
+    pieces: list[Edges] = []
+    for tile, found in zip(tiles, closer, strict=True):
+        edges = _edges(tile, region)
+        kept = [detection for detection in found if not _is_cut(detection, edges, tile)]
+        candidates += kept
+        pieces += [edges] * len(kept)
+    near = [d for d in whole if not _gives_way(d, candidates, tiles[0].width)]
+    candidates = near + candidates
+    if not candidates:
+        return []
+    names = list(dict.fromkeys(detection.label for detection in candidates))
+    boxes = np.array([detection.box for detection in candidates], np.float64)
+    scores = np.array([detection.score for detection in candidates])
+    class_ids = np.array([names.index(detection.label) for detection in candidates])
+    edges_of = np.array([_edges(region, region)] * len(near) + pieces)
+    stay = np.flatnonzero(~_is_part(boxes, scores, class_ids, edges_of))
+    best = suppress(boxes[stay], scores[stay], class_ids[stay], MERGE_IOU, ACROSS_IOU)
+    return [candidates[index] for index in stay[best]]
+
+
+def _gives_way(small: Detection, closer: Sequence[Detection], tile_width: int) -> bool:
+    """Whether a box of the whole region is small and a tile shows better what is there."""
+    if max(small.box.width, small.box.height) >= FAR_SHARE * tile_width:
+        return False
+    rivals = [
+        detection.box
+        for detection in closer
+        if detection.label == small.label and detection.score >= FAR_CERTAINTY * small.score
+    ]
+    overlaps = intersection_over_union(
+        np.array([small.box], np.float64), np.array(rivals, np.float64).reshape(-1, 4)
+    )
+    return bool(np.any(overlaps > FAR_IOU))
+
+
+def _moved(detection: Detection, tile: Region) -> Detection:
+    """The detection in source pixels instead of the tile's."""
+    x1, y1, x2, y2 = detection.box
+    box = Box(x1 + tile.x1, y1 + tile.y1, x2 + tile.x1, y2 + tile.y1)
+    return replace(detection, box=box)
+
+
+def _edges(tile: Region, region: Region) -> Edges:
+    """Where the tile ends in the middle of things; infinite where the region ends as well."""
+    return (
+        tile.x1 if tile.x1 > region.x1 else -math.inf,
+        tile.y1 if tile.y1 > region.y1 else -math.inf,
+        tile.x2 if tile.x2 < region.x2 else math.inf,
+        tile.y2 if tile.y2 < region.y2 else math.inf,
+    )
+
+
+def _is_cut(detection: Detection, edges: Edges, tile: Region) -> bool:
+    """Whether the box ends at an inner edge of its tile: the object probably goes on beyond."""
+    x1, y1, x2, y2 = edges
+    near_x, near_y = EDGE_SHARE * tile.width, EDGE_SHARE * tile.height
+    box = detection.box
+    return (
+        box.x1 - x1 < near_x or box.y1 - y1 < near_y or x2 - box.x2 < near_x or y2 - box.y2 < near_y
+    )
+
+
+def _is_part(
+    boxes: np.ndarray, scores: np.ndarray, class_ids: np.ndarray, edges: np.ndarray
+) -> np.ndarray:
+    """Whether each box is a piece, seen in a tile, of another box that the tile cuts.
+
+    Args:
+        boxes: (N, 4) in source pixels.
+        scores: (N,).
+        class_ids: (N,).
+        edges: (N, 4) where the tile of each box ends; infinite where it does not.
+
+    Returns:
+        (N,) bool.
+    """
+    top_left = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    bottom_right = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    shared = np.prod(np.clip(bottom_right - top_left, 0, None), axis=2)
+    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    inside = shared >= PART_SHARE * areas[:, None]
+    beyond_left_top = boxes[None, :, :2] < edges[:, None, :2]
+    beyond_right_bottom = boxes[None, :, 2:] > edges[:, None, 2:]
+    goes_on = np.any(beyond_left_top | beyond_right_bottom, axis=2)
+    same = class_ids[:, None] == class_ids[None, :]
+    sure = scores[None, :] >= PART_CERTAINTY * scores[:, None]
+    return np.any(inside & goes_on & same & sure, axis=1)
+
+
+def _automatic(
+    region: Region, frame: tuple[int, int], network: tuple[int, int], scale: float
+) -> tuple[Region, ...]:
+    """Tiles over the far band; their `size` is a multiple of the network's input, usually 1."""
+    far = math.ceil(min(frame) * (FAR_BAND[1] - FAR_BAND[0]))
+    size = min(1.0, 1 / (scale * USUAL_ZOOM))
+    while 1 / MOST_ENLARGED <= size <= 1 / (scale * LEAST_ZOOM):
+        height = min(region.height, math.ceil(network[0] * size))
+        width = min(region.width, math.ceil(network[1] * size))
+        band = _band(region, frame, max(height, far))
+        columns, rows = _count(band.width, width), _count(band.height, height)
+        if columns * rows <= MOST_AUTO:
+            return _grid(band, width, height, columns, rows)
+        size *= GROWTH
+    return ()
+
+
+def _band(region: Region, frame: tuple[int, int], height: int) -> Region:
+    """The part of the region around where far cars appear: full width, so many pixels high.
+
+    Of a frame that is taller than wide, the square in the middle counts, as in `Region.road`.
+    """
+    side = min(frame)
+    above = (frame[1] - side) / 2
+    height = min(region.height, height)
+    y1 = round(above + side * sum(FAR_BAND) / 2 - height / 2)
+    y1 = min(max(y1, region.y1), region.y2 - height)
+    return Region(region.x1, y1, region.x2, y1 + height)
+
+
+def _grid(area: Region, width: int, height: int, columns: int, rows: int) -> tuple[Region, ...]:
+    """Tiles of width x height pixels, evenly spread over the area, row by row."""
+    return tuple(
+        Region(x, y, x + width, y + height)
+        for y in _starts(area.y1, area.y2, height, rows)
+        for x in _starts(area.x1, area.x2, width, columns)
+    )
+
+
+def _side(length: int, count: int) -> int:
+    """Pixels of each of `count` tiles that overlap by `OVERLAP` and cover `length` pixels."""
+    return min(length, math.ceil(length / (count - (count - 1) * OVERLAP)))
+
+
+def _count(length: int, side: int) -> int:
+    """How many tiles of `side` pixels it takes, with their overlap."""
+    return 1 + math.ceil(max(0, length - side) / (side * (1 - OVERLAP)))
+
+
+def _starts(begin: int, end: int, side: int, count: int) -> list[int]:
+    if count == 1:
+        return [(begin + end - side) // 2]
+    return [round(value) for value in np.linspace(begin, end - side, count)]

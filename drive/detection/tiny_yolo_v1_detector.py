@@ -1,0 +1,121 @@
+"""Tiny YOLO v1 as a detector: from the user's Darknet weights file to boxes.
+
+Knows the network's input and output; the layers are in `tiny_yolo_v1`, the file in `darknet`. The
+weights are converted to ONNX once and kept in the user's cache folder, so that from the second run
+on no TensorFlow is needed. (The weights do not ship with drive: their licence is not ours to give.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from drive.core.errors import InputError
+from drive.core.files import cache_folder
+from drive.core.region import Region
+from drive.detection.darknet import check_size, load_darknet_weights
+from drive.detection.decode import (
+    PAPER_EXPONENT,
+    V1_INPUT,
+    VOC_CLASSES,
+    Candidates,
+    decode_tiny_yolo_v1,
+)
+from drive.detection.network_detector import NetworkDetector
+from drive.detection.preprocess import Placement, resize
+from drive.detection.tiny_yolo_v1 import PARAMETERS, build_tiny_yolo_v1
+from drive.runtime import Engine, load_engine
+
+NAME = "tiny-yolo-v1"
+THRESHOLD = 0.17  # of the published port; scores are products, so they are low
+NMS_IOU = 0.4
+CONVERTER_VERSION = 1  # raise it when the converted file changes: old ones are then left alone
+METADATA = {"network": NAME, "colour_order": "RGB"}
+
+
+class TinyYoloV1Detector(NetworkDetector):
+    """Tiny YOLO v1 on the published crop of the frame, resized plainly to 448x448.
+
+    Args:
+        engine: runs the network on pixels in 0..255.
+        conf: least score.
+        classes: which of the 20 VOC classes to report.
+        nms_iou: overlap above which the lesser of two boxes of a class goes.
+        exponent: what widths and heights are raised to; the published port uses 1.8.
+    """
+
+    name = NAME
+
+    def __init__(
+        self,
+        engine: Engine,
+        conf: float = THRESHOLD,
+        classes: Sequence[str] = ("car",),
+        nms_iou: float = NMS_IOU,
+        exponent: float = PAPER_EXPONENT,
+    ) -> None:
+        super().__init__(engine, VOC_CLASSES, conf, nms_iou, classes)
+        if exponent <= 0:
+            raise InputError(f"--exponent is above 0; received: {exponent:g}")
+        self.exponent = exponent
+
+    def default_region(self, width: int, height: int) -> Region:
+        """Return the published crop, scaled to the frame."""
+        return Region.tiny_yolo_v1(width, height)
+
+    def prepare(self, crop: np.ndarray) -> tuple[np.ndarray, Placement]:
+        """Return the crop resized to 448x448; its aspect is not kept, as published."""
+        return resize(crop, V1_INPUT, V1_INPUT), Placement(0, 0, V1_INPUT, V1_INPUT)
+
+    def decode(self, outputs: list[np.ndarray], thresholds: np.ndarray) -> Candidates:
+        """Return the boxes above the thresholds, in pixels of the 448x448 input."""
+        return decode_tiny_yolo_v1(outputs[0], thresholds, self.exponent)
+
+
+def load_darknet_engine(path: Path, engine: str = "auto", threads: int = 0) -> Engine:
+    """Load Darknet's weights of tiny YOLO v1 into a runtime, converted where it needs that.
+
+    Raises:
+        MissingFileError: there is no such file.
+        WeightsError: the file has not the size of tiny YOLO v1's weights.
+        InputError: unknown engine, or the cache folder cannot be written.
+    """
+    check_size(path, NAME, PARAMETERS)
+    if engine == "keras":
+        from drive.runtime.keras_engine import KerasEngine
+
+        model = build_tiny_yolo_v1()
+        load_darknet_weights(model, path)
+        return KerasEngine(model, METADATA)
+    return load_engine(converted(path, cache_folder()), engine, threads)
+
+
+def converted(path: Path, folder: Path) -> Path:
+    """Return the ONNX file of these weights in `folder`, writing it when it is not there yet.
+
+    The name holds the SHA-256 of the weights, so that other weights never meet this file.
+    """
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    target = folder / f"{NAME}-{digest[:16]}-{CONVERTER_VERSION}.onnx"
+    if target.is_file():
+        return target
+    from drive.export.onnx_writer import write_onnx
+
+    model = build_tiny_yolo_v1()
+    load_darknet_weights(model, path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as own:  # two runs may convert at once
+            write_onnx(model, Path(own) / target.name, METADATA, half=False)
+            (Path(own) / target.name).replace(target)
+    except OSError as error:
+        raise InputError(
+            f"the converted weights cannot be kept ({error}); set XDG_CACHE_HOME to a folder that "
+            f"can be written and has 200 MB free; received: {folder}"
+        ) from error
+    return target

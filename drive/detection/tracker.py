@@ -1,0 +1,367 @@
+"""Follows objects from frame to frame: the same car keeps the same number, and its box stays.
+
+Knows detections and times, no picture and no network. Times are seconds, not frames, so that a
+variable frame rate, a stride or a gap in the video changes nothing. How boxes move is in
+`track_motion`, which detection belongs to which track in `track_association`.
+
+Association in two steps as in ByteTrack (Zhang et al., ECCV 2022): detections above the threshold
+first, then the weaker ones, which may continue a track but never begin one. Both thresholds are
+relative to the detector's own, for a tiny network's good scores are another's bad ones.
+
+What is shown and when: a track is shown once it is confirmed; where it is missed it is held for a
+moment at the place where it should be, with a falling score; where it has been weak for long it is
+hidden, and comes back under its number with the next detection above the threshold.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from drive.core.errors import InputError
+from drive.core.types import Box, Detection
+from drive.detection.association import Expected, associate
+from drive.detection.motion import Motion
+from drive.detection.nms import intersection_over_union
+
+LOW_SHARE = 0.5  # of its threshold is enough for a detection to continue a track
+CONFIRM_HITS = 3  # detections until a track is believed and gets its number
+SURE_SHARE = 0.5  # of the way from the threshold to 1: one such detection is believed at once
+COAST_S = 1.0  # seconds that a track is remembered after its last detection
+HOLD_S = 0.3  # seconds at most that a track without detection is shown
+PRESENCE_MEMORY_S = 0.5  # time constant of how regularly a track is found
+TENTATIVE_S = 0.25  # seconds that a track that is not confirmed is remembered
+WEAK_S = 0.5  # seconds that a track of weak detections alone is shown
+MIN_IOU = 0.2  # of the boxes with their margins, for a detection to belong to a track
+MARGIN = 0.2  # of its width and height, added on each side of a box for matching
+DRIFT_PER_S = 4.0  # that the margin grows a second; divided by the detections that told the motion
+SETTLED_HITS = 6  # detections after which a motion is known as well as it will be
+MATCHED_INTERVALS = 1.5  # usual times between two updates that every track is remembered, at least
+
+DUPLICATE_IOU = 0.4
+"""No track begins on a box that shares so much with a tracked one of its label: it is a second box
+on one vehicle, or comes apart from it soon."""
+
+DUPLICATE_ACROSS_IOU = 0.6
+"""The same for boxes of two labels: more than a person shares with a motorcycle."""
+
+SCORE_MEMORY_S = 0.3  # time constant of the score that is shown
+HELD_SCORE_S = 0.6  # time constant of its fall while a track is held
+VOTE_MEMORY_S = 2.0  # time constant of the vote on the label
+EDGE_SHARE = 0.01  # of the view's width and height: a box so near to its edge is leaving
+RARE_VOTE = 0.1  # of the votes; a label with less counts as one that the track never had
+
+
+class _Track:
+    """One object: its motion, and what it was called with which scores."""
+
+    def __init__(self, detection: Detection, time_s: float) -> None:
+        self.motion = Motion(detection.box, time_s)
+        self.score = detection.score
+        self.strong_s = time_s
+        self.number: int | None = None
+        self._presence = 1.0
+        self._missed = 0
+        self._votes = {detection.label: detection.score}
+
+    @property
+    def label(self) -> str:
+        """What it was called most of late, by the sum of the scores."""
+        return max(self._votes, key=self._votes.__getitem__)
+
+    def expected(self, time_s: float) -> Expected:
+        """Where it should be at `time_s`, and how far from there it may be found."""
+        elapsed_s = time_s - self.motion.last_s
+        drift = DRIFT_PER_S * elapsed_s / min(self.motion.hits, SETTLED_HITS)
+        least = RARE_VOTE * sum(self._votes.values())
+        labels = {label for label, votes in self._votes.items() if votes >= least}
+        return Expected(self.motion.predict(time_s), labels, MARGIN + drift)
+
+    def steadiness(self, threshold: float) -> float:
+        """Return 0..1: how regularly, and how surely, it was found before it was missed."""
+        return self._presence * (min(self.score / threshold, 1.0) if threshold > 0 else 1.0)
+
+    def miss(self) -> None:
+        """Count an update without a detection."""
+        self._missed += 1
+
+    def observe(self, detection: Detection, time_s: float, strong: bool) -> None:
+        """Take in a detection."""
+        elapsed_s = time_s - self.motion.last_s
+        keep = math.exp(-elapsed_s / PRESENCE_MEMORY_S)
+        self._presence = keep * self._presence + (1 - keep) / (1 + self._missed)
+        self._missed = 0
+        self.motion.observe(detection.box, time_s)
+        fresh = 1 - math.exp(-elapsed_s / SCORE_MEMORY_S)
+        fresh = max(fresh, 1 / self.motion.hits)  # the mean of the first ones
+        self.score += fresh * (detection.score - self.score)
+        fading = math.exp(-elapsed_s / VOTE_MEMORY_S)
+        self._votes = {label: votes * fading for label, votes in self._votes.items()}
+        self._votes[detection.label] = self._votes.get(detection.label, 0.0) + detection.score
+        if strong:
+            self.strong_s = time_s
+
+
+class Tracker:
+    """Gives detections the number of the object that they show; numbers count from 1.
+
+    Args:
+        thresholds: least score to begin a track: for each label (the detector's `thresholds`), or
+            one for all; None when the detector has dropped all weak detections already.
+        low_share: share of the threshold that is enough to continue a track.
+        confirm_hits: detections until a track gets its number, unless one of them is sure (half of
+            the way from the threshold to 1) or the source begins with them.
+        coast_s: seconds that a confirmed track is remembered after its last detection.
+        hold_s: seconds at most that a confirmed track is shown after its last detection.
+        weak_s: seconds that a track is shown after its last detection above the threshold.
+        min_iou: least overlap, margins included, of a detection and where its track should be.
+
+    Raises:
+        InputError: a setting is outside its range.
+    """
+
+    def __init__(
+        self,
+        thresholds: Mapping[str, float] | float | None = None,
+        *,
+        low_share: float = LOW_SHARE,
+        confirm_hits: int = CONFIRM_HITS,
+        coast_s: float = COAST_S,
+        hold_s: float = HOLD_S,
+        weak_s: float = WEAK_S,
+        min_iou: float = MIN_IOU,
+    ) -> None:
+        _check_range("low_share", low_share, 0, 1)
+        _check_range("confirm_hits", confirm_hits, 1, np.inf)
+        _check_range("coast_s", coast_s, 0, np.inf)
+        _check_range("hold_s", hold_s, 0, np.inf)
+        _check_range("weak_s", weak_s, 0, np.inf)
+        _check_range("min_iou", min_iou, 0, 1)
+        self._thresholds = thresholds
+        self._low_share = low_share
+        self._confirm_hits = confirm_hits
+        self._coast_s = coast_s
+        self._hold_s = hold_s
+        self._weak_s = weak_s
+        self._min_iou = min_iou
+        self._tracks: list[_Track] = []
+        self._view: Box | None = None
+        self._time_s = -np.inf
+        self._interval_s = np.inf  # until the second update says more
+        self._confirmed = 0
+
+    @property
+    def low_conf(self) -> float | None:
+        """The least score that is of use: the `conf` to call the detector with."""
+        if self._thresholds is None:
+            return None
+        if isinstance(self._thresholds, Mapping):
+            return self._low_share * min(self._thresholds.values())
+        return self._low_share * self._thresholds
+
+    def threshold(self, label: str) -> float:
+        """Return the least score that begins a track.
+
+        Raises:
+            InputError: there are thresholds, and none for `label`.
+        """
+        if not isinstance(self._thresholds, Mapping):
+            return self._thresholds or 0.0
+        if label not in self._thresholds:
+            known = ", ".join(self._thresholds)
+            raise InputError(f"the tracker has thresholds for {known}; received: label={label!r}")
+        return self._thresholds[label]
+
+    def update(
+        self, detections: Sequence[Detection], time_s: float, view: Box | None = None
+    ) -> list[Detection]:
+        """Take in the detections of one frame.
+
+        Args:
+            detections: with boxes in source pixels; scores from `low_conf` on are of use.
+            time_s: the frame's presentation timestamp in seconds; must not go back.
+            view: where the detector looked, source pixels: boxes are cut at its edges, and one that
+                was last seen at an edge is not held. None when unknown.
+
+        Returns:
+            The confirmed tracks, best first: those found in this frame with a slightly smoothed
+            box, and those held (missed in this frame, but surely still there) where they should be.
+            The label is the vote of the last seconds, the score smoothed, falling while held.
+
+        Raises:
+            InputError: `time_s` lies before that of the last call, or a label has no threshold.
+        """
+        if not time_s >= self._time_s:
+            raise InputError(f"time_s must not go back from {self._time_s}; received: {time_s}")
+        first = self._time_s == -np.inf
+        self._forget(time_s)
+        if not first:
+            self._interval_s = time_s - self._time_s
+        self._time_s, self._view = time_s, view
+        ordered = sorted(detections, key=lambda detection: -detection.score)
+        high = [d for d in ordered if d.score >= self.threshold(d.label)]
+        low = [
+            d
+            for d in ordered
+            if self._low_share * self.threshold(d.label) <= d.score < self.threshold(d.label)
+        ]
+        believed = [track for track in self._tracks if track.number is not None]
+        tentative = [track for track in self._tracks if track.number is None]
+        rest = self._continue(believed, high, strong=True)
+        rest = self._continue(tentative, rest, strong=True)
+        self._continue([t for t in believed if t.motion.last_s < time_s], low, strong=False)
+        for track in self._tracks:
+            if track.motion.last_s < time_s:
+                track.miss()
+        self._merge()
+        for detection in rest:
+            self._begin(detection, at_once=first)
+        return self._shown(time_s)
+
+    def coast(self, time_s: float) -> list[Detection]:
+        """Return what to show at `time_s`, after the last update, without a look at the frame.
+
+        For frames between two on which the network runs; changes nothing.
+        """
+        return self._shown(time_s)
+
+    def _forget(self, time_s: float) -> None:
+        """Drop the tracks that have been away, or weak, for too long."""
+        least_s = MATCHED_INTERVALS * self._interval_s
+        weak_s = self._weak_s + self._coast_s
+
+        def stays(track: _Track) -> bool:
+            away_s = time_s - track.motion.last_s
+            limit_s = self._coast_s if track.number is not None else TENTATIVE_S
+            return away_s <= max(limit_s, least_s) and time_s - track.strong_s <= max(
+                weak_s, least_s
+            )
+
+        self._tracks = [track for track in self._tracks if stays(track)]
+
+    def _continue(
+        self, tracks: Sequence[_Track], detections: Sequence[Detection], *, strong: bool
+    ) -> list[Detection]:
+        """Give detections to tracks; return those that belong to none."""
+        expected = [track.expected(self._time_s) for track in tracks]
+        pairs = associate(detections, expected, self._min_iou)
+        for index, track in pairs.items():
+            self._take(tracks[track], detections[index], strong)
+        return [d for index, d in enumerate(detections) if index not in pairs]
+
+    def _take(self, track: _Track, detection: Detection, strong: bool) -> None:
+        track.observe(detection, self._time_s, strong)
+        if track.motion.hits >= self._confirm_hits or self._is_sure(detection):
+            self._confirm(track)
+
+    def _begin(self, detection: Detection, at_once: bool) -> None:
+        """Begin a track, unless the detection is a second one of an object in this frame."""
+        here = [track for track in self._tracks if track.motion.last_s == self._time_s]
+        if here:
+            boxes = np.array([track.motion.box for track in here])
+            overlaps = intersection_over_union(np.array([detection.box]), boxes)[0]
+            if any(
+                overlap > _duplicate_iou(track.label, detection.label)
+                for track, overlap in zip(here, overlaps, strict=True)
+            ):
+                return
+        track = _Track(detection, self._time_s)
+        self._tracks.append(track)
+        if at_once or self._confirm_hits <= 1 or self._is_sure(detection):
+            self._confirm(track)
+
+    def _confirm(self, track: _Track) -> None:
+        if track.number is None:
+            self._confirmed += 1
+            track.number = self._confirmed
+
+    def _is_sure(self, detection: Detection) -> bool:
+        threshold = self.threshold(detection.label)
+        return detection.score >= threshold + SURE_SHARE * (1 - threshold)
+
+    def _merge(self) -> None:
+        """Of two tracks that have come to lie on one object, keep the one that is known longer."""
+        here = [track for track in self._tracks if track.motion.last_s == self._time_s]
+        if len(here) < 2:
+            return
+        here.sort(key=lambda track: -track.motion.hits)
+        boxes = np.array([track.motion.box for track in here])
+        same = np.triu(intersection_over_union(boxes, boxes), 1) > DUPLICATE_ACROSS_IOU
+        gone = {id(here[index]) for index in np.flatnonzero(same.any(axis=0))}
+        self._tracks = [track for track in self._tracks if id(track) not in gone]
+
+    def _shown(self, time_s: float) -> list[Detection]:
+        """Return the boxes of confirmed tracks at `time_s`, best first."""
+        found: list[Detection] = []
+        held: list[Detection] = []
+        for track in self._tracks:
+            if track.number is None or time_s - track.strong_s > self._weak_s:
+                continue
+            box = self._cut(track.motion.predict(time_s))
+            if box is None:
+                continue
+            if track.motion.last_s == self._time_s:
+                found.append(Detection(track.label, track.score, box, track.number))
+            elif self._is_held(track, time_s):
+                away_s = time_s - track.motion.last_s
+                score = track.score * math.exp(-away_s / HELD_SCORE_S)
+                held.append(Detection(track.label, score, box, track.number))
+        return sorted(found + _apart(held, found), key=lambda detection: -detection.score)
+
+    def _is_held(self, track: _Track, time_s: float) -> bool:
+        """Say whether a missed track is surely still there.
+
+        Not for longer than it was seen, nor for as long where it was weak or often missed: of the
+        boxes held on the project's clips, those of unsteady tracks lay beside their cars.
+        """
+        seen_s = track.motion.last_s - track.motion.first_s
+        steady_s = self._hold_s * track.steadiness(self.threshold(track.label))
+        if time_s - track.motion.last_s > min(steady_s, seen_s):
+            return False
+        return self._view is None or not _leaves(
+            track.motion.box, track.motion.predict(time_s), self._view
+        )
+
+    def _cut(self, box: Box) -> Box | None:
+        """Cut a box at the edges of the view; None where nothing of it is left."""
+        view = self._view
+        if view is None:
+            return box
+        inside = Box(
+            max(box.x1, view.x1), max(box.y1, view.y1), min(box.x2, view.x2), min(box.y2, view.y2)
+        )
+        return inside if inside.x1 < inside.x2 and inside.y1 < inside.y2 else None
+
+
+def _apart(held: Sequence[Detection], found: Sequence[Detection]) -> list[Detection]:
+    """Return the held boxes that do not lie on an object that was found."""
+    if not held or not found:
+        return list(held)
+    overlaps = intersection_over_union(
+        np.array([d.box for d in held]), np.array([d.box for d in found])
+    )
+    return [d for d, most in zip(held, overlaps.max(axis=1), strict=True) if most <= DUPLICATE_IOU]
+
+
+def _leaves(last: Box, now: Box, view: Box) -> bool:
+    """Say whether a box that was `last` and should be `now` is on its way out of the view."""
+    margin_x = EDGE_SHARE * view.width
+    margin_y = EDGE_SHARE * view.height
+    return any(
+        box.x1 < view.x1 + margin_x
+        or box.x2 > view.x2 - margin_x
+        or box.y1 < view.y1 + margin_y
+        or box.y2 > view.y2 - margin_y
+        for box in (last, now)
+    )
+
+
+def _duplicate_iou(label: str, other: str) -> float:
+    return DUPLICATE_IOU if label == other else DUPLICATE_ACROSS_IOU
+
+
+def _check_range(name: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:
+        raise InputError(f"{name} must be in {least}..{most}; received: {name}={value}")

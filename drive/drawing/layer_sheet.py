@@ -1,0 +1,62 @@
+"""Sheets of small pictures of a network's inside: kernels as colours, feature maps as heat.
+
+Knows plain arrays; not which network they are of.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from drive.drawing.palette import DARK
+
+KERNEL_PX = 60
+MAP_WIDTH, MAP_COLUMNS, KERNEL_COLUMNS = 150, 6, 12
+GAP = 6
+YUV_TO_RGB = np.array([[1.0, 0.0, 1.14], [1.0, -0.395, -0.581], [1.0, 2.033, 0.0]])
+"""OpenCV's, without the offsets: a kernel weighs differences."""
+
+
+def kernel_sheet(kernels: np.ndarray, yuv: bool = False) -> np.ndarray:
+    """(H, W, 3) uint8 RGB: each kernel as the picture that it answers to most.
+
+    Args:
+        kernels: (N, rows, columns, 3) float; 0 is grey, each kernel has its full contrast.
+        yuv: whether the channels are YUV, else RGB.
+    """
+    shown = kernels @ YUV_TO_RGB.T if yuv else kernels
+    most = np.abs(shown).max(axis=(1, 2, 3), keepdims=True)
+    shares = np.divide(shown, most, out=np.zeros_like(shown, np.float64), where=most > 0)
+    pictures = np.rint(127.5 + 127.5 * shares).astype(np.uint8)
+    size = (KERNEL_PX, KERNEL_PX)
+    tiles = [cv2.resize(one, size, interpolation=cv2.INTER_NEAREST) for one in pictures]
+    return _sheet(tiles, KERNEL_COLUMNS)
+
+
+def map_sheet(maps: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8 RGB: (N, rows, columns) answers, each map from dark (its least) to bright."""
+    low, high = maps.min(axis=(1, 2), keepdims=True), maps.max(axis=(1, 2), keepdims=True)
+    scaled = np.rint((maps - low) / np.where(high > low, high - low, 1) * 255).astype(np.uint8)
+    height = max(1, round(MAP_WIDTH * maps.shape[1] / maps.shape[2]))
+    tiles = [
+        cv2.resize(
+            cv2.cvtColor(cv2.applyColorMap(one, cv2.COLORMAP_CIVIDIS), cv2.COLOR_BGR2RGB),
+            (MAP_WIDTH, height),
+            interpolation=cv2.INTER_AREA if maps.shape[2] > MAP_WIDTH else cv2.INTER_LINEAR,
+        )
+        for one in scaled
+    ]
+    return _sheet(tiles, MAP_COLUMNS)
+
+
+def _sheet(tiles: list[np.ndarray], columns: int) -> np.ndarray:
+    """The tiles side by side, all of one size."""
+    columns = min(columns, len(tiles))
+    rows = -(-len(tiles) // columns)
+    height, width = tiles[0].shape[:2]
+    sheet = np.full((rows * (height + GAP) + GAP, columns * (width + GAP) + GAP, 3), DARK, np.uint8)
+    for number, tile in enumerate(tiles):
+        row, column = divmod(number, columns)
+        y, x = GAP + row * (height + GAP), GAP + column * (width + GAP)
+        sheet[y : y + height, x : x + width] = tile
+    return sheet

@@ -1,0 +1,273 @@
+"""What is drawn on each frame: boxes with their tags, the steering gauge and a header line.
+
+Sizes follow the frame, so that 320 pixels across read as well as 1920. Only the small parts that
+change are touched: about a millisecond a frame at 1280x720. Knows plain values, and no model.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+
+from drive.core.errors import InputError
+from drive.core.region import Region
+from drive.core.types import Box, Detection
+from drive.drawing.gauge import Gauge
+from drive.drawing.palette import DARK, LIGHT, Colour, class_colour, ink_on, track_colour
+from drive.drawing.shapes import veil
+from drive.drawing.text import BOLD, fit, line_height, put_text, text_width
+from drive.video.planes import Place
+
+SMALLEST_FONT_PX = 10
+FONT_BASE_PX, FONT_SHARE = 6.5, 0.0122
+"""The font grows with the frame, more slowly than it: 10 px at 320x180, 18 at 1280x720."""
+
+SMALL_TAG = 0.8
+"""Font of a small box's tag over the usual one."""
+
+TAG_OVERHANG = 2.2
+"""A tag may be this many times as wide as its box; beyond, it shrinks to the score."""
+
+STROKE_BASE, STROKE_SHARE = 0.9, 1 / 720
+"""A box's line: 1 px at 320x180, 2 from 640x360 to 1280x720, 3 at 1920x1080."""
+
+CORNER_SHARE = 0.22
+"""Length of a box's bold corners, as a share of its shorter side."""
+
+SHORTEST_CORNER = 3
+"""In widths of the line: smaller boxes have plain corners."""
+
+SMALLEST_BOX = 10
+"""In widths of the line: smaller boxes have a thin one, so that their car can be seen."""
+
+BORDER_PX = 1
+"""Of dark around a box."""
+
+REGION_GLOW = 40
+"""How much lighter the outline of the region is than the picture under it."""
+
+
+class Overlay:
+    """Draws results on frames of one size.
+
+    Attributes:
+        places: the rectangles outside which the last picture is as it was.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        """Choose sizes for frames of `width` x `height` pixels.
+
+        Raises:
+            InputError: there is no such frame.
+        """
+        if width < 1 or height < 1:
+            raise InputError(f"A frame has at least one pixel. Received: {width}x{height}")
+        self.width = width
+        self.height = height
+        reference = math.sqrt(width * height)
+        self.font_px = max(SMALLEST_FONT_PX, round(FONT_BASE_PX + reference * FONT_SHARE))
+        self._stroke = max(1, round(STROKE_BASE + reference * STROKE_SHARE))
+        self._margin = max(2, round(self.font_px * 0.5))
+        self._gauge = Gauge(self.font_px)
+        self.places: list[Place] = []
+
+    def draw(
+        self,
+        image: np.ndarray,
+        *,
+        detections: Iterable[Detection] = (),
+        angle_deg: float | None = None,
+        smoothed_deg: float | None = None,
+        truth_deg: float | None = None,
+        header: str | None = None,
+        region: Region | None = None,
+    ) -> np.ndarray:
+        """Draw on a frame.
+
+        Args:
+            image: (height, width, 3) uint8 RGB; drawn on in place unless it is read-only.
+            detections: boxes in pixels of the frame; a track keeps its colour, and without
+                tracks a class does.
+            angle_deg: the model's steering angle, degrees, positive right; None or NaN: no wheel.
+            smoothed_deg: the model's angle behind a filter over time, likewise: shown in the place
+                of the plain one, under its own name.
+            truth_deg: the human's angle, likewise.
+            header: line at the top left.
+            region: where the detector looked; outlined faintly unless it is the whole frame.
+
+        Returns:
+            The image that was drawn on: the one given, or a copy of a read-only one.
+
+        Raises:
+            InputError: the image has another size or type.
+        """
+        canvas = self._canvas(image)
+        self.places = []
+        shown = {"model": angle_deg} if smoothed_deg is None else {"smoothed": smoothed_deg}
+        angles = _finite({**shown, "human": truth_deg})
+        text = fit(header or "", self.width - 4 * self._margin, self.font_px)
+        panels = [place for place in (self._gauge_at(angles), self._header_at(text)) if place]
+        if region is not None:
+            self._draw_region(canvas, region)
+        self._draw_detections(canvas, detections, panels)
+        if place := self._gauge_at(angles):
+            self.places.append(place)
+            self._gauge.draw(canvas, (place.x1, place.y1), angles)
+        if place := self._header_at(text):
+            self.places.append(place)
+            self._draw_header(canvas, text, place)
+        return canvas
+
+    def _canvas(self, image: np.ndarray) -> np.ndarray:
+        if image.shape != (self.height, self.width, 3) or image.dtype != np.uint8:
+            raise InputError(
+                f"The overlay is made for ({self.height}, {self.width}, 3) uint8 images. "
+                f"Received: {image.shape} {image.dtype}"
+            )
+        usable = image.flags.writeable and image.flags.c_contiguous
+        return image if usable else np.array(image)
+
+    def _draw_region(self, canvas: np.ndarray, region: Region) -> None:
+        x1, y1 = max(region.x1, 0), max(region.y1, 0)
+        x2, y2 = min(region.x2, self.width), min(region.y2, self.height)
+        if (x1, y1, x2, y2) == (0, 0, self.width, self.height):
+            return
+        edges = [(x1, y1, x2, y1 + 1)] * (y1 > 0) + [(x1, y2 - 1, x2, y2)] * (y2 < self.height)
+        edges += [(x1, y1, x1 + 1, y2)] * (x1 > 0) + [(x2 - 1, y1, x2, y2)] * (x2 < self.width)
+        self.places += [Place(*edge) for edge in edges]
+        for left, top, right, bottom in edges:
+            strip = canvas[top:bottom, left:right]
+            strip[...] = np.minimum(strip, 255 - REGION_GLOW) + REGION_GLOW
+
+    def _gauge_at(self, angles: dict[str, float]) -> Place | None:
+        """The place of the gauge, bottom left; None without angles, or where it does not fit."""
+        if not angles:
+            return None
+        width, height = self._gauge.size(tuple(angles))
+        x, y = self._margin, self.height - self._margin - height
+        fits = y >= 0 and x + width <= self.width
+        return Place(x, y, x + width, y + height) if fits else None
+
+    def _header_at(self, text: str) -> Place | None:
+        """The place of the header, top left; None without a text, or where it does not fit."""
+        pad = self._margin
+        width = text_width(text, self.font_px) + 2 * pad
+        height = line_height(self.font_px) + pad
+        fits = text and height + pad <= self.height
+        return Place(pad, pad, pad + width, pad + height) if fits else None
+
+    def _draw_header(self, canvas: np.ndarray, text: str, place: Place) -> None:
+        veil(canvas, place.x1, place.y1, place.x2 - place.x1, place.y2 - place.y1)
+        left_top = (place.x1 + self._margin, place.y1 + self._margin // 2)
+        put_text(canvas, text, left_top, self.font_px, LIGHT)
+
+    def _draw_detections(
+        self, canvas: np.ndarray, detections: Iterable[Detection], taken: list[Place]
+    ) -> None:
+        """Boxes first, the surest on top; then tags, the surest first in the choice of places."""
+        shown = [
+            (found, box)
+            for found in sorted(detections, key=lambda found: found.score)
+            if (box := self._clip(found.box)) is not None
+        ]
+        for found, box in shown:
+            self.places.append(box.grown(BORDER_PX))
+            _draw_box(canvas, box, _colour(found), self._stroke)
+        for found, box in reversed(shown):
+            self._draw_tag(canvas, found, box, taken)
+
+    def _clip(self, box: Box) -> Place | None:
+        """The box in whole pixels inside the frame; None where nothing of it is."""
+        if not all(math.isfinite(edge) for edge in box):
+            return None
+        x1, y1 = max(round(box[0]), 0), max(round(box[1]), 0)
+        x2, y2 = min(round(box[2]), self.width), min(round(box[3]), self.height)
+        return Place(x1, y1, x2, y2) if x1 < x2 and y1 < y2 else None
+
+    def _draw_tag(
+        self, canvas: np.ndarray, found: Detection, box: Place, taken: list[Place]
+    ) -> None:
+        text, font_px = self._tag_text(found, box)
+        pad = max(2, round(font_px * 0.3))
+        width = text_width(text, font_px, BOLD) + 2 * pad
+        height = line_height(font_px)
+        if width > self.width or height > self.height:
+            return
+        spot = self._spot(box, width, height, taken)
+        if spot is None:
+            return
+        taken.append(spot)
+        self.places.append(spot)
+        colour = _colour(found)
+        canvas[spot.y1 : spot.y2, spot.x1 : spot.x2] = colour
+        put_text(canvas, text, (spot.x1 + pad, spot.y1), font_px, ink_on(colour), BOLD)
+
+    def _tag_text(self, found: Detection, box: Place) -> tuple[str, int]:
+        """All there is to say where the box is wide enough, else what tells it from others."""
+        score = f"{found.score:.2f}"
+        track = "" if found.track_id is None else f" #{found.track_id}"
+        full = f"{found.label}{track} {score}"
+        room = (box.x2 - box.x1) * TAG_OVERHANG
+        if text_width(full, self.font_px, BOLD) <= room:
+            return full, self.font_px
+        small_px = max(SMALLEST_FONT_PX - 1, round(self.font_px * SMALL_TAG))
+        if text_width(full, small_px, BOLD) <= room:
+            return full, small_px
+        return track.strip() or score, small_px
+
+    def _spot(self, box: Place, width: int, height: int, taken: list[Place]) -> Place | None:
+        """A free place for a tag, nearest to its box first; None where all is taken."""
+        left = min(max(box.x1, 0), self.width - width)
+        right = min(max(box.x2 - width, 0), self.width - width)
+        above, below, inside = box.y1 - height, box.y2, box.y1
+        places = [(left, above), (left, below), (right, above), (right, below), (left, inside)]
+        for x, y in places:
+            spot = Place(x, y, x + width, y + height)
+            fits = y >= 0 and spot.y2 <= self.height
+            if fits and not any(spot.overlaps(other) for other in taken):
+                return spot
+        return None
+
+
+def _finite(angles: dict[str, float | None]) -> dict[str, float]:
+    """The angles that are known."""
+    return {
+        name: angle for name, angle in angles.items() if angle is not None and math.isfinite(angle)
+    }
+
+
+def _colour(found: Detection) -> Colour:
+    if found.track_id is None:
+        return class_colour(found.label)
+    return track_colour(found.track_id)
+
+
+def _draw_box(canvas: np.ndarray, box: Place, colour: Colour, stroke: int) -> None:
+    """A thin frame with bold corners, dark outside so that it shows on any ground."""
+    _draw_frame(canvas, box, -BORDER_PX, DARK, BORDER_PX)
+    shorter = min(box.x2 - box.x1, box.y2 - box.y1)
+    if shorter < SMALLEST_BOX * stroke:
+        stroke = 1
+    _draw_frame(canvas, box, 0, colour, stroke)
+    reach = round(shorter * CORNER_SHARE)
+    bold = 2 * stroke
+    if reach < SHORTEST_CORNER * bold:
+        return
+    for left in (box.x1, box.x2 - reach):
+        for top in (box.y1, box.y2 - bold):
+            canvas[top : top + bold, left : left + reach] = colour
+    for left in (box.x1, box.x2 - bold):
+        for top in (box.y1, box.y2 - reach):
+            canvas[top : top + reach, left : left + bold] = colour
+
+
+def _draw_frame(canvas: np.ndarray, box: Place, inset: int, colour: Colour, stroke: int) -> None:
+    """The outline of a box, `stroke` pixels wide inwards from `inset` pixels inside it."""
+    for step in range(inset, inset + stroke):
+        top_left = (box.x1 + step, box.y1 + step)
+        bottom_right = (box.x2 - 1 - step, box.y2 - 1 - step)
+        if top_left[0] <= bottom_right[0] and top_left[1] <= bottom_right[1]:
+            cv2.rectangle(canvas, top_left, bottom_right, colour)

@@ -1,0 +1,323 @@
+"""The plots of a run, as PNG pictures for a screen.
+
+Each function takes plain numbers, draws one picture and writes it whole or not at all. Drawn with
+matplotlib's objects on Agg: no window, no global state, safe in threads. Without data the picture
+says so. Knows numbers and their units; not where they come from.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, NullFormatter
+from numpy.typing import ArrayLike
+
+from drive.core.errors import InputError
+from drive.core.wording import noun
+from drive.drawing.charts import (
+    DASHES,
+    GRID,
+    HUMAN,
+    INK,
+    MODEL,
+    SERIES,
+    SMOOTHED,
+    SOFT,
+    add_legend,
+    column,
+    finite,
+    floats,
+    new_figure,
+    read_rows,
+    save_figure,
+    say_empty,
+    series_colour,
+    set_title,
+    thin,
+    use_log_scale,
+)
+from drive.recordings.labels import wide_steps
+
+ANGLE_AXIS = "steering angle [degrees, right is positive]"
+DECADE = 10.0
+LONE_MARKER, RING = 7, 7
+"""Points of the markers of a single epoch, which no line leads to; a ring is so much wider."""
+
+BAND_ALPHA = 0.3
+BINS = 51
+"""An odd number, so that one bin is centred on straight ahead."""
+
+TAIL_PERCENT = 0.1
+SMALLEST_REACH_DEG = 1.0
+
+PEAK_RATIO = 20.0
+"""A bin this many times the usual one hides all others on a linear axis."""
+
+F1_LINES = (0.2, 0.4, 0.6, 0.8)
+
+
+def plot_loss(
+    history: str | Path | Iterable[Mapping[str, Any]],
+    path: str | Path,
+    *,
+    loss_axis: str = "loss",
+    training_name: str = "training",
+) -> None:
+    """Training and validation loss by epoch, the best epoch marked.
+
+    Args:
+        history: rows with `epoch`, `loss` and, where known, `val_loss` and `learning_rate`; or
+            the `history.csv` that holds them. Values may be text, empty or NaN.
+        path: the PNG to write.
+        loss_axis: what the loss is, with its unit, such as "mean squared error [degrees^2]".
+        training_name: what the training loss is called.
+
+    Raises:
+        InputError: the CSV is missing, or a value is no number.
+        EncodeError: the picture cannot be written.
+    """
+    rows = read_rows(history) if isinstance(history, str | Path) else list(history)
+    epoch, loss, validation, rate = (
+        column(rows, name) for name in ("epoch", "loss", "val_loss", "learning_rate")
+    )
+    known_rates = rate[np.isfinite(rate)]
+    varies = known_rates.size > 0 and known_rates.min() < known_rates.max()
+    figure, panels = new_figure(4.6, heights=(4, 1) if varies else (1,))
+    axes = panels[0]
+    set_title(axes, "Loss by epoch")
+    axes.set_ylabel(loss_axis)
+    if not np.isfinite(loss).any():
+        say_empty(axes, "no epoch has been trained yet")
+    else:
+        _draw_losses(axes, epoch, loss, validation, training_name)
+    if varies:
+        _draw_rate(panels[1], epoch, rate)
+    panels[-1].set_xlabel("epoch")
+    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+    save_figure(figure, path)
+
+
+def plot_steering_distribution(path: str | Path, series: Mapping[str, ArrayLike]) -> None:
+    """How often each steering angle occurs, a line for each series; shares, so sizes may differ.
+
+    Args:
+        path: the PNG to write.
+        series: angles in degrees by name, such as "human" and "model"; NaN is left out.
+
+    Raises:
+        EncodeError: the picture cannot be written.
+    """
+    figure, (axes,) = new_figure(4.2)
+    set_title(axes, "How often each steering angle occurs")
+    axes.set_xlabel(ANGLE_AXIS)
+    known = {name: finite(values) for name, values in series.items()}
+    known = {name: values for name, values in known.items() if values.size}
+    if not known:
+        axes.set_ylabel("share of frames [%]")
+        say_empty(axes, "no angles")
+        save_figure(figure, path)
+        return
+    edges = _bin_edges(np.concatenate(list(known.values())))
+    highest, usual = 0.0, math.inf
+    for number, (name, values) in enumerate(known.items()):
+        counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), bins=edges)
+        share = 100 * counts / values.size
+        colour = series_colour(name, number)
+        frames = f"{values.size:,} {noun(values.size, 'frame')}"
+        label = f"{name} ({frames}, spread {values.std():.2f}\N{DEGREE SIGN})"
+        dash = DASHES[number % len(DASHES)]
+        axes.stairs(share, edges, color=colour, linewidth=1.8, linestyle=dash, label=label)
+        if number == 0:
+            axes.stairs(share, edges, color=colour, fill=True, alpha=0.16)
+        highest, usual = max(highest, share.max()), min(usual, float(np.median(share[share > 0])))
+    if highest > PEAK_RATIO * usual:
+        use_log_scale(axes)
+    axes.set_ylabel(f"share of frames [% per {edges[1] - edges[0]:.2g}\N{DEGREE SIGN}]")
+    axes.axvline(0, color=SOFT, linewidth=0.8, zorder=0)
+    add_legend(axes)
+    save_figure(figure, path)
+
+
+def plot_steering_over_time(
+    path: str | Path,
+    time_s: ArrayLike,
+    angle_deg: ArrayLike,
+    truth_deg: ArrayLike | None = None,
+    smoothed_deg: ArrayLike | None = None,
+    spread_deg: ArrayLike | None = None,
+) -> None:
+    """The model's steering angle over time; beside the human's, with the error below, where known.
+
+    Args:
+        path: the PNG to write.
+        time_s: (N,) seconds, ascending; a pause, or a stretch that was left out, is a gap.
+        angle_deg: (N,) degrees, positive right; NaN leaves a gap.
+        truth_deg: (N,) degrees, or None.
+        smoothed_deg: (N,) the model's degrees behind a filter over time, or None; a line of its
+            own, the error is the model's.
+        spread_deg: (N,) how far the members of an ensemble lie apart, drawn as a band; or None.
+
+    Raises:
+        InputError: the arrays differ in length.
+        EncodeError: the picture cannot be written.
+    """
+    time = floats(time_s)
+    angle = floats(angle_deg)
+    truth = np.full_like(angle, np.nan) if truth_deg is None else floats(truth_deg)
+    smoothed = np.full_like(angle, np.nan) if smoothed_deg is None else floats(smoothed_deg)
+    spread = np.full_like(angle, np.nan) if spread_deg is None else floats(spread_deg)
+    if not time.size == angle.size == truth.size == smoothed.size == spread.size:
+        raise InputError(
+            "A time belongs to every angle. "
+            f"Received: {time.size} times, {angle.size} angles, {truth.size} of the human, "
+            f"{smoothed.size} smoothed, {spread.size} spreads"
+        )
+    time, angle, truth, smoothed, spread = _broken(time, angle, truth, smoothed, spread)
+    error = angle - truth
+    compared = bool(np.isfinite(error).any())
+    figure, panels = new_figure(5.6 if compared else 4.0, heights=(5, 2) if compared else (1,))
+    axes = panels[0]
+    axes.set_ylabel("steering angle [degrees]\nleft  \N{LEFTWARDS ARROW}  0  \N{RIGHTWARDS ARROW}"
+                    "  right")  # fmt: skip
+    panels[-1].set_xlabel("time [s]")
+    set_title(axes, _over_time_title(error) if compared else "Steering angle over time")
+    axes.axhline(0, color=SOFT, linewidth=0.8, zorder=0)
+    if not (np.isfinite(angle).any() or np.isfinite(truth).any()):
+        say_empty(axes, "no angles")
+    else:
+        if np.isfinite(truth).any():
+            axes.plot(*thin(time, truth), color=HUMAN, linewidth=2.2, label="human")
+        if np.isfinite(spread).any():
+            band: dict[str, Any] = {"color": MODEL, "alpha": BAND_ALPHA, "linewidth": 0}
+            axes.fill_between(
+                time, angle - spread, angle + spread, label="spread of its members", **band
+            )
+        axes.plot(*thin(time, angle), color=MODEL, linewidth=1.3, label="model")
+        if np.isfinite(smoothed).any():
+            line: dict[str, Any] = {"color": SMOOTHED, "linewidth": 1.2, "linestyle": "--"}
+            axes.plot(*thin(time, smoothed), label="smoothed", **line)
+        add_legend(axes)
+    if compared:
+        _draw_error(panels[1], time, error)
+    save_figure(figure, path)
+
+
+def plot_precision_recall(
+    path: str | Path, curves: Mapping[str, tuple[ArrayLike, ArrayLike, float]]
+) -> None:
+    """Precision against recall, a curve for each class or model, over lines of equal F1.
+
+    Args:
+        path: the PNG to write.
+        curves: (recall (N,), precision (N,), average precision) by name; shares, 0 to 1.
+
+    Raises:
+        EncodeError: the picture cannot be written.
+    """
+    figure, (axes,) = new_figure(5.6, width_in=6.4)
+    set_title(axes, "Precision against recall")
+    axes.set_xlabel("recall [share of the labelled objects that are found]")
+    axes.set_ylabel("precision [share of the boxes that are right]")
+    axes.set(xlim=(0, 1.005), ylim=(0, 1.03))
+    for f1 in F1_LINES:
+        recall = np.linspace(f1 / (2 - f1), 1, 60)
+        axes.plot(recall, f1 * recall / (2 * recall - f1), color=GRID, linewidth=1, zorder=0)
+        axes.text(0.995, f1 / (2 - f1) + 0.01, f"F1 {f1:g}", color=SOFT, fontsize=8, ha="right")
+    drawn = 0
+    for name, (recall_values, precision_values, average) in curves.items():
+        recall, precision = floats(recall_values), floats(precision_values)
+        if recall.size:
+            label = f"{name} (AP {average:.2f})"
+            colour, dash = SERIES[drawn % len(SERIES)], DASHES[drawn % len(DASHES)]
+            axes.plot(*thin(recall, precision), color=colour, linestyle=dash, label=label)
+            drawn += 1
+    if drawn:
+        add_legend(axes, loc="lower left")
+    else:
+        say_empty(axes, "no boxes to compare")
+    save_figure(figure, path)
+
+
+def _draw_losses(
+    axes: Axes,
+    epoch: np.ndarray,
+    loss: np.ndarray,
+    validation: np.ndarray,
+    training_name: str,
+) -> None:
+    size = 3 if epoch.size > 1 else LONE_MARKER
+    axes.plot(epoch, loss, color=SERIES[0], marker="o", markersize=size, label=training_name)
+    judged, name = (loss, "training")
+    if np.isfinite(validation).any():
+        judged, name = validation, "validation"
+        style: dict[str, Any] = {
+            "color": SERIES[1],
+            "linestyle": "--",
+            "marker": "s",
+            "markersize": size,
+        }
+        axes.plot(epoch, validation, label="validation", **style)
+    best = int(np.nanargmin(judged))
+    axes.axvline(epoch[best], color=SOFT, linewidth=0.9, linestyle=":", zorder=0)
+    label = f"best {name}: {judged[best]:.4g}, epoch {epoch[best]:g}"
+    ring: dict[str, Any] = {
+        "marker": "o",
+        "markersize": size + RING,
+        "fillstyle": "none",
+        "linestyle": "none",
+    }
+    axes.plot(epoch[best], judged[best], color=INK, label=label, **ring)
+    drawn = np.concatenate([finite(loss), finite(validation)])
+    if drawn.min() > 0 and drawn.max() > DECADE * drawn.min():
+        use_log_scale(axes)
+    if epoch.size == 1:
+        axes.set_xlim(epoch[0] - 1, epoch[0] + 1)  # no fractions of an epoch
+    add_legend(axes)
+
+
+def _draw_rate(axes: Axes, epoch: np.ndarray, rate: np.ndarray) -> None:
+    known = finite(rate)
+    axes.step(epoch, rate, where="mid", color=SOFT, linewidth=1.4)
+    axes.set_ylabel("learning\nrate")
+    if known.min() > 0:
+        axes.set_yscale("log")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    ends = [known.min(), known.max()]
+    axes.set_yticks(ends, [f"{value:.2g}" for value in ends])
+
+
+def _draw_error(axes: Axes, time_s: np.ndarray, error_deg: np.ndarray) -> None:
+    time, error = thin(time_s, error_deg)
+    axes.fill_between(time, error, 0, color=MODEL, alpha=0.25, linewidth=0)
+    axes.plot(time, error, color=MODEL, linewidth=0.9)
+    axes.axhline(0, color=SOFT, linewidth=0.8)
+    axes.set_ylabel("error [degrees]\nmodel - human")
+
+
+def _broken(time_s: np.ndarray, *lines: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The times and the lines over them, broken by a NaN at each wide step."""
+    behind = wide_steps(time_s) + 1
+    broken = [np.insert(line, behind, np.nan) for line in lines]
+    return np.insert(time_s, behind, time_s[behind]), *broken
+
+
+def _over_time_title(error_deg: np.ndarray) -> str:
+    error = finite(error_deg)
+    rmse = math.sqrt(float(np.mean(error**2)))
+    mean = float(np.mean(np.abs(error)))
+    return (
+        f"Steering angle of model and human: RMSE {rmse:.2f}\N{DEGREE SIGN}, "
+        f"mean absolute error {mean:.2f}\N{DEGREE SIGN}"
+    )
+
+
+def _bin_edges(angle_deg: np.ndarray) -> np.ndarray:
+    """Edges of equal bins, as far to the left as to the right, that hold all but stray angles."""
+    low, high = np.percentile(angle_deg, [TAIL_PERCENT, 100 - TAIL_PERCENT])
+    reach = max(abs(low), abs(high), SMALLEST_REACH_DEG)
+    return np.linspace(-reach, reach, BINS + 1)

@@ -1,0 +1,126 @@
+"""The crop preview: the frame with its region, the crop and what the network is given.
+
+Knows pixels and a `Region`; not what the network makes of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from drive.core.region import Region
+from drive.core.wording import counted
+
+WIDTH = 1280
+"""Pixels across the picture: fits a laptop's screen."""
+
+MARGIN = 16
+CAPTION_HEIGHT = 30
+BACKGROUND = (24, 26, 30)
+TEXT = (230, 232, 236)
+OUTLINE = (255, 176, 0)
+TILE_OUTLINE = (0, 200, 255)
+TILES_IN_A_ROW = 4
+DIM = 0.45
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+FONT_SCALE = 0.55
+OUTLINE_THICKNESS = 3
+
+
+def crop_preview(
+    image: np.ndarray,
+    region: Region,
+    network_input: np.ndarray,
+    network: str,
+    tiles: Sequence[Region] = (),
+    tile_inputs: Sequence[np.ndarray] = (),
+) -> np.ndarray:
+    """Compose the picture.
+
+    Args:
+        image: (H, W, 3) uint8 RGB, the whole frame.
+        region: the crop in pixels of the frame.
+        network_input: (h, w, 3) uint8 RGB, the crop as the network takes it.
+        network: its name, for the caption.
+        tiles: parts of the region that the network is shown as well, in pixels of the frame.
+        tile_inputs: (h, w, 3) uint8 RGB, each tile as the network takes it.
+
+    Returns:
+        (H', 1280, 3) uint8 RGB: the frame on top, crop and network input below, then the tiles.
+    """
+    height, width = image.shape[:2]
+    inner = WIDTH - 2 * MARGIN
+    half = (inner - MARGIN) // 2
+    caption = f"the frame, {width}x{height}" + (
+        f", and {counted(len(tiles), 'tile')}" if tiles else ""
+    )
+    frame = _panel(_with_region(image, region, tiles), inner, caption)
+    crop = _panel(
+        region.crop(image), half, f"the crop, pixels {region} ({region.width}x{region.height})"
+    )
+    input_height, input_width = network_input.shape[:2]
+    given = _panel(network_input, half, f"what {network} is given, {input_width}x{input_height}")
+    return _stack([[frame], [crop, given], *_tile_rows(tiles, tile_inputs, inner)])
+
+
+def _tile_rows(
+    tiles: Sequence[Region], tile_inputs: Sequence[np.ndarray], inner: int
+) -> list[list[np.ndarray]]:
+    """Panels of the tiles, some to a row."""
+    across = min(len(tiles), TILES_IN_A_ROW) or 1
+    each = (inner - (across - 1) * MARGIN) // across
+    panels = [
+        _panel(given, each, f"tile {number}: {tile}")
+        for number, (tile, given) in enumerate(zip(tiles, tile_inputs, strict=True), 1)
+    ]
+    return [panels[begin : begin + across] for begin in range(0, len(panels), across)]
+
+
+def _with_region(image: np.ndarray, region: Region, tiles: Sequence[Region]) -> np.ndarray:
+    """The frame, dim outside the region, with the region and its tiles outlined."""
+    shown = (image * DIM).astype(np.uint8)
+    region.crop(shown)[:] = region.crop(image)
+    thickness = max(OUTLINE_THICKNESS, image.shape[1] * OUTLINE_THICKNESS // WIDTH)
+    for tile in tiles:
+        _outline(shown, tile, TILE_OUTLINE, max(1, thickness // 2))
+    _outline(shown, region, OUTLINE, thickness)
+    return shown
+
+
+def _outline(
+    image: np.ndarray, region: Region, colour: tuple[int, int, int], thickness: int
+) -> None:
+    corners = (region.x1, region.y1), (region.x2 - 1, region.y2 - 1)
+    cv2.rectangle(image, *corners, colour, thickness)
+
+
+def _panel(image: np.ndarray, width: int, caption: str) -> np.ndarray:
+    """The picture at `width` with a line of text above it."""
+    height = max(1, round(image.shape[0] * width / image.shape[1]))
+    shrinks = width < image.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    panel = np.full((CAPTION_HEIGHT + height, width, 3), BACKGROUND, np.uint8)
+    panel[CAPTION_HEIGHT:] = cv2.resize(image, (width, height), interpolation=method)
+    baseline = CAPTION_HEIGHT - CAPTION_HEIGHT // 3
+    cv2.putText(panel, caption, (0, baseline), FONT, FONT_SCALE, TEXT, 1, cv2.LINE_AA)
+    return panel
+
+
+def _stack(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+    """Rows of panels under each other, margins around each."""
+    heights = [max(panel.shape[0] for panel in row) for row in rows]
+    picture = np.full((sum(heights) + (len(rows) + 1) * MARGIN, WIDTH, 3), BACKGROUND, np.uint8)
+    y = MARGIN
+    for row, height in zip(rows, heights, strict=True):
+        x = MARGIN
+        for panel in row:
+            _place(picture, panel, x, y)
+            x += panel.shape[1] + MARGIN
+        y += height + MARGIN
+    return picture
+
+
+def _place(picture: np.ndarray, panel: np.ndarray, x: int, y: int) -> None:
+    picture[y : y + panel.shape[0], x : x + panel.shape[1]] = panel

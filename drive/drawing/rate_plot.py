@@ -1,0 +1,92 @@
+"""The plot of a learning-rate search: loss over the rate, with the rate that it suggests.
+
+Knows numbers; not where they come from.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from drive.core.errors import InputError
+from drive.drawing.charts import (
+    INK,
+    SERIES,
+    SOFT,
+    add_legend,
+    finite,
+    floats,
+    new_figure,
+    save_figure,
+    say_empty,
+    set_title,
+    thin,
+)
+
+HEADROOM = 1.2
+"""Losses of single steps higher than this many times the smoothed one's highest are cut off."""
+
+
+def plot_rate_search(
+    path: str | Path,
+    rate: ArrayLike,
+    loss: ArrayLike,
+    smoothed: ArrayLike,
+    suggested: float | None,
+    *,
+    loss_axis: str = "loss",
+) -> None:
+    """Loss of each step and its smoothed course over the learning rate.
+
+    Args:
+        path: the PNG to write.
+        rate: (N,) learning rates, ascending, above 0.
+        loss: (N,) loss of each step.
+        smoothed: (N,) the smoothed loss.
+        suggested: the rate to mark; None: none was found.
+        loss_axis: what the loss is, with its unit.
+
+    Raises:
+        InputError: the arrays differ in length.
+        EncodeError: the picture cannot be written.
+    """
+    rates, losses, course = floats(rate), floats(loss), floats(smoothed)
+    if not rates.size == losses.size == course.size:
+        raise InputError(
+            "A loss and a smoothed loss belong to every rate. "
+            f"Received: {rates.size} rates, {losses.size} and {course.size} losses"
+        )
+    figure, (axes,) = new_figure(4.6)
+    set_title(axes, _title(suggested))
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel(loss_axis)
+    if not rates.size:
+        say_empty(axes, "no step was taken")
+        save_figure(figure, path)
+        return
+    axes.set_xscale("log")
+    steps = axes.scatter(rates, losses, s=5, color=SOFT, alpha=0.6, label="each step", linewidths=0)
+    axes.plot(*thin(rates, course), color=SERIES[0], linewidth=2, label="smoothed")
+    if suggested is not None:
+        at = int(np.argmin(np.abs(np.log(rates) - math.log(suggested))))
+        label = f"suggested: {suggested:.2g}, a tenth of the rate with the least loss"
+        axes.axvline(suggested, color=SOFT, linewidth=0.9, linestyle=":", zorder=0)
+        ring: dict[str, Any] = {"marker": "o", "markersize": 10, "fillstyle": "none"}
+        axes.plot(suggested, course[at], color=INK, linestyle="none", label=label, **ring)
+    top = HEADROOM * float(finite(course).max())
+    above = int(np.count_nonzero(losses > top))
+    axes.set_ylim(0, top)
+    if above:
+        steps.set_label(f"each step ({above} above the picture)")
+    add_legend(axes, loc="best")
+    save_figure(figure, path)
+
+
+def _title(suggested: float | None) -> str:
+    if suggested is None:
+        return "Learning-rate search: the loss falls by no more than chance"
+    return f"Learning-rate search: {suggested:.2g} suggested"

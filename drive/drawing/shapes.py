@@ -1,0 +1,82 @@
+"""Anti-aliased lines, circles and arcs at positions finer than a pixel, and veils.
+
+Drawn in place on (H, W, 3) uint8 RGB. Knows geometry; not what the shapes stand for.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from drive.drawing.palette import Colour
+
+Point = tuple[float, float]
+
+SUBPIXEL_BITS = 4
+FILLED = -1
+
+TWELVE_OCLOCK_DEG = -90.0
+"""OpenCV counts an ellipse's angles clockwise from three o'clock; drive from twelve."""
+
+SUPERSAMPLING = 4
+
+VEIL = 0.34
+"""Share of the picture's light that a veil lets through."""
+
+
+def line(image: np.ndarray, start: Point, end: Point, colour: Colour, thickness: int) -> None:
+    """A straight line; positions in pixels."""
+    cv2.line(image, _fixed(start), _fixed(end), colour, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
+
+
+def circle(
+    image: np.ndarray, centre: Point, radius: float, colour: Colour, thickness: int = FILLED
+) -> None:
+    """A circle or, without a thickness, a disc."""
+    length = _fixed_length(radius)
+    cv2.circle(image, _fixed(centre), length, colour, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
+
+
+def arc(
+    image: np.ndarray,
+    centre: Point,
+    radius: float,
+    turns_deg: tuple[float, float],
+    colour: Colour,
+    thickness: int,
+) -> None:
+    """Part of a circle, between two angles counted clockwise from twelve o'clock."""
+    low, high = (turn + TWELVE_OCLOCK_DEG for turn in sorted(turns_deg))
+    axes = (_fixed_length(radius), _fixed_length(radius))
+    cv2.ellipse(
+        image, _fixed(centre), axes, 0, low, high, colour, thickness, cv2.LINE_AA, SUBPIXEL_BITS
+    )
+
+
+def rounded_plate(width: int, height: int, corner: float) -> np.ndarray:
+    """(height, width) float coverage, 0..1, of a rectangle with round corners."""
+    big = np.zeros((height * SUPERSAMPLING, width * SUPERSAMPLING), np.uint8)
+    radius = round(corner * SUPERSAMPLING)
+    bottom, right = big.shape
+    big[radius : bottom - radius] = 255
+    big[:, radius : right - radius] = 255
+    for x in (radius, right - 1 - radius):
+        for y in (radius, bottom - 1 - radius):
+            cv2.circle(big, (x, y), radius, 255, FILLED)
+    small = cv2.resize(big, (width, height), interpolation=cv2.INTER_AREA)
+    return small.astype(np.float32) / 255
+
+
+def veil(image: np.ndarray, x: int, y: int, width: int, height: int) -> None:
+    """Darken a rectangle, so that what is written on it reads over any picture."""
+    patch = image[max(y, 0) : y + height, max(x, 0) : x + width]
+    if patch.size:
+        patch[...] = cv2.convertScaleAbs(patch, alpha=VEIL)
+
+
+def _fixed(point: Point) -> tuple[int, int]:
+    return _fixed_length(point[0]), _fixed_length(point[1])
+
+
+def _fixed_length(length: float) -> int:
+    return round(length * (1 << SUBPIXEL_BITS))

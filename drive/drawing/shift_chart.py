@@ -1,0 +1,79 @@
+"""The chart of the shift check: how far the angle follows when parts of the picture are shifted.
+
+Knows curves over a shift and shares of an area; not what was shifted, nor how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from numpy.typing import ArrayLike
+
+from drive.drawing.charts import (
+    INK,
+    SERIES,
+    SOFT,
+    add_legend,
+    floats,
+    new_figure,
+    save_figure,
+    say_empty,
+    set_title,
+)
+
+STYLES: dict[str, tuple[str, str, str, str]] = {
+    "all": ("the whole picture", INK, "--", "s"),
+    "salient": ("salient pixels", SERIES[4], "-", "o"),
+    "all_but_random": ("all but a random part (control)", SOFT, "-.", "^"),
+    "random": ("a random part (control)", SERIES[1], "-.", "v"),
+    "rest": ("the rest", SERIES[0], "-", "D"),
+}
+"""Name, colour, dash and marker of each curve, in the legend's order."""
+
+
+def plot_shift_check(
+    path: str | Path,
+    shifts_px: ArrayLike,
+    change_deg: Mapping[str, Sequence[float]],
+    area_share: Mapping[str, float],
+    title: str = "How far the steering angle follows a shift",
+    measured_on: str = "",
+) -> None:
+    """Mean change of the angle over the shift, a curve for each part of the picture.
+
+    Args:
+        path: the PNG to write.
+        shifts_px: (S,) pixels of the network's input.
+        change_deg: (S,) mean absolute change in degrees, by the names in `STYLES`.
+        area_share: of the picture that each part takes, 0 to 1.
+        title: what one sees.
+        measured_on: what the values are means of.
+
+    Raises:
+        EncodeError: the picture cannot be written.
+    """
+    shifts = floats(shifts_px)
+    figure, (axes,) = new_figure(5.0)
+    set_title(axes, title)
+    axis = "shift to the left or right [pixels of the network's input]"
+    axes.set_xlabel(f"{axis}\n{measured_on}" if measured_on else axis)
+    axes.set_ylabel("mean change of the steering angle [degrees]")
+    if not shifts.size or not change_deg:
+        say_empty(axes, "nothing was shifted")
+        save_figure(figure, path)
+        return
+    for name, (words, colour, dash, marker) in STYLES.items():
+        if name not in change_deg:
+            continue
+        label = f"{words}: {area_share[name]:.0%} of the area"
+        values = [0.0, *floats(change_deg[name])]
+        axes.plot(
+            [0.0, *shifts], values, color=colour, linestyle=dash, marker=marker, markersize=5,
+            linewidth=1.8, label=label,
+        )  # fmt: skip
+    axes.set_xticks([0.0, *shifts])
+    axes.set_xlim(left=0)
+    axes.set_ylim(bottom=0)
+    add_legend(axes, loc="upper left")
+    save_figure(figure, path)

@@ -1,0 +1,141 @@
+"""The plot of simulated drives: offset from the path over time, limits and interventions marked.
+
+Knows numbers and their units; not where they come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from drive.core.errors import InputError
+from drive.drawing.charts import (
+    INK,
+    MODEL,
+    SOFT,
+    new_figure,
+    save_figure,
+    say_empty,
+    set_title,
+    thin,
+)
+from drive.drawing.palette import VERMILLION, for_matplotlib
+
+LIMIT = for_matplotlib(VERMILLION)
+
+MOST_PANELS = 16
+"""More drives than this make no picture that one can look at; the first ones are drawn."""
+
+ONE_PANEL_IN, PANEL_IN = 3.8, 1.75
+"""Height in inches of the only panel, and of each of several."""
+
+FRAME_IN = 0.7
+HEADROOM = 1.25
+"""The axis reaches this many times the limit, or further where the car did."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DriveLine:
+    """A drive in the plot.
+
+    Attributes:
+        name: of the recording.
+        numbers: what came out, for the title.
+        time_s: (N,) seconds, ascending.
+        offset_m: (N,) metres right of the path.
+        intervention: (N,) bool; the car is put back at these.
+        cut: (N,) bool; the line starts anew at these.
+    """
+
+    name: str
+    numbers: str
+    time_s: np.ndarray
+    offset_m: np.ndarray
+    intervention: np.ndarray
+    cut: np.ndarray
+
+
+def plot_simulation(path: str | Path, drives: Sequence[DriveLine], limit_m: float) -> None:
+    """Draw the drives below each other.
+
+    Args:
+        path: the PNG to write.
+        drives: at most `MOST_PANELS` of them are drawn, and the plot says so.
+        limit_m: metres from which on the human intervenes.
+
+    Raises:
+        InputError: there is no drive, or arrays differ in length.
+        EncodeError: the picture cannot be written.
+    """
+    if not drives:
+        raise InputError("A plot of simulated drives needs one drive at least. Received: none")
+    shown = list(drives[:MOST_PANELS])
+    several = len(shown) > 1
+    height = FRAME_IN + (PANEL_IN * len(shown) if several else ONE_PANEL_IN)
+    figure, panels = new_figure(height, heights=(1,) * len(shown))
+    for axes, drive in zip(panels, shown, strict=True):
+        _draw_drive(axes, drive, limit_m)
+        axes.set_ylabel("offset [m]" if several else "offset from the path [m, right is positive]")
+    axis = "time [s]"
+    if len(drives) > len(shown):
+        axis += f"; the first {len(shown)} of {len(drives)} drives"
+    panels[-1].set_xlabel(axis)
+    save_figure(figure, path)
+
+
+def _draw_drive(axes: Axes, drive: DriveLine, limit_m: float) -> None:
+    sizes = {len(v) for v in (drive.time_s, drive.offset_m, drive.intervention, drive.cut)}
+    if len(sizes) != 1:
+        raise InputError(f"{drive.name}: a time belongs to every offset. Received: {sizes}")
+    set_title(axes, f": {drive.numbers}", drive.name)
+    if not len(drive.time_s):
+        say_empty(axes, "no frames")
+        return
+    reach = max(limit_m * HEADROOM, float(np.nanmax(np.abs(drive.offset_m))) * 1.05)
+    axes.set_ylim(-reach, reach)
+    axes.axhline(0, color=SOFT, linewidth=0.8, zorder=0)
+    for limit in (-limit_m, limit_m):
+        axes.axhline(limit, color=LIMIT, linewidth=1.1, linestyle="--", zorder=1)
+    axes.plot(*thin(*_with_resets(drive)), color=MODEL, linewidth=1.3, zorder=3)
+    at_s, at_m = drive.time_s[drive.intervention], drive.offset_m[drive.intervention]
+    for time_s in at_s:
+        axes.axvline(time_s, color=LIMIT, linewidth=0.8, alpha=0.35, zorder=1)
+    axes.plot(
+        at_s,
+        at_m,
+        color=LIMIT,
+        marker="X",
+        markersize=7,
+        markeredgecolor="white",
+        markeredgewidth=0.7,
+        linestyle="none",
+        zorder=4,
+    )
+    axes.tick_params(labelcolor=INK)
+
+
+def _with_resets(drive: DriveLine) -> tuple[np.ndarray, np.ndarray]:
+    """The line broken behind each intervention, going on from the path; broken at each cut."""
+    times: list[float] = []
+    offsets: list[float] = []
+    rows = zip(
+        drive.time_s.tolist(),
+        drive.offset_m.tolist(),
+        drive.intervention.tolist(),
+        drive.cut.tolist(),
+        strict=True,
+    )
+    for time_s, offset_m, intervention, cut in rows:
+        if cut:
+            times.append(time_s)
+            offsets.append(np.nan)
+        times.append(time_s)
+        offsets.append(offset_m)
+        if intervention:
+            times += [time_s, time_s]
+            offsets += [np.nan, 0.0]
+    return np.array(times), np.array(offsets)

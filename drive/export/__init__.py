@@ -1,0 +1,1 @@
+"""Networks as files for other runtimes, the ONNX writer and the quantiser."""

@@ -1,0 +1,220 @@
+"""Keras networks as LiteRT files (`.tflite`), float or int8: written, and read back as an engine.
+
+The file takes one picture of one size. What the network says about itself is a JSON text in the
+file's own metadata table (the field `metadata` of the flatbuffer schema), under the name `drive`.
+Knows nothing of what a network is for.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from drive.core.errors import WeightsError
+from drive.export.saved_model import INPUT, SIGNATURE, output_names, write_saved_model
+from drive.runtime.base import Shape, check_batch
+from drive.runtime.quiet import load_keras, silent_stderr
+
+if TYPE_CHECKING:
+    import keras
+
+METADATA = "drive"
+DARKEST, BRIGHTEST = 0, 255
+
+
+def write_litert(
+    model: keras.Model,
+    path: str | Path,
+    metadata: Mapping[str, str],
+    size: tuple[int, int],
+    calibration: Sequence[np.ndarray] = (),
+    *,
+    float_first: bool = False,
+) -> None:
+    """Write a Keras model with one input as a `.tflite` file; its input is (1, H, W, 3) uint8.
+
+    Args:
+        model: the network; it is left as it is.
+        path: the file to write.
+        metadata: what a reader needs to know, text by text.
+        size: (height, width) of the input in pixels.
+        calibration: (1, H, W, 3) uint8 each; where there are any, weights and activations become
+            int8, in the ranges that these pictures show. Outputs stay float32.
+        float_first: with `calibration`: the convolutions that see the picture itself, and all
+            fully connected layers, stay float, as in the int8 form of `drive.export.quantise`.
+
+    Raises:
+        InputError: Keras runs on another backend than TensorFlow.
+    """
+    load_keras()
+    shape = (1, *size, 3)
+    with TemporaryDirectory() as folder:
+        home = Path(folder) / "saved_model"
+        rounds_pixels = bool(calibration) and not float_first
+        write_saved_model(model, home, metadata, shape, "float32" if rounds_pixels else "uint8")
+        if calibration and float_first:
+            data = _convert_partly(home, calibration)
+        else:
+            data = _convert(home, calibration)
+    Path(path).write_bytes(_with_metadata(data, metadata))
+
+
+def _convert(saved_model: Path, calibration: Sequence[np.ndarray]) -> bytes:
+    from tensorflow import uint8
+
+    converter = _converter(saved_model)
+    if calibration:
+        _round(converter, lambda: _examples(calibration))
+        converter.inference_input_type = uint8
+    with _silence():
+        return bytes(converter.convert())
+
+
+def _convert_partly(saved_model: Path, calibration: Sequence[np.ndarray]) -> bytes:
+    """Convert to int8 all but the first convolutions and what is fully connected."""
+    from tensorflow import lite
+
+    converter = _converter(saved_model)
+    _round(converter, lambda: ({INPUT: picture} for picture in calibration))
+    kept = lite.experimental.QuantizationDebugOptions(
+        denylisted_nodes=_first_convolutions(_convert(saved_model, ())),
+        denylisted_ops=["FULLY_CONNECTED"],
+    )
+    with _silence():
+        debugger = lite.experimental.QuantizationDebugger(converter=converter, debug_options=kept)
+        return bytes(debugger.get_nondebug_quantized_model())
+
+
+def _converter(saved_model: Path) -> Any:
+    from tensorflow import lite
+
+    return lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=[SIGNATURE])
+
+
+def _round(converter: Any, examples: Callable[[], Iterable[dict[str, np.ndarray]]]) -> None:
+    """Let a converter write int8, in the ranges that the examples show."""
+    from tensorflow import lite
+
+    converter.optimizations = [lite.Optimize.DEFAULT]
+    converter.representative_dataset = examples
+    converter.target_spec.supported_ops = [lite.OpsSet.TFLITE_BUILTINS_INT8]
+
+
+def _first_convolutions(data: bytes) -> list[str]:
+    """Return the names, in a float file, of what the convolutions on the picture itself put out."""
+    from tensorflow.lite.python import schema_py_generated as schema
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(data))
+    graph = model.subgraphs[0]
+    untouched, found = set(graph.inputs), []
+    for operator in graph.operators:
+        if untouched.isdisjoint(operator.inputs):
+            continue
+        kind = model.operatorCodes[operator.opcodeIndex].builtinCode
+        if kind == schema.BuiltinOperator.CONV_2D:
+            found.append(graph.tensors[operator.outputs[0]].name.decode())
+        else:
+            untouched.update(operator.outputs)
+    return found
+
+
+def _examples(pictures: Sequence[np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+    """Yield the pictures as the converter takes them.
+
+    In the first of them one value is made 0 and one 255, so that the input's scale is 1 and its
+    zero point 0: then the uint8 input takes pixels as they are.
+    """
+    for number, picture in enumerate(pictures):
+        values = picture.astype(np.float32)
+        if number == 0:
+            values.flat[:2] = DARKEST, BRIGHTEST
+        yield {INPUT: values}
+
+
+def _with_metadata(data: bytes, metadata: Mapping[str, str]) -> bytes:
+    """Return a file's bytes with one more entry in its metadata table."""
+    from tensorflow.lite.python import schema_py_generated as schema
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(data))
+    text = json.dumps(dict(metadata), ensure_ascii=False).encode()
+    buffer, entry = schema.BufferT(), schema.MetadataT()
+    buffer.data = np.frombuffer(text, np.uint8)
+    entry.name, entry.buffer = METADATA, len(model.buffers)
+    model.buffers.append(buffer)
+    model.metadata = [*(model.metadata or []), entry]
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def read_litert_metadata(data: bytes) -> dict[str, str]:
+    """Return what `write_litert` was given as metadata; empty where the file has none of ours."""
+    load_keras()
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(data, 0)
+    for number in range(model.MetadataLength()):
+        entry = model.Metadata(number)
+        if entry.Name() == METADATA.encode():
+            return json.loads(model.Buffers(entry.Buffer()).DataAsNumpy().tobytes())
+    return {}
+
+
+class LiteRtEngine:
+    """A `.tflite` file that `write_litert` wrote, in the interpreter that TensorFlow brings.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        WeightsError: the file cannot be read, or was not written by drive.
+    """
+
+    name = "litert"
+
+    def __init__(self, path: str | Path) -> None:
+        load_keras()
+        data = Path(path).read_bytes()
+        try:
+            self._interpreter = _interpreter(data)
+            self.metadata: dict[str, str] = read_litert_metadata(data)
+            self._names = output_names(self.metadata)
+            self._run = self._interpreter.get_signature_runner(SIGNATURE)
+        except (ValueError, KeyError, RuntimeError) as error:
+            reason = (str(error).strip().splitlines() or ["unknown"])[0]
+            raise WeightsError(f"{path}: no .tflite file of drive can be read: {reason}") from error
+        source = self._interpreter.get_input_details()[0]
+        self.input_name = INPUT
+        self.input_dtype: np.dtype = np.dtype(source["dtype"])
+        self.input_shape: Shape = (None, *(int(size) for size in source["shape"][1:]))
+        self.fallback_reason: str | None = None
+
+    def predict(self, batch: np.ndarray) -> list[np.ndarray]:
+        """Run the network on one picture after the other; see `Engine.predict`."""
+        check_batch(batch, self.input_dtype, self.input_shape)
+        rows = [self._run(**{INPUT: picture[None]}) for picture in batch]
+        return [np.concatenate([row[name] for row in rows]) for name in self._names]
+
+
+def _interpreter(data: bytes) -> Any:
+    from tensorflow import lite
+
+    with _silence():
+        interpreter = lite.Interpreter(model_content=data)
+        interpreter.allocate_tensors()
+    return interpreter
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep back what TensorFlow says of its own modules: which are new, and which will move."""
+    with silent_stderr(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,89 @@
+"""How the layers that work element by element are said in ONNX: activations and scaling.
+
+Knows Keras layers by their attributes alone (Keras is not imported); `onnx_layers` has the table
+of all layers. An element-by-element layer leaves the layout of its input as it is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from drive.export.onnx_graph import Call, GraphBuilder, Value, unsupported
+
+KERAS_LEAKY_SLOPE = 0.2  # keras.activations.leaky_relu, when named as an activation
+SIMPLE_ACTIVATIONS = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "softplus": "Softplus"}
+
+
+def activate(graph: GraphBuilder, call: Call, value: Value) -> Value:
+    """Apply the layer's `activation`, element by element."""
+    layer = call.layer
+    kind = getattr(layer.activation, "__name__", type(layer.activation).__name__)
+    name = f"{layer.name}/{kind}"
+    if kind == "linear":
+        return value
+    if kind in SIMPLE_ACTIVATIONS:
+        result = graph.node(SIMPLE_ACTIVATIONS[kind], [value.name], name)
+    elif kind == "elu":
+        result = graph.node("Elu", [value.name], name, alpha=1.0)
+    elif kind == "leaky_relu":
+        result = graph.node("LeakyRelu", [value.name], name, alpha=KERAS_LEAKY_SLOPE)
+    else:
+        known = ", ".join(["linear", "elu", "leaky_relu", *SIMPLE_ACTIVATIONS])
+        raise unsupported(layer, "activation", kind, f"one of {known}")
+    return Value(result, value.shape, value.channels_first)
+
+
+def activation(graph: GraphBuilder, call: Call) -> Value:
+    """Translate an Activation layer."""
+    return activate(graph, call, call.inputs[0])
+
+
+def rescaling(graph: GraphBuilder, call: Call) -> Value:
+    """Translate a Rescaling layer: one factor and offset, or one for each channel."""
+    layer = call.layer
+    x = call.inputs[0]
+    result = x.name
+    for operator, setting in (("Mul", layer.scale), ("Add", layer.offset)):
+        array = np.asarray(setting, np.float32)
+        if array.ndim == 1 and x.channels_first:
+            array = array[:, None, None]
+        constant = graph.floats(f"{layer.name}/{operator.lower()}_by", array)
+        result = graph.node(operator, [result, constant], layer.name)
+    return call.output(result, x.channels_first)
+
+
+def leaky_relu(graph: GraphBuilder, call: Call) -> Value:
+    """Translate a LeakyReLU layer."""
+    layer = call.layer
+    x = call.inputs[0]
+    result = graph.node("LeakyRelu", [x.name], layer.name, alpha=float(layer.negative_slope))
+    return call.output(result, x.channels_first)
+
+
+def relu(graph: GraphBuilder, call: Call) -> Value:
+    """Translate a ReLU layer, which may end at a largest value, without its other extras."""
+    layer = call.layer
+    if layer.negative_slope or layer.threshold:
+        settings = (layer.negative_slope, layer.threshold)
+        raise unsupported(layer, "slope, threshold", settings, "(0, 0)")
+    x = call.inputs[0]
+    if layer.max_value is None:
+        return call.output(graph.node("Relu", [x.name], layer.name), x.channels_first)
+    ends = [
+        graph.floats(f"{layer.name}/{name}", np.asarray(value))
+        for name, value in (("least", 0.0), ("most", layer.max_value))
+    ]
+    return call.output(graph.node("Clip", [x.name, *ends], layer.name), x.channels_first)
+
+
+def elu(graph: GraphBuilder, call: Call) -> Value:
+    """Translate an ELU layer."""
+    layer = call.layer
+    x = call.inputs[0]
+    result = graph.node("Elu", [x.name], layer.name, alpha=float(layer.alpha))
+    return call.output(result, x.channels_first)
+
+
+def as_it_is(graph: GraphBuilder, call: Call) -> Value:
+    """Translate a layer that does nothing when the network runs, such as Dropout."""
+    return call.inputs[0]

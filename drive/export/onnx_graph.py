@@ -1,0 +1,168 @@
+"""The ONNX graph under construction: nodes, initialisers and the layout of each value.
+
+Knows that layers are called on values, not what any layer does (`onnx_layers`,
+`onnx_elementwise`), and no files (`onnx_file`).
+
+Keras keeps pictures as (batch, row, column, channel), ONNX as (batch, channel, row, column).
+Each `Value` says how its tensor is stored, so that a transposition is written only where a layer
+needs the other layout, and not at all where a `Permute` layer asks for what is there already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from drive.core.errors import DriveError
+
+OPSET = 17  # 2022: read by OpenVINO since 2022.3 and by ONNX Runtime since 1.12
+IR_VERSION = 8  # the file format version that goes with opset 17
+
+NHWC_TO_NCHW = (0, 3, 1, 2)
+NCHW_TO_NHWC = (0, 2, 3, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A tensor in the graph.
+
+    Attributes:
+        name: its name in the ONNX graph.
+        shape: its shape as Keras sees it (channels last), None where it is not fixed.
+        channels_first: whether a rank-4 tensor is stored as (batch, channel, row, column).
+    """
+
+    name: str
+    shape: tuple[int | None, ...]
+    channels_first: bool = False
+
+    @property
+    def rank(self) -> int:
+        """The number of axes, the batch's included."""
+        return len(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One use of a Keras layer: the layer, the values it is given, the shape it returns."""
+
+    layer: Any
+    inputs: list[Value]
+    shape: tuple[int | None, ...]
+
+    @property
+    def name(self) -> str:
+        """The layer's own name."""
+        return str(self.layer.name)
+
+    def output(self, name: str, channels_first: bool) -> Value:
+        """Return the call's output, once it has the name `name` in the graph."""
+        return Value(name, self.shape, channels_first)
+
+
+class GraphBuilder:
+    """Collects nodes and initialisers; every method that adds a node returns its output."""
+
+    def __init__(self, half: bool) -> None:
+        """Start an empty graph; with `half`, kernels are stored as float16, cast when loaded."""
+        self.half = half
+        self.nodes: list[onnx.NodeProto] = []
+        self._initialisers: dict[str, onnx.TensorProto] = {}
+        self._names: set[str] = set()
+
+    @property
+    def initialisers(self) -> list[onnx.TensorProto]:
+        """The stored arrays, in the order in which they were added."""
+        return list(self._initialisers.values())
+
+    def node(self, operator: str, inputs: Sequence[str], name: str, **attributes: Any) -> str:
+        """Add one operator and return the name of its only output."""
+        output = self._unique(name)
+        self.nodes.append(
+            helper.make_node(operator, list(inputs), [output], name=output, **attributes)
+        )
+        return output
+
+    def constant(self, name: str, array: np.ndarray) -> str:
+        """Store `array` under exactly `name` (once, if a layer is used twice)."""
+        if name not in self._initialisers:
+            self._initialisers[name] = numpy_helper.from_array(np.ascontiguousarray(array), name)
+        return name
+
+    def floats(self, name: str, array: np.ndarray) -> str:
+        """Store an array in single precision."""
+        return self.constant(name, np.asarray(array, np.float32))
+
+    def integers(self, name: str, values: Sequence[int]) -> str:
+        """Store a list of whole numbers, such as a shape."""
+        return self.constant(name, np.asarray(values, np.int64))
+
+    def kernel(self, name: str, array: np.ndarray) -> str:
+        """Store a kernel, in half precision with a cast behind it when the builder says so."""
+        if not self.half:
+            return self.floats(name, array)
+        stored = self.constant(name, np.asarray(array, np.float16))
+        return self.node("Cast", [stored], f"{name}/float", to=TensorProto.FLOAT)
+
+    def channels_first(self, value: Value) -> Value:
+        """Return `value` stored as (batch, channel, row, column)."""
+        if value.channels_first:
+            return value
+        return Value(self._transpose(value.name, NHWC_TO_NCHW), value.shape, True)
+
+    def as_keras(self, value: Value) -> Value:
+        """Return `value` stored in the order in which Keras sees it."""
+        if not value.channels_first:
+            return value
+        return Value(self._transpose(value.name, NCHW_TO_NHWC), value.shape, False)
+
+    def permute(self, value: Value, axes: Sequence[int], shape: tuple[int | None, ...]) -> Value:
+        """Reorder the axes that Keras sees; nothing is written where the storage fits already."""
+        stored = NHWC_TO_NCHW if value.channels_first else tuple(range(value.rank))
+        order = tuple(stored.index(axis) for axis in axes)
+        if order == tuple(range(value.rank)):
+            return Value(value.name, shape)
+        return Value(self._transpose(value.name, order), shape)
+
+    def model(
+        self,
+        inputs: Sequence[onnx.ValueInfoProto],
+        outputs: Sequence[onnx.ValueInfoProto],
+        name: str,
+        metadata: Mapping[str, str],
+    ) -> onnx.ModelProto:
+        """Close the graph, check it and return it with its metadata."""
+        graph = helper.make_graph(self.nodes, name, inputs, outputs, self.initialisers)
+        model = helper.make_model(
+            graph,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+            producer_name="drive",
+        )
+        helper.set_model_props(model, dict(metadata))
+        onnx.checker.check_model(model)
+        return model
+
+    def _transpose(self, name: str, axes: Sequence[int]) -> str:
+        return self.node("Transpose", [name], f"{name}/transposed", perm=list(axes))
+
+    def _unique(self, name: str) -> str:
+        candidate, count = name, 1
+        while candidate in self._names:
+            count += 1
+            candidate = f"{name}_{count}"
+        self._names.add(candidate)
+        return candidate
+
+
+def unsupported(layer: Any, setting: str, received: object, expected: str) -> DriveError:
+    """Return the error for a setting that has no translation; names layer and setting."""
+    return DriveError(
+        f"layer '{layer.name}' ({type(layer).__name__}) cannot be written as ONNX: "
+        f"{setting} must be {expected}; received: {received!r}"
+    )

@@ -1,0 +1,213 @@
+"""How each Keras layer is said in ONNX: one small function a layer, found by class name.
+
+Knows Keras layers by their attributes alone (Keras is not imported here); does not know how a
+graph is walked or stored. A layer or a setting that is not listed raises `DriveError` with the
+layer's name, so that nothing is exported wrongly in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from drive.core.errors import DriveError
+from drive.export.onnx_elementwise import (
+    activate,
+    activation,
+    as_it_is,
+    elu,
+    leaky_relu,
+    relu,
+    rescaling,
+)
+from drive.export.onnx_graph import NHWC_TO_NCHW, Call, GraphBuilder, Value, unsupported
+from drive.runtime.onnx_file import kernel_to_onnx
+
+Converter = Callable[[GraphBuilder, Call], Value]
+
+
+def convert_layer(graph: GraphBuilder, call: Call) -> Value:
+    """Add one use of a Keras layer to the graph and return its output.
+
+    Raises:
+        DriveError: the layer, or one of its settings, has no translation.
+    """
+    layer = call.layer
+    converter = CONVERTERS.get(type(layer).__name__)
+    if converter is None:
+        raise DriveError(
+            f"layer '{layer.name}' cannot be written as ONNX: expected one of "
+            f"{', '.join(sorted(CONVERTERS))}; received: {type(layer).__name__}"
+        )
+    if getattr(layer, "data_format", "channels_last") != "channels_last":
+        raise unsupported(layer, "data_format", layer.data_format, "'channels_last'")
+    return converter(graph, call)
+
+
+def _conv2d(graph: GraphBuilder, call: Call) -> Value:
+    layer = call.layer
+    x = graph.channels_first(call.inputs[0])
+    kernel = kernel_to_onnx(np.asarray(layer.kernel, np.float32))
+    parameters = [graph.kernel(f"{layer.name}/kernel", kernel)]
+    if layer.use_bias:
+        parameters.append(graph.floats(f"{layer.name}/bias", layer.bias))
+    result = graph.node(
+        "Conv",
+        [x.name, *parameters],
+        layer.name,
+        kernel_shape=list(layer.kernel_size),
+        strides=list(layer.strides),
+        dilations=list(layer.dilation_rate),
+        group=layer.groups,
+        auto_pad=_auto_pad(layer),
+    )
+    return activate(graph, call, call.output(result, True))
+
+
+def _auto_pad(layer: Any) -> str:
+    """Translate Keras' padding: 'same' puts the odd pixel at the end, as ONNX' SAME_UPPER does."""
+    names = {"same": "SAME_UPPER", "valid": "VALID"}
+    if layer.padding not in names:
+        raise unsupported(layer, "padding", layer.padding, "'same' or 'valid'")
+    return names[layer.padding]
+
+
+def _dense(graph: GraphBuilder, call: Call) -> Value:
+    layer = call.layer
+    x = graph.as_keras(call.inputs[0])
+    kernel = graph.kernel(f"{layer.name}/kernel", np.asarray(layer.kernel, np.float32))
+    result = graph.node("MatMul", [x.name, kernel], layer.name)
+    if layer.use_bias:
+        bias = graph.floats(f"{layer.name}/bias", layer.bias)
+        result = graph.node("Add", [result, bias], f"{layer.name}/biased")
+    return activate(graph, call, call.output(result, False))
+
+
+def _batch_normalisation(graph: GraphBuilder, call: Call) -> Value:
+    layer = call.layer
+    if layer.axis not in (-1, call.inputs[0].rank - 1):
+        raise unsupported(layer, "axis", layer.axis, "the last one")
+    first = call.inputs[0].rank == 4
+    x = graph.channels_first(call.inputs[0]) if first else call.inputs[0]
+    channels = layer.moving_mean.shape[0]
+    scale = layer.gamma if layer.scale else np.ones(channels)
+    offset = layer.beta if layer.center else np.zeros(channels)
+    parameters = {
+        "gamma" if layer.scale else "ones": scale,
+        "beta" if layer.center else "zeros": offset,
+        "moving_mean": layer.moving_mean,
+        "moving_variance": layer.moving_variance,
+    }
+    names = [graph.floats(f"{layer.name}/{key}", array) for key, array in parameters.items()]
+    result = graph.node(
+        "BatchNormalization", [x.name, *names], layer.name, epsilon=float(layer.epsilon)
+    )
+    return call.output(result, first)
+
+
+def _max_pooling(graph: GraphBuilder, call: Call) -> Value:
+    layer = call.layer
+    x = graph.channels_first(call.inputs[0])
+    result = graph.node(
+        "MaxPool",
+        [x.name],
+        layer.name,
+        kernel_shape=list(layer.pool_size),
+        strides=list(layer.strides),
+        auto_pad=_auto_pad(layer),
+    )
+    return call.output(result, True)
+
+
+def _zero_padding(graph: GraphBuilder, call: Call) -> Value:
+    layer = call.layer
+    x = graph.channels_first(call.inputs[0])
+    (top, bottom), (left, right) = layer.padding
+    pads = graph.integers(f"{layer.name}/pads", [0, 0, top, left, 0, 0, bottom, right])
+    return call.output(graph.node("Pad", [x.name, pads], layer.name, mode="constant"), True)
+
+
+def _upsampling(graph: GraphBuilder, call: Call) -> Value:
+    layer = call.layer
+    if layer.interpolation != "nearest":
+        raise unsupported(layer, "interpolation", layer.interpolation, "'nearest'")
+    x = graph.channels_first(call.inputs[0])
+    scales = graph.floats(f"{layer.name}/scales", np.array([1, 1, *layer.size]))
+    result = graph.node(
+        "Resize",
+        [x.name, "", scales],
+        layer.name,
+        mode="nearest",
+        coordinate_transformation_mode="asymmetric",
+        nearest_mode="floor",
+    )
+    return call.output(result, True)
+
+
+def _concatenate(graph: GraphBuilder, call: Call) -> Value:
+    layer = call.layer
+    first = call.inputs[0].rank == 4
+    axis = layer.axis % call.inputs[0].rank
+    values = [graph.channels_first(value) if first else value for value in call.inputs]
+    stored_axis = NHWC_TO_NCHW.index(axis) if first else axis
+    result = graph.node("Concat", [value.name for value in values], layer.name, axis=stored_axis)
+    return call.output(result, first)
+
+
+def _add(graph: GraphBuilder, call: Call) -> Value:
+    layer = call.layer
+    first = call.inputs[0].rank == 4
+    values = [graph.channels_first(value) if first else value for value in call.inputs]
+    result = values[0].name
+    for value in values[1:]:
+        result = graph.node("Add", [result, value.name], layer.name)
+    return call.output(result, first)
+
+
+def _average(graph: GraphBuilder, call: Call) -> Value:
+    total = _add(graph, call)
+    share = graph.floats(f"{call.name}/share", np.asarray(1 / len(call.inputs)))
+    return call.output(graph.node("Mul", [total.name, share], call.name), total.channels_first)
+
+
+def _flatten(graph: GraphBuilder, call: Call) -> Value:
+    layer = call.layer
+    x = graph.as_keras(call.inputs[0])
+    return call.output(graph.node("Flatten", [x.name], layer.name, axis=1), False)
+
+
+def _reshape(graph: GraphBuilder, call: Call) -> Value:
+    layer = call.layer
+    x = graph.as_keras(call.inputs[0])
+    target = graph.integers(f"{layer.name}/shape", [0, *layer.target_shape])  # 0: as it is
+    return call.output(graph.node("Reshape", [x.name, target], layer.name), False)
+
+
+def _permute(graph: GraphBuilder, call: Call) -> Value:
+    layer = call.layer
+    return graph.permute(call.inputs[0], (0, *layer.dims), call.shape)
+
+
+CONVERTERS: dict[str, Converter] = {
+    "Activation": activation,
+    "Add": _add,
+    "Average": _average,
+    "BatchNormalization": _batch_normalisation,
+    "Concatenate": _concatenate,
+    "Conv2D": _conv2d,
+    "Dense": _dense,
+    "Dropout": as_it_is,
+    "ELU": elu,
+    "Flatten": _flatten,
+    "LeakyReLU": leaky_relu,
+    "MaxPooling2D": _max_pooling,
+    "Permute": _permute,
+    "ReLU": relu,
+    "Rescaling": rescaling,
+    "Reshape": _reshape,
+    "SpatialDropout2D": as_it_is,
+    "UpSampling2D": _upsampling,
+    "ZeroPadding2D": _zero_padding,
+}

@@ -1,0 +1,105 @@
+"""Write Keras networks as ONNX files.
+
+Walks the graph of a functional (or sequential) Keras model; the layers themselves are in
+`onnx_layers`. Inputs and outputs keep Keras' order, channels last, with a batch of any size.
+`drive.runtime.onnx_file` reads these files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import onnx
+from onnx import TensorProto, helper
+
+from drive.core.errors import InputError
+from drive.core.files import atomic
+from drive.export.onnx_graph import Call, GraphBuilder, Value
+from drive.export.onnx_layers import convert_layer
+
+if TYPE_CHECKING:
+    import keras
+
+InputType = Literal["uint8", "float32"]
+INPUT_TYPES: dict[str, int] = {"uint8": TensorProto.UINT8, "float32": TensorProto.FLOAT}
+PICTURE_AXES = ("batch", "height", "width", "channels")  # names of axes without a fixed size
+
+
+def write_onnx(
+    keras_model: keras.Model,
+    path: str | Path,
+    metadata: Mapping[str, str],
+    half: bool = True,
+    input_dtype: InputType = "uint8",
+) -> None:
+    """Write a Keras model with one input as an ONNX file (opset 17), whole or not at all.
+
+    Args:
+        keras_model: functional or sequential; pictures are (N, H, W, C), and H and W may be None.
+        path: the file to write.
+        metadata: what a reader needs to know, text by text; `read_metadata` gives it back.
+        half: store the kernels as float16 (half the size, values to about 3 digits).
+        input_dtype: type of the input; "uint8" saves the caller a conversion of each picture.
+
+    Raises:
+        DriveError: the model has a layer or a setting without a translation; names it.
+        InputError: the model has not exactly one input, or `input_dtype` is unknown.
+    """
+    if input_dtype not in INPUT_TYPES:
+        raise InputError(f"input_dtype must be one of {list(INPUT_TYPES)}; received: {input_dtype}")
+    if len(keras_model.inputs) != 1:
+        raise InputError(f"a model with one input expected; received: {len(keras_model.inputs)}")
+    model = _convert(keras_model, GraphBuilder(half), metadata, input_dtype)
+    with atomic(path) as part:
+        onnx.save(model, str(part))
+
+
+def _convert(
+    keras_model: keras.Model, graph: GraphBuilder, metadata: Mapping[str, str], input_dtype: str
+) -> onnx.ModelProto:
+    source = keras_model.inputs[0]
+    name = str(source.name)
+    element = INPUT_TYPES[input_dtype]
+    axes = list(PICTURE_AXES[: len(source.shape)])
+    sizes = [size or axis for size, axis in zip(source.shape, axes, strict=True)]
+    inputs = [helper.make_tensor_value_info(name, element, sizes)]
+    values = {id(source): _input_value(graph, name, tuple(source.shape), input_dtype)}
+    outputs = []
+    for tensor in keras_model.outputs:
+        value = graph.as_keras(_convert_tensor(graph, tensor, values))
+        output = graph.node(
+            "Identity", [value.name], f"output_{tensor._keras_history.operation.name}"
+        )
+        outputs.append(_output_info(output, tuple(tensor.shape)))
+    return graph.model(inputs, outputs, keras_model.name, metadata)
+
+
+def _input_value(
+    graph: GraphBuilder, name: str, shape: tuple[int | None, ...], input_dtype: str
+) -> Value:
+    """Return the input as the layers want it: channels first if a picture, in float32."""
+    value = Value(name, shape)
+    if value.rank == 4:
+        value = graph.channels_first(value)
+    if input_dtype != "float32":
+        cast = graph.node("Cast", [value.name], f"{name}/float", to=TensorProto.FLOAT)
+        value = Value(cast, shape, value.channels_first)
+    return value
+
+
+def _convert_tensor(graph: GraphBuilder, tensor: Any, values: dict[int, Value]) -> Value:
+    """Return the graph's value of a Keras tensor, converting first what it is computed from."""
+    if id(tensor) not in values:
+        history = tensor._keras_history
+        node = history.operation._inbound_nodes[history.node_index]
+        inputs = [_convert_tensor(graph, source, values) for source in node.input_tensors]
+        call = Call(history.operation, inputs, tuple(tensor.shape))
+        values[id(tensor)] = convert_layer(graph, call)
+    return values[id(tensor)]
+
+
+def _output_info(name: str, shape: tuple[int | None, ...]) -> onnx.ValueInfoProto:
+    sizes = ["batch", *(size or f"{name}_{axis}" for axis, size in enumerate(shape[1:], start=1))]
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, sizes)

@@ -1,0 +1,129 @@
+"""Keras networks as TensorFlow SavedModels: written, and read back as an engine.
+
+A SavedModel is a folder. Its signature `serving_default` takes `image` and gives the outputs by the
+names that they have in our ONNX files; what the network says about itself lies beside the graph, in
+`assets.extra/drive.json`, TensorFlow's place for files of one's own. Knows nothing of what a
+network is for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from drive.core.errors import InputError, WeightsError
+from drive.runtime.base import Shape, check_batch
+from drive.runtime.quiet import load_keras, silent_stderr
+
+if TYPE_CHECKING:
+    import keras
+
+SIGNATURE = "serving_default"
+INPUT = "image"
+METADATA = Path("assets.extra") / "drive.json"
+BACKEND = "tensorflow"
+
+
+def write_saved_model(
+    model: keras.Model,
+    folder: str | Path,
+    metadata: Mapping[str, str],
+    shape: Shape,
+    dtype: str = "uint8",
+) -> None:
+    """Write a Keras model with one input as a SavedModel.
+
+    Args:
+        model: the network; it is left as it is.
+        folder: the folder to write, not there yet.
+        metadata: what a reader needs to know, text by text.
+        shape: (N, H, W, C) of the input, None where any size will do.
+        dtype: of the input.
+
+    Raises:
+        InputError: Keras runs on another backend than TensorFlow.
+    """
+    load_keras()
+    import keras
+
+    if keras.backend.backend() != BACKEND:
+        raise InputError(
+            f"SavedModel and LiteRT files are written with Keras on TensorFlow; set "
+            f"KERAS_BACKEND={BACKEND}; received: {keras.backend.backend()}"
+        )
+    import tensorflow
+
+    network = with_input(model, shape, dtype)
+    names = [f"output_{tensor._keras_history.operation.name}" for tensor in network.outputs]
+
+    def serve(image: Any) -> dict[str, Any]:
+        results = network(image)
+        return dict(zip(names, results if len(names) > 1 else [results], strict=True))
+
+    archive = keras.export.ExportArchive()  # its track() would store the weights twice
+    specification = tensorflow.TensorSpec(shape, dtype, name=INPUT)
+    archive.add_endpoint(SIGNATURE, serve, input_signature=[specification])
+    with silent_stderr():
+        archive.write_out(str(folder), verbose=False)
+    place = Path(folder) / METADATA
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(json.dumps(dict(metadata), indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def with_input(model: keras.Model, shape: Shape, dtype: str) -> keras.Model:
+    """Return a copy of a functional model whose input has this shape and type."""
+    import keras
+
+    image = keras.Input(shape[1:], batch_size=shape[0], dtype=dtype, name=INPUT)
+    copy = keras.models.clone_model(model, input_tensors=image)
+    copy.set_weights(model.get_weights())
+    outputs = copy.outputs if len(copy.outputs) > 1 else copy.outputs[0]
+    return keras.Model(image, outputs, name=model.name)
+
+
+class SavedModelEngine:
+    """A SavedModel that `write_saved_model` wrote, in TensorFlow.
+
+    Args:
+        folder: of the SavedModel.
+
+    Raises:
+        WeightsError: TensorFlow cannot read it, or it was not written by drive.
+    """
+
+    name = "saved-model"
+
+    def __init__(self, folder: str | Path) -> None:
+        load_keras()
+        import tensorflow
+
+        try:
+            self.metadata: dict[str, str] = json.loads((Path(folder) / METADATA).read_text("utf-8"))
+            with silent_stderr():
+                self._model = tensorflow.saved_model.load(str(folder))
+            self._serve = self._model.signatures[SIGNATURE]
+        except (OSError, ValueError, KeyError) as error:
+            reason = (str(error).strip().splitlines() or ["unknown"])[0]
+            raise WeightsError(f"{folder}: no SavedModel of drive can be read: {reason}") from error
+        source = self._serve.structured_input_signature[1][INPUT]
+        self.input_name = INPUT
+        self.input_dtype: np.dtype = np.dtype(source.dtype.as_numpy_dtype)
+        self.input_shape: Shape = tuple(source.shape)
+        self.fallback_reason: str | None = None
+
+    def predict(self, batch: np.ndarray) -> list[np.ndarray]:
+        """Run the network; see `Engine.predict`."""
+        import tensorflow
+
+        check_batch(batch, self.input_dtype, self.input_shape)
+        results = self._serve(**{INPUT: tensorflow.constant(batch)})
+        return [results[name].numpy() for name in output_names(self.metadata)]
+
+
+def output_names(metadata: Mapping[str, str]) -> list[str]:
+    """The outputs' names in the order of the network, as the entry `outputs` has them."""
+    return list(json.loads(metadata["outputs"]))

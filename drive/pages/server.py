@@ -1,0 +1,93 @@
+"""Serves an application on this machine until it is interrupted. Knows sockets; no runs."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from drive.core.errors import InputError
+
+if TYPE_CHECKING:
+    import uvicorn
+    from starlette.applications import Starlette
+
+HOST = "127.0.0.1"
+USUAL_PORT = 8137
+LONGEST_GOODBYE_S = 1
+
+
+def open_socket(port: int | None) -> socket.socket:
+    """A socket that listens on this machine only.
+
+    Args:
+        port: 0 for any that is free; None for the usual one, or any other while that is taken.
+
+    Raises:
+        InputError: the port is out of range or taken.
+    """
+    if port is not None and not 0 <= port <= 65535:
+        raise InputError(f"--port is a number from 0 (any free one) to 65535. Received: {port}")
+    try:
+        return _listening(USUAL_PORT if port is None else port)
+    except OSError as error:
+        if port is None:
+            return _listening(0)
+        raise InputError(
+            f"Port {port} cannot be used ({error.strerror}). Choose another --port; 0 is any free"
+        ) from error
+
+
+def _listening(port: int) -> socket.socket:
+    opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind((HOST, port))
+        opened.listen()
+    except OSError:
+        opened.close()
+        raise
+    return opened
+
+
+def address_of(listening: socket.socket) -> str:
+    """What to type into a browser."""
+    return f"http://{HOST}:{listening.getsockname()[1]}/"
+
+
+def make_server(app: Starlette) -> uvicorn.Server:
+    """What answers requests, on any socket that it is run with."""
+    import uvicorn
+
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        server_header=False,
+        timeout_graceful_shutdown=LONGEST_GOODBYE_S,
+    )
+    return uvicorn.Server(config)
+
+
+def serve(app: Starlette, listening: socket.socket) -> None:
+    """Answer requests until Ctrl-C, which ends as an interrupt once all is closed."""
+    with listening:
+        make_server(app).run(sockets=[listening])
+
+
+def open_browser(address: str, on_failure: Callable[[], None]) -> None:
+    """Open a page in the user's browser without waiting for it."""
+
+    def try_to() -> None:
+        try:
+            opened = webbrowser.open(address)
+        except (webbrowser.Error, OSError):
+            opened = False
+        if not opened:
+            on_failure()
+
+    threading.Thread(target=try_to, daemon=True, name="browser").start()

@@ -1,0 +1,1 @@
+"""Sources through the models to results: one source in threads, many in processes."""

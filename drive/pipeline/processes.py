@@ -1,0 +1,193 @@
+"""Tasks in worker processes of this machine.
+
+The calling process only hands out tasks and collects outcomes; each worker takes one task after
+the other, and keeps what it has imported and loaded. The contract:
+
+- workers are spawned, never forked: TensorFlow's and OpenVINO's threads do not survive a fork;
+- a worker that dies (a crash in native code, the system's out-of-memory killer) costs its task
+  alone: that one has failed, and another worker takes the next;
+- Ctrl-C reaches the calling process only. Leaving `run_in_processes`, for whatever reason, raises
+  `KeyboardInterrupt` in the workers, which clear up as a single command does, and waits for them;
+- a worker whose parent is gone ends in the same way.
+
+Knows nothing of videos.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from types import FrameType
+
+from drive.core.errors import InputError
+from drive.core.jobs import Outcome, Task, Work, attempt
+
+CLEAR_UP_S = 20.0
+"""Time that workers have to remove what is half written, before they are killed."""
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def run_in_processes(
+    work: Work, tasks: Sequence[Task], jobs: int, environment: Mapping[str, str] | None = None
+) -> Generator[Outcome]:
+    """Do all tasks, `jobs` at a time.
+
+    Close the iterator (`contextlib.closing`) to stop early: the workers end before that returns.
+
+    Args:
+        work: what is done with a task's payload.
+        tasks: in the order in which they begin.
+        jobs: worker processes, from 1; no more are started than there are tasks.
+        environment: variables that the workers get before they import what `work` needs.
+
+    Yields:
+        The outcomes in the order in which the tasks end.
+
+    Raises:
+        InputError: `jobs` is less than 1.
+    """
+    if jobs < 1:
+        raise InputError(f"jobs is a whole number from 1; received: jobs={jobs}")
+    waiting = deque(tasks)
+    workers: list[_Worker] = []
+    try:
+        while waiting or any(worker.task for worker in workers):
+            for worker in workers:
+                worker.take_next(waiting)
+            while waiting and len(workers) < jobs:
+                workers.append(_Worker(work, dict(environment or {})))
+                workers[-1].take_next(waiting)
+            yield from _next_outcomes(workers)
+            workers = [worker for worker in workers if worker.alive]
+    finally:
+        _stop(workers)
+
+
+class _Worker:
+    """A worker process as its parent sees it.
+
+    Attributes:
+        task: what it is busy with; None when it waits for a task.
+        alive: False once its process has ended.
+    """
+
+    def __init__(self, work: Work, environment: dict[str, str]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.task: Task | None = None
+        self.alive = True
+        self._since = 0.0
+        self.connection, other_end = context.Pipe()
+        self.process: BaseProcess = context.Process(
+            target=_serve, args=(work, environment, other_end), daemon=True
+        )
+        with _interrupts_held_back():  # the child inherits that, until it ignores them itself
+            self.process.start()
+        other_end.close()  # or its end would not be noticed here
+
+    def take_next(self, waiting: deque[Task]) -> None:
+        """Hand the next task to an idle worker."""
+        if self.task is not None or not waiting:
+            return
+        self.task, self._since = waiting.popleft(), time.perf_counter()
+        with contextlib.suppress(OSError):  # it has just died: `outcome` says so
+            self.connection.send(self.task)
+
+    def outcome(self) -> Outcome:
+        """Receive the outcome of its task; call it when the connection has something to say."""
+        assert self.task is not None
+        task, self.task = self.task, None
+        try:
+            return self.connection.recv()
+        except (EOFError, OSError):
+            self.alive = False
+            self.process.join()
+        seconds = time.perf_counter() - self._since
+        return Outcome(task.key, reason=_how_it_ended(self.process.exitcode), seconds=seconds)
+
+
+def _how_it_ended(exitcode: int | None) -> str:
+    if exitcode is not None and exitcode < 0:
+        try:
+            name = signal.Signals(-exitcode).name
+        except ValueError:
+            name = f"signal {-exitcode}"
+        hint = "; was there enough memory?" if name == "SIGKILL" else ""
+        return f"the worker process was ended by {name}{hint}"
+    return f"the worker process ended in the middle, with exit status {exitcode}"
+
+
+def _next_outcomes(workers: Sequence[_Worker]) -> list[Outcome]:
+    """Wait until at least one busy worker has something to say."""
+    busy = {worker.connection: worker for worker in workers if worker.task is not None}
+    return [busy[connection].outcome() for connection in wait(list(busy)) if connection in busy]
+
+
+def _stop(workers: Sequence[_Worker]) -> None:
+    """End the workers: idle ones at once, busy ones when they have cleared up, in the end all."""
+    for worker in workers:
+        if worker.task is None:
+            with contextlib.suppress(OSError):
+                worker.connection.send(None)
+        else:
+            worker.process.terminate()
+    deadline = time.monotonic() + CLEAR_UP_S
+    for worker in workers:
+        worker.process.join(max(0.0, deadline - time.monotonic()))
+        if worker.process.is_alive():
+            worker.process.kill()
+            worker.process.join()
+        worker.connection.close()
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Hold Ctrl-C back until the block ends; where the system cannot (Windows), do nothing."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _serve(work: Work, environment: Mapping[str, str], connection: Connection) -> None:
+    """Do tasks until None comes: what a worker process runs."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    signal.signal(signal.SIGTERM, _interrupt)
+    os.environ.update(environment)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with contextlib.suppress(KeyboardInterrupt, EOFError, BrokenPipeError):
+        while (task := connection.recv()) is not None:
+            connection.send(attempt(work, task))
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Interrupt the work as Ctrl-C does, once: a second signal must not disturb the clearing up."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,377 @@
+"""What is wrong with a recording: read all of it, say what stands out, change nothing.
+
+Every check is a small function that yields findings; none of them stops the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from drive.core.progress import Progress, no_progress
+from drive.core.wording import are, counted, have, noun
+from drive.recordings.excluded import marked
+from drive.recordings.horizon import HorizonEstimate, estimate_horizon
+from drive.recordings.labels import (
+    NATURAL_LAG_S,
+    Turning,
+    find_lag,
+    measure_turning,
+    wide_steps,
+)
+from drive.recordings.motion import LagEstimate
+from drive.recordings.recording import Recording
+from drive.recordings.recording_config import others_tables
+from drive.recordings.steering_csv import HEADER_ROWS, SteeringRows, read_steering_csv
+from drive.recordings.udacity import LOG
+
+WIDEST_STEERING_WHEEL_DEG = 720.0
+"""Two full turns: no car's steering wheel goes further; front wheels stay under 50 degrees."""
+
+STUCK_S = 5.0
+"""An angle other than zero that stays the same to the last digit for so long is suspicious."""
+
+ZEROS_SHARE = 0.5
+"""From this share of exact zeros on, a network that always says zero looks good: say so."""
+
+DRIFT_S = 0.1
+HORIZON_TOLERANCE = 0.05
+"""Further apart than this share of the height, `recording.toml` and the motion disagree."""
+
+FULL_SCALE_TOLERANCE = 1.0001
+EXAMPLES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that stands out.
+
+    Attributes:
+        code: stable, for scripts.
+        text: for people.
+        note: whether it is only to be known; else it is a problem, which is to be mended.
+    """
+
+    code: str
+    text: str
+    note: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What one recording looks like."""
+
+    name: str
+    numbers: dict[str, Any]
+    findings: list[Finding]
+
+    @property
+    def problems(self) -> list[Finding]:
+        """The findings that are more than notes."""
+        return [finding for finding in self.findings if not finding.note]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Reading:
+    """A recording after one pass over its frames."""
+
+    recording: Recording
+    rows: SteeringRows
+    turning: Turning
+
+    @property
+    def frame_index(self) -> np.ndarray:
+        return self.turning.frame_index
+
+    @property
+    def time_s(self) -> np.ndarray:
+        return self.turning.time_s
+
+
+def check_recording(recording: Recording, progress: Progress = no_progress) -> CheckReport:
+    """Read every frame and every row of `recording` and report what is wrong."""
+    reading = _Reading(recording, _raw_rows(recording), measure_turning(recording, progress))
+    lag = find_lag(recording, reading.turning)
+    horizon = estimate_horizon(recording)
+    checks = (
+        _pairing(reading),
+        _duplicates(reading),
+        _time_gaps(reading),
+        _angles(reading),
+        _drift(reading),
+        _stuck(reading),
+        _speeds(recording),
+        _marks(reading),
+        _others_tables(recording),
+        _lag_findings(recording, lag),
+        _horizon_findings(recording, horizon),
+    )
+    return CheckReport(
+        name=recording.name,
+        numbers=_numbers(reading, lag) | _horizon_numbers(recording, horizon),
+        findings=[finding for check in checks for finding in check],
+    )
+
+
+def _raw_rows(recording: Recording) -> SteeringRows:
+    """The rows as they stand in the file, duplicates and all."""
+    if recording.steering_csv.name != LOG:
+        return read_steering_csv(recording.steering_csv)
+    return SteeringRows(
+        recording.steering_csv,
+        recording.frame_index,
+        recording.angle_deg.astype(np.float64),
+        recording.time_s,
+        recording.speed,
+    )
+
+
+def _numbers(reading: _Reading, lag: LagEstimate | None) -> dict[str, Any]:
+    angles = reading.recording.angle_deg[np.isfinite(reading.recording.angle_deg)]
+    time_s = reading.time_s
+    return {
+        "frames": len(reading.frame_index),
+        "frames_lost": reading.recording.report.frames_lost,
+        "frames_marked_bad": int(marked(reading.recording.bad, time_s).sum()),
+        "rows": len(reading.rows.frame_index),
+        "seconds": round(float(time_s[-1]), 3) if len(time_s) else 0.0,
+        "angle_min_deg": round(float(angles.min()), 3) if len(angles) else None,
+        "angle_max_deg": round(float(angles.max()), 3) if len(angles) else None,
+        "angle_std_deg": round(float(angles.std()), 3) if len(angles) else None,
+        "zeros_share": round(float((angles == 0).mean()), 4) if len(angles) else None,
+        "lag_s": lag.lag_s if lag else None,
+        "lag_correlation": round(lag.correlation, 3) if lag else None,
+    }
+
+
+def _pairing(reading: _Reading) -> Iterator[Finding]:
+    if not reading.rows.numbered:
+        yield Finding(
+            "no_frame_column",
+            "the CSV has no column frame: its rows were taken in order, from 0",
+            note=True,
+        )
+    lost = reading.recording.report.frames_lost
+    if lost:
+        yield Finding("frames_lost", _lost(lost))
+    lonely_rows = np.setdiff1d(reading.rows.frame_index, reading.frame_index)
+    if len(lonely_rows):
+        yield Finding(
+            "rows_without_frames",
+            f"{counted(len(lonely_rows), 'row')} of the CSV without a frame in the video: "
+            f"{noun(len(lonely_rows), 'frame')} {_some(lonely_rows)}",
+        )
+    lonely_frames = np.setdiff1d(reading.frame_index, reading.rows.frame_index)
+    if len(lonely_frames):
+        yield Finding(
+            "frames_without_rows",
+            f"{counted(len(lonely_frames), 'frame')} {have(len(lonely_frames))} no row: "
+            f"{_some(lonely_frames)}",
+        )
+
+
+def _lost(count: int) -> str:
+    return f"{counted(count, 'frame')} {are(count)} damaged or missing, and skipped"
+
+
+def _duplicates(reading: _Reading) -> Iterator[Finding]:
+    frames, counts = np.unique(reading.rows.frame_index, return_counts=True)
+    repeated = frames[counts > 1]
+    if len(repeated):
+        yield Finding(
+            "duplicates",
+            f"{counted(len(repeated), 'frame')} {have(len(repeated))} several rows, of which the "
+            "first counts: "
+            f"{_some(repeated)}",
+        )
+
+
+def _time_gaps(reading: _Reading) -> Iterator[Finding]:
+    for what, times in (("video", reading.time_s), ("CSV", reading.rows.time_s)):
+        if times is None or len(times) < 3:
+            continue
+        steps_s = np.diff(times)
+        usual_s = float(np.median(steps_s))
+        wide = wide_steps(times)
+        if len(wide):
+            widest = float(steps_s[wide].max())
+            yield Finding(
+                "gaps",
+                f"{len(wide)} gaps in time in the {what}, up to {widest:.2f} s where "
+                f"{usual_s:.3f} s is usual, after entries {_some(wide)}",
+            )
+        still = np.flatnonzero(steps_s == 0)
+        if len(still):
+            yield Finding(
+                "time_stands_still",
+                f"{len(still)} entries of the {what} have the time of the one before, "
+                f"after entries {_some(still)}",
+            )
+        if (steps_s < 0).any():
+            yield Finding(
+                "time_backwards",
+                f"the {what}'s time goes backwards {int((steps_s < 0).sum())} times, "
+                f"after entries {_some(np.flatnonzero(steps_s < 0))}",
+            )
+
+
+def _angles(reading: _Reading) -> Iterator[Finding]:
+    config = reading.recording.config
+    missing = np.flatnonzero(np.isnan(reading.rows.angle))
+    if len(missing):
+        yield Finding(
+            "non_finite",
+            f"{counted(len(missing), 'row')} {have(len(missing))} no finite angle: "
+            f"{noun(len(missing), 'row')} {_some(missing + HEADER_ROWS + 1)} of the file",
+        )
+    angles = reading.recording.angle_deg
+    normalised = config.unit == "normalised"
+    limit = config.full_scale_deg * FULL_SCALE_TOLERANCE if normalised else None
+    limit = limit or WIDEST_STEERING_WHEEL_DEG
+    wide = np.flatnonzero(np.abs(np.nan_to_num(angles)) > limit)
+    if len(wide):
+        yield Finding(
+            "out_of_range",
+            f"{len(wide)} angles are beyond {limit:.0f} degrees, up to "
+            f"{np.nanmax(np.abs(angles)):.0f}, at frames "
+            f"{_some(reading.recording.frame_index[wide])}: is the unit right?",
+        )
+    known = angles[np.isfinite(angles)]
+    if len(known) > 1 and np.ptp(known) == 0:
+        yield Finding("constant", f"the wheel stays at {known[0]:g} degrees throughout")
+    zeros = float((known == 0).mean()) if len(known) else 0.0
+    if zeros >= ZEROS_SHARE:
+        yield Finding(
+            "zeros",
+            f"{zeros:.0%} of the angles are exactly zero (a keyboard?): compare every error "
+            "with the baseline `zero`",
+            note=True,
+        )
+
+
+def _drift(reading: _Reading) -> Iterator[Finding]:
+    times = reading.recording.time_s
+    if times is None:
+        return
+    frames, in_rows, in_video = np.intersect1d(
+        reading.recording.frame_index, reading.frame_index, return_indices=True
+    )
+    if len(frames) < 2:
+        return
+    apart_s = times[in_rows] - reading.time_s[in_video]
+    apart_s = apart_s - apart_s[0]
+    worst = int(np.nanargmax(np.abs(apart_s)))
+    if abs(apart_s[worst]) > DRIFT_S:
+        yield Finding(
+            "drift",
+            f"the CSV's time and the video's drift apart by up to {apart_s[worst]:+.2f} s "
+            f"(frame {frames[worst]}), by {apart_s[-1]:+.2f} s at the end; "
+            "frames and rows are paired by frame number",
+        )
+
+
+def _stuck(reading: _Reading) -> Iterator[Finding]:
+    recording = reading.recording
+    angles = recording.angle_deg
+    lasts_s = reading.time_s[-1] if len(reading.time_s) else 0.0
+    rate = len(reading.time_s) / lasts_s if lasts_s > 0 else 1.0
+    times_s = recording.time_s if recording.time_s is not None else recording.frame_index / rate
+    starts = np.flatnonzero(np.diff(angles, prepend=np.nan) != 0)
+    ends = np.append(starts[1:], len(angles)) - 1
+    lengths_s = times_s[ends] - times_s[starts]
+    for start, length_s in zip(starts, lengths_s, strict=True):
+        if length_s >= STUCK_S and angles[start] != 0 and np.isfinite(angles[start]):
+            yield Finding(
+                "stuck",
+                f"the wheel stays at exactly {angles[start]:g} degrees for {length_s:.1f} s "
+                f"from frame {recording.frame_index[start]}",
+            )
+
+
+def _speeds(recording: Recording) -> Iterator[Finding]:
+    """What the column `speed` holds that no driving car has."""
+    speed = recording.speed
+    if speed is None:
+        return
+    if unknown := int((~np.isfinite(speed)).sum()):
+        usual = recording.config.car.speed_mps
+        text = f"{unknown} of {len(speed)} speeds are no numbers: {usual:g} m/s stand for them"
+        yield Finding("speed", text)
+    if backwards := int((speed < 0).sum()):
+        yield Finding("speed", f"{backwards} of {len(speed)} speeds are below 0: taken as standing")
+    if len(speed) and (speed == 0).all():
+        yield Finding("speed", "the speed is 0 in every row: is it another column?")
+
+
+def _marks(reading: _Reading) -> Iterator[Finding]:
+    marks, time_s = reading.recording.bad, reading.time_s
+    if not marks:
+        return
+    count = int(marked(marks, time_s).sum())
+    yield Finding(
+        "marked_bad",
+        f"{count} of {counted(len(time_s), 'frame')} {are(count)} marked as bad and left out of "
+        f"training and measuring: {_some(marks)}",
+        note=True,
+    )
+    for mark in marks:
+        if not marked([mark], time_s).any():
+            yield Finding("mark_without_frames", f"no frame lies in the marked stretch {mark}")
+
+
+def _others_tables(recording: Recording) -> Iterator[Finding]:
+    if names := others_tables(recording.steering_csv.parent):
+        text = f"recording.toml has tables of others, which are not read: {_some(names)}"
+        yield Finding("unknown_table", text, note=True)
+
+
+def _lag_findings(recording: Recording, lag: LagEstimate | None) -> Iterator[Finding]:
+    if lag is None or not lag.trusted:
+        return
+    if lag.correlation < 0:
+        yield Finding(
+            "sign",
+            "the picture turns the other way than the wheel "
+            f"(correlation {lag.correlation:+.2f}): is positive to the left? "
+            'If so, write positive = "left" in recording.toml',
+        )
+    if not NATURAL_LAG_S[0] <= lag.lag_s <= NATURAL_LAG_S[1]:
+        way = "trails" if lag.lag_s > 0 else "leads"
+        total_s = round(recording.lag_s + lag.lag_s, 3)
+        yield Finding(
+            "lag",
+            f"the wheel {way} the picture by about {abs(lag.lag_s):.2f} s "
+            f"(correlation {lag.correlation:+.2f}); lag_s = {total_s:g} in recording.toml "
+            "takes it out",
+        )
+
+
+def _horizon_numbers(recording: Recording, estimate: HorizonEstimate) -> dict[str, Any]:
+    given = recording.config.camera.horizon
+    how = "estimated" if estimate.trusted else "assumed"
+    return {
+        "horizon": estimate.share if given is None else given,
+        "horizon_is": how if given is None else "given",
+        "horizon_estimate": estimate.share,
+        "horizon_trusted": estimate.trusted,
+    }
+
+
+def _horizon_findings(recording: Recording, horizon: HorizonEstimate) -> Iterator[Finding]:
+    given = recording.config.camera.horizon
+    if given is None or not horizon.trusted or abs(given - horizon.share) <= HORIZON_TOLERANCE:
+        return
+    yield Finding(
+        "horizon",
+        f"the horizon is given as {given:g} of the height, and the motion of the picture says "
+        f"{horizon.share:g}: does the camera belong to this recording?",
+    )
+
+
+def _some(values: Sequence[object] | np.ndarray) -> str:
+    """The first few values, and how many more there are."""
+    shown = ", ".join(str(value) for value in values[:EXAMPLES])
+    return shown + (f" and {len(values) - EXAMPLES} more" if len(values) > EXAMPLES else "")

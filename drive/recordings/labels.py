@@ -1,0 +1,266 @@
+"""Cleaner labels: a recorded wheel that trails the picture moved back, and a jerky one smoothed.
+
+Both work on true timestamps and on stretches without gaps, and neither touches the video, so that
+nothing is decoded again. The smoothing is symmetric in time and therefore without delay. Knows
+recordings and their rows; no network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from drive.core.errors import InputError
+from drive.core.files import atomic
+from drive.core.progress import Progress, no_progress
+from drive.recordings.excluded import marked
+from drive.recordings.motion import LagEstimate, TurnMeter, estimate_lag
+
+if TYPE_CHECKING:
+    from drive.recordings.recording import Recording
+
+TURNING_VERSION = 1
+"""Goes up when the measurement changes, so that kept ones are made anew."""
+
+GAP_STEPS = 5.0
+MINIMUM_GAP_S = 0.5
+NATURAL_LAG_S = (-0.6, 0.06)
+"""A car answers the wheel with a delay (the simulators' recordings here: 0.02 to 0.52 s), so that a
+wheel that leads the picture by so much is as it should be; one that trails it is recorded late."""
+
+WIDEST_SMOOTHING_S = 5.0
+PASSES = 2
+"""Two boxes after each other make a triangle: no corner of the steps is left."""
+
+SHORTEST_S = 1e-6
+"""A box narrower than this is a single moment."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Turning:
+    """How the picture of a drive turns.
+
+    Attributes:
+        frame_index: (N,) int64 frame numbers.
+        time_s: (N,) float64 presentation times.
+        turn_px: (N,) float64 turn since the frame before, as `TurnMeter` measures it.
+    """
+
+    frame_index: np.ndarray
+    time_s: np.ndarray
+    turn_px: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class LagVerdict:
+    """What was found about the lag of a recording's labels.
+
+    Attributes:
+        applied_s: seconds by which the labels were moved earlier; 0 where they were left alone.
+        lag: the estimate, None where the drive is too short or does not turn.
+        text: for people.
+    """
+
+    applied_s: float
+    lag: LagEstimate | None
+    text: str
+
+
+def wide_steps(time_s: np.ndarray) -> np.ndarray:
+    """Positions after which there is a gap: a step far above the usual one.
+
+    Args:
+        time_s: (N,) finite seconds.
+    """
+    steps_s = np.diff(time_s)
+    if len(steps_s) < 2:
+        return np.zeros(0, np.int64)
+    usual_s = float(np.median(steps_s))
+    return np.flatnonzero(steps_s > max(GAP_STEPS * usual_s, MINIMUM_GAP_S))
+
+
+def stretches(time_s: np.ndarray) -> Iterator[slice]:
+    """The stretches of a drive without a gap in time, and in which time does not go backwards."""
+    borders = np.union1d(wide_steps(time_s), np.flatnonzero(np.diff(time_s) < 0)) + 1
+    ends = [0, *borders.tolist(), len(time_s)]
+    for start, end in pairwise(ends):
+        yield slice(start, end)
+
+
+def without_lag(angle_deg: np.ndarray, time_s: np.ndarray, lag_s: float) -> np.ndarray:
+    """The angle of each moment, read `lag_s` later where it was recorded.
+
+    At the end of a stretch the last angle stays. An unknown angle, or one of an unknown time, is
+    NaN.
+
+    Args:
+        angle_deg: (N,) degrees; NaN where unknown.
+        time_s: (N,) seconds of the rows.
+        lag_s: seconds.
+
+    Returns:
+        (N,) float32.
+    """
+    known = np.flatnonzero(np.isfinite(angle_deg) & np.isfinite(time_s))
+    moved = np.full(len(angle_deg), np.nan, np.float32)
+    for part in stretches(time_s[known]):
+        rows = known[part]
+        moved[rows] = np.interp(time_s[rows] + lag_s, time_s[rows], angle_deg[rows])
+    return moved
+
+
+def smoothed(angle_deg: np.ndarray, time_s: np.ndarray, width_s: float) -> np.ndarray:
+    """Average the angle over a triangle of `width_s` seconds around each moment.
+
+    The angle counts as a straight line between rows, so rows at uneven times do not shift it.
+    Towards the ends of a stretch the triangle narrows and stays symmetric: the course of the
+    wheel is never delayed, and nothing crosses a gap. Steering with a keyboard comes in steps;
+    this is for them.
+
+    Args:
+        angle_deg: (N,) degrees; NaN where unknown.
+        time_s: (N,) seconds of the rows.
+        width_s: seconds of the whole triangle; 0 changes nothing.
+
+    Returns:
+        (N,) float32; NaN where it was.
+
+    Raises:
+        InputError: the width is negative or too large.
+    """
+    check_smoothing(width_s)
+    result = np.asarray(angle_deg, np.float32).copy()
+    known = np.flatnonzero(np.isfinite(angle_deg) & np.isfinite(time_s))
+    for part in stretches(time_s[known]):
+        rows = known[part]
+        times = time_s[rows] - time_s[rows[0]]
+        values = angle_deg[rows].astype(np.float64)
+        for _ in range(PASSES):
+            values = _boxed(values, times, width_s / PASSES)
+        result[rows] = values
+    return result
+
+
+def _boxed(values: np.ndarray, time_s: np.ndarray, width_s: float) -> np.ndarray:
+    """The mean of the line through `values` over `width_s` around each time, less at the ends."""
+    half_s = np.minimum(width_s / 2, np.minimum(time_s - time_s[0], time_s[-1] - time_s))
+    wide = half_s > SHORTEST_S
+    if not wide.any():
+        return values
+    steps_s = np.diff(time_s)
+    whole = np.concatenate([[0.0], np.cumsum(steps_s * (values[:-1] + values[1:]) / 2)])
+    slopes = np.diff(values) / np.maximum(steps_s, SHORTEST_S)
+
+    def integral(until_s: np.ndarray) -> np.ndarray:
+        row = np.clip(np.searchsorted(time_s, until_s, side="right") - 1, 0, len(slopes) - 1)
+        after_s = until_s - time_s[row]
+        return whole[row] + after_s * (values[row] + slopes[row] * after_s / 2)
+
+    centre, half = time_s[wide], half_s[wide]
+    result = values.copy()
+    result[wide] = (integral(centre + half) - integral(centre - half)) / (2 * half)
+    return result
+
+
+def check_smoothing(width_s: float) -> float:
+    """Return the seconds to smooth labels over; raise `InputError` unless they are in range."""
+    if not 0 <= width_s <= WIDEST_SMOOTHING_S:
+        raise InputError(
+            f"--smooth-labels is a number of seconds from 0 to {WIDEST_SMOOTHING_S:g}. "
+            f"Received: {width_s:g}"
+        )
+    return width_s
+
+
+def smooth_labels(recording: Recording, width_s: float) -> Recording:
+    """The recording with its angles smoothed over `width_s` seconds, marked stretches left out."""
+    time_s = recording.row_times_s()
+    bad = marked(recording.bad, time_s)
+    angle_deg = smoothed(np.where(bad, np.nan, recording.angle_deg), time_s, width_s)
+    return replace(recording, angle_deg=np.where(bad, recording.angle_deg, angle_deg))
+
+
+def measure_turning(recording: Recording, progress: Progress = no_progress) -> Turning:
+    """Read every frame and measure how the picture turns."""
+    meter = TurnMeter()
+    index, time_s, turn_px = [], [], []
+    for frame in progress(recording.frames(), len(recording.frame_index), recording.name):
+        index.append(frame.index)
+        time_s.append(frame.time_s)
+        turn_px.append(meter.step(frame.image))
+    return Turning(np.array(index, np.int64), np.array(time_s), np.array(turn_px))
+
+
+def stored_turning(
+    recording: Recording, folder: str | Path, progress: Progress = no_progress
+) -> Turning:
+    """As `measure_turning`, kept in `folder`, so that the frames are read once."""
+    key = hashlib.sha256(
+        f"turning {TURNING_VERSION} {recording.pixels_digest}".encode()
+    ).hexdigest()[:32]
+    file = Path(folder) / f"turning-{key}.npz"
+    if not file.exists():
+        turning = measure_turning(recording, progress)
+        try:
+            with atomic(file) as part:
+                np.savez(
+                    part,
+                    frame_index=turning.frame_index,
+                    time_s=turning.time_s,
+                    turn_px=turning.turn_px,
+                )
+        except OSError as error:
+            raise InputError(f"{file} cannot be written ({error.strerror})") from error
+        return turning
+    with np.load(file) as kept:
+        return Turning(kept["frame_index"], kept["time_s"], kept["turn_px"])
+
+
+def find_lag(recording: Recording, turning: Turning) -> LagEstimate | None:
+    """The lag that the angles still have; where the speed is known, yaw is angle times speed."""
+    frames, in_rows, in_video = np.intersect1d(
+        recording.frame_index, turning.frame_index, return_indices=True
+    )
+    wheel = recording.angle_deg[in_rows].astype(np.float64)
+    if recording.speed is not None and np.isfinite(recording.speed).mean() > 0.5:
+        wheel = wheel * np.abs(recording.speed[in_rows])  # a sign of the speed is not the wheel's
+    known = np.isfinite(wheel) & ~marked(recording.bad, turning.time_s[in_video])
+    if known.sum() < len(frames) / 2:
+        return None
+    times_s = turning.time_s[in_video][known]
+    return estimate_lag(turning.time_s, turning.turn_px, times_s, wheel[known])
+
+
+def correct_lag(recording: Recording, turning: Turning) -> tuple[Recording, LagVerdict]:
+    """Take out the lag that picture and wheel agree upon, where it is more than a car's own.
+
+    Returns:
+        The recording, with other angles and another `config.lag_s` where a lag was taken out, and
+        what was found.
+    """
+    lag = find_lag(recording, turning)
+    if lag is None:
+        return recording, _left_alone(recording, lag, "too short, or it never turns")
+    found = f"{lag.lag_s:+.2f} s, correlation {lag.correlation:+.2f}"
+    if not lag.trusted:
+        return recording, _left_alone(recording, lag, f"picture and wheel do not agree ({found})")
+    if lag.correlation < 0:
+        why = f"the picture turns the other way than the wheel ({found}): is positive to the left?"
+        return recording, _left_alone(recording, lag, why)
+    if NATURAL_LAG_S[0] <= lag.lag_s <= NATURAL_LAG_S[1]:
+        return recording, _left_alone(recording, lag, f"as a car answers its wheel ({found})")
+    angle_deg = without_lag(recording.angle_deg, recording.row_times_s(), lag.lag_s)
+    config = replace(recording.config, lag_s=round(recording.config.lag_s + lag.lag_s, 3))
+    text = f"{recording.name}: labels moved by a lag of {found}"
+    moved = replace(recording, angle_deg=angle_deg, config=config)
+    return moved, LagVerdict(lag.lag_s, lag, text)
+
+
+def _left_alone(recording: Recording, lag: LagEstimate | None, why: str) -> LagVerdict:
+    return LagVerdict(0.0, lag, f"{recording.name}: lag of the labels left alone, {why}")

@@ -1,0 +1,388 @@
+"""A recording: a drive's video with the steering angle of each of its frames.
+
+Pairs frames and rows by frame number, in degrees, positive to the right, corrected for the lag
+that `recording.toml` states. Knows nothing of networks; what is wrong with a recording is
+`drive.recordings.check`'s business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drive.core.errors import InputError, MissingFileError
+from drive.core.files import PART
+from drive.core.types import Frame, SteeringSample
+from drive.recordings import udacity
+from drive.recordings.excluded import BadStretch, marked, marks_of
+from drive.recordings.labels import without_lag
+from drive.recordings.recording_config import RecordingConfig, read_config
+from drive.recordings.steering_csv import SteeringRows, read_steering_csv
+from drive.recordings.vehicle import SPEED_UNITS
+from drive.video.probe import probe
+from drive.video.reader import read_frames, read_image
+
+FRONT = "_front"
+STEERING = "_steering.csv"
+VIDEO_SUFFIXES = (".mp4", ".mkv", ".avi")
+DIGEST_HEAD = 1 << 20
+
+
+@dataclass
+class PairingReport:
+    """What pairing frames with rows left out, counted while a recording is read."""
+
+    paired: int = 0
+    frames_without_row: int = 0
+    rows_without_frame: int = 0
+    rows_without_angle: int = 0
+    rows_repeated: int = 0
+    frames_lost: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """One drive.
+
+    Attributes:
+        name: folder and drive, such as `alpine-1/epoch01`.
+        path: the video, or the folder of a Udacity recording.
+        frame_index: (N,) int64, frame of each row, ascending, unique.
+        angle_deg: (N,) float32 degrees, positive right, lag taken out; NaN where not recorded.
+        time_s: (N,) float64 seconds by the CSV, None without a time column.
+        speed: (N,) float64 in the recording's own unit, None where not recorded.
+        config: unit, sign and lag of the angles as recorded.
+        images: pictures of a Udacity recording, row by row; empty for a video.
+        bad: stretches that are marked as bad; their frames are read like all others.
+        rows_repeated: rows of the CSV that do not count, since an earlier one has their frame.
+        report: what the last complete `samples()` left out.
+    """
+
+    name: str
+    path: Path
+    steering_csv: Path
+    frame_index: np.ndarray
+    angle_deg: np.ndarray
+    time_s: np.ndarray | None
+    speed: np.ndarray | None
+    config: RecordingConfig
+    images: tuple[Path, ...] = ()
+    bad: tuple[BadStretch, ...] = ()
+    rows_repeated: int = 0
+    report: PairingReport = field(default_factory=PairingReport)
+
+    @property
+    def lag_s(self) -> float:
+        """Seconds by which the recorded angles trail the pictures; already taken out."""
+        return self.config.lag_s
+
+    @property
+    def digest(self) -> str:
+        """A key of the contents: the video's size and first megabyte, all angles and the lag."""
+        digest = hashlib.sha256(repr(self.config.lag_s).encode())
+        self._add_video(digest)
+        digest.update(self.frame_index.tobytes())
+        digest.update(self.angle_deg.tobytes())
+        return digest.hexdigest()
+
+    @property
+    def pixels_digest(self) -> str:
+        """A key of the pictures that have an angle, whatever the angles are."""
+        digest = hashlib.sha256()
+        self._add_video(digest)
+        digest.update(self.frame_index[np.isfinite(self.angle_deg)].tobytes())
+        return digest.hexdigest()
+
+    @property
+    def pictures_key(self) -> str:
+        """Equal for copies of a drive, whatever they are called and whatever their labels say.
+
+        The video's size and first megabyte; of single pictures, whose first ones may be alike in
+        simulators, all angles too.
+        """
+        digest = hashlib.sha256()
+        self._add_video(digest)
+        if self.images:
+            digest.update(self.angle_deg.tobytes())
+        return digest.hexdigest()
+
+    @property
+    def speed_mps(self) -> np.ndarray:
+        """(N,) float64 metres a second of the rows, from 0; the car's usual one if unknown."""
+        car = self.config.car
+        if self.speed is None:
+            return np.full(len(self.frame_index), car.speed_mps)
+        speed = self.speed * SPEED_UNITS[car.speed_unit]
+        return np.where(np.isfinite(speed), np.maximum(speed, 0.0), car.speed_mps)
+
+    @property
+    def rows_without_angle(self) -> int:
+        """Rows whose angle is empty or no finite number."""
+        return int((~np.isfinite(self.angle_deg)).sum())
+
+    def row_times_s(self) -> np.ndarray:
+        """(N,) float64 seconds of the rows, by the video's rate where the CSV has no time.
+
+        Raises:
+            InputError: there is neither.
+        """
+        return (
+            self.time_s if self.time_s is not None else _times_by_rate(self.path, self.frame_index)
+        )
+
+    def _add_video(self, digest: hashlib._Hash) -> None:
+        head = self.images[0] if self.images else self.path
+        head = next((image for image in self.images if image.is_file()), head)
+        digest.update(str(head.stat().st_size).encode())
+        with head.open("rb") as file:
+            digest.update(file.read(DIGEST_HEAD))
+
+    def angles_by_frame(self) -> dict[int, float]:
+        """The finite angles in degrees, by frame number."""
+        pairs = zip(self.frame_index.tolist(), self.angle_deg.tolist(), strict=True)
+        return {index: angle for index, angle in pairs if np.isfinite(angle)}
+
+    def frames(self, *, stride: int = 1, size: tuple[int, int] | None = None) -> Iterator[Frame]:
+        """The frames of the drive, every `stride`-th, resized to `size` = (width, height)."""
+        if self.images:
+            yield from self._image_frames(stride, size)
+            return
+        with read_frames(self.path, stride=stride, size=size) as reader:
+            yield from reader
+            self.report.frames_lost = reader.frames_lost
+
+    def samples(
+        self, *, stride: int = 1, size: tuple[int, int] | None = None
+    ) -> Iterator[SteeringSample]:
+        """Frames with their angles, in the order of the drive.
+
+        Frames without a row, rows without a frame and rows without a finite angle are left out
+        and counted in `report`.
+
+        Args:
+            stride: keep every `stride`-th frame.
+            size: (width, height) in pixels to resize to while decoding; None keeps the size.
+        """
+        report = self.report
+        report.paired = report.frames_without_row = report.frames_lost = 0
+        angles = self.angles_by_frame()
+        recorded = set(self.frame_index.tolist())
+        last = -1
+        for frame in self.frames(stride=stride, size=size):
+            last = frame.index
+            if frame.index in angles:
+                report.paired += 1
+                yield SteeringSample(frame, angles[frame.index])
+            elif frame.index not in recorded:
+                report.frames_without_row += 1
+        report.rows_without_angle = self.rows_without_angle
+        report.rows_repeated = self.rows_repeated
+        report.rows_without_frame = int((self.frame_index >= last + stride).sum())
+
+    def _image_frames(self, stride: int, size: tuple[int, int] | None) -> Iterator[Frame]:
+        self.report.frames_lost = 0
+        for index in range(0, len(self.images), stride):
+            image = read_image(self.images[index]) if self.images[index].exists() else None
+            if image is None:
+                self.report.frames_lost += 1
+                continue
+            if size is not None:
+                import cv2
+
+                image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+            time_s = float(self.time_s[index]) if self.time_s is not None else 0.0
+            yield Frame(index, time_s, image, str(self.images[index]))
+
+
+class HumanAngles:
+    """What the human steered at each frame; unknown in stretches that are marked as bad.
+
+    Attributes:
+        name: of the recording.
+        marked_bad: frames so far whose angle is not given for that reason.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        self.name = recording.name
+        self.marked_bad = 0
+        self._rows_repeated = recording.rows_repeated
+        self._rows_without_angle = self._frames_without_row = 0
+        self._angles = recording.angles_by_frame()
+        self._recorded = set(recording.frame_index.tolist())
+        self._bad = recording.bad
+
+    def __call__(self, frame: Frame) -> float | None:
+        """Degrees, positive right; None where unknown."""
+        angle_deg = self._angles.get(frame.index)
+        if angle_deg is not None and marked(self._bad, np.array(frame.time_s)):
+            self.marked_bad += 1
+            return None
+        if angle_deg is None and frame.index in self._recorded:
+            self._rows_without_angle += 1
+        elif angle_deg is None:
+            self._frames_without_row += 1
+        return angle_deg
+
+    def left_out(self) -> dict[str, int]:
+        """Frames so far without an angle, and rows that do not count, as `PairingReport` has it."""
+        return {
+            "frames_without_row": self._frames_without_row,
+            "rows_without_angle": self._rows_without_angle,
+            "rows_repeated": self._rows_repeated,
+        }
+
+
+def open_recordings(
+    paths: Sequence[str | Path],
+    *,
+    steering_csv: str | Path | None = None,
+    overrides: dict[str, Any] | None = None,
+    on_error: Callable[[Path, InputError], None] | None = None,
+) -> list[Recording]:
+    """Find and open recordings.
+
+    Args:
+        paths: folders (searched recursively) or videos of recordings, or Udacity folders.
+        steering_csv: the rows of the single video in `paths`, where its name does not tell.
+        overrides: values that stand in for those of `recording.toml`, by key; None is no value.
+        on_error: is told of a recording that cannot be opened, instead of an error being raised.
+
+    Returns:
+        The recordings, sorted by path within each of `paths`; at least one without `on_error`.
+
+    Raises:
+        MissingFileError: a path, or the CSV that a video should have, does not exist.
+        InputError: no recording is found, or a CSV or `recording.toml` is wrong.
+    """
+    if steering_csv is not None and (len(paths) != 1 or not Path(paths[0]).is_file()):
+        raise InputError("--steering gives the rows of one video. Name exactly one video file")
+    found: list[Recording] = []
+    for path in map(Path, paths):
+        for place, open_one in _find(path, steering_csv, overrides or {}):
+            try:
+                found.append(open_one())
+            except InputError as error:
+                if on_error is None:
+                    raise
+                on_error(place, error)
+    return _with_unique_names(found)
+
+
+def find_steering_csv(video: str | Path) -> Path | None:
+    """The steering CSV that belongs to `NAME_front.mp4` by its name, if it exists."""
+    path = Path(video)
+    if not path.stem.endswith(FRONT):
+        return None
+    csv = _csv_of(path)
+    return csv if csv.exists() else None
+
+
+def _find(
+    path: Path, steering_csv: str | Path | None, overrides: dict[str, Any]
+) -> list[tuple[Path, Callable[[], Recording]]]:
+    """The recordings of `path`: where each is, and what opens it."""
+    if not path.exists():
+        raise MissingFileError(f"There is no recording {path}. Expected a folder or a video")
+    if path.is_file():
+        csv = Path(steering_csv) if steering_csv else _csv_of(path)
+        return [(path, partial(_from_video, path, csv, overrides))]
+    found: list[tuple[Path, Callable[[], Recording]]] = []
+    for folder in [path, *sorted(entry for entry in path.rglob("*") if entry.is_dir())]:
+        if udacity.is_udacity_folder(folder):
+            found.append((folder, partial(_from_udacity, folder, overrides)))
+        found += [
+            (video, partial(_from_video, video, _csv_of(video), overrides))
+            for video in sorted(folder.glob(f"*{FRONT}.*"))
+            if video.suffix.lower() in VIDEO_SUFFIXES and PART not in video.suffixes
+        ]
+    if not found:
+        raise InputError(
+            f"{path} holds no recording. Expected NAME{FRONT}.mp4 with NAME{STEERING}, "
+            f"or {udacity.LOG} with {udacity.IMAGES}/"
+        )
+    return found
+
+
+def _csv_of(video: Path) -> Path:
+    return video.with_name(video.stem.removesuffix(FRONT) + STEERING)
+
+
+def _from_video(video: Path, csv: Path, overrides: dict[str, Any]) -> Recording:
+    if not csv.exists():
+        raise MissingFileError(
+            f"{video} lacks its steering CSV. Expected {csv}, or another named with --steering"
+        )
+    rows = read_steering_csv(csv)
+    config = read_config(csv.parent).with_overrides(**overrides)
+    drive = video.stem.removesuffix(FRONT)
+    name = f"{video.resolve().parent.name}/{drive}"
+    order = _first_of_each(rows.frame_index)
+    angle_deg = config.to_degrees(rows.angle)[order]
+    time_s = None if rows.time_s is None else rows.time_s[order]
+    frame_index = rows.frame_index[order]
+    if config.lag_s:
+        times_s = time_s if time_s is not None else _times_by_rate(video, frame_index)
+        angle_deg = without_lag(angle_deg, times_s, config.lag_s)
+    return Recording(
+        name=name,
+        path=video,
+        steering_csv=csv,
+        frame_index=frame_index,
+        angle_deg=angle_deg,
+        time_s=time_s,
+        speed=_picked(rows, order),
+        config=config,
+        bad=marks_of(csv.parent, drive),
+        rows_repeated=len(rows.frame_index) - len(order),
+    )
+
+
+def _picked(rows: SteeringRows, order: np.ndarray) -> np.ndarray | None:
+    return None if rows.speed is None else rows.speed[order]
+
+
+def _from_udacity(folder: Path, overrides: dict[str, Any]) -> Recording:
+    log = udacity.read_log(folder)
+    config = read_config(folder, udacity.CONFIG).with_overrides(**overrides)
+    time_s = log["time_s"].to_numpy()
+    angle_deg = config.to_degrees(log["angle"].to_numpy())
+    return Recording(
+        name=folder.resolve().name,
+        path=folder,
+        steering_csv=folder / udacity.LOG,
+        frame_index=np.arange(len(log), dtype=np.int64),
+        angle_deg=without_lag(angle_deg, time_s, config.lag_s) if config.lag_s else angle_deg,
+        time_s=time_s,
+        speed=log["speed"].to_numpy(),
+        config=config,
+        images=tuple(log["image"]),
+        bad=marks_of(folder, folder.resolve().name),
+    )
+
+
+def _first_of_each(frame_index: np.ndarray) -> np.ndarray:
+    """Positions of the rows in order of their frames; of duplicates, the first row counts."""
+    return np.unique(frame_index, return_index=True)[1]
+
+
+def _times_by_rate(video: Path, frame_index: np.ndarray) -> np.ndarray:
+    """Seconds of frames whose CSV has no time column; needed only to move or smooth angles."""
+    fps = probe(video).average_fps
+    if not fps:
+        raise InputError(f"{video} has no rate: moving angles needs times. Give the CSV a time_s")
+    return frame_index / fps
+
+
+def _with_unique_names(recordings: list[Recording]) -> list[Recording]:
+    """Recordings of the same name are told apart by their whole path."""
+    names = [recording.name for recording in recordings]
+    for recording in recordings:
+        if names.count(recording.name) > 1:
+            object.__setattr__(recording, "name", str(recording.path))
+    return recordings

@@ -1,0 +1,203 @@
+"""`recording.toml`: what the numbers of a recording mean, and which camera and car made it.
+
+Everything that the file says is checked here, key by key; options of the command line stand in for
+it. Knows no CSV and no video.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from drive.core.errors import (
+    InputError,
+    MissingFileError,
+    as_option,
+    nearest_name,
+    unknown_name,
+)
+from drive.core.texts import as_written, is_number, parse_toml, read_text
+from drive.recordings.camera import Camera
+from drive.recordings.vehicle import SPEED_UNITS, Car
+
+CONFIG_FILE = "recording.toml"
+UNITS = ("degrees", "radians", "normalised")
+DIRECTIONS = ("right", "left")
+WIDEST_LAG_S = 10.0
+
+CHOICES = {"unit": UNITS, "positive": DIRECTIONS, "speed_unit": tuple(SPEED_UNITS)}
+RANGES = {
+    "full_scale_deg": (0.001, math.inf),
+    "lag_s": (-WIDEST_LAG_S, WIDEST_LAG_S),
+    "height_m": (0.05, 5.0),
+    "fov_deg": (10.0, 170.0),
+    "horizon": (0.0, 1.0),
+    "side_m": (0.01, 5.0),
+    "wheelbase_m": (0.1, 10.0),
+    "steering_ratio": (0.1, 50.0),
+    "speed_mps": (0.1, 100.0),
+    "understeer": (0.0, 0.1),
+    "lane_m": (-20.0, 20.0),
+}
+"""The least and the most of each number: from a model car's to a lorry's, with room to spare."""
+
+TABLES = {"camera": Camera, "car": Car}
+BAD = "bad"
+"""Marked stretches, tables `[[bad]]`: `drive.recordings.excluded` reads them."""
+
+TABLE_HEADS = {name: f"[{name}]" for name in TABLES} | {BAD: f"[[{BAD}]]"}
+"""What each table's name is written as."""
+
+CAR_SHAPE = ("wheelbase_m", "steering_ratio", "understeer")
+"""What of a car decides which circle an angle drives."""
+
+OPTIONS = {
+    "lag_s": "lag",
+    "height_m": "camera_height",
+    "fov_deg": "fov",
+    "side_m": "camera_side",
+    "wheelbase_m": "wheelbase",
+    "lane_m": "lane",
+}
+"""How the command line calls what has another name there."""
+
+FOUND_OUT = ("states_car",)
+"""Fields that nobody gives: they follow from what is given."""
+
+Checked = TypeVar("Checked", "RecordingConfig", Camera, Car)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingConfig:
+    """What `recording.toml` says about a recording.
+
+    Attributes:
+        unit: `degrees`, `radians` or `normalised` (-1..1 of `full_scale_deg`).
+        positive: the side, `right` or `left`, to which a positive angle turns.
+        full_scale_deg: degrees that a normalised 1.0 stands for.
+        lag_s: seconds by which the angles trail the pictures; the angle of a frame at time t is
+            the one recorded at t + lag_s.
+        camera: where the camera sits; the table `[camera]`.
+        car: what the angles mean for the car; the table `[car]`.
+        states_car: whether anything of `CAR_SHAPE` was given; else the car is only the usual one.
+    """
+
+    unit: str = "degrees"
+    positive: str = "right"
+    full_scale_deg: float = 25.0
+    lag_s: float = 0.0
+    camera: Camera = field(default_factory=Camera)
+    car: Car = field(default_factory=Car)
+    states_car: bool = field(default=False, compare=False)
+
+    def with_overrides(self, **overrides: Any) -> RecordingConfig:
+        """This configuration with the values that are not None put in, checked.
+
+        Args:
+            overrides: by the name of a field of this class, of `Camera` or of `Car`.
+
+        Raises:
+            InputError: one is out of range; names the option of `OPTIONS`.
+        """
+        given = {key: value for key, value in overrides.items() if value is not None}
+        stated = self.states_car or any(key in given for key in ("car", *CAR_SHAPE))
+        for name, kind in TABLES.items():
+            table = {key: given.pop(key) for key in _keys(kind) if key in given}
+            given[name] = _put(given.get(name, getattr(self, name)), table, "")
+        return replace(_put(self, given, ""), states_car=stated)
+
+    def to_degrees(self, angles: np.ndarray) -> np.ndarray:
+        """Turn angles as recorded into float32 degrees, positive to the right."""
+        scale = {
+            "degrees": 1.0,
+            "radians": math.degrees(1.0),
+            "normalised": self.full_scale_deg,
+        }[self.unit]
+        sign = 1.0 if self.positive == "right" else -1.0
+        return (np.asarray(angles, dtype=np.float64) * scale * sign).astype(np.float32)
+
+
+def read_config(folder: str | Path, default: RecordingConfig | None = None) -> RecordingConfig:
+    """Read `recording.toml` in `folder`; the default (degrees, positive right) without one.
+
+    Marked stretches, `[[bad]]`, are read by `excluded`. Other tables belong to others and
+    are left alone, unless their names look like a slip of the pen; `others_tables` names them.
+
+    Raises:
+        InputError: it is no TOML, or holds an unknown key, a table whose name is nearly one of
+            these, or a value out of range; names the file and the key.
+    """
+    path = Path(folder) / CONFIG_FILE
+    config = default or RecordingConfig()
+    content = _content(path)
+    of_others = _of_others(content)
+    for name in of_others:
+        if near := nearest_name(name, TABLE_HEADS):
+            raise InputError(f"{path}: unknown table {name!r}. Did you mean {TABLE_HEADS[near]}?")
+    values = {key: value for key, value in content.items() if key not in (*of_others, BAD)}
+    for name in TABLES:
+        table = values.get(name, {})
+        if not isinstance(table, dict):
+            raise InputError(f"{path}: {name} is one table [{name}]. Received: {as_written(table)}")
+        values[name] = _put(getattr(config, name), table, f"{path}, table [{name}]")
+    stated = config.states_car or any(key in content.get("car", {}) for key in CAR_SHAPE)
+    return replace(_put(config, values, str(path)), states_car=stated)
+
+
+def others_tables(folder: str | Path) -> list[str]:
+    """Names of the tables in `recording.toml` of `folder` that nothing here reads."""
+    return _of_others(_content(Path(folder) / CONFIG_FILE))
+
+
+def _of_others(content: Mapping[str, Any]) -> list[str]:
+    return [
+        key
+        for key, value in content.items()
+        if isinstance(value, (dict, list)) and key not in (*_keys(RecordingConfig), BAD)
+    ]
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """What the file says; nothing where there is none."""
+    try:
+        return parse_toml(read_text(path), path)
+    except MissingFileError:
+        return {}
+
+
+def _keys(kind: type) -> list[str]:
+    return [entry.name for entry in fields(kind) if entry.name not in FOUND_OUT]
+
+
+def _put(target: Checked, values: Mapping[str, Any], where: str) -> Checked:
+    """`target` with `values` in it, each checked.
+
+    `where` begins the complaint; empty, the values are those of options.
+    """
+    known = [key for key in _keys(type(target)) if key not in TABLES]
+    for key, value in values.items():
+        if key not in _keys(type(target)):
+            raise InputError(f"{where}: {unknown_name('key', key, known)}")
+        if key in CHOICES and value not in CHOICES[key]:
+            expected = " or ".join(CHOICES[key])
+            raise InputError(f"{_named(key, where)} is {expected}. Received: {as_written(value)}")
+        if key in RANGES:
+            _check_number(key, value, where)
+    return replace(target, **values)
+
+
+def _named(key: str, where: str) -> str:
+    return f"{where}: {key}" if where else as_option(OPTIONS.get(key, key))
+
+
+def _check_number(key: str, value: object, where: str) -> None:
+    low, high = RANGES[key]
+    if is_number(value) and low <= value <= high:
+        return
+    bounds = f"from {low:g} to {high:g}" if math.isfinite(high) else "greater than 0"
+    raise InputError(f"{_named(key, where)} is a number {bounds}. Received: {as_written(value)}")

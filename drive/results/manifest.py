@@ -1,0 +1,192 @@
+"""`manifest.json`: which videos a run has, which are done, which failed and why.
+
+The file is whole at every moment, so that a run can go on after anything. A video that was being
+worked on when the run ended is pending again. Knows nothing of processes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from drive.core.errors import InputError, MissingFileError
+from drive.core.jobs import Outcome
+from drive.results.run_folder import write_json
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+PENDING, DONE, FAILED = "pending", "done", "failed"
+STATUSES = (PENDING, DONE, FAILED)
+
+SECONDS_DIGITS = 3
+NAMELESS = "video"
+
+
+@contextmanager
+def only_run_in(folder: str | Path) -> Iterator[None]:
+    """Keep other runs out of a run folder until the block ends, or this process does.
+
+    The lock is the system's and leaves no file. Where folders cannot be locked (Windows, some
+    network drives) nothing is kept out.
+
+    Raises:
+        InputError: another run is at work in it.
+    """
+    try:
+        import fcntl
+
+        lock = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):
+        yield
+        return
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"Another run is at work in {folder}. Let it end first") from None
+        except OSError:
+            pass
+        yield
+    finally:
+        os.close(lock)
+
+
+@dataclass(slots=True)
+class Entry:
+    """One video of a run.
+
+    Attributes:
+        source: absolute path of the video.
+        folder: name of its own folder in the run folder.
+        status: "pending", "done" or "failed".
+        seconds: that the last attempt took; None before.
+        reason: why the last attempt failed, in one line.
+        wrong_input: whether it failed because the input or the arguments are wrong.
+        traceback: where it failed, of errors that drive does not raise on purpose.
+        results: what the work returned of a done video.
+    """
+
+    source: str
+    folder: str
+    status: str = PENDING
+    seconds: float | None = None
+    reason: str | None = None
+    wrong_input: bool = False
+    traceback: str | None = None
+    results: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Manifest:
+    """The videos of a run, and what the run was asked.
+
+    Attributes:
+        path: of the file; its folder is the run folder.
+        command: name of the command.
+        settings: the options that all videos share.
+        entries: the videos, in the order in which they were named.
+    """
+
+    path: Path
+    command: str
+    settings: dict[str, Any]
+    entries: list[Entry] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, folder: str | Path) -> Manifest:
+        """Read the manifest of a run folder.
+
+        Raises:
+            MissingFileError: there is none.
+            InputError: it is damaged, or of another version of drive.
+        """
+        path = Path(folder) / MANIFEST
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content["format"] != FORMAT:
+                raise InputError(
+                    f"{path} is of another version of drive: format {FORMAT} expected; "
+                    f"received: {content['format']}"
+                )
+            entries = [Entry(**entry) for entry in content["videos"]]
+            return cls(path, content["command"], content["settings"], entries)
+        except (FileNotFoundError, NotADirectoryError):
+            raise MissingFileError(
+                f"There is no {MANIFEST} in {folder}. Expected the folder of a run over several "
+                "videos"
+            ) from None
+        except InputError:
+            raise
+        except (KeyError, TypeError):
+            raise _unreadable(path, "entries are missing or have another form") from None
+        except (OSError, ValueError) as error:
+            raise _unreadable(path, str(error)) from None
+
+    def write(self) -> None:
+        """Write the file, whole or not at all."""
+        content = {
+            "format": FORMAT,
+            "command": self.command,
+            "settings": self.settings,
+            "videos": [asdict(entry) for entry in self.entries],
+        }
+        write_json(self.path, content)
+
+    def add(self, sources: Iterable[str | Path]) -> list[Entry]:
+        """Add videos that are not in it yet, each with a folder name of its own; return them."""
+        known = {Path(entry.source).resolve() for entry in self.entries}
+        added = []
+        for source in sources:
+            path = Path(source).absolute()
+            if path.resolve() in known:
+                continue
+            known.add(path.resolve())
+            added.append(Entry(str(path), self._free_name(path)))
+            self.entries.append(added[-1])
+        return added
+
+    def folder(self, entry: Entry) -> Path:
+        """Where the results of a video go."""
+        return self.path.parent / entry.folder
+
+    def note(self, outcome: Outcome) -> Entry:
+        """Take down what came of the video at place `outcome.key`, in the file too; return it."""
+        entry = self.entries[outcome.key]
+        entry.status = FAILED if outcome.results is None else DONE
+        entry.seconds = round(outcome.seconds, SECONDS_DIGITS)
+        entry.reason, entry.traceback = outcome.reason, outcome.traceback
+        entry.wrong_input = outcome.wrong_input
+        entry.results = outcome.results or {}
+        self.write()
+        return entry
+
+    def with_status(self, *statuses: str) -> list[Entry]:
+        """The videos that are in one of these states."""
+        return [entry for entry in self.entries if entry.status in statuses]
+
+    def _free_name(self, source: Path) -> str:
+        """The video's name without its suffix; of videos with the same name, with a number.
+
+        Compared as file systems do that do not tell `A` from `a`. No name begins or ends with a
+        dot, so none leads out of the run folder or hides, and none is that of a file in it.
+        """
+        taken = {entry.folder.casefold() for entry in self.entries}
+        stem = source.stem.strip(". ") or NAMELESS
+        if "." in stem:  # run.json.mp4
+            taken |= {"run.json", "summary.csv", MANIFEST}
+        name, number = stem, 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{stem}-{number}"
+        return name
+
+
+def _unreadable(path: Path, reason: str) -> InputError:
+    return InputError(
+        f"{path} is no readable manifest: {reason}. Begin the run anew, without --resume"
+    )

@@ -1,0 +1,65 @@
+"""What a run over many videos has done, a row a video: `summary.csv`, and a table to read.
+
+Knows the manifest; takes the numbers from the results in it.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from drive.core.files import atomic
+from drive.results.manifest import DONE, FAILED, Entry
+
+SUMMARY = "summary.csv"
+COUNTS = ("frames", "frames_lost", "boxes", "tracks")
+COLUMNS = ("source", "folder", "status", *COUNTS, "seconds", "reason")
+UNKNOWN = "-"
+HEADINGS = ("video", "status", "frames", "boxes", "tracks", "seconds")
+
+
+def write_summary(path: Path, entries: Iterable[Entry]) -> None:
+    """Write a row a video; counts that it has not are empty."""
+    with atomic(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(COLUMNS)
+        for entry in entries:
+            counts = [entry.results.get(name, "") for name in COUNTS]
+            last = ["" if value is None else value for value in (entry.seconds, entry.reason)]
+            rows.writerow([entry.source, entry.folder, entry.status, *counts, *last])
+
+
+def as_text(entries: Iterable[Entry]) -> str:
+    """The table in aligned columns: names to the left, numbers to the right."""
+    rows = [HEADINGS, *(_cells(entry) for entry in entries)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    lines = []
+    for row in rows:
+        name, status, *numbers = row
+        numbers = [text.rjust(width) for text, width in zip(numbers, widths[2:], strict=True)]
+        lines.append("  ".join([name.ljust(widths[0]), status.ljust(widths[1]), *numbers]))
+    return "\n".join(lines)
+
+
+def totals(entries: Iterable[Entry]) -> dict[str, int]:
+    """How many videos there are, how many are done and failed, and their frames."""
+    entries = list(entries)
+    return {
+        "videos": len(entries),
+        "done": sum(entry.status == DONE for entry in entries),
+        "failed": sum(entry.status == FAILED for entry in entries),
+        "frames": sum(entry.results.get("frames", 0) for entry in entries),
+    }
+
+
+def _cells(entry: Entry) -> tuple[str, ...]:
+    numbers = [_number(entry.results.get(name)) for name in ("frames", "boxes", "tracks")]
+    return (entry.folder, entry.status, *numbers, _number(entry.seconds))
+
+
+def _number(value: Any) -> str:
+    if value is None:
+        return UNKNOWN
+    return f"{value:.1f}" if isinstance(value, float) else str(value)

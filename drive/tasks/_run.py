@@ -1,0 +1,315 @@
+"""One run of a task: its folder, its record, its report, and what it tells the caller.
+
+Every task has a config and a result: `x(config, reporter) -> XResult`, carried out by `run_task`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from drive.core.errors import DriveError
+from drive.core.options import Config, at_least, command_line, option
+from drive.core.progress import Item
+from drive.core.reporter import LogReporter, Reporter
+from drive.core.wording import are, counted
+from drive.results.run_folder import RunFolder, RunRecord, open_run_folder
+
+if TYPE_CHECKING:
+    from drive.pages import LiveReport
+
+Loaded = TypeVar("Loaded")
+ConfigT = TypeVar("ConfigT", bound="RunConfig")
+ResultT = TypeVar("ResultT", bound="TaskResult")
+
+REPORT = "report.html"
+RUN = "run.json"
+GENERATOR, PAGE_HEAD = b'name="generator" content="drive"', 2000
+
+LEFT_OUT = {
+    "frames_lost": ("damaged or missing frame", "of the video"),
+    "frames_without_row": ("frame", "without a row in the CSV"),
+    "rows_without_angle": ("row", "of the CSV without an angle"),
+    "rows_repeated": ("row", "of the CSV behind another of the same frame, which counts,"),
+    "rows_without_frame": ("row", "of the CSV without a frame in the video"),
+}
+"""Why frames and rows of a recording are not used: `PairingReport`'s counts, in words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(Config):
+    """The options that every task has."""
+
+    group = "common options"
+
+    out: str | None = option(
+        None,
+        "folder for results",
+        metavar="DIR",
+        shown_default="a new folder under outputs/",
+    )
+    overwrite: bool = option(False, "replace results that exist in --out")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedConfig(RunConfig):
+    """The option of a task that draws random numbers."""
+
+    group = "common options"
+
+    seed: int = option(0, "random seed", metavar="N", check=at_least(0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsConfig(RunConfig):
+    """The option of a task that runs or trains a network."""
+
+    group = "common options"
+
+    weights: str | None = option(
+        None, "weights or model file", metavar="FILE", shown_default="the weights that ship"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportConfig(RunConfig):
+    """The options of a task that writes a report."""
+
+    group = "common options"
+
+    report: bool = option(True, "do not write report.html")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskResult:
+    """What every task returns.
+
+    Attributes:
+        out: the run folder; None if nothing was written.
+        run: `run.json`.
+        report: `report.html`; None if the task has none.
+    """
+
+    out: Path | None = None
+    run: Path | None = None
+    report: Path | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields that are known, as `--json` prints them."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def as_text(self) -> str:
+        """Return the result as text for the terminal; empty if there is nothing to show."""
+        return ""
+
+
+class Run:
+    """What the work of a task is given beside its config.
+
+    Attributes:
+        name: of the command, such as `train-steering`.
+        config: of the task.
+        record: what goes into `run.json`.
+        failure: the error that the task ends with once its results are written.
+        models: loaded models by key; workers and `bench` keep them from one run to the next.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: RunConfig,
+        reporter: Reporter | None = None,
+        models: dict[Hashable, Any] | None = None,
+    ) -> None:
+        self.name, self.config = name, config
+        self.record = RunRecord(command_line(name, config), config.settings())
+        self.failure: DriveError | None = None
+        self.models = {} if models is None else models
+        self.reporter = reporter or LogReporter()
+        self._folder: RunFolder | None = None
+        self._live: LiveReport | None = None
+
+    @property
+    def folder(self) -> RunFolder:
+        """The folder of this run, made on first use."""
+        if self._folder is None:
+            self._folder = open_run_folder(self.name, self.config.out, self.config.overwrite)
+            if self.reports:
+                self._protect_page(self._folder)
+        return self._folder
+
+    @property
+    def reports(self) -> bool:
+        """Whether the run gets a report."""
+        return isinstance(self.config, ReportConfig) and self.config.report
+
+    def message(self, text: str) -> None:
+        """Tell the caller something."""
+        self.reporter.message(text)
+
+    def warn(self, text: str) -> None:
+        """Tell the caller what they must know, and record it."""
+        self._keep(text)
+        self.reporter.warn(text)
+
+    def note(self, text: str) -> None:
+        """Tell the caller something that helps to read the results, and record it."""
+        self._keep(text)
+        self.reporter.message(text)
+
+    def progress(
+        self, iterable: Iterable[Item], total: int | None = None, description: str = ""
+    ) -> Iterable[Item]:
+        """Show how far `iterable` has come."""
+        return self.reporter.progress(iterable, total, description)
+
+    def loaded(self, key: Hashable, load: Callable[[], Loaded]) -> Loaded:
+        """Return the model of `key`, loaded once."""
+        if key not in self.models:
+            self.models[key] = load()
+        kept: Loaded = self.models[key]
+        return kept
+
+    def _keep(self, text: str) -> None:
+        if text not in self.record.warnings:
+            self.record.warnings.append(text)
+
+    def tell_excluded(self, name: str, frames: int, what: str = "left out") -> None:
+        """Report how many frames of a recording lie in excluded ranges, if any."""
+        if frames:
+            self.record.counts.setdefault("frames_marked_bad", {})[name] = frames
+            self.note(f"{name}: {counted(frames, 'frame')} marked as bad {are(frames)} {what}")
+
+    def tell_left_out(self, name: str, found: Mapping[str, int], what: str = "left out") -> None:
+        """Report which frames and rows of a recording are not used.
+
+        Args:
+            name: of the recording.
+            found: the count of each kind in `LEFT_OUT`; other keys are ignored.
+            what: is done with them.
+        """
+        for kind in (kind for kind in LEFT_OUT if kind in found):
+            (thing, lacks), count = LEFT_OUT[kind], found[kind]
+            self.record.counts[kind] = self.record.counts.get(kind, 0) + count
+            if count:
+                self.warn(f"{name}: {counted(count, thing)} {lacks} {are(count)} {what}")
+
+    def live_report(self) -> LiveReport | None:
+        """Return the report of a training that begins; None if none is wanted."""
+        if not self.reports:
+            return None
+        from drive.pages import LiveReport
+
+        self._live = LiveReport(self.folder.path, self.record.as_json())
+        return self._live
+
+    def abandon(self, error: BaseException) -> None:
+        """Mark a live report as stopped, and remove the folder if it is empty."""
+        if self._live is not None:
+            with contextlib.suppress(OSError):  # somebody removed the folder
+                self._live.stop(str(error) if isinstance(error, DriveError) else "")
+        if self._folder is not None:
+            with contextlib.suppress(OSError):  # not empty: somebody's, or worth keeping
+                self._folder.path.rmdir()
+
+    def finish(self, result: ResultT) -> ResultT:
+        """Write `run.json` and the report, and return the result with their paths.
+
+        Raises:
+            DriveError: `failure`, with the result as its attribute `result`.
+        """
+        if self._folder is not None:
+            folder = self._folder.path
+            self.record.extra.setdefault("results", result.as_json())
+            path = folder / RUN
+            self.record.write(path)  # if the report is interrupted, the run has its record
+            result = replace(result, out=folder, run=path)
+            if self.reports:
+                result = replace(result, report=self._write_report(folder))
+                self.record.write(path)
+        if self.failure is not None:
+            self.failure.result = result
+            raise self.failure
+        return result
+
+    def _write_report(self, folder: Path) -> Path:
+        from drive.pages import write_report
+
+        if self._live is not None:
+            self._live.close()
+        try:
+            with self.record.stage("report"):
+                return write_report(folder, self.record.as_json())
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"all results are in {folder}, only {REPORT} was not finished"
+            ) from None
+
+    def _protect_page(self, folder: RunFolder) -> None:
+        """Refuse to replace a page that is not one of our reports, before any work."""
+        page = folder.path / REPORT
+        if page.exists() and GENERATOR not in page.read_bytes()[:PAGE_HEAD]:
+            folder.file(REPORT)
+
+
+def run_task(
+    name: str,
+    work: Callable[[ConfigT, Run], ResultT],
+    config: ConfigT,
+    reporter: Reporter | None = None,
+    models: dict[Hashable, Any] | None = None,
+) -> ResultT:
+    """Carry out the work of a task; write its record and report.
+
+    Args:
+        name: of the command.
+        work: does it, with a `Run`.
+        config: of the task.
+        reporter: receives messages, warnings and progress; by default they are logged.
+        models: models that are loaded already, by key; gets those that the work loads.
+    """
+    run = Run(name, config, reporter, models)
+    try:
+        result = work(config, run)
+    except BaseException as error:
+        run.abandon(error)
+        raise
+    return run.finish(result)
+
+
+@contextlib.contextmanager
+def resumable(folder: Path, kept: str, *states: Path) -> Iterator[None]:
+    """Say how to resume when Ctrl-C ends the block, or that there is nothing to resume yet.
+
+    Args:
+        folder: of the run.
+        kept: what is kept of the work, in words.
+        states: files of which any one is enough to resume from.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        if any(state.is_file() for state in states):
+            raise KeyboardInterrupt(f"{kept} are kept; resume with --resume {folder}") from None
+        if folder.is_dir() and any(folder.iterdir()):
+            raise KeyboardInterrupt(
+                f"there is nothing to resume yet; start again, in {folder} with --overwrite"
+            ) from None
+        raise
+
+
+def warn_of_training_recordings(
+    names: Iterable[str], metadata: Mapping[str, str], what: str, run: Run
+) -> None:
+    """Warn about recordings that the model was trained on: `what` there proves nothing."""
+    trained_on = {name.strip() for name in metadata.get("trained_on", "").split(",")}
+    seen = [name for name in names if name in trained_on]
+    if seen:
+        run.warn(
+            f"the model was trained on {', '.join(seen)}: {what} there says nothing about other "
+            "roads"
+        )

@@ -1,0 +1,201 @@
+"""What a training puts into its report besides its tables: distributions, frames, layers.
+
+Puts what the rooms know into `drive.pages.training.Notes`. Imports nothing heavy at the top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drive.tasks._common import Context
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from drive.detection.dataset import LabelledImages
+    from drive.pages.training import NotedPicture
+    from drive.steering.evaluate import Answers
+    from drive.steering.split import Part
+    from drive.steering.state import TrainingSettings
+
+WORST = 12
+WORST_NAME, KERNELS_NAME, INPUT_NAME = "worst{:02d}.jpg", "kernels.png", "input.png"
+MAPS_NAME = "maps_{}.jpg"
+LOSS_UNIT = "degrees²"
+LOSS_NOTE = (
+    "The network learns from {made} pictures and is validated on pictures as recorded, so the "
+    "training loss may lie far above the validation loss"
+)
+
+
+def begin_report(
+    context: Context,
+    epochs: int,
+    loss_unit: str = "",
+    loss_note: str = "",
+    angles: Mapping[str, np.ndarray] | None = None,
+) -> Callable[[Any], None] | None:
+    """Begin the live report of a training.
+
+    Args:
+        context: of the command.
+        epochs: asked for.
+        loss_unit: of the loss.
+        loss_note: why training and validation loss differ.
+        angles: in degrees, to show the distributions of, by what they are angles of.
+
+    Returns:
+        What is to be called after each epoch; None where no report is wanted.
+    """
+    if not context.reports:
+        return None
+    from drive.pages.training import Notes
+
+    notes = Notes(epochs=epochs, loss_unit=loss_unit, loss_note=loss_note)
+    if angles:
+        notes.count(angles)
+    notes.write(context.run_folder().path)
+    report = context.live_report()
+    return lambda _: report.update() if report else None
+
+
+def note_steering(
+    context: Context,
+    folder: Path,
+    settings: TrainingSettings,
+    network: keras.Model,
+    parts: Sequence[Part],
+    answers: Sequence[Answers],
+    angles: Mapping[str, np.ndarray],
+) -> None:
+    """Leave what the report of a steering network shows.
+
+    Args:
+        context: of the command.
+        folder: of the run, or of a member of an ensemble.
+        settings: of the training.
+        network: that was trained.
+        parts: of the drives that it was judged on.
+        answers: its angles there.
+        angles: in degrees, to show the distributions of.
+    """
+    if not context.reports:
+        return
+    from drive.pages.training import Notes
+
+    notes = Notes(settings.epochs, LOSS_UNIT, steering_loss_note(settings))
+    notes.count(angles)
+    home = _pictures_folder(folder)
+    notes.worst = _worst(home, parts, answers)
+    image = parts[0].drive.images[int(parts[0].rows[len(parts[0]) // 2])]
+    notes.layers = _layers(home, network, image, yuv=True)
+    notes.write(folder)
+
+
+def steering_loss_note(settings: TrainingSettings) -> str:
+    """Why the losses of a steering network's training differ; nothing where they are alike."""
+    done = {"augmented": settings.augment, "balanced": settings.balance}
+    made = " and ".join(name for name, asked in done.items() if asked)
+    return LOSS_NOTE.format(made=made) if made else ""
+
+
+def warn_of_uselessness(metrics: Mapping[str, Any], context: Context) -> None:
+    """Say so where a trained network steers worse than no network at all.
+
+    Args:
+        metrics: of the validation frames, from `drive.steering.evaluate.evaluate`.
+        context: of the command.
+    """
+    rmse, zero = metrics["rmse_deg"], metrics["baselines"]["zero"]
+    if rmse > zero:
+        context.warn(
+            f"worse than always straight ahead: RMSE {rmse:.2f} degrees, zero {zero:.2f}. Train "
+            "longer, on more drives or with the rate of --find-lr; check-data looks at the labels"
+        )
+
+
+def note_detector(
+    context: Context, folder: Path, epochs: int, network: keras.Model, shown: LabelledImages
+) -> None:
+    """Leave what the report of a detector shows: its first layers."""
+    if not context.reports:
+        return
+    from drive.detection.preprocess import letterbox
+    from drive.detection.train import TRAINING_SIZES
+    from drive.pages.training import Notes
+
+    notes = Notes(epochs=epochs, loss_note=LOSS_NOTE.format(made="augmented"))
+    if shown.images:
+        image, _ = letterbox(shown.images[0].read(), *TRAINING_SIZES[0])
+        notes.layers = _layers(_pictures_folder(folder), network, image, yuv=False)
+    notes.write(folder)
+
+
+def _pictures_folder(folder: Path) -> Path:
+    from drive.pages.training import FILES
+
+    home = folder / FILES
+    home.mkdir(exist_ok=True)
+    return home
+
+
+def _worst(home: Path, parts: Sequence[Part], answers: Sequence[Answers]) -> list[NotedPicture]:
+    """The frames with the largest errors, not two of the same moment."""
+    import cv2
+    import numpy as np
+
+    from drive.drawing.gauge import angle_text
+    from drive.drawing.steering_card import steering_card
+    from drive.pages.moments import peaks
+    from drive.pages.training import NotedPicture
+    from drive.pipeline.sinks import save_image
+
+    found = [
+        (abs(float(drive.angle_deg[row] - drive.truth_deg[row])), number, row)
+        for number, drive in enumerate(answers)
+        for row in peaks(drive.time_s, np.abs(drive.angle_deg - drive.truth_deg), WORST)
+    ]
+    worst = sorted(found, reverse=True)[:WORST]
+    full_deg = max(
+        (float(np.abs([drive.angle_deg, drive.truth_deg]).max()) for drive in answers), default=1.0
+    )
+    pictures = []
+    for place, (error, number, row) in enumerate(worst, start=1):
+        drive, part = answers[number], parts[number]
+        image = cv2.cvtColor(np.asarray(part.drive.images[part.rows[row]]), cv2.COLOR_YUV2RGB)
+        angle, truth = float(drive.angle_deg[row]), float(drive.truth_deg[row])
+        name = WORST_NAME.format(place)
+        save_image(home / name, steering_card(image, angle, truth, full_deg or 1.0))
+        note = f"model {angle_text(angle)}, human {angle_text(truth)}"
+        where = f"{drive.name}, frame {drive.frame_index[row]}, {drive.time_s[row]:.1f} s"
+        pictures.append(NotedPicture(name, f"{error:.1f}° off", f"{note}; {where}"))
+    return pictures
+
+
+def _layers(home: Path, network: keras.Model, image: np.ndarray, yuv: bool) -> list[NotedPicture]:
+    """The first layer's kernels, and what the first layers answer to a picture."""
+    import cv2
+
+    from drive.drawing.layer_sheet import kernel_sheet, map_sheet
+    from drive.pages.training import NotedPicture
+    from drive.pipeline.sinks import save_image
+    from drive.runtime.layer_views import feature_maps, first_kernels
+
+    pictures = []
+    kernels = first_kernels(network)
+    if kernels is not None:
+        save_image(home / KERNELS_NAME, kernel_sheet(kernels, yuv))
+        note = f"{len(kernels)} kernels of {kernels.shape[1]} by {kernels.shape[2]} pixels"
+        pictures.append(NotedPicture(KERNELS_NAME, "First layer: kernels", note))
+    shown = cv2.cvtColor(image, cv2.COLOR_YUV2RGB) if yuv else image
+    save_image(home / INPUT_NAME, shown)
+    pictures.append(NotedPicture(INPUT_NAME, "A picture", "as the network gets it"))
+    for maps in feature_maps(network, image):
+        name = MAPS_NAME.format(maps.layer)
+        save_image(home / name, map_sheet(maps.values))
+        note = f"{len(maps.values)} feature maps of that picture; bright: a strong answer"
+        pictures.append(NotedPicture(name, f"Layer {maps.layer}", note))
+    return pictures

@@ -1,0 +1,73 @@
+"""`augmented_views.png` of a training: what its frames look like from elsewhere, and their labels.
+
+Puts what `drive.steering.example_views` chooses into the words and columns of the sheet.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from drive.drawing.view_sheet import ViewCell
+    from drive.results.run_folder import RunFolder
+    from drive.steering.augment import Move
+    from drive.steering.example_views import ExampleView
+    from drive.steering.split import Split
+    from drive.steering.state import TrainingSettings
+
+SHEET = "augmented_views.png"
+NOTE = (
+    "Under each picture the angle to learn: L left, R right, {unit}. The line is the way that it "
+    "drives, to the point of the recorded path that it aims at to be back in about {return_s:g} s."
+)
+
+
+def write_augmented_views(
+    split: Split, settings: TrainingSettings, folder: RunFolder
+) -> dict[str, Path]:
+    """Write the sheet into the run's folder; nothing where a camera's view is not known."""
+    from drive.drawing.view_sheet import ViewGroup, ViewRow, write_view_sheet
+    from drive.steering.curvature import CurvatureCar
+    from drive.steering.dataset import Samples
+    from drive.steering.example_views import DRAWS, example_frames, shown_moves
+
+    frames = example_frames(Samples(split.training), settings)
+    if not frames:
+        return {}
+    moves = [_words(move) for move in shown_moves(settings)]
+    groups = [
+        ViewGroup("as recorded", [""]),
+        ViewGroup("the camera moved, with the corrected angle", moves),
+        ViewGroup("random variations, as the training has them", [""] * DRAWS),
+    ]
+    rows = [
+        ViewRow(
+            f"{frame.name}, frame {frame.frame}",
+            [_cell(view) for view in (frame.recorded, *frame.moved, *frame.drawn)],
+        )
+        for frame in frames
+    ]
+    curved = isinstance(split.training[0].drive.car, CurvatureCar)
+    unit = "the curvature in degrees of the training's car" if curved else "degrees as recorded"
+    path = folder.file(SHEET)
+    note = NOTE.format(unit=unit, return_s=settings.return_s)
+    write_view_sheet(path, "Training frames and their augmented views", note, groups, rows)
+    return {"augmented_views": path}
+
+
+def _words(move: Move) -> str:
+    if move.yaw_deg:
+        return f"turned {abs(move.yaw_deg):g}\N{DEGREE SIGN} {_side(move.yaw_deg)}"
+    return f"{abs(move.shift_m):g} m further {_side(move.shift_m)}"
+
+
+def _side(number: float) -> str:
+    return "right" if number > 0 else "left"
+
+
+def _cell(view: ExampleView) -> ViewCell:
+    from drive.drawing.view_sheet import ViewCell
+
+    return ViewCell(view.image, view.angle_deg, view.path)

@@ -1,0 +1,1 @@
+"""Video in and out: sources, probe, reader and clock, writer, audio."""

@@ -1,0 +1,200 @@
+"""The sound of a source, carried over into an MP4 beside the pictures.
+
+Packets are copied as they are where MP4 can hold their codec, else decoded and encoded as AAC.
+They are read as the pictures advance, so memory does not grow with the length. Of several sound
+tracks the first is kept. A part of a source is cut between packets (1024 samples each, in AAC).
+Knows nothing of pictures but the moment that they have reached.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.container
+from av.audio.stream import AudioStream
+from av.stream import Stream
+
+from drive.core.errors import InputError
+from drive.video.container import open_container
+
+COPIED_CODECS = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"})
+"""Sound codecs that go into MP4 unchanged; what else there is (PCM, Vorbis, AMR) becomes AAC."""
+
+AAC_BIT_RATE = 128_000
+AAC_RATES_HZ = (48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)
+
+
+class SoundTrack:
+    """The sound of one source on its way into one output.
+
+    Attributes:
+        copied: whether the packets go over unchanged; else they are encoded anew as AAC.
+        packets_written: packets of sound in the output so far.
+        packets_lost: packets left out since they are damaged or step back in time.
+    """
+
+    def __init__(
+        self, source: av.container.InputContainer, output: av.container.OutputContainer
+    ) -> None:
+        """Add a sound stream to `output`; call before its header is written.
+
+        Args:
+            source: an open container with at least one sound stream; closed by `close`.
+            output: the container to write to.
+        """
+        self._source = source
+        self._output = output
+        self._in: AudioStream = source.streams.audio[0]
+        self.copied = self._in.codec_context.name in COPIED_CODECS
+        self._out = self._copied_stream() if self.copied else self._aac_stream()
+        self.packets_written = 0
+        self.packets_lost = 0
+        self._last_dts: int | None = None
+        self._origin_s = 0.0
+        self._start_s = 0.0
+        self._end_s = math.inf
+        self._pending: Iterator[tuple[float, av.packet.Packet | av.AudioFrame]] | None = None
+        self._ahead: tuple[float, av.packet.Packet | av.AudioFrame] | None = None
+
+    def begin(self, origin_s: float, start_s: float, end_s: float | None) -> None:
+        """Name the part to carry over, in seconds after the source's first picture.
+
+        Args:
+            origin_s: the moment that becomes 0 in the output.
+            start_s: sound before this moment is left out.
+            end_s: sound from this moment on is left out; None keeps all.
+        """
+        first_s = _start_time_s(self._source)
+        self._origin_s = first_s + origin_s
+        self._start_s = first_s + max(start_s, origin_s)
+        self._end_s = math.inf if end_s is None else first_s + end_s
+        if start_s > 0:
+            self._source.seek(int(self._start_s * av.time_base))
+        self._pending = self._units()
+
+    def write_until(self, time_s: float) -> None:
+        """Write what begins to sound up to `time_s` seconds of the output."""
+        if self._pending is None:
+            return
+        while self._ahead is not None or self._advance():
+            assert self._ahead is not None
+            start_s, unit = self._ahead
+            if start_s > time_s:
+                return
+            self._write(unit)
+            self._ahead = None
+
+    def finish(self, end_s: float) -> None:
+        """Write what is left up to where the pictures end, and empty the encoder."""
+        self.write_until(end_s)
+        if not self.copied and self._pending is not None:
+            self._mux(self._out.encode(None))
+
+    def close(self) -> None:
+        """Close the source."""
+        self._source.close()
+
+    def _copied_stream(self) -> AudioStream:
+        return self._output.add_stream_from_template(self._in)
+
+    def _aac_stream(self) -> AudioStream:
+        rate_hz = self._in.codec_context.sample_rate
+        rate_hz = rate_hz if rate_hz in AAC_RATES_HZ else AAC_RATES_HZ[0]
+        channels = min(self._in.codec_context.layout.nb_channels, 2)
+        stream = self._output.add_stream("aac", rate=rate_hz)
+        stream.codec_context.layout = "mono" if channels == 1 else "stereo"
+        stream.codec_context.bit_rate = AAC_BIT_RATE
+        return stream
+
+    def _advance(self) -> bool:
+        assert self._pending is not None
+        self._ahead = next(self._pending, None)
+        return self._ahead is not None
+
+    def _units(self) -> Iterator[tuple[float, av.packet.Packet | av.AudioFrame]]:
+        """The packets (when copied) or frames inside the part, each with its output time."""
+        time_base = _time_base(self._in)
+        shift = round(Fraction(self._origin_s) / time_base)
+        for packet in self._packets():
+            for unit in [packet] if self.copied else self._decoded(packet):
+                if unit.pts is None or unit.pts * time_base < self._start_s:
+                    continue
+                if unit.pts * time_base >= self._end_s:
+                    return
+                unit.pts -= shift
+                if isinstance(unit, av.packet.Packet):
+                    unit.dts = unit.pts
+                yield float(unit.pts * time_base), unit
+
+    def _packets(self) -> Iterator[av.packet.Packet]:
+        packets = self._source.demux(self._in)
+        while True:
+            try:
+                packet = next(packets)
+            except (StopIteration, av.error.EOFError):
+                return
+            except av.error.FFmpegError:
+                self.packets_lost += 1
+                return
+            if self.copied and packet.is_corrupt:
+                self.packets_lost += 1
+            elif not (self.copied and packet.size == 0):
+                yield packet
+
+    def _decoded(self, packet: av.packet.Packet) -> list[av.AudioFrame]:
+        try:
+            return list(packet.decode())
+        except av.error.FFmpegError:
+            self.packets_lost += 1
+            return []
+
+    def _write(self, unit: av.packet.Packet | av.AudioFrame) -> None:
+        if isinstance(unit, av.packet.Packet):
+            unit.stream = self._out
+            self._mux([unit])
+        else:
+            self._mux(self._out.encode(unit))
+
+    def _mux(self, packets: list[av.packet.Packet]) -> None:
+        for packet in packets:
+            if packet.dts is None or (self._last_dts is not None and packet.dts <= self._last_dts):
+                self.packets_lost += 1
+                continue
+            self._last_dts = packet.dts
+            self._output.mux(packet)
+            self.packets_written += 1
+
+
+def _start_time_s(source: av.container.InputContainer) -> float:
+    """The first picture's timestamp in seconds, from which `drive` counts times."""
+    if not source.streams.video:
+        return 0.0
+    video = source.streams.video[0]
+    return float((video.start_time or 0) * _time_base(video))
+
+
+def _time_base(stream: Stream) -> Fraction:
+    if stream.time_base is None:
+        raise InputError(f"{stream.container.name} has a stream without a time base")
+    return stream.time_base
+
+
+def open_sound(path: Path, output: av.container.OutputContainer) -> SoundTrack | None:
+    """The sound of `path` set up to go into `output`; None where it has none.
+
+    Raises:
+        InputError: the file is missing or cannot be read.
+    """
+    source = open_container(str(path))
+    if not source.streams.audio:
+        source.close()
+        return None
+    try:
+        return SoundTrack(source, output)
+    except BaseException:
+        source.close()
+        raise

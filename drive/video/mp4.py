@@ -1,0 +1,139 @@
+"""H.264 in MP4: how the file and the encoder are set up, and RGB turned into what they take.
+
+Choices, measured on two cores with a 1280x720 dashcam clip:
+
+- `ultrafast` with other tools (`TOOLS`) at CRF 23: 5.5 ms of processor time a frame. `superfast`
+  at CRF 22 takes 12.0 ms for a file 18 % smaller and 0.7 dB more; `ultrafast` alone 5.8 ms, at
+  the same size 1.2 dB less (docs/decisions.md).
+- No B-frames: with them, FFmpeg's MP4 writer gives a variable-rate file a wrong length, and
+  decode order differs from display order, which some readers take for the frame times.
+
+Knows pixels and containers; nothing of frame times, sound or results.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.container
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
+from av.video.stream import VideoStream
+
+from drive.core.errors import InputError
+from drive.core.types import HD_HEIGHT
+
+TICKS_PER_SECOND = 90_000
+"""Time base of MPEG systems: 25, 30, 30000/1001 and 60 frames a second fall on whole ticks."""
+
+PRESET = "ultrafast"
+TOOLS = "8x8dct=1:deblock=0,0:no-dct-decimate=1"
+"""Of x264, on top of the preset: larger transforms and deblocking cost next to nothing, and not
+looking for blocks that could be left out is cheaper."""
+
+CRF = 23
+KEY_FRAME_EVERY_S = 2.0
+"""Distance between key frames: seeking in a browser stays quick."""
+
+LIBX264_MAX_SIZE = 16_384
+BT709, BT601 = 1, 6
+"""Codes of ITU-T H.273 for matrix, primaries and transfer. BT.709 from 720 rows up, else BT.601:
+what players assume of a file without tags, so that those which ignore tags are right as well."""
+
+COLORSPACES = {BT709: Colorspace.ITU709, BT601: Colorspace.ITU601}
+LIMITED_RANGE = 1
+ENCODE_ERRORS = (av.error.FFmpegError, OSError, ValueError)
+
+
+def open_mp4(part: Path) -> av.container.OutputContainer:
+    """Open an MP4 for writing; its index will stand in front (faststart).
+
+    Raises:
+        InputError: the folder is not writable.
+    """
+    options = {"movflags": "+faststart", "video_track_timescale": str(TICKS_PER_SECOND)}
+    try:
+        part.touch()
+        return av.open(str(part), "w", format="mp4", options=options)
+    except ENCODE_ERRORS as error:
+        raise InputError(
+            f"The folder {part.parent} is not writable: {reason(error)}. Choose another"
+        ) from error
+
+
+def add_h264(
+    container: av.container.OutputContainer,
+    size: tuple[int, int],
+    rate: Fraction,
+    preset: str,
+    crf: int,
+    threads: int = 0,
+) -> VideoStream:
+    """Add the video stream; the encoder itself opens when the container starts.
+
+    Args:
+        container: from `open_mp4`.
+        size: (width, height) of the frames in pixels; the stream's is `even_size` of it.
+        rate: average frames a second, a hint to the encoder's rate control.
+        preset, crf: of x264.
+        threads: that x264 encodes in; 0 leaves the number to it.
+    """
+    stream = container.add_stream("libx264", rate=rate)
+    stream.width, stream.height = even_size(size)
+    stream.pix_fmt = "yuv420p"
+    stream.time_base = Fraction(1, TICKS_PER_SECOND)
+    key_frame_distance = max(round(KEY_FRAME_EVERY_S * rate), 1)
+    stream.options = {"preset": preset, "crf": str(crf), "bf": "0", "g": str(key_frame_distance)}
+    stream.options |= {"x264-params": TOOLS} if preset == PRESET else {}
+    codec = stream.codec_context
+    codec.thread_count = threads
+    codec.time_base = Fraction(1, TICKS_PER_SECOND)
+    codec.color_range = LIMITED_RANGE
+    codec.colorspace = codec.color_primaries = codec.color_trc = _matrix(size)
+    return stream
+
+
+def to_yuv(image: np.ndarray) -> av.VideoFrame:
+    """An RGB picture as a yuv420p frame of even size, in the matrix that the file names.
+
+    Odd widths and heights, which yuv420p does not have, are padded by repeating the last column
+    or row: no pixel is lost or moved.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+    """
+    height, width = image.shape[:2]
+    pixels = np.ascontiguousarray(image)
+    if width % 2 or height % 2:
+        pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    frame = av.VideoFrame.from_numpy_buffer(pixels, format="rgb24").reformat(
+        format="yuv420p",
+        dst_colorspace=COLORSPACES[_matrix((width, height))],
+        dst_color_range=ColorRange.MPEG,
+    )
+    frame.time_base = Fraction(1, TICKS_PER_SECOND)
+    return frame
+
+
+def planes_to_yuv(planes: np.ndarray) -> av.VideoFrame:
+    """Planes as `drive.video.planes` has them as a frame that shares their memory."""
+    frame = av.VideoFrame.from_numpy_buffer(planes, format="yuv420p")
+    frame.time_base = Fraction(1, TICKS_PER_SECOND)
+    return frame
+
+
+def even_size(size: tuple[int, int]) -> tuple[int, int]:
+    """(width, height), each rounded up to an even number."""
+    width, height = size
+    return width + width % 2, height + height % 2
+
+
+def reason(error: BaseException) -> str:
+    """What the system or FFmpeg says went wrong."""
+    return str(getattr(error, "strerror", None) or error)
+
+
+def _matrix(size: tuple[int, int]) -> int:
+    return BT709 if size[1] >= HD_HEIGHT else BT601

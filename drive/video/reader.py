@@ -1,0 +1,430 @@
+"""Frames from any source, with their index and their time, in constant memory.
+
+A damaged packet is skipped and counted, and the frames after it keep their index: where a frame
+is missing, the index of the next one is looked up by its presentation timestamp in the file's
+table of packets. So a row of a CSV still meets its own frame behind the damage.
+
+Knows nothing of steering, models or results.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+import cv2
+import numpy as np
+from av.video.reformatter import Colorspace
+from av.video.stream import VideoStream
+
+from drive.core.errors import InputError
+from drive.core.types import HD_HEIGHT, Frame, VideoInfo
+from drive.video.container import (
+    TimeTable,
+    open_container,
+    packets,
+    packets_from,
+    reach_s,
+    rotation_clockwise,
+    times_are_told,
+    video_stream,
+)
+from drive.video.probe import probe
+from drive.video.sources import Kind, Source, find_source
+
+GAP = 1.5
+"""A step this many times the usual one means that a frame may be missing."""
+
+DECLARE_FRAMES, DECLARE_DURATION = "mp4", ("matroska", "flv")
+"""Containers that say at their beginning how many frames they hold, or how long they last."""
+
+MISSING_END_S = 0.25
+"""A file that ends this much before the duration it declares was cut off; containers round."""
+
+UNSPECIFIED_COLORSPACE = 2
+HD_COLORSPACES, SD_COLORSPACES = {1, UNSPECIFIED_COLORSPACE}, {5, 6, UNSPECIFIED_COLORSPACE}
+"""Codes of ITU-T H.273 for the matrix: BT.709; BT.601 in its 625- and 525-line forms."""
+
+LIMITED_RANGES = {0, 1}
+"""Unspecified, which players take for limited, and limited."""
+
+
+def read_frames(
+    source: str | Path,
+    *,
+    stride: int = 1,
+    start_s: float = 0.0,
+    end_s: float | None = None,
+    size: tuple[int, int] | None = None,
+    threads: int = 0,
+    planes: bool = False,
+) -> FrameReader:
+    """Read frames from a video, images, a camera or a stream.
+
+    Args:
+        source: a video file, an image, a folder or glob of images, a camera index or a URL.
+        stride: keep the frames whose index divides by it.
+        start_s: first moment to read, seconds after the source's first frame.
+        end_s: frames at this moment and later are not read; None reads to the end.
+        size: (width, height) in pixels to resize to while decoding; None keeps the size.
+        threads: that a video is decoded in; 0 for one a core.
+        planes: also give `Frame.planes`, for who writes a video of the same pictures.
+
+    Returns:
+        An iterable, once, over `Frame`; a context manager that closes the source.
+
+    Raises:
+        MissingFileError: there is no such source.
+        InputError: it cannot be decoded, or an argument is out of range.
+    """
+    found = find_source(source)
+    if stride < 1:
+        raise InputError(f"The stride is a whole number from 1. Received: {stride}")
+    _check_times(found, start_s, end_s)
+    return FrameReader(found, stride, start_s, end_s, size, threads, planes)
+
+
+def _check_times(source: Source, start_s: float, end_s: float | None) -> None:
+    if not 0 <= start_s < math.inf:
+        raise InputError(f"The start is in seconds, 0 or more. Received: {start_s:g}")
+    if end_s is not None and not end_s > start_s:
+        raise InputError(
+            f"The end must come after the start ({start_s:g} s). Received: {end_s:g} s"
+        )
+    if source.kind is Kind.IMAGES and (start_s > 0 or end_s is not None):
+        raise InputError(f"Pictures have no time to start or end at: {source.name}")
+
+
+class FrameReader:
+    """Iterates over the frames of one source; made by `read_frames`.
+
+    Attributes:
+        source: what is read.
+        info: of a video file; None for images, cameras and streams.
+        frames_read: frames given out so far.
+        frames_lost: damaged packets, missing frames and unreadable images so far; where a file
+            that breaks off tells its duration only, those missing behind that are estimated.
+        breaks_off_s: where a file ends that was cut off; None where it is whole, or not read yet.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        stride: int,
+        start_s: float,
+        end_s: float | None,
+        size: tuple[int, int] | None,
+        threads: int = 0,
+        planes: bool = False,
+    ) -> None:
+        self.source = source
+        self.info: VideoInfo | None = probe(source.name) if source.kind is Kind.VIDEO else None
+        self.frames_read = 0
+        self.frames_lost = 0
+        self.breaks_off_s: float | None = None
+        self._stride = stride
+        self._start_s = start_s
+        self._end_s = end_s
+        self._size = size
+        self._threads = threads
+        self._planes = planes
+        self._frames = self._read()
+
+    def check_start(self) -> None:
+        """Refuse a start behind the end; the file itself has the last word on how long it is.
+
+        Raises:
+            InputError: no frame would be read.
+        """
+        info, start_s = self.info, self._start_s
+        if info is None or not info.duration_s or start_s < info.duration_s:
+            return
+        if start_s >= reach_s(info.path):
+            raise InputError(
+                f"The start lies behind the end of {info.path}, which lasts "
+                f"{info.duration_s:.2f} s. Received: {start_s:g} s"
+            )
+
+    @property
+    def expected(self) -> int | None:
+        """About how many frames will be read, for a progress bar; None where that is unknown."""
+        if self.info is None:
+            return -(-len(self.source.images) // self._stride) or None
+        count, duration_s = self.info.frame_count, self.info.duration_s
+        if not count or not duration_s:
+            return count
+        end_s = min(duration_s, math.inf if self._end_s is None else self._end_s)
+        share = max(0.0, end_s - self._start_s) / duration_s
+        return max(1, round(count * share / self._stride))
+
+    def __enter__(self) -> FrameReader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self._frames
+
+    def close(self) -> None:
+        """Close the source; frames that were given out stay valid."""
+        with suppress(ValueError):  # a thread still waits for a stream that hangs
+            self._frames.close()
+
+    def _read(self) -> Generator[Frame]:
+        readers = {
+            Kind.VIDEO: self._read_video,
+            Kind.STREAM: self._read_video,
+            Kind.IMAGES: self._read_images,
+            Kind.CAMERA: self._read_camera,
+        }
+        for frame in readers[self.source.kind]():
+            self.frames_read += 1
+            yield frame
+
+    def _read_video(self) -> Iterator[Frame]:
+        name = self.source.name
+        with open_container(name) as container:
+            stream = video_stream(container, name, self._threads)
+            clock = _Clock(stream, name, is_file=self.source.kind is Kind.VIDEO)
+            found = packets(container, stream)
+            if self._start_s > 0 and self.source.kind is Kind.VIDEO:
+                found = clock.seek(container, self._start_s)
+            for picture in self._decode(found, clock):
+                index, time_s = clock.place(picture)
+                self.frames_lost = clock.frames_lost
+                if self._end_s is not None and time_s >= self._end_s:
+                    return
+                if time_s >= self._start_s and index % self._stride == 0:
+                    image, planes = self._to_image(picture), self._to_planes(picture)
+                    yield Frame(index, time_s, image, name, planes)
+            clock.finish(container, self._end_s)
+            self.frames_lost, self.breaks_off_s = clock.frames_lost, clock.breaks_off_s
+
+    @staticmethod
+    def _decode(found: Iterator[av.packet.Packet], clock: _Clock) -> Iterator[av.VideoFrame]:
+        for packet in found:
+            clock.packets_hidden += packet.is_discard
+            clock.meet(packet)
+            try:
+                pictures = packet.decode()
+            except av.error.FFmpegError:
+                clock.packets_damaged += 1
+                continue
+            yield from pictures
+
+    def _to_image(self, picture: av.VideoFrame) -> np.ndarray:
+        turn = rotation_clockwise(picture)
+        width, height = self._size or (None, None)
+        if self._size and turn in (90, 270):
+            width, height = height, width
+        unnamed = picture.colorspace == UNSPECIFIED_COLORSPACE and picture.height >= HD_HEIGHT
+        image = picture.to_ndarray(
+            format="rgb24",
+            width=width,
+            height=height,
+            src_colorspace=Colorspace.ITU709 if unnamed else None,
+            interpolation="AREA" if self._size else None,
+        )
+        return np.ascontiguousarray(np.rot90(image, -turn // 90)) if turn else image
+
+    def _to_planes(self, picture: av.VideoFrame) -> np.ndarray | None:
+        """The decoder's own planes where they are as `Frame.planes` has them."""
+        usual = HD_COLORSPACES if picture.height >= HD_HEIGHT else SD_COLORSPACES
+        fits = (
+            picture.format.name == "yuv420p"
+            and picture.colorspace in usual
+            and picture.color_range in LIMITED_RANGES
+            and picture.width % 2 == picture.height % 2 == 0
+        )
+        if not (self._planes and fits) or self._size or rotation_clockwise(picture):
+            return None
+        return picture.to_ndarray()
+
+    def _read_images(self) -> Iterator[Frame]:
+        for index, path in enumerate(self.source.images):
+            if index % self._stride:
+                continue
+            image = read_image(path)
+            if image is None:
+                self.frames_lost += 1
+                continue
+            yield Frame(index, 0.0, self._resized(image), str(path))
+        if self.frames_read == 0:
+            raise InputError(f"None of the images of {self.source.name} can be decoded")
+
+    def _read_camera(self) -> Iterator[Frame]:
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        camera = cv2.VideoCapture(int(self.source.name))
+        if not camera.isOpened():
+            raise InputError(f"There is no camera {self.source.name}. Try another index, 0 first")
+        try:
+            start = cv2.getTickCount()
+            index = 0
+            while True:
+                whole, image = camera.read()
+                if not whole:
+                    return
+                time_s = (cv2.getTickCount() - start) / cv2.getTickFrequency()
+                if self._end_s is not None and time_s >= self._end_s:
+                    return
+                if time_s >= self._start_s and index % self._stride == 0:
+                    rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+                    yield Frame(index, time_s, self._resized(rgb), self.source.name)
+                index += 1
+        finally:
+            camera.release()
+
+    def _resized(self, image: np.ndarray) -> np.ndarray:
+        if self._size is None or self._size == image.shape[1::-1]:
+            return image
+        return cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
+
+
+class _Clock:
+    """Gives every decoded picture its index and its time, and counts the pictures that never came.
+
+    Attributes:
+        packets_damaged: packets that the decoder refused.
+        packets_hidden: packets that the file itself marks as not to be shown.
+        breaks_off_s: where a file ends that was cut off, seconds after the first frame.
+    """
+
+    def __init__(self, stream: VideoStream, name: str, is_file: bool) -> None:
+        self.packets_damaged = 0
+        self.packets_hidden = 0
+        self.breaks_off_s: float | None = None
+        self._time_base = stream.time_base or Fraction(1)
+        self._declared = stream.frames
+        self._stream = stream
+        self._name = name
+        self._is_file = is_file
+        self._table: TimeTable | None = None
+        self._times_are_told = times_are_told(stream)
+        self._first_dts: int | None = None
+        self._late: int | None = None
+        self._first_pts: int | None = None
+        self._last_pts: int | None = None
+        self._usual_step: int | None = None
+        self._next_index: int | None = 0
+        self._missed = 0
+
+    @property
+    def frames_lost(self) -> int:
+        """A damaged packet and the missing frame that it leaves count once."""
+        return max(self.packets_damaged, self._missed)
+
+    def seek(
+        self, container: av.container.InputContainer, start_s: float
+    ) -> Iterator[av.packet.Packet]:
+        """The packets from the key frame before `start_s`; indices count on as if all had been
+        decoded."""
+        table = self._load_table()
+        if not len(table):
+            return packets(container, self._stream)
+        self._first_pts = int(table.pts[0])
+        self._next_index = None
+        target = self._first_pts + int(start_s / self._time_base)
+        return packets_from(container, self._stream, self._first_pts, target)
+
+    def meet(self, packet: av.packet.Packet) -> None:
+        """Be told of each packet before it is decoded."""
+        if self._first_dts is None and packet.is_keyframe:
+            self._first_dts = packet.dts
+
+    def place(self, picture: av.VideoFrame) -> tuple[int, float]:
+        """The index of `picture` in its file and its time in seconds after the first frame."""
+        pts = picture.pts if self._times_are_told else self._untold(picture)
+        if pts is None:
+            pts = (self._last_pts or 0) + (self._usual_step or 1)
+        if self._first_pts is None:
+            self._first_pts = self._origin(pts)
+        index = self._index(pts)
+        self._next_index = index + 1
+        self._last_pts = pts
+        return index, self._seconds(pts - self._first_pts)
+
+    def _untold(self, picture: av.VideoFrame) -> int | None:
+        """When a picture is shown whose container does not say it.
+
+        The decoder gives pictures in the order in which they are shown, each with the moment of the
+        packet that brought it out: with B-frames as many packets late as the first one is.
+        """
+        if picture.dts is None or self._first_dts is None:
+            return None
+        if self._late is None:
+            late = picture.dts - self._first_dts
+            self._late = late if self._stream.codec_context.has_b_frames and late > 0 else 0
+        return picture.dts - self._late
+
+    def finish(self, container: av.container.InputContainer, end_s: float | None = None) -> None:
+        """Count the frames, up to `end_s`, that a file which was cut off declares but lacks."""
+        if self._next_index is None or self._last_pts is None or self._first_pts is None:
+            return
+        step = self._usual_step or 0
+        end, kind = self._last_pts + step, container.format.name
+        missing_s = 0.0
+        if DECLARE_FRAMES in kind:
+            declared = self._declared - self.packets_hidden
+            if end_s is not None and step:
+                declared = min(declared, math.ceil(end_s / self._seconds(step)))
+            self._missed += max(0, declared - self._next_index)
+            if declared > self._next_index:
+                missing_s = self._seconds(self._first_pts + (self._stream.duration or 0) - end)
+        elif self._is_file and kind.startswith(DECLARE_DURATION) and container.duration:
+            missing_s = self._missing_s(container.duration / av.time_base, self._seconds(end))
+            asked_s = math.inf if end_s is None else end_s - self._seconds(end - self._first_pts)
+            self._missed += round(min(missing_s, asked_s) / self._seconds(step)) if step else 0
+        if missing_s > 0:
+            self.breaks_off_s = self._seconds(end - self._first_pts)
+
+    def _missing_s(self, declared_s: float, end_s: float) -> float:
+        """Seconds missing behind the last frame; sound may reach further than pictures."""
+        if declared_s - end_s < MISSING_END_S or declared_s - reach_s(self._name) < MISSING_END_S:
+            return 0.0
+        return declared_s - end_s
+
+    def _seconds(self, ticks: int) -> float:
+        return float(ticks * self._time_base)
+
+    def _origin(self, pts: int) -> int:
+        """The first frame's timestamp, also when damage has swallowed that frame."""
+        if self.packets_damaged and self._is_file and len(table := self._load_table()):
+            self._next_index = None
+            return int(table.pts[0])
+        return pts
+
+    def _index(self, pts: int) -> int:
+        if self._next_index is None:
+            return self._load_table().index(pts)
+        step = None if self._last_pts is None else pts - self._last_pts
+        usual = self._usual_step
+        if step is not None and step > 0:
+            self._usual_step = min(step, usual or step)
+        if not self._is_file or step is None or usual is None or step <= GAP * usual:
+            return self._next_index
+        index = max(self._load_table().index(pts), self._next_index)
+        self._missed += index - self._next_index
+        return index
+
+    def _load_table(self) -> TimeTable:
+        if self._table is None:
+            self._table = TimeTable.read(self._name)
+        return self._table
+
+
+def read_image(path: str | Path) -> np.ndarray | None:
+    """Read an image file as (H, W, 3) uint8 RGB, upright; None where it cannot be decoded."""
+    data = np.fromfile(path, dtype=np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

@@ -1,0 +1,344 @@
+"""The data of a report, read from run folders."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from drive.core.errors import MissingFileError
+from drive.pages import read_report
+from drive.pages.columns import values_of
+from drive.pages.folder import read_facts
+from drive.pages.moments import peaks
+from drive.pages.training import Notes
+
+VARIABLE_MS = [0, 40, 95, 140, 260, 300, 340, 420, 700, 720, 800, 840]
+
+
+def test_times_are_those_of_the_annotated_video(annotated_run: Callable[..., Path]) -> None:
+    (drive,) = read_report(annotated_run(VARIABLE_MS, first_s=12.5))["drives"]
+    assert drive["first_s"] == 12.5
+    np.testing.assert_allclose(
+        values_of(drive["frames"]["time"]), np.array(VARIABLE_MS) / 1000, atol=1e-4
+    )
+
+
+def test_without_a_table_of_frames_the_video_tells_the_times(
+    annotated_run: Callable[..., Path],
+) -> None:
+    folder = annotated_run(VARIABLE_MS, first_s=12.5)
+    (folder / "steering.csv").unlink()
+    (drive,) = read_report(folder)["drives"]
+    np.testing.assert_allclose(
+        values_of(drive["frames"]["time"]), np.array(VARIABLE_MS) / 1000, atol=1e-4
+    )
+    assert values_of(drive["frames"]["index"]).tolist() == list(range(12))
+    assert values_of(drive["detections"]["at"]).tolist() == list(range(3, 12))
+    (cars, score) = drive["charts"]
+    assert values_of(cars["series"][0]["values"]).tolist() == [0] * 3 + [1] * 9
+    assert np.isnan(values_of(score["series"][0]["values"])[:3]).all()
+
+
+def test_lost_frames_do_not_shift_the_numbers(annotated_run: Callable[..., Path]) -> None:
+    folder = annotated_run(frames=12)
+    (folder / "steering.csv").unlink()
+    path = folder / "detections.csv"
+    rows = list(csv.reader(path.open()))
+    for row in rows[1:]:  # frames 5 and 6 of the source were lost before these
+        if int(row[1]) >= 5:
+            row[1] = str(int(row[1]) + 2)
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    record = (folder / "run.json").read_text().replace('"frame": 11', '"frame": 13')
+    (folder / "run.json").write_text(record)
+    (drive,) = read_report(folder)["drives"]
+    index = values_of(drive["frames"]["index"]).astype(int).tolist()
+    assert index[:5] == [0, 1, 2, 3, 4]
+    assert index[5:] == [7, 8, 9, 10, 11, 12, 13]
+
+
+def test_without_a_video_the_tables_are_the_clock(annotated_run: Callable[..., Path]) -> None:
+    folder = annotated_run(frames=20)
+    (folder / "clip.mp4").unlink()
+    (folder / "steering.csv").unlink()
+    (drive,) = read_report(folder)["drives"]
+    assert drive["video"] is None
+    np.testing.assert_allclose(values_of(drive["frames"]["time"]), np.arange(20) / 20, atol=1e-4)
+
+
+def test_moments_are_the_largest_errors_and_boxes(annotated_run: Callable[..., Path]) -> None:
+    (drive,) = read_report(annotated_run(frames=60))["drives"]
+    differ = [moment for moment in drive["moments"] if moment["kind"] == "difference"]
+    near = [moment for moment in drive["moments"] if moment["kind"] == "near"]
+    assert differ[0]["frame"] == 9
+    assert differ[0]["time"] == pytest.approx(0.45)
+    assert near[0]["frame"] == 59
+    assert near[0]["text"] == "car, 59 by 59 pixels"
+
+
+def test_the_error_stands_beside_its_baselines(annotated_run: Callable[..., Path]) -> None:
+    folder = annotated_run(frames=3)
+    record = json.loads((folder / "run.json").read_text())
+    baselines = {"zero": 2.5, "mean": None, "persistence_1s": 1.5}
+    measured = {"rmse_deg": 1.25, "mae_deg": 1.0, "n": 3, "baselines": baselines}
+    record["results"]["against_human"] = measured
+    (folder / "run.json").write_text(json.dumps(record))
+    facts = read_report(folder)["facts"]
+    assert facts[:2] == [
+        {"label": "RMSE", "value": "1.25°", "note": "always zero 2.50, persistence 1.50"},
+        {"label": "mean absolute error", "value": "1.00°", "note": "3 frames compared"},
+    ]
+    assert read_facts(folder, record) == facts
+
+
+def test_a_hole_in_the_times_is_a_gap(annotated_run: Callable[..., Path]) -> None:
+    times = [50 * k + (2000 if k >= 7 else 0) for k in range(20)]
+    (drive,) = read_report(annotated_run(times))["drives"]
+    assert drive["gaps"] == [7]
+
+
+def test_a_search_has_its_trials_and_the_best_of_them(tmp_path: Path) -> None:
+    (tmp_path / "trials.csv").write_text(
+        "trial,outcome,val_loss,best_epoch,epochs,seconds,dropout,variant\n"
+        "0,complete,3.5,2,2,5.1,0.0,elu\n1,pruned,1.25,1,1,2.0,0.1,elu\n"
+        "3,diverged,,0,0,1.0,0.2,published\n"
+    )
+    report = read_report(tmp_path, {"command": ["run.py", "tune-steering"], "trials": 20})
+    assert [trial["val_loss"] for trial in report["search"]["trials"]] == [3.5, 1.25, None]
+    assert report["search"]["trials"][2]["values"] == {"dropout": 0.2, "variant": "published"}
+    assert report["search"]["best"] == 0
+    assert report["facts"] == [
+        {"label": "best loss", "value": "3.500", "note": "degrees², trial 0"},
+        {"label": "trials", "value": "3 of 20", "note": "1 complete, 1 pruned, 1 diverged"},
+    ]
+    (tmp_path / "trials.csv").write_text("trial,outcome\n0,complete\n")
+    damaged = read_report(tmp_path, {"command": ["run.py", "tune-steering"]})
+    assert damaged["search"] is None
+    assert "trials.csv is cut short" in damaged["damaged"][0]
+
+
+def test_without_a_human_there_is_no_error(annotated_run: Callable[..., Path]) -> None:
+    (drive,) = read_report(annotated_run(human=False))["drives"]
+    assert [chart["id"] for chart in drive["charts"]] == ["steering", "cars", "score"]
+    assert [series["name"] for series in drive["charts"][0]["series"]] == ["model"]
+
+
+def test_peaks_lie_apart() -> None:
+    time_s = np.arange(1000) / 10
+    height = np.full(1000, np.nan)
+    height[[100, 103, 400, 900]] = [5, 4.9, 7, 1]
+    assert peaks(time_s, height) == [400, 100, 900]
+    assert peaks(time_s, np.zeros(1000)) == []
+    assert peaks(np.zeros(0), np.zeros(0)) == []
+
+
+def test_an_empty_folder_has_a_report_and_a_missing_one_none(tmp_path: Path) -> None:
+    data = read_report(tmp_path)
+    assert data["drives"] == []
+    assert data["title"] == tmp_path.name
+    with pytest.raises(MissingFileError, match="Name the folder of a run"):
+        read_report(tmp_path / "absent")
+
+
+def test_a_damaged_table_is_named(annotated_run: Callable[..., Path]) -> None:
+    folder = annotated_run(frames=12)
+    (folder / "steering.csv").write_text("frame,time_s,angle_deg\n0,zero,1\n")
+    (told,) = read_report(folder)["damaged"]
+    assert told == "steering.csv, line 2: a number expected. Received: 'zero'"
+    (folder / "steering.csv").write_text("time_s\n1\n")
+    data = read_report(folder)
+    assert data["damaged"] == ["steering.csv: a column frame expected. Received: time_s"]
+    assert [chart["id"] for chart in data["drives"][0]["charts"]] == ["cars", "score"]
+    assert data["drives"][0]["video"]["src"] == "clip.mp4"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("detections.csv", b"", "detections.csv is empty. Expected a table with columns frame, "),
+        ("detections.csv", b"\xff\xfe1", "detections.csv is no text in UTF-8. "),
+        ("detections.csv", b"\0\1\x1b[2J,a\n", "detections.csv is no table: it is damaged. "),
+        ("steering.csv", b"\x80", "steering.csv is no text in UTF-8. "),
+        ("metrics.json", b"{", "metrics.json is no JSON: it is damaged or cut short at line 1"),
+        ("metrics.json", b"\xff", "metrics.json is no text in UTF-8"),
+        ("clip.mp4", b"no video", "clip.mp4 cannot be read as a video: charts and tables are "),
+        ("clip.mp4", None, "clip.mp4 is not in this folder any more: charts and tables are shown"),
+    ],
+)
+def test_a_damaged_part_hides_only_itself(
+    annotated_run: Callable[..., Path], name: str, content: bytes | None, told: str
+) -> None:
+    folder = annotated_run(frames=12)
+    if content is None:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_bytes(content)
+    data = read_report(folder)
+    (line,) = data["damaged"]
+    assert line.startswith(told)
+    (drive,) = data["drives"]
+    charts = {"steering", "error", "cars", "score"}
+    charts -= {"steering.csv": {"steering", "error"}, "detections.csv": {"cars", "score"}}.get(
+        name, set()
+    )
+    assert {chart["id"] for chart in drive["charts"]} == charts
+    assert (drive["video"] is None) == (name == "clip.mp4")
+    assert data["command"] == "annotate" and data["facts"]
+
+
+def test_a_damaged_run_json_leaves_the_rest_and_the_old_page(
+    annotated_run: Callable[..., Path],
+) -> None:
+    folder = annotated_run(frames=12)
+    (folder / "report.html").write_text("old")
+    (folder / "run.json").write_text('{"command": [')
+    data = read_report(folder)
+    assert data["damaged"][0] == "run.json is no JSON: it is damaged or cut short at line 1"
+    assert data["damaged"][1].endswith(
+        "report.html of this folder, as the run left it, still opens."
+    )
+    assert len(data["drives"][0]["charts"]) == 4
+
+
+def test_wrong_entries_deep_in_json_are_told_and_left_out(
+    annotated_run: Callable[..., Path],
+) -> None:
+    folder = annotated_run(frames=12)
+    record = json.loads((folder / "run.json").read_text())
+    record["settings"]["start"] = "soon"
+    record["results"] |= {"boxes": "x" * 99, "baselines": [1], "against_human": {"baselines": 3}}
+    (folder / "run.json").write_text(json.dumps(record))
+    (folder / "metrics.json").write_text('{"rmse_deg": "1", "mae_deg": 2}')
+    (folder / "manifest.json").write_text("[]")
+    data = read_report(folder)
+    assert data["damaged"] == [
+        'run.json: settings: start: a number expected. Received: "soon"',
+        f'run.json: results: boxes: a number expected. Received: "{"x" * 39}...',
+        "run.json: results: against_human: baselines: an object expected. Received: 3",
+        'metrics.json: rmse_deg: a number expected. Received: "1"',
+        "manifest.json: an object expected. Received: a list",
+    ]
+    assert "frames" in [fact["label"] for fact in data["facts"]]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (
+            "epoch,loss,val_loss,learning_rate,seconds\n1,2.5,1",
+            "history.csv, line 2, is damaged or ",
+        ),
+        ("", "history.csv is empty. Expected the history of a training, with a row an epoch: "),
+        ("epoch,loss\n", "history.csv has no column val_loss. "),
+    ],
+)
+def test_a_cut_history_hides_only_the_losses(tmp_path: Path, content: str, told: str) -> None:
+    Notes(epochs=3, edges=[0, 1], shares={"training data": [1.0]}).write(tmp_path)
+    (tmp_path / "history.csv").write_text(content)
+    data = read_report(tmp_path)
+    (line,) = data["damaged"]
+    assert line.startswith(told)
+    assert data["training"]["histories"] == []
+    assert data["training"]["distribution"]["edges"] == [0, 1]
+    (tmp_path / "report_files" / "notes.json").write_text('{"shares": {"a": 3}, "worst": [{}]}')
+    told_now = "notes.json: an entry is not of the kind that drive writes; its part is left out"
+    assert told_now in read_report(tmp_path)["damaged"]
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("1,0.1", "steering.csv, line 3: 4 cells expected. Received: 2"),
+        ("1,0.1,one,2", "steering.csv, line 3: a number expected. Received: 'one'"),
+        ("1,0.1,\x1b[2J,2", "line 3: a number expected. Received: what is no text"),
+        (f"1,0.1,{'x' * 99},2", f"line 3: a number expected. Received: '{'x' * 39}..."),
+        (",0.1,1,2", "steering.csv, row 2: frame is no number that it can be. Received: nan"),
+        ("9e15,0.1,1,2", "row 2: frame is no number that it can be. Received: 9e+15"),
+        ("1,inf,1,2", "row 2: time_s is no number that it can be. Received: inf"),
+    ],
+)
+def test_a_damaged_row_is_named(tmp_path: Path, row: str, told: str) -> None:
+    table = f"frame,time_s,angle_deg,truth_deg\n0,0,1,2\n{row}\n"
+    (tmp_path / "steering.csv").write_text(table)
+    (line,) = read_report(tmp_path)["damaged"]
+    assert line.startswith(told) or f"steering.csv, {told}" in line
+
+
+PARTS = [
+    "run.json",
+    "metrics.json",
+    "manifest.json",
+    "detections.csv",
+    "steering.csv",
+    "simulation.csv",
+    "trials.csv",
+    "history.csv",
+    "predictions.csv",
+    "report_files/notes.json",
+]
+
+
+@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("secret", ["secret", '{"secret": "secret"}', "secret\0"])
+def test_links_out_of_the_folder_are_not_followed(tmp_path: Path, name: str, secret: str) -> None:
+    outside, folder = tmp_path / "outside", tmp_path / "run"
+    outside.write_text(secret)
+    (folder / "report_files").mkdir(parents=True)
+    (folder / name).symlink_to(outside)
+    if name == "predictions.csv":
+        Notes(epochs=3).write(folder)
+    data = read_report(folder)
+    assert f"{name} is a link out of the run's folder, and is not read" in data["damaged"]
+    assert "secret" not in json.dumps(data)
+
+
+def test_a_table_with_a_byte_order_mark_is_read(annotated_run: Callable[..., Path]) -> None:
+    table = annotated_run(frames=12) / "steering.csv"
+    table.write_text("\ufeff" + table.read_text())
+    assert read_report(table.parent)["damaged"] == []
+
+
+def test_a_training_has_losses_and_a_lost_one_is_none(tmp_path: Path) -> None:
+    (tmp_path / "history.csv").write_text(
+        "epoch,loss,val_loss,learning_rate,seconds\n1,2.5,nan,0.001,3\n2,1.5,1.25,0.0005,3\n"
+    )
+    training = read_report(tmp_path)["training"]
+    assert training["histories"] == [
+        {"name": "", "rows": [[1, 2.5, None, 0.001, 3.0], [2, 1.5, 1.25, 0.0005, 3.0]]}
+    ]
+    assert "NaN" not in json.dumps(training)
+
+
+def test_the_model_is_judged_by_its_own_angle_beside_a_smoothed_one(
+    annotated_run: Callable[..., Path],
+) -> None:
+    folder = annotated_run(frames=20)
+    path = folder / "steering.csv"
+    head, *rows = list(csv.reader(path.open()))
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([[*head, "smoothed_deg"], *([*row, 50] for row in rows)])
+    (drive,) = read_report(folder)["drives"]
+    steering, error = drive["charts"][:2]
+    assert [series["name"] for series in steering["series"]] == ["model", "smoothed", "human"]
+    np.testing.assert_allclose(values_of(error["series"][0]["values"])[:3], [0, 0.05, 0.1])
+    assert "not of the smoothed one" in error["note"]
+    assert drive["moments"][0]["text"] == "model 0.9°, human -30.0°"
+
+
+def test_the_error_that_a_run_measured_is_its_first_fact(
+    annotated_run: Callable[..., Path],
+) -> None:
+    folder = annotated_run(frames=12)
+    record = json.loads((folder / "run.json").read_text())
+    errors = {"n": 1, "rmse_deg": 2.0, "mae_deg": 1.5, "baselines": {"zero": 3.0}}
+    record["results"]["against_human"] = errors
+    (folder / "run.json").write_text(json.dumps(record))
+    rmse, mean = read_report(folder)["facts"][:2]
+    assert (rmse["label"], rmse["value"], rmse["note"]) == ("RMSE", "2.00°", "always zero 3.00")
+    assert (mean["label"], mean["value"]) == ("mean absolute error", "1.50°")
+    assert mean["note"] == "1 frame compared"
