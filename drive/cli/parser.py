@@ -90,7 +90,7 @@ def build(config: type[ConfigT], settings: dict[str, Any]) -> ConfigT:
     try:
         return config(**settings)
     except OptionError as error:
-        raise InputError(f"{_flag(config, error.name)} {error.problem}") from None
+        raise InputError(_complaint(config, error)) from None
 
 
 def _bare_parser(program: str, config: type[Config], advanced: bool) -> Parser:
@@ -196,8 +196,15 @@ def _shown_name(each: OptionField) -> str:
     return each.flag
 
 
-def _flag(config: type[Config], name: str) -> str:
-    return next((_shown_name(each) for each in fields_of(config) if each.name == name), name)
+def _complaint(config: type[Config], error: OptionError) -> str:
+    """The error in the words of the command line."""
+    by_name = {each.name: each for each in fields_of(config)}
+    each = by_name.get(error.name)
+    text = f"{_shown_name(each) if each else error.name} {error.problem}"
+    first = next((one for one in by_name.values() if one.option.positional), None)
+    if each is None or each.option.bare is None or first is None:
+        return text
+    return f"{text} (write {_shown_name(first)} before {each.flag})"
 
 
 def _from_file(path: str, parser: Parser, config: type[Config]) -> dict[str, Any]:
@@ -230,8 +237,6 @@ def _checked(config: type[Config], name: str, value: Any, where: str, negated: b
         if not isinstance(value, bool):
             raise InputError(f"{where} must be true or false; got {value!r}")
         return not value if negated else value
-    if isinstance(value, list) and not each.many:
-        return ",".join(map(str, value))
     try:
         return checked_value(each, value)
     except OptionError as error:

@@ -90,6 +90,8 @@ class Config:
     group: ClassVar[str] = "options"
     summary: ClassVar[str] = ""
     example: ClassVar[str] = ""
+    rare: ClassVar[tuple[str, ...]] = ()
+    """Fields of the bases that only `--help-all` shows for this command."""
 
     def __post_init__(self) -> None:
         for declared in fields_of(type(self)):
@@ -175,7 +177,7 @@ def fields_of(config: type[Config]) -> tuple[OptionField, ...]:
 def _fields_of(config: Any) -> tuple[OptionField, ...]:
     hints = get_type_hints(config)
     return tuple(
-        _described(each, hints[each.name], _group_of(config, each.name))
+        _described(each, hints[each.name], config)
         for each in dataclasses.fields(config)
         if KEY in each.metadata
     )
@@ -205,6 +207,8 @@ def command_line(command: str, config: Config) -> list[str]:
             words += values
         elif each.kind is bool:
             flags.append(each.flag if value != (each.default is True) else f"--no-{each.key}")
+        elif values[0].startswith("-"):
+            flags.append(f"{each.flag}={values[0]}")
         else:
             flags += [each.flag, *values]
     return words + flags
@@ -255,14 +259,17 @@ def _group_of(config: type[Config], name: str) -> str:
     return str(homes[0].__dict__.get("group", "options"))
 
 
-def _described(each: dataclasses.Field[Any], hint: Any, group: str) -> OptionField:
+def _described(each: dataclasses.Field[Any], hint: Any, config: type[Config]) -> OptionField:
     kinds = _alternatives(hint)
     optional = type(None) in kinds
     many = any(get_origin(kind) in (tuple, Sequence) for kind in kinds)
     singles = [get_args(kind)[0] if get_origin(kind) else kind for kind in kinds]
     kind = next(one for one in (bool, int, float, str) if one in singles)
-    default = each.default
-    return OptionField(each.name, kind, many, optional, default, each.metadata[KEY], group)
+    declared = each.metadata[KEY]
+    if each.name in config.rare:
+        declared = dataclasses.replace(declared, advanced=True)
+    group = _group_of(config, each.name)
+    return OptionField(each.name, kind, many, optional, each.default, declared, group)
 
 
 def _alternatives(hint: Any) -> tuple[Any, ...]:
@@ -278,6 +285,8 @@ def _plain(value: Any, declared: OptionField) -> Any:
 
 
 def _single(value: Any, declared: OptionField) -> Any:
+    if declared.kind is str and isinstance(value, list | tuple):
+        return ",".join(map(str, value))
     if isinstance(value, Path) or (
         declared.kind is str and isinstance(value, int) and not isinstance(value, bool)
     ):

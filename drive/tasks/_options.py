@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from drive.core.options import Config, option
+from drive.core.errors import InputError
+from drive.core.options import Config, above, at_least, between, option
 
 UNITS = ("degrees", "radians", "normalised")
 SIDES = ("right", "left")
 SPEED_UNITS = ("m/s", "km/h", "mph")
+ENGINES = ("auto", "openvino", "onnx", "keras")
+CLUSTERS = ("ray",)
+SMOOTHING = above(0, 5.0)
+"""Delays in seconds: an angle that comes later has nothing to do with the road in the image."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,3 +113,170 @@ class RecordingOptions(Config):
             "understeer",
         )
         return {name: getattr(self, name) for name in names}
+
+
+def tiling(text: str) -> str | None:
+    """Accept what `Tiling.parse` reads."""
+    from drive.detection.tiles import MOST_TILES, Tiling
+
+    try:
+        Tiling.parse(text)
+    except InputError:
+        return f"must be auto, N or COLSxROWS with 2 to {MOST_TILES} tiles"
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineOptions(Config):
+    """The option of a task that runs a network."""
+
+    engine: str = option("auto", "runtime of the network", choices=ENGINES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceOptions(EngineOptions):
+    """What is read, which part of it, and whether a video is written."""
+
+    source: str | Sequence[str] = option(
+        (),
+        "video, image, folder or glob of images, camera index, stream URL; or several videos",
+        metavar="SOURCE",
+        positional=True,
+        resumable=True,
+    )
+    start_s: float = option(0.0, "first second to use", flag="--start", metavar="S")
+    end_s: float | None = option(None, "second to stop at", flag="--end", metavar="S")
+    video: bool = option(True, "do not write an annotated video or images")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManyOptions(Config):
+    """How several videos share the machine, or several machines."""
+
+    group = "several videos (A.mp4 B.mp4 'folder/*.mp4')"
+
+    jobs: int | None = option(
+        None,
+        "videos at the same time, each in its own process",
+        metavar="N",
+        check=at_least(1),
+        shown_default="one per core",
+        resumable=True,
+    )
+    threads: int | None = option(
+        None,
+        "threads of each network, decoder and encoder; with 1 the stages take turns",
+        metavar="N",
+        check=at_least(1),
+        shown_default="the cores, shared by the jobs",
+        advanced=True,
+        resumable=True,
+    )
+    resume: str | None = option(
+        None, "resume the run in DIR and retry failed videos", metavar="DIR", resumable=True
+    )
+    engine_cluster: str | None = option(
+        None,
+        "spread the videos over a Ray cluster: that of RAY_ADDRESS, or a local one (needs: pip "
+        "install ray)",
+        choices=CLUSTERS,
+        advanced=True,
+        resumable=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionOptions(Config):
+    """Where the detector looks."""
+
+    group = "detector options"
+
+    region: str = option(
+        "auto",
+        "crop that the detector looks at, in source pixels",
+        metavar="auto|full|X1,Y1,X2,Y2",
+        shown_default="auto: the road",
+    )
+    tiles: str | None = option(
+        None,
+        "for far cars: also look closer at overlapping tiles of the region; without a value, as "
+        "many as suit the frame size. N tiles in a row at the horizon, or COLSxROWS over the "
+        "region; each takes as long as the region itself",
+        metavar="N|COLSxROWS",
+        bare="auto",
+        check=tiling,
+        shown_default="none",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetailOptions(Config):
+    """The size of the detector's input."""
+
+    group = "detector options"
+
+    detail: str | None = option(
+        None,
+        "size of the network's input; fine finds far cars in large images and takes up to three "
+        "times as long",
+        choices=("fast", "fine"),
+        shown_default="fast for video, fine for images",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectorOptions(RegionOptions, DetailOptions):
+    """What the detector looks for, and where."""
+
+    group = "detector options"
+
+    conf: float | None = option(
+        None,
+        "minimum confidence (0 to 1)",
+        metavar="T",
+        check=between(0, 1),
+        shown_default="that of each class",
+    )
+    classes: str | None = option(
+        None, "classes to report", metavar="car,bus,...", shown_default="all"
+    )
+    every: int = option(
+        1,
+        "run the network on every N-th frame and track in between",
+        metavar="N",
+        check=at_least(1),
+    )
+    exponent: float | None = option(
+        None,
+        "exponent of the box sizes of tiny YOLO v1; 1.8 is that of a known port",
+        metavar="P",
+        shown_default="2, as in the paper",
+        advanced=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SteeringOptions(Config):
+    """What is done with the steering angle besides predicting it."""
+
+    group = "steering options"
+
+    smooth_s: float | None = option(
+        None,
+        "smooth the angle over time; it then comes S seconds late (try 0.2)",
+        flag="--smooth",
+        metavar="S",
+        check=SMOOTHING,
+        shown_default="off",
+    )
+    explain: bool = option(
+        False, "show where the steering network looks (VisualBackProp), and check it"
+    )
+    explain_frames: int | None = option(
+        None,
+        "with --explain: number of frames to check",
+        metavar="N",
+        check=at_least(1),
+        shown_default="40",
+        advanced=True,
+    )
