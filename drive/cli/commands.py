@@ -115,7 +115,8 @@ def _one_interrupt() -> Iterator[None]:
 
 
 def _run(name: str, arguments: list[str]) -> int:
-    legacy = importlib.import_module(f"drive.tasks.{name.replace('-', '_')}")
+    home = HOMES.get(name, f"drive.tasks.{name.replace('-', '_')}")
+    legacy = importlib.import_module(home)
     if hasattr(legacy, "configure"):
         from drive.cli.legacy import run_legacy
 
@@ -125,7 +126,7 @@ def _run(name: str, arguments: list[str]) -> int:
     as_json, quiet = settings.pop("json", False), settings.pop("quiet", False)
     config = build(config_class, settings)
     try:
-        result = task(config, Console(quiet))
+        result = task(config, Console(quiet, as_json))
     except DriveError as error:
         _print_result(getattr(error, "result", None), as_json)
         raise

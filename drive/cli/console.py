@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from drive.core.progress import Item
 
@@ -11,10 +12,21 @@ MINIMUM_PROGRESS_INTERVAL_S = 0.5
 
 
 class Console:
-    """A `Reporter` for the terminal; with `quiet` it shows warnings only."""
+    """A `Reporter` for the terminal; with `quiet` it shows warnings only.
 
-    def __init__(self, quiet: bool = False) -> None:
-        self.quiet = quiet
+    Args:
+        quiet: show no messages and no progress.
+        as_json: whether results are printed as JSON (`--json`).
+    """
+
+    def __init__(self, quiet: bool = False, as_json: bool = False) -> None:
+        self.quiet, self.as_json = quiet, as_json
+
+    def show(self, text: str, values: Mapping[str, str]) -> None:
+        """Print a result on standard output before the command ends: as text or as JSON."""
+        said = json.dumps(values, ensure_ascii=False) if self.as_json else text
+        sys.stdout.write(said + "\n")
+        sys.stdout.flush()
 
     def message(self, text: str) -> None:
         """Show a line, unless quiet."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, Union, get_args, get_origin, get_type_hints
 
 from drive.core.errors import InputError, unknown_name
+from drive.core.texts import as_written, is_number
 
 KEY = "option"
 
@@ -227,7 +228,7 @@ def checked_value(declared: OptionField, value: Any) -> Any:
     plain = _plain(value, declared)
     for one in plain if declared.many else (plain,):
         if problem := _problem(declared, one):
-            raise OptionError(declared.name, f"{problem}; got {one!r}")
+            raise OptionError(declared.name, f"{problem}; got {as_written(one)}")
     return plain
 
 
@@ -287,13 +288,10 @@ def _plain(value: Any, declared: OptionField) -> Any:
 def _single(value: Any, declared: OptionField) -> Any:
     if declared.kind is str and isinstance(value, list | tuple):
         return ",".join(map(str, value))
-    if isinstance(value, Path) or (
-        declared.kind is str and isinstance(value, int) and not isinstance(value, bool)
-    ):
+    whole = isinstance(value, int) and is_number(value)
+    if isinstance(value, Path) or (declared.kind is str and whole):
         return str(value)
-    if declared.kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    return value
+    return float(value) if declared.kind is float and whole else value
 
 
 def _problem(declared: OptionField, value: Any) -> str | None:

@@ -1,4 +1,4 @@
-"""What is wrong with a recording: read all of it, say what stands out, change nothing.
+"""Checks of a recording: read all of it, report what is wrong, change nothing.
 
 Every check is a small function that yields findings; none of them stops the others.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -61,11 +60,41 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckNumbers:
+    """What was measured on a recording; None where there is nothing to measure.
+
+    Attributes:
+        zeros_share: share of the angles that are exactly zero.
+        lag_s: seconds by which the angles still trail the video.
+        lag_correlation: of the angles and the turning of the image at that lag, -1 to 1.
+        horizon: its share of the height from the top, as training would take it.
+        horizon_is: "given", "estimated" or "assumed".
+        horizon_estimate, horizon_trusted: the estimate from motion.
+    """
+
+    frames: int
+    frames_lost: int
+    frames_marked_bad: int
+    rows: int
+    seconds: float
+    angle_min_deg: float | None
+    angle_max_deg: float | None
+    angle_std_deg: float | None
+    zeros_share: float | None
+    lag_s: float | None
+    lag_correlation: float | None
+    horizon: float
+    horizon_is: str
+    horizon_estimate: float
+    horizon_trusted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What one recording looks like."""
+    """What was found in one recording."""
 
     name: str
-    numbers: dict[str, Any]
+    numbers: CheckNumbers
     findings: list[Finding]
 
     @property
@@ -111,7 +140,7 @@ def check_recording(recording: Recording, progress: Progress = no_progress) -> C
     )
     return CheckReport(
         name=recording.name,
-        numbers=_numbers(reading, lag) | _horizon_numbers(recording, horizon),
+        numbers=_numbers(reading, lag, horizon),
         findings=[finding for check in checks for finding in check],
     )
 
@@ -129,22 +158,30 @@ def _raw_rows(recording: Recording) -> SteeringRows:
     )
 
 
-def _numbers(reading: _Reading, lag: LagEstimate | None) -> dict[str, Any]:
+def _numbers(
+    reading: _Reading, lag: LagEstimate | None, horizon: HorizonEstimate
+) -> CheckNumbers:
     angles = reading.recording.angle_deg[np.isfinite(reading.recording.angle_deg)]
     time_s = reading.time_s
-    return {
-        "frames": len(reading.frame_index),
-        "frames_lost": reading.recording.report.frames_lost,
-        "frames_marked_bad": int(marked(reading.recording.bad, time_s).sum()),
-        "rows": len(reading.rows.frame_index),
-        "seconds": round(float(time_s[-1]), 3) if len(time_s) else 0.0,
-        "angle_min_deg": round(float(angles.min()), 3) if len(angles) else None,
-        "angle_max_deg": round(float(angles.max()), 3) if len(angles) else None,
-        "angle_std_deg": round(float(angles.std()), 3) if len(angles) else None,
-        "zeros_share": round(float((angles == 0).mean()), 4) if len(angles) else None,
-        "lag_s": lag.lag_s if lag else None,
-        "lag_correlation": round(lag.correlation, 3) if lag else None,
-    }
+    given = reading.recording.config.camera.horizon
+    estimated = "estimated" if horizon.trusted else "assumed"
+    return CheckNumbers(
+        frames=len(reading.frame_index),
+        frames_lost=reading.recording.report.frames_lost,
+        frames_marked_bad=int(marked(reading.recording.bad, time_s).sum()),
+        rows=len(reading.rows.frame_index),
+        seconds=round(float(time_s[-1]), 3) if len(time_s) else 0.0,
+        angle_min_deg=round(float(angles.min()), 3) if len(angles) else None,
+        angle_max_deg=round(float(angles.max()), 3) if len(angles) else None,
+        angle_std_deg=round(float(angles.std()), 3) if len(angles) else None,
+        zeros_share=round(float((angles == 0).mean()), 4) if len(angles) else None,
+        lag_s=lag.lag_s if lag else None,
+        lag_correlation=round(lag.correlation, 3) if lag else None,
+        horizon=horizon.share if given is None else given,
+        horizon_is=estimated if given is None else "given",
+        horizon_estimate=horizon.share,
+        horizon_trusted=horizon.trusted,
+    )
 
 
 def _pairing(reading: _Reading) -> Iterator[Finding]:
@@ -347,17 +384,6 @@ def _lag_findings(recording: Recording, lag: LagEstimate | None) -> Iterator[Fin
             f"(correlation {lag.correlation:+.2f}); lag_s = {total_s:g} in recording.toml "
             "takes it out",
         )
-
-
-def _horizon_numbers(recording: Recording, estimate: HorizonEstimate) -> dict[str, Any]:
-    given = recording.config.camera.horizon
-    how = "estimated" if estimate.trusted else "assumed"
-    return {
-        "horizon": estimate.share if given is None else given,
-        "horizon_is": how if given is None else "given",
-        "horizon_estimate": estimate.share,
-        "horizon_trusted": estimate.trusted,
-    }
 
 
 def _horizon_findings(recording: Recording, horizon: HorizonEstimate) -> Iterator[Finding]:

@@ -1,134 +1,182 @@
-"""`check-data`: read recordings and report what is wrong with them; changes nothing."""
+"""`check-data`: read recordings and report what is wrong with them; change nothing."""
 
 from __future__ import annotations
 
-import argparse
-import sys
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drive.core.errors import InputError
+from drive.core.options import option
+from drive.core.reporter import Reporter
 from drive.core.wording import counted
-from drive.tasks._common import Context, add_recording_options, recording_overrides
+from drive.tasks._options import RecordingOptions
+from drive.tasks._run import Run, RunConfig, TaskResult, run_task
 
 if TYPE_CHECKING:
     from drive.recordings.check import CheckReport, Finding
 
-HELP = (
-    "Read recordings frame by frame and row by row, and report what is wrong with them.\n"
-    "Exit status: 0 all was read, whatever was found; 2 a recording cannot be read, or the\n"
-    "arguments are wrong."
-)
-EXAMPLE = "check-data data/sample"
+REPORT_FILE = "check.json"
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add this command's options."""
-    parser.add_argument("recordings", nargs="+", metavar="RECORDING", help="folder or video")
-    add_recording_options(parser)
+@dataclass(frozen=True, kw_only=True)
+class CheckDataConfig(RecordingOptions, RunConfig):
+    """Which recordings are checked."""
+
+    summary = (
+        "Read recordings frame by frame and row by row, and report what is wrong with them.\n"
+        "Exit status: 0 everything was read, whatever was found; 2 a recording cannot be read,\n"
+        "or the arguments are wrong."
+    )
+    example = "check-data data/sample"
+    group = "options"
+
+    recordings: tuple[str, ...] = option(
+        help="folder or video", metavar="RECORDING", positional=True
+    )
+    out: str | None = option(None, f"folder for {REPORT_FILE} (default: none)", metavar="DIR")
 
 
-def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
-    """Check every recording; a report file is written only where `--out` asks for one.
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A recording that cannot be read; `finding` says why."""
 
-    A recording that cannot be read makes the command fail, once the others are checked.
+    name: str
+    finding: Finding
+
+    def as_text(self, alone: bool) -> str:
+        """Return the report; without the reason if the command ends with it."""
+        return f"{self.name}: cannot be checked" + ("" if alone else f"\n  - {self.finding.text}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckDataResult(TaskResult):
+    """What was found.
+
+    Attributes:
+        reports: of each recording that was read: its numbers and findings.
+        unreadable: the other recordings.
     """
+
+    reports: tuple[CheckReport, ...]
+    unreadable: tuple[Unreadable, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return `recordings`: name, numbers and findings of each, and the paths."""
+        recordings = [
+            {"name": each.name, **asdict(each.numbers), "findings": _findings(*each.findings)}
+            for each in self.reports
+        ]
+        broken = [
+            {"name": each.name, "findings": _findings(each.finding)} for each in self.unreadable
+        ]
+        paths = {"out": self.out, "run": self.run}
+        return {
+            "recordings": [*recordings, *broken],
+            **{name: path for name, path in paths.items() if path is not None},
+        }
+
+    def as_text(self) -> str:
+        """Return the report on every recording."""
+        alone = len(self.unreadable) == 1
+        return "\n".join(
+            [*map(_as_text, self.reports), *(each.as_text(alone) for each in self.unreadable)]
+        )
+
+
+def check_data(config: CheckDataConfig, reporter: Reporter | None = None) -> CheckDataResult:
+    """Read every frame and every row of recordings and report what stands out.
+
+    Raises:
+        InputError: a recording cannot be read. The others are checked first; the error's
+            attribute `result` holds all that was found.
+
+    Example:
+        >>> from drive import CheckDataConfig, check_data
+        >>> result = check_data(CheckDataConfig(["data/sample"]))
+        >>> [finding.text for finding in result.reports[0].problems]
+    """
+    return run_task("check-data", _check_data, config, reporter)
+
+
+def _check_data(config: CheckDataConfig, run: Run) -> CheckDataResult:
     from drive.recordings.check import Finding, check_recording
     from drive.recordings.recording import open_recordings
     from drive.results.run_folder import write_json
 
-    broken: list[dict[str, Any]] = []
+    broken: list[Unreadable] = []
 
     def note(place: Path, error: InputError) -> None:
-        finding = Finding("unreadable", str(error))
-        broken.append({"name": str(place), "findings": [_finding(finding)]})
+        broken.append(Unreadable(str(place), Finding("unreadable", str(error))))
 
-    recordings = open_recordings(
-        args.recordings,
-        steering_csv=args.steering,
-        overrides=recording_overrides(args),
-        on_error=note,
-    )
     reports = []
-    for recording in recordings:
+    for recording in open_recordings(
+        config.recordings,
+        steering_csv=config.steering,
+        overrides=config.overrides(),
+        on_error=note,
+    ):
         try:
-            report = check_recording(recording, context.progress)
+            reports.append(check_recording(recording, run.progress))
         except InputError as error:
             note(recording.path, error)
-            continue
-        reports.append(report)
-        sys.stdout.write(_as_text(report))
-    for each in broken:
-        sys.stdout.write(_unchecked(each, alone=len(broken) == 1))
-    results = {"recordings": [*map(_as_json, reports), *broken]}
-    context.failure = _failure(broken, len(reports) + len(broken))
-    if args.out:
-        write_json(context.run_folder().file("check.json"), results)
-    return results
+    result = CheckDataResult(reports=tuple(reports), unreadable=tuple(broken))
+    run.failure = _failure(broken, len(reports) + len(broken))
+    if config.out:
+        write_json(run.folder.file(REPORT_FILE), result.as_json())
+    return result
 
 
-def _failure(broken: list[dict[str, Any]], count: int) -> InputError | None:
-    """What the command ends with: which recordings cannot be read; None if all can.
+def _failure(broken: list[Unreadable], count: int) -> InputError | None:
+    """Return the error that names what cannot be read; None if all can.
 
-    The reason is told once: here where one is broken, else with each in the report.
+    The reason is given once: here if one recording is broken, else with each in the report.
     """
     if not broken:
         return None
-    reason = broken[0]["findings"][0]["text"]
+    reason = broken[0].finding.text
     if count == 1:
         return InputError(reason)
     if len(broken) == 1:
         return InputError(f"1 of {count} recordings cannot be read: {reason}")
-    names = ", ".join(each["name"] for each in broken)
+    names = ", ".join(each.name for each in broken)
     return InputError(
-        f"{len(broken)} of {count} recordings cannot be read, for reasons that the report gives: "
+        f"{len(broken)} of {count} recordings cannot be read, for reasons given in the report: "
         f"{names}"
     )
 
 
-def _unchecked(recording: dict[str, Any], alone: bool) -> str:
-    """The report on a recording that cannot be read."""
-    reason = "" if alone else f"\n  - {recording['findings'][0]['text']}"
-    return f"{recording['name']}: cannot be checked{reason}\n"
-
-
 def _as_text(report: CheckReport) -> str:
-    numbers = report.numbers
-    frames = counted(numbers["frames"], "frame")
+    found = report.numbers
+    frames = counted(found.frames, "frame")
     lines = [
-        f"{report.name}: {frames}, {counted(numbers['rows'], 'row')}, "
-        f"{numbers['seconds']:.1f} s, angles {numbers['angle_min_deg']} to "
-        f"{numbers['angle_max_deg']} degrees, {numbers['zeros_share'] or 0:.0%} zeros"
-        if numbers["angle_min_deg"] is not None
-        else f"{report.name}: {frames}, and not one usable angle"
+        f"{report.name}: {frames}, {counted(found.rows, 'row')}, {found.seconds:.1f} s, "
+        f"angles {found.angle_min_deg} to {found.angle_max_deg} degrees, "
+        f"{found.zeros_share or 0:.0%} zeros"
+        if found.angle_min_deg is not None
+        else f"{report.name}: {frames}, and no usable angle"
     ]
-    lines.append(f"  {_horizon(numbers['horizon'], numbers['horizon_is'])}")
+    lines.append(f"  {_horizon(found.horizon, found.horizon_is)}")
     lines += [
         f"  - {'note: ' if finding.note else ''}{finding.text}" for finding in report.findings
-    ] or ["  nothing stands out"]
-    return "\n".join(lines) + "\n"
+    ] or ["  nothing to report"]
+    return "\n".join(lines)
 
 
 def _horizon(share: float, how: str) -> str:
-    """Where the horizon is, how that is known, and what to write down."""
+    """Say where the horizon is, how that is known, and which line keeps it."""
     if how == "given":
         return f"horizon at {share:g} of the height (given)"
     if how == "assumed":
-        return f"horizon taken to be at {share:g} of the height: the motion does not tell"
+        return f"horizon assumed at {share:g} of the height: the motion does not show it"
     return (
         f"horizon at {share:g} of the height (estimated from motion); to keep it, write "
         f"horizon = {share:g} under [camera] in recording.toml"
     )
 
 
-def _as_json(report: CheckReport) -> dict[str, Any]:
-    return {
-        "name": report.name,
-        **report.numbers,
-        "findings": [_finding(finding) for finding in report.findings],
-    }
-
-
-def _finding(finding: Finding) -> dict[str, str]:
-    kind = "note" if finding.note else "problem"
-    return {"code": finding.code, "kind": kind, "text": finding.text}
+def _findings(*findings: Finding) -> list[dict[str, str]]:
+    return [
+        {"code": each.code, "kind": "note" if each.note else "problem", "text": each.text}
+        for each in findings
+    ]

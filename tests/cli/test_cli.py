@@ -125,13 +125,14 @@ def test_a_config_file_gives_defaults_and_the_line_wins(
     config = tmp_path / "settings.toml"
     text = 'unit = "radians"\nfull-scale-deg = 20\nquiet = true\n'
     config.write_text(f"\ufeff{text}")  # a byte order mark, by Windows' Notepad
-    seen = {}
-    monkeypatch.setattr(check_data, "run", lambda args, context: seen.update(vars(args)) or {})
+    seen = []
+    monkeypatch.setattr(check_data, "check_data", lambda *given: seen.append(given))
     status = cli.main(["check-data", "x", "--config", str(config), "--full-scale-deg", "30"])
     assert status == 0
-    assert seen["unit"] == "radians"
-    assert seen["full_scale_deg"] == 30
-    assert seen["quiet"] is True
+    ((settings, console),) = seen
+    assert settings.unit == "radians"
+    assert settings.full_scale_deg == 30
+    assert console.quiet is True
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def test_a_config_file_gives_defaults_and_the_line_wins(
         ("unit = 'grad'", "grad"),
         ("quiet = 'yes'", "quiet"),
         ("= broken", "TOML"),
-        (f"full-scale-deg = 0x{'f' * 5000}", "full-scale-deg holds a whole number with too many"),
+        (f"full-scale-deg = 0x{'f' * 5000}", "full-scale-deg must be a number; got a whole number of"),
     ],
 )
 def test_a_wrong_config_file_is_refused(
@@ -184,15 +185,15 @@ def test_a_value_of_the_wrong_kind_is_named_in_plain_words(
 def test_errors_become_exit_statuses(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(args: object, context: object) -> dict:
+    def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    def full_disk(args: object, context: object) -> dict:
+    def full_disk(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(check_data, "run", interrupted)
+    monkeypatch.setattr(check_data, "check_data", interrupted)
     assert cli.main(["check-data", "x"]) == 130
-    monkeypatch.setattr(check_data, "run", full_disk)
+    monkeypatch.setattr(check_data, "check_data", full_disk)
     assert cli.main(["check-data", "x"]) == 1
     assert "No space left" in capsys.readouterr().err
 

@@ -34,7 +34,7 @@ def write_rows(folder: Path, rows: list[tuple[float, int, object]]) -> None:
 def test_a_sound_recording_has_no_findings(make_recording: MakeRecording) -> None:
     report, codes = check(make_recording("sound", [np.sin(i / 5) for i in range(40)]))
     assert codes == set()
-    assert report.numbers["frames"] == report.numbers["rows"] == 40
+    assert report.numbers.frames == report.numbers.rows == 40
 
 
 @pytest.mark.parametrize(
@@ -202,5 +202,5 @@ def test_notes_are_no_problems(
 def test_the_simulator_s_wheel_and_picture_agree(shared: Path) -> None:
     (recording,) = open_recordings([shared / "recordings" / "torcs" / "street-1"])
     report, codes = check(recording.path)
-    assert report.numbers["lag_correlation"] > 0.9
+    assert report.numbers.lag_correlation > 0.9
     assert not codes & {"lag", "sign"}
