@@ -27,7 +27,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from drive.bench.repeat import repeat_video  # noqa: E402
+from drive.benchmark.repeat import repeat_video  # noqa: E402
 from drive.drawing.charts import SERIES, add_legend, new_figure, save_figure, set_title  # noqa: E402
 
 SECONDS_A_MINUTE = 60

@@ -85,9 +85,9 @@ def export(out: Path, validation: LabelledImages) -> None:
     """Write OUT/tiny-yolo-drive.onnx from OUT/detector.keras, with the thresholds that ship."""
     import keras
 
+    from drive.conversion.onnx_writer import write_onnx
     from drive.detection.export import export_detector
     from drive.detection.tiny_yolo_drive import INPUT_SIZES, onnx_metadata
-    from drive.export.onnx_writer import write_onnx
 
     network = keras.saving.load_model(out / "detector.keras", compile=False)
     path = out / "tiny-yolo-drive.onnx"

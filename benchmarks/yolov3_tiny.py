@@ -10,6 +10,7 @@ import json
 import tempfile
 from pathlib import Path
 
+from drive.conversion.onnx_writer import write_onnx
 from drive.detection.darknet_start import FULL_WIDTH, load_darknet_weights
 from drive.detection.dataset import CLASSES
 from drive.detection.detector import Detector, load_detector
@@ -19,7 +20,6 @@ from drive.detection.tiny_yolo_drive import (
     build_tiny_yolo_drive,
     onnx_metadata,
 )
-from drive.export.onnx_writer import write_onnx
 
 OWN_STRIDES = STRIDES[:2]
 THRESHOLD = 0.25  # Darknet's default (examples/darknet.c, -thresh)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from drive.pages import write_report as write_report
     from drive.recordings.recording import open_recordings as open_recordings
     from drive.steering.predict import load_steering as load_steering
+    from drive.tasks.check_data import CheckDataConfig as CheckDataConfig
+    from drive.tasks.check_data import CheckDataResult as CheckDataResult
+    from drive.tasks.check_data import check_data as check_data
     from drive.tasks.compare import CompareConfig as CompareConfig
     from drive.tasks.compare import CompareResult as CompareResult
     from drive.tasks.compare import compare as compare
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Box": "drive.core.types",
+    "CheckDataConfig": "drive.tasks.check_data",
+    "CheckDataResult": "drive.tasks.check_data",
     "CompareConfig": "drive.tasks.compare",
     "CompareResult": "drive.tasks.compare",
     "Detection": "drive.core.types",
@@ -42,6 +47,7 @@ _HOMES = {
     "Reporter": "drive.core.reporter",
     "Tracker": "drive.detection.tracker",
     "VideoWriter": "drive.video.writer",
+    "check_data": "drive.tasks.check_data",
     "compare": "drive.tasks.compare",
     "load_detector": "drive.detection.detector",
     "load_steering": "drive.steering.predict",

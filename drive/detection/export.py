@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drive.conversion.onnx_writer import write_onnx
 from drive.core.errors import InputError
 from drive.core.files import atomic
 from drive.core.progress import Progress, no_progress
@@ -18,7 +19,6 @@ from drive.detection.dataset import LabelledImages
 from drive.detection.detector import load_detector
 from drive.detection.evaluate import Evaluation, detect_all, evaluate
 from drive.detection.tiny_yolo_drive import INPUT_SIZES, onnx_metadata
-from drive.export.onnx_writer import write_onnx
 
 if TYPE_CHECKING:
     import keras

@@ -1,7 +1,7 @@
 """The detector's int8 form: calibrated on pictures as the detector itself prepares them.
 
 Knows which pictures to take and how they go in; how a network is quantised is in
-`drive.export.quantise`.
+`drive.conversion.quantise`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from drive.conversion.quantise import quantise
 from drive.core.progress import Progress, no_progress
 from drive.detection.dataset import LabelledImage
 from drive.detection.detector import Detector, load_detector
-from drive.export.quantise import quantise
 
 CALIBRATION_PICTURES = 300
 """Pictures that the ranges are measured on; with 64 AP50 of cars was the same within 0.003."""

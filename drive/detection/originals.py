@@ -1,4 +1,4 @@
-"""The car networks as `drive.export.export` wants them: what their files say of pictures and boxes.
+"""The car networks for `drive.conversion.export`: what their files say of images and boxes.
 
 Knows the detectors and how each prepares a frame; not how a file is written.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from drive.conversion.export import Original, Size, describe_input
 from drive.core.errors import InputError, WeightsError
 from drive.core.files import cache_folder
 from drive.core.region import (
@@ -30,7 +31,6 @@ from drive.detection.network_detector import NetworkDetector
 from drive.detection.preprocess import GREY, GRID
 from drive.detection.tiny_yolo_drive_detector import TinyYoloDriveDetector
 from drive.detection.tiny_yolo_v1_detector import TinyYoloV1Detector, converted
-from drive.export.export import Original, Size, describe_input
 from drive.runtime.keras_engine import KerasEngine
 from drive.runtime.onnx_file import read_model
 

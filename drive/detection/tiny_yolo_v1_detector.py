@@ -104,7 +104,7 @@ def converted(path: Path, folder: Path) -> Path:
     target = folder / f"{NAME}-{digest[:16]}-{CONVERTER_VERSION}.onnx"
     if target.is_file():
         return target
-    from drive.export.onnx_writer import write_onnx
+    from drive.conversion.onnx_writer import write_onnx
 
     model = build_tiny_yolo_v1()
     load_darknet_weights(model, path)

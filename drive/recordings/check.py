@@ -158,9 +158,7 @@ def _raw_rows(recording: Recording) -> SteeringRows:
     )
 
 
-def _numbers(
-    reading: _Reading, lag: LagEstimate | None, horizon: HorizonEstimate
-) -> CheckNumbers:
+def _numbers(reading: _Reading, lag: LagEstimate | None, horizon: HorizonEstimate) -> CheckNumbers:
     angles = reading.recording.angle_deg[np.isfinite(reading.recording.angle_deg)]
     time_s = reading.time_s
     given = reading.recording.config.camera.horizon

@@ -1,7 +1,7 @@
 """Read our ONNX files: the graph, its metadata, and its weights back into Keras.
 
 Weights are stored under `LAYER/kernel`, `LAYER/bias` and so on, so one file serves for running and
-for fine-tuning. `drive.export.onnx_writer` writes these files; `load_engine` runs them.
+for fine-tuning. `drive.conversion.onnx_writer` writes these files; `load_engine` runs them.
 """
 
 from __future__ import annotations

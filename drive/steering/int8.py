@@ -1,6 +1,6 @@
 """The steering network's int8 form, calibrated on pictures as the network is given them.
 
-Knows that the first layer stays as it is; how a network is quantised is in `drive.export.quantise`.
+Knows that the first layer stays as it is; `drive.conversion.quantise` quantises a network.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from drive.export.quantise import quantise
+from drive.conversion.quantise import quantise
 
 FLOAT_FIRST = True
 """The first layer stays float: rounding the picture itself costs 0.05 to 0.19 degrees, the rest

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from drive.conversion.onnx_writer import write_onnx
 from drive.core.errors import WeightsError
 from drive.core.files import atomic
-from drive.export.onnx_writer import write_onnx
 from drive.runtime.base import MODEL_SUFFIXES, check_model_file
 from drive.runtime.onnx_file import load_onnx_weights, read_metadata, read_weights
 from drive.runtime.quiet import load_keras

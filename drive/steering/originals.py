@@ -1,4 +1,4 @@
-"""A steering network as `drive.export.export` wants it: what its file says of frames and angles.
+"""A steering network for `drive.conversion.export`: what its file says of frames and angles.
 
 Knows steering models and how a frame is prepared; not how a file is written.
 """
@@ -10,8 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drive.export.export import Original, describe_input
-from drive.export.onnx_writer import write_onnx
+from drive.conversion.export import Original, describe_input
+from drive.conversion.onnx_writer import write_onnx
 from drive.runtime.base import Engine
 from drive.runtime.onnx_file import read_model
 from drive.steering.curvature import CURVATURE

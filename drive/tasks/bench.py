@@ -19,9 +19,9 @@ from drive.tasks._common import Context, Parser, add_common_options
 if TYPE_CHECKING:
     import numpy as np
 
-    from drive.bench.measure import Stage, Times
-    from drive.bench.stages import Row
-    from drive.bench.training import TrainingBench
+    from drive.benchmark.measure import Stage, Times
+    from drive.benchmark.stages import Row
+    from drive.benchmark.training import TrainingBench
     from drive.results.run_folder import Span
 
 HELP = "Measure speed on this machine: whole detection, its parts, each network, training."
@@ -73,15 +73,15 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Write `bench.json` and `bench.png`, print the table."""
     if args.rounds < 1:
         raise InputError(f"--rounds is a whole number from 1. Received: {args.rounds}")
-    from drive.bench import report
-    from drive.bench.measure import take_turns
-    from drive.bench.stages import (
+    from drive.benchmark import report
+    from drive.benchmark.measure import take_turns
+    from drive.benchmark.stages import (
         decode_stage,
         encode_stage,
         reference_network,
         reference_stages,
     )
-    from drive.bench.trace import chrome_trace
+    from drive.benchmark.trace import chrome_trace
     from drive.results.run_folder import write_json
 
     video = args.video or SAMPLE_VIDEO
@@ -133,7 +133,7 @@ def _detector(
     args: argparse.Namespace, context: Context, frame: np.ndarray
 ) -> list[tuple[Row, Stage]]:
     """Return the stages of the float weights and, where they lie beside, of the int8 ones."""
-    from drive.bench.stages import FLOAT, INT8, KERAS, RUNTIMES, detector_stages
+    from drive.benchmark.stages import FLOAT, INT8, KERAS, RUNTIMES, detector_stages
     from drive.detection.detector import DEFAULT_WEIGHTS
     from drive.runtime.int8_form import int8_beside
 
@@ -153,7 +153,7 @@ def _steering(
     args: argparse.Namespace, context: Context, frame: np.ndarray
 ) -> list[tuple[Row, Stage]]:
     """Return the stages of the steering network that ships, float and int8."""
-    from drive.bench.stages import FLOAT, INT8, KERAS, RUNTIMES, steering_stages
+    from drive.benchmark.stages import FLOAT, INT8, KERAS, RUNTIMES, steering_stages
     from drive.runtime.int8_form import int8_beside
     from drive.steering.predict import DEFAULT_MODEL
 
@@ -190,8 +190,8 @@ class _Whole:
 
 def _whole(args: argparse.Namespace, context: Context, video: str | Path) -> _Whole:
     """Time our commands, the straightforward loop and, where asked for, Ultralytics."""
-    from drive.bench import whole
-    from drive.bench.measure import take_turns
+    from drive.benchmark import whole
+    from drive.benchmark.measure import take_turns
 
     with TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
@@ -267,7 +267,7 @@ class _Turns:
 
 def _training(args: argparse.Namespace, context: Context) -> TrainingBench:
     """Return an epoch of the steering network from the cache, and the straightforward one."""
-    from drive.bench.training import training_stages
+    from drive.benchmark.training import training_stages
     from drive.recordings.recording import open_recordings
     from drive.steering.cache import default_cache
 

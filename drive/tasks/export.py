@@ -14,7 +14,7 @@ from drive.tasks._common import Context
 if TYPE_CHECKING:
     import numpy as np
 
-    from drive.export.export import Exported, Original
+    from drive.conversion.export import Exported, Original
 
 HELP = (
     "Write a network as OpenVINO IR, ONNX, LiteRT or TensorFlow SavedModel, with what a reader has "
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Write and check each format, print a line for each."""
     from tempfile import TemporaryDirectory
 
-    from drive.export.export import FIXED_SIZE, INT8_FORMATS, check_request, export
+    from drive.conversion.export import FIXED_SIZE, INT8_FORMATS, check_request, export
     from drive.tasks.originals import find_model, open_original, parse_size
 
     if args.weights:

@@ -1,6 +1,6 @@
 """What MODEL of `export` names, and the frames that a written network is calibrated and checked on.
 
-Puts cars, steering and frames together; how a file is written is in `drive.export.export`.
+Puts cars, steering and frames together; how a file is written is in `drive.conversion.export`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from drive.conversion.export import Original, Size
 from drive.core.errors import InputError, MissingFileError, WeightsError
 from drive.core.progress import Progress, no_progress
 from drive.detection.detector import DARKNET_SUFFIX, DEFAULT_WEIGHTS, TINY_YOLO_DRIVE
-from drive.export.export import Original, Size
 from drive.results.run_folder import sha256
 from drive.runtime.onnx_file import read_metadata
 from drive.steering.predict import DEFAULT_MODEL, NETWORK

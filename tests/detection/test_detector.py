@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 
+from drive.conversion.onnx_writer import write_onnx
 from drive.core.errors import InputError, MissingFileError, WeightsError
 from drive.core.region import Region
 from drive.detection import detector as detector_module
@@ -20,7 +21,6 @@ from drive.detection.int8 import prepared, quantise_detector
 from drive.detection.tiny_yolo_drive import build_tiny_yolo_drive, onnx_metadata
 from drive.detection.tiny_yolo_drive_detector import TinyYoloDriveDetector
 from drive.detection.tiny_yolo_v1_detector import TinyYoloV1Detector, converted
-from drive.export.onnx_writer import write_onnx
 from drive.runtime.int8_form import int8_beside
 
 CLASSES = ["car", "bus"]

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from drive.cli import main
+from drive.conversion.onnx_writer import write_onnx
 from drive.core.errors import InputError, as_option
 from drive.detection.dataset import CLASSES, LabelledImages, read_dataset
 from drive.detection.detector import DEFAULT_WEIGHTS
-from drive.export.onnx_writer import write_onnx
 from drive.runtime.onnx_file import read_metadata
 from drive.tasks import train_detector
 from drive.tasks._common import Context

@@ -10,6 +10,7 @@ import pytest
 from drive.core.errors import WeightsError
 
 pytest.importorskip("keras")
+from drive.conversion.onnx_writer import write_onnx
 from drive.detection.tiny_yolo_drive import (
     ANCHORS,
     BOX_VALUES,
@@ -23,7 +24,6 @@ from drive.detection.transfer import (
     weights_classes,
     weights_thresholds,
 )
-from drive.export.onnx_writer import write_onnx
 
 OLD = ("car", "bus")
 NEW = ("cone", "bus")

@@ -11,8 +11,8 @@ import numpy as np
 import openvino
 import pytest
 
+from drive.conversion.onnx_writer import write_onnx
 from drive.core.errors import InputError, MissingFileError, WeightsError
-from drive.export.onnx_writer import write_onnx
 from drive.runtime import load_engine
 from drive.runtime.openvino_engine import OpenVinoEngine
 

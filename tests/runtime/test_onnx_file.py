@@ -11,8 +11,8 @@ import onnx
 import pytest
 from keras import layers
 
+from drive.conversion.onnx_writer import write_onnx
 from drive.core.errors import DriveError, InputError, MissingFileError, WeightsError
-from drive.export.onnx_writer import write_onnx
 from drive.runtime import load_engine
 from drive.runtime.file_form import peek_metadata
 from drive.runtime.onnx_file import load_onnx_weights, read_metadata

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from drive.cli import main
+from drive.conversion.export import export
 from drive.core.errors import InputError
 from drive.core.types import Frame
 from drive.drawing.plots import plot_steering_over_time
-from drive.export.export import export
 from drive.pipeline.sinks import Result, SteeringTable
 from drive.results.run_folder import RunFolder
 from drive.steering.ensemble import (

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from drive import cli
+from drive.conversion import compare
+from drive.conversion.export import WRITERS, Exported
 from drive.core.errors import MismatchError
-from drive.export import compare
-from drive.export.export import WRITERS, Exported
 from drive.runtime import load_engine
 from drive.tasks import export as command
 from tests.conftest import VideoMaker

@@ -19,8 +19,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from drive.bench.measure import Stage
-from drive.bench.stages import Row
+from drive.benchmark.measure import Stage
+from drive.benchmark.stages import Row
 from drive.core.errors import DriveError, InputError
 
 DETECT, PREDICT = "detect", "predict-steering"
@@ -75,7 +75,7 @@ def cut_excerpt(video: str | Path, folder: Path) -> Excerpt:
 
 def repeat_excerpt(excerpt: Excerpt, folder: Path, seconds: float) -> Excerpt:
     """Write the excerpt as often as `seconds` take, in a file of its own in `folder`."""
-    from drive.bench.repeat import repeat_video
+    from drive.benchmark.repeat import repeat_video
 
     path = folder / "repeated.mp4"
     times = max(1, round(seconds / excerpt.seconds))

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from drive.conversion.compare import Difference, compare
+from drive.conversion.quantise import CALIBRATED_ON, INT8, PRECISION, is_int8, quantise
 from drive.core.errors import InputError, MismatchError
 from drive.core.wording import counted
-from drive.export.compare import Difference, compare
-from drive.export.quantise import CALIBRATED_ON, INT8, PRECISION, is_int8, quantise
 from drive.runtime.base import Engine
 
 if TYPE_CHECKING:
@@ -202,10 +202,10 @@ def load_written(target: str, path: Path) -> Engine:
 
         return OnnxEngine(path)
     if target == LITERT:
-        from drive.export.litert import LiteRtEngine
+        from drive.conversion.litert import LiteRtEngine
 
         return LiteRtEngine(path)
-    from drive.export.saved_model import SavedModelEngine
+    from drive.conversion.saved_model import SavedModelEngine
 
     return SavedModelEngine(path)
 
@@ -312,7 +312,7 @@ def _write_litert(
     metadata: Mapping[str, str],
     calibration: Sequence[np.ndarray],
 ) -> None:
-    from drive.export.litert import write_litert
+    from drive.conversion.litert import write_litert
 
     if original.size is None:
         raise InputError("a LiteRT file takes one input size; received: size=None")
@@ -332,7 +332,7 @@ def _write_saved_model(
     metadata: Mapping[str, str],
     calibration: Sequence[np.ndarray],
 ) -> None:
-    from drive.export.saved_model import write_saved_model
+    from drive.conversion.saved_model import write_saved_model
 
     rows, columns = original.size or (None, None)
     write_saved_model(original.build(), path, metadata, (None, rows, columns, 3))

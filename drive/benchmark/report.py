@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from drive.bench.measure import Times, ratio
-from drive.bench.stages import DRIVE, FLOAT, INFERENCE, INT8, RUNTIMES, V1, Row
-from drive.bench.training import CACHE, READERS, STRAIGHTFORWARD, TRAINING
-from drive.bench.training import DRIVE as TRAINED
-from drive.bench.whole import DETECT, OURS, PREDICT, ULTRALYTICS
+from drive.benchmark.measure import Times, ratio
+from drive.benchmark.stages import DRIVE, FLOAT, INFERENCE, INT8, RUNTIMES, V1, Row
+from drive.benchmark.training import CACHE, READERS, STRAIGHTFORWARD, TRAINING
+from drive.benchmark.training import DRIVE as TRAINED
+from drive.benchmark.whole import DETECT, OURS, PREDICT, ULTRALYTICS
 
 RATIOS = (
     "detect_vs_straightforward",

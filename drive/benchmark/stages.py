@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from drive.bench.measure import Stage
+from drive.benchmark.measure import Stage
 from drive.core.errors import DriveError, InputError
 
 DECODE, ENCODE, INFERENCE = "decode", "encode", "inference"
@@ -114,8 +114,8 @@ def reference_network() -> Iterator[Path]:
 
 def write_reference(path: Path) -> None:
     """Write tiny YOLO v1 with random weights as ONNX."""
+    from drive.conversion.onnx_writer import write_onnx
     from drive.detection.tiny_yolo_v1 import build_tiny_yolo_v1
-    from drive.export.onnx_writer import write_onnx
 
     write_onnx(build_tiny_yolo_v1(), path, {})
 

@@ -13,8 +13,8 @@ import pytest
 
 from benchmarks import straightforward
 from drive import cli
-from drive.bench import whole
-from drive.bench.trace import chrome_trace
+from drive.benchmark import whole
+from drive.benchmark.trace import chrome_trace
 from drive.core.errors import DriveError, InputError
 from drive.detection.detector import load_detector
 from drive.detection.tiny_yolo_v1 import build_tiny_yolo_v1

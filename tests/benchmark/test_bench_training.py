@@ -14,9 +14,9 @@ import pytest
 
 from benchmarks import straightforward
 from drive import cli
-from drive.bench import report, training
-from drive.bench.measure import Times
-from drive.bench.stages import Row
+from drive.benchmark import report, training
+from drive.benchmark.measure import Times
+from drive.benchmark.stages import Row
 from drive.core.errors import InputError
 from drive.recordings.recording import open_recordings
 from drive.steering.network import build_network

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import onnx
 from onnx import TensorProto, helper
 
+from drive.conversion.onnx_graph import Call, GraphBuilder, Value
+from drive.conversion.onnx_layers import convert_layer
 from drive.core.errors import InputError
 from drive.core.files import atomic
-from drive.export.onnx_graph import Call, GraphBuilder, Value
-from drive.export.onnx_layers import convert_layer
 
 if TYPE_CHECKING:
     import keras

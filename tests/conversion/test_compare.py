@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from drive.conversion.compare import FLOAT_TOLERANCE, INT8_TOLERANCE, compare
 from drive.core.errors import InputError
-from drive.export.compare import FLOAT_TOLERANCE, INT8_TOLERANCE, compare
 from drive.runtime.base import Shape
 
 BATCHES = [np.full((1, 2, 2, 3), value, np.uint8) for value in (0, 10, 20)]

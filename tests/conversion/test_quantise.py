@@ -12,9 +12,9 @@ import openvino
 import pytest
 from onnx import numpy_helper
 
+from drive.conversion.onnx_writer import write_onnx
+from drive.conversion.quantise import is_int8, quantise
 from drive.core.errors import InputError, MissingFileError, WeightsError
-from drive.export.onnx_writer import write_onnx
-from drive.export.quantise import is_int8, quantise
 from drive.results.run_folder import sha256
 from drive.runtime import load_engine
 from drive.runtime.onnx_engine import _source

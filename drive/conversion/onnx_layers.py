@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from drive.core.errors import DriveError
-from drive.export.onnx_elementwise import (
+from drive.conversion.onnx_elementwise import (
     activate,
     activation,
     as_it_is,
@@ -22,7 +21,8 @@ from drive.export.onnx_elementwise import (
     relu,
     rescaling,
 )
-from drive.export.onnx_graph import NHWC_TO_NCHW, Call, GraphBuilder, Value, unsupported
+from drive.conversion.onnx_graph import NHWC_TO_NCHW, Call, GraphBuilder, Value, unsupported
+from drive.core.errors import DriveError
 from drive.runtime.onnx_file import kernel_to_onnx
 
 Converter = Callable[[GraphBuilder, Call], Value]

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from drive import cli
-from drive.bench import report, stages
-from drive.bench.measure import Stage, Times, ratio, take_turns
-from drive.bench.stages import Row
+from drive.benchmark import report, stages
+from drive.benchmark.measure import Stage, Times, ratio, take_turns
+from drive.benchmark.stages import Row
 from drive.detection.int8 import quantise_detector
 from drive.drawing.bench_chart import Bar, plot_bench
 from drive.runtime.int8_form import int8_beside

@@ -11,10 +11,9 @@ import numpy as np
 import onnx
 import pytest
 
-from drive.core.errors import InputError, MismatchError, WeightsError
-from drive.export import compare
-from drive.export import export as module
-from drive.export.export import (
+from drive.conversion import compare
+from drive.conversion import export as module
+from drive.conversion.export import (
     ENDINGS,
     FORMATS,
     INT8_FORMATS,
@@ -24,9 +23,10 @@ from drive.export.export import (
     export,
     load_written,
 )
-from drive.export.litert import LiteRtEngine, read_litert_metadata
-from drive.export.onnx_writer import write_onnx
-from drive.export.saved_model import SavedModelEngine
+from drive.conversion.litert import LiteRtEngine, read_litert_metadata
+from drive.conversion.onnx_writer import write_onnx
+from drive.conversion.saved_model import SavedModelEngine
+from drive.core.errors import InputError, MismatchError, WeightsError
 from drive.runtime import load_engine
 from drive.tasks import export as command
 

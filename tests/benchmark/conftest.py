@@ -7,9 +7,9 @@ from pathlib import Path
 import keras
 import pytest
 
-from drive.bench import stages
+from drive.benchmark import stages
+from drive.conversion.onnx_writer import write_onnx
 from drive.detection.tiny_yolo_drive import build_tiny_yolo_drive, onnx_metadata
-from drive.export.onnx_writer import write_onnx
 
 
 @pytest.fixture

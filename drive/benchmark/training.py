@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drive.bench.measure import Stage
-from drive.bench.stages import Row
+from drive.benchmark.measure import Stage
+from drive.benchmark.stages import Row
 from drive.core.errors import InputError
 from drive.core.progress import Progress, no_progress
 from drive.recordings.recording import Recording

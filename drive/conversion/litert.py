@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from drive.conversion.saved_model import INPUT, SIGNATURE, output_names, write_saved_model
 from drive.core.errors import WeightsError
-from drive.export.saved_model import INPUT, SIGNATURE, output_names, write_saved_model
 from drive.runtime.base import Shape, check_batch
 from drive.runtime.quiet import load_keras, silent_stderr
 
@@ -48,7 +48,7 @@ def write_litert(
         calibration: (1, H, W, 3) uint8 each; where there are any, weights and activations become
             int8, in the ranges that these pictures show. Outputs stay float32.
         float_first: with `calibration`: the convolutions that see the picture itself, and all
-            fully connected layers, stay float, as in the int8 form of `drive.export.quantise`.
+            fully connected layers, stay float, as in the int8 form of `drive.conversion.quantise`.
 
     Raises:
         InputError: Keras runs on another backend than TensorFlow.

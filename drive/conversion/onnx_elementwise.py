@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from drive.export.onnx_graph import Call, GraphBuilder, Value, unsupported
+from drive.conversion.onnx_graph import Call, GraphBuilder, Value, unsupported
 
 KERAS_LEAKY_SLOPE = 0.2  # keras.activations.leaky_relu, when named as an activation
 SIMPLE_ACTIVATIONS = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "softplus": "Softplus"}
