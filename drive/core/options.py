@@ -226,6 +226,8 @@ def checked_value(declared: OptionField, value: Any) -> Any:
             raise OptionError(declared.name, "must be given; got None")
         return None
     plain = _plain(value, declared)
+    if declared.many and declared.default is MISSING and not plain:
+        raise OptionError(declared.name, "must be given; got none")
     for one in plain if declared.many else (plain,):
         if problem := _problem(declared, one):
             raise OptionError(declared.name, f"{problem}; got {as_written(one)}")

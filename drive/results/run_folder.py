@@ -235,6 +235,8 @@ def write_json(path: Path, value: Any) -> None:
 
 def plain(value: Any) -> Any:
     """Turn a path, a NumPy value or a dataclass into what JSON can hold."""
+    if hasattr(value, "as_json"):
+        return value.as_json()
     if isinstance(value, Path):
         return str(value)
     if hasattr(value, "tolist"):

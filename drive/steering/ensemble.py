@@ -10,7 +10,7 @@ how a step of training is taken, nor videos.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,48 +136,71 @@ def combine(answers: Sequence[Sequence[Answers]]) -> list[Answers]:
     return drives
 
 
-def measure_members(members_deg: np.ndarray, truth_deg: np.ndarray) -> dict[str, Any]:
-    """How good each member is alone, and how honest their spread is.
+@dataclass(frozen=True, slots=True)
+class MemberErrors:
+    """Errors of one member alone."""
+
+    rmse_deg: float
+    mae_deg: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How well the spread of the members predicts the error of their mean; None if undefined.
+
+    Attributes:
+        mean_deg: mean spread in degrees.
+        error_correlation: Pearson's correlation of the spread with the mean's absolute error; 1
+            if the spread says which frames go wrong.
+        error_over_spread: the root mean square of the error divided by that of the spread: about
+            1 if an error is as large as the spread says, more if the members are wrong together.
+    """
+
+    mean_deg: float
+    error_correlation: float | None
+    error_over_spread: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EnsembleMetrics:
+    """How good each member is alone, and what the members' spread is worth."""
+
+    members: tuple[MemberErrors, ...]
+    spread: Spread
+
+
+def measure_members(members_deg: np.ndarray, truth_deg: np.ndarray) -> EnsembleMetrics:
+    """Measure each member and the spread of all.
 
     Args:
-        members_deg: (N, M) degrees.
-        truth_deg: (N,) the human's.
-
-    Returns:
-        `members`, each with its `rmse_deg` and `mae_deg`; `spread`, with `mean_deg`;
-        `error_correlation`, the correlation (Pearson's) of the spread with the mean's absolute
-        error, 1 where the spread says which frames go wrong; `error_over_spread`, the
-        root mean squares of both divided: about 1 where an error is as large as the spread
-        says, more where the members are wrong together. None where not defined.
+        members_deg: (N, M) predictions in degrees.
+        truth_deg: (N,) recorded angles.
     """
     members = members_deg.astype(np.float64)
     errors = members - np.asarray(truth_deg, np.float64)[:, None]
     error, spread = np.abs(errors.mean(axis=1)), spread_deg(members).astype(np.float64)
     varies = error.std() > 0 and spread.std() > 0
     rms = float(np.sqrt(np.mean(spread**2)))
-    return {
-        "members": [
-            {"rmse_deg": float(np.sqrt(np.mean(e**2))), "mae_deg": float(np.mean(np.abs(e)))}
-            for e in errors.T
-        ],
-        "spread": {
-            "mean_deg": float(spread.mean()),
-            "error_correlation": float(np.corrcoef(spread, error)[0, 1]) if varies else None,
-            "error_over_spread": float(np.sqrt(np.mean(error**2))) / rms if rms else None,
-        },
-    }
+    return EnsembleMetrics(
+        tuple(
+            MemberErrors(float(np.sqrt(np.mean(e**2))), float(np.mean(np.abs(e)))) for e in errors.T
+        ),
+        Spread(
+            mean_deg=float(spread.mean()),
+            error_correlation=float(np.corrcoef(spread, error)[0, 1]) if varies else None,
+            error_over_spread=float(np.sqrt(np.mean(error**2))) / rms if rms else None,
+        ),
+    )
 
 
-def as_lines(metrics: Mapping[str, Any]) -> str:
-    """What `measure_members` found in one recording, for people; nothing for a single network."""
-    if "spread" not in metrics:
-        return ""
-    spread = metrics["spread"]
-    each = ", ".join(f"{member['rmse_deg']:.3f}" for member in metrics["members"])
-    correlation, ratio = spread["error_correlation"], spread["error_over_spread"]
+def as_line(rmse_deg: float, metrics: EnsembleMetrics) -> str:
+    """Return a sentence on an ensemble with this RMSE."""
+    spread = metrics.spread
+    each = ", ".join(f"{member.rmse_deg:.3f}" for member in metrics.members)
+    correlation, ratio = spread.error_correlation, spread.error_over_spread
     return (
-        f"ensemble {metrics['rmse_deg']:.3f}, its members {each} (RMSE, degrees); "
-        f"mean spread {spread['mean_deg']:.3f}, correlation with the error "
+        f"ensemble {rmse_deg:.3f}, its members {each} (RMSE, degrees); "
+        f"mean spread {spread.mean_deg:.3f}, correlation with the error "
         f"{'-' if correlation is None else f'{correlation:.2f}'}, "
         f"error / spread {'-' if ratio is None else f'{ratio:.1f}'}"
     )

@@ -1,6 +1,6 @@
-"""How well predicted angles match the human's, beside three answers that need no network.
+"""How well predictions match the recorded angles, beside three baselines that need no network.
 
-Knows angles and times, and how to ask a model for them; not how a network is trained.
+Knows angles and times, and how to run a model over a recording; not how a network is trained.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from drive.core.progress import Progress, no_progress
 from drive.core.wording import counted
 from drive.recordings.excluded import marked
 from drive.recordings.recording import Recording
-from drive.steering.ensemble import measure_members, spread_deg
+from drive.steering.ensemble import EnsembleMetrics, measure_members, spread_deg
 from drive.steering.predict import SteeringModel
 from drive.steering.preprocess import preprocess
 
@@ -35,7 +35,7 @@ TIME_TOLERANCE_S = 0.001
 FLAT_SHARE = 0.1
 """Predictions that spread less than this share of the human's spread hardly vary."""
 
-BASELINES = ("zero", "mean", f"persistence_{PERSISTENCE_S:.0f}s")
+BASELINES = ("zero", "mean", "persistence_1s")
 STEERING_COLUMNS = ("frame", "time_s", "angle_deg", "truth_deg")
 SPREAD_COLUMN = "spread_deg"
 
@@ -76,21 +76,69 @@ class Answers:
         return None if self.members_deg is None else spread_deg(self.members_deg)
 
 
-def evaluate(drives: Sequence[Answers], training_mean_deg: float | None = None) -> dict[str, Any]:
-    """Measure predictions over one or several drives together.
+@dataclass(frozen=True, slots=True)
+class Baselines:
+    """RMSE in degrees of always `zero`, of always the `mean`, and of the recorded angle 1 s ago."""
+
+    zero: float
+    mean: float
+    persistence_1s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SteeringMetrics:
+    """Errors of predictions; None where not defined.
+
+    Attributes:
+        n: number of frames.
+        rmse_deg, mae_deg: root mean square and mean absolute error.
+        explained_variance: 1 - Var(recorded - predicted) / Var(recorded).
+        jitter_deg: mean absolute change of the prediction from one frame to the next, not across
+            frames that were left out.
+        truth_jitter_deg: the same of the recorded angle.
+        prediction_spread_deg, truth_spread_deg: standard deviations.
+        baselines: what needs no network.
+        ensemble: errors of the members; None for a single network.
+    """
+
+    n: int
+    rmse_deg: float
+    mae_deg: float
+    explained_variance: float | None
+    jitter_deg: float | None
+    truth_jitter_deg: float | None
+    prediction_spread_deg: float
+    truth_spread_deg: float
+    baselines: Baselines
+    ensemble: EnsembleMetrics | None = None
+
+    @property
+    def hardly_varies(self) -> bool:
+        """Whether the predictions are nearly constant where the recorded angle is not."""
+        return self.prediction_spread_deg < FLAT_SHARE * self.truth_spread_deg
+
+    @property
+    def flat_text(self) -> str:
+        """A warning about predictions that hardly vary."""
+        return (
+            "the model predicts almost the same angle everywhere (spread "
+            f"{self.prediction_spread_deg:.3f} degrees, recorded {self.truth_spread_deg:.3f}). "
+            "Train longer or on more recordings"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the entries of `metrics.json`."""
+        entries = asdict(self)
+        members = entries.pop("ensemble") or {}
+        return entries | members
+
+
+def evaluate(drives: Sequence[Answers], training_mean_deg: float | None = None) -> SteeringMetrics:
+    """Measure the predictions for one or several recordings together.
 
     Args:
-        drives: predictions and truth, drive by drive.
-        training_mean_deg: what the baseline `mean` answers; None: the mean of each drive itself.
-
-    Returns:
-        `n`; `rmse_deg`; `mae_deg`; `explained_variance`, 1 - Var(truth - prediction) / Var(truth);
-        `jitter_deg`, the mean absolute change of the prediction from one frame to the next, not
-        across frames that were left out;
-        `truth_jitter_deg`, the same of the human; `prediction_spread_deg` and `truth_spread_deg`,
-        standard deviations; `baselines`, the RMSE in degrees of always `zero`, always the `mean`,
-        and `persistence_1s`, the human's angle one second ago. None where not defined. For an
-        ensemble also what `measure_members` says.
+        drives: predictions and recorded angles, recording by recording.
+        training_mean_deg: what the baseline `mean` predicts; None: the mean of each recording.
     """
     angle = np.concatenate([drive.angle_deg for drive in drives]).astype(np.float64)
     truth = np.concatenate([drive.truth_deg for drive in drives]).astype(np.float64)
@@ -100,23 +148,22 @@ def evaluate(drives: Sequence[Answers], training_mean_deg: float | None = None) 
     ]
     behind = np.concatenate([_persistence_errors(drive) for drive in drives])
     members = [drive.members_deg for drive in drives if drive.members_deg is not None]
-    of_members = measure_members(np.concatenate(members), truth) if members else {}
-    return {
-        "n": len(truth),
-        "rmse_deg": _rms(angle - truth),
-        "mae_deg": float(np.mean(np.abs(angle - truth))),
-        "explained_variance": 1 - float(np.var(truth - angle)) / variance if variance else None,
-        "jitter_deg": _jitter([_changes(drive, drive.angle_deg) for drive in drives]),
-        "truth_jitter_deg": _jitter([_changes(drive, drive.truth_deg) for drive in drives]),
-        "prediction_spread_deg": float(np.std(angle)),
-        "truth_spread_deg": math.sqrt(variance),
-        "baselines": {
-            "zero": _rms(truth),
-            "mean": _rms(truth - np.concatenate(means)),
-            "persistence_1s": _rms(behind) if len(behind) else None,
-        },
-        **of_members,
-    }
+    return SteeringMetrics(
+        n=len(truth),
+        rmse_deg=_rms(angle - truth),
+        mae_deg=float(np.mean(np.abs(angle - truth))),
+        explained_variance=1 - float(np.var(truth - angle)) / variance if variance else None,
+        jitter_deg=_jitter([_changes(drive, drive.angle_deg) for drive in drives]),
+        truth_jitter_deg=_jitter([_changes(drive, drive.truth_deg) for drive in drives]),
+        prediction_spread_deg=float(np.std(angle)),
+        truth_spread_deg=math.sqrt(variance),
+        baselines=Baselines(
+            zero=_rms(truth),
+            mean=_rms(truth - np.concatenate(means)),
+            persistence_1s=_rms(behind) if len(behind) else None,
+        ),
+        ensemble=measure_members(np.concatenate(members), truth) if members else None,
+    )
 
 
 def by_recording(drives: Sequence[Answers]) -> dict[str, tuple[np.ndarray, ...]]:
@@ -204,11 +251,6 @@ def in_one_row(drives: Sequence[Answers]) -> tuple[np.ndarray, np.ndarray, np.nd
     return np.concatenate(times), angle_deg, np.concatenate([drive.truth_deg for drive in drives])
 
 
-def hardly_varies(metrics: Mapping[str, Any]) -> bool:
-    """Whether the model answers nearly the same whatever it sees, where the human does not."""
-    return metrics["prediction_spread_deg"] < FLAT_SHARE * metrics["truth_spread_deg"]
-
-
 def write_steering_csv(path: Path, answers: Answers) -> None:
     """Write `steering.csv`: frame, time_s, angle_deg, truth_deg; an ensemble's with spread_deg."""
     with atomic(path) as part, part.open("w", newline="") as file:
@@ -225,34 +267,34 @@ def write_steering_csv(path: Path, answers: Answers) -> None:
             rows.writerow([int(frame), f"{time_s:.6f}", *(f"{angle:.4f}" for angle in angles)])
 
 
-def as_table(results: Mapping[str, Mapping[str, Any]]) -> str:
-    """The model beside the baselines, a line for each recording; RMSE in degrees."""
+def as_table(results: Mapping[str, SteeringMetrics]) -> str:
+    """Return a table of RMSE in degrees: one row per recording, the model beside the baselines."""
     width = max(len(name) for name in results)
     head = f"{'RMSE, degrees':<{width}}  {'frames':>7}  {'model':>7}  " + "  ".join(
         f"{name:>14}" for name in BASELINES
     )
     lines = [head + f"  {'expl. variance':>14}  {'jitter (human)':>15}"]
     for name, m in results.items():
-        baselines = "  ".join(f"{_cell(m['baselines'][key]):>14}" for key in BASELINES)
-        jitter = f"{_cell(m['jitter_deg'])} ({_cell(m['truth_jitter_deg'])})"
+        baselines = "  ".join(f"{_cell(value):>14}" for value in astuple(m.baselines))
+        jitter = f"{_cell(m.jitter_deg)} ({_cell(m.truth_jitter_deg)})"
         lines.append(
-            f"{name:<{width}}  {m['n']:>7}  {_cell(m['rmse_deg']):>7}  {baselines}  "
-            f"{_cell(m['explained_variance']):>14}  {jitter:>15}"
+            f"{name:<{width}}  {m.n:>7}  {_cell(m.rmse_deg):>7}  {baselines}  "
+            f"{_cell(m.explained_variance):>14}  {jitter:>15}"
         )
     return "\n".join(lines)
 
 
-def in_one_line(metrics: Mapping[str, Any], mean_of: str) -> str:
-    """The model beside the baselines in a sentence.
+def in_one_line(metrics: SteeringMetrics, mean_of: str) -> str:
+    """Return a sentence on the model and the baselines.
 
     Args:
         metrics: from `evaluate`.
         mean_of: what the baseline `mean` is the mean of.
     """
-    zero, mean, ago = (_cell(metrics["baselines"][name]) for name in BASELINES)
+    zero, mean, ago = map(_cell, astuple(metrics.baselines))
     return (
-        f"{counted(metrics['n'], 'frame')} compared with the human: mean absolute error "
-        f"{metrics['mae_deg']:.3f}, RMSE {metrics['rmse_deg']:.3f} degrees (RMSE of always zero "
+        f"{counted(metrics.n, 'frame')} compared with the recorded angle: mean absolute error "
+        f"{metrics.mae_deg:.3f}, RMSE {metrics.rmse_deg:.3f} degrees (RMSE of always zero "
         f"{zero}, of the mean of {mean_of} {mean}, of the angle one second ago {ago})"
     )
 

@@ -160,7 +160,7 @@ def autonomy_percent(interventions: int, seconds: float) -> float:
     return max(0.0, 1 - interventions * INTERVENTION_S / seconds) * 100
 
 
-def simulate(
+def simulate_recording(
     recording: Recording,
     pilot: Pilot | Policy,
     *,
@@ -234,8 +234,8 @@ def follow(
     Args:
         drive: whose frames, times, speeds and human angles are taken.
         angle_deg: (N,) degrees, positive right, for each of its frames.
-        car: as `simulate` has it from the recording.
-        limit_m, delay_s: as in `simulate`.
+        car: as `simulate_recording` has it from the recording.
+        limit_m, delay_s: as in `simulate_recording`.
     """
     loop = _Loop(car, limit_m, delay_s)
     known = (drive.frame_index, drive.time_s, drive.truth_deg, drive.speed_mps, drive.cut)

@@ -1,12 +1,10 @@
-"""The numbers of simulated drives, as metrics, as table and as CSV.
-
-Knows simulated drives; not how they came about.
-"""
+"""The numbers of simulated recordings: metrics, table and CSV."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ from drive.steering.simulate import BASELINES, SimulationResult, autonomy_percen
 STRONGEST_MPS2 = 10.0
 """Sideways acceleration that tyres on a road do not hold: about 1 g."""
 IMPLAUSIBLE_SHARE = 0.02
-"""Of the frames, from which on speed, angles and wheelbase cannot belong together."""
+"""With more frames above it, speed, angles and wheelbase cannot belong together."""
 
 SIMULATION_COLUMNS = (
     "recording",
@@ -35,27 +33,61 @@ SIMULATION_COLUMNS = (
 )
 
 
-def measure(drives: Sequence[SimulationResult]) -> dict[str, Any]:
-    """The numbers of one or several simulated drives together.
+@dataclass(frozen=True, slots=True)
+class SimulationMetrics:
+    """Numbers of one or several simulated recordings together.
 
-    Returns:
-        `seconds`, `interventions`, `autonomy_percent`, `mean_abs_offset_m`, `max_abs_offset_m`,
-        `jitter_deg` (mean absolute change of the angle from frame to frame while nobody
-        intervened, None where not defined), `metres`.
+    Attributes:
+        seconds, interventions, autonomy_percent, metres: of the simulated time.
+        mean_abs_offset_m, max_abs_offset_m: distance from the recorded path.
+        jitter_deg: mean absolute change of the angle from frame to frame while nobody intervened;
+            None where not defined.
     """
+
+    seconds: float
+    interventions: int
+    autonomy_percent: float
+    mean_abs_offset_m: float
+    max_abs_offset_m: float
+    jitter_deg: float | None
+    metres: float
+
+
+@dataclass(frozen=True, slots=True)
+class WithBaselines:
+    """Metrics of a model, and of the baselines by name."""
+
+    model: SimulationMetrics
+    baselines: Mapping[str, SimulationMetrics]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the entries of `metrics.json`."""
+        return {**asdict(self.model), "baselines": dict(self.baselines)}
+
+
+def measure(drives: Sequence[SimulationResult]) -> SimulationMetrics:
+    """Measure one or several simulated recordings together."""
     offset = np.abs(np.concatenate([drive.offset_m for drive in drives]))
     changes = np.concatenate([drive.changes_deg() for drive in drives])
     seconds = sum(drive.seconds for drive in drives)
     interventions = sum(drive.interventions for drive in drives)
-    return {
-        "seconds": seconds,
-        "interventions": interventions,
-        "autonomy_percent": autonomy_percent(interventions, seconds),
-        "mean_abs_offset_m": float(offset.mean()),
-        "max_abs_offset_m": float(offset.max()),
-        "jitter_deg": float(changes.mean()) if len(changes) else None,
-        "metres": sum(drive.metres for drive in drives),
-    }
+    return SimulationMetrics(
+        seconds=seconds,
+        interventions=interventions,
+        autonomy_percent=autonomy_percent(interventions, seconds),
+        mean_abs_offset_m=float(offset.mean()),
+        max_abs_offset_m=float(offset.max()),
+        jitter_deg=float(changes.mean()) if len(changes) else None,
+        metres=sum(drive.metres for drive in drives),
+    )
+
+
+def measure_beside(
+    drives: Sequence[SimulationResult], baselines: Sequence[Mapping[str, SimulationResult]]
+) -> WithBaselines:
+    """Measure simulated recordings, and the baselines of each of them."""
+    beside = {name: measure([each[name] for each in baselines]) for name in BASELINES}
+    return WithBaselines(measure(drives), beside)
 
 
 def implausible_share(drive: SimulationResult, car: Car) -> float:
@@ -94,28 +126,24 @@ def write_simulation_csv(path: Path, drives: Iterable[SimulationResult]) -> None
                 )
 
 
-def as_table(results: Mapping[str, Mapping[str, Any]]) -> str:
-    """A line for each recording: the pilot, and beside it what the baselines do.
-
-    Args:
-        results: what `measure` says by recording, each with `baselines` of the same form.
-    """
+def as_table(results: Mapping[str, WithBaselines]) -> str:
+    """Return a table: one row per recording, the model and beside it the baselines."""
     width = max(len(name) for name in results)
     lines = [
         f"{'':<{width}}  {'seconds':>8}  {'metres':>8}  {'interv.':>7}  {'autonomy':>8}  "
         f"{'offset m: mean':>14}  {'max':>5}  {'jitter':>6}  "
         + "  ".join(f"{name + ': interv.':>17}  {'autonomy':>8}" for name in BASELINES)
     ]
-    for name, m in results.items():
-        jitter = "-" if m["jitter_deg"] is None else f"{m['jitter_deg']:.3f}"
+    for name, one in results.items():
+        m = one.model
+        jitter = "-" if m.jitter_deg is None else f"{m.jitter_deg:.3f}"
         beside = "  ".join(
-            f"{m['baselines'][key]['interventions']:>17}  "
-            f"{m['baselines'][key]['autonomy_percent']:>7.1f}%"
+            f"{one.baselines[key].interventions:>17}  {one.baselines[key].autonomy_percent:>7.1f}%"
             for key in BASELINES
         )
         lines.append(
-            f"{name:<{width}}  {m['seconds']:>8.1f}  {m['metres']:>8.0f}  "
-            f"{m['interventions']:>7}  {m['autonomy_percent']:>7.1f}%  "
-            f"{m['mean_abs_offset_m']:>14.3f}  {m['max_abs_offset_m']:>5.2f}  {jitter:>6}  {beside}"
+            f"{name:<{width}}  {m.seconds:>8.1f}  {m.metres:>8.0f}  {m.interventions:>7}  "
+            f"{m.autonomy_percent:>7.1f}%  {m.mean_abs_offset_m:>14.3f}  "
+            f"{m.max_abs_offset_m:>5.2f}  {jitter:>6}  {beside}"
         )
     return "\n".join(lines)

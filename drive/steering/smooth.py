@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -78,18 +78,33 @@ def jitter_deg(angle_deg: np.ndarray) -> float | None:
     return float(np.mean(changes)) if len(changes) else None
 
 
-def measure_smoothing(drives: Sequence[Answers], delay_s: float) -> dict[str, Any]:
-    """What smoothing makes of predictions: calmer, and late.
+@dataclass(frozen=True, slots=True)
+class SmoothingMetrics:
+    """What smoothing makes of predictions: less jitter, and a delay.
+
+    Attributes:
+        delay_s: seconds by which slow changes come later.
+        rmse_deg, mae_deg, explained_variance, jitter_deg: of the smoothed angles.
+        rmse_change_deg: the smoothed RMSE minus the plain one.
+        delay_costs_deg: RMSE of the recorded angle behind the same filter: what the delay costs a
+            perfect model.
+    """
+
+    delay_s: float
+    rmse_deg: float
+    mae_deg: float
+    explained_variance: float | None
+    jitter_deg: float | None
+    rmse_change_deg: float
+    delay_costs_deg: float
+
+
+def measure_smoothing(drives: Sequence[Answers], delay_s: float) -> SmoothingMetrics:
+    """Measure what smoothing gains and costs.
 
     Args:
-        drives: predictions and truth, drive by drive.
+        drives: predictions and recorded angles, recording by recording.
         delay_s: seconds by which slow changes come later.
-
-    Returns:
-        `delay_s`; `rmse_deg`, `mae_deg`, `explained_variance` and `jitter_deg` of the smoothed
-        angles, as `evaluate` has them of the plain ones; `rmse_change_deg`, the smoothed RMSE less
-        the plain one; `delay_costs_deg`, the RMSE of the human's own angle behind the same filter:
-        what the delay costs a perfect driver.
     """
     from drive.steering.evaluate import evaluate
 
@@ -98,10 +113,12 @@ def measure_smoothing(drives: Sequence[Answers], delay_s: float) -> dict[str, An
     perfect = evaluate(
         [replace(d, angle_deg=smooth(d.time_s, d.truth_deg, delay_s)) for d in drives]
     )
-    kept = ("rmse_deg", "mae_deg", "explained_variance", "jitter_deg")
-    return {
-        "delay_s": delay_s,
-        **{name: after[name] for name in kept},
-        "rmse_change_deg": after["rmse_deg"] - plain["rmse_deg"],
-        "delay_costs_deg": perfect["rmse_deg"],
-    }
+    return SmoothingMetrics(
+        delay_s=delay_s,
+        rmse_deg=after.rmse_deg,
+        mae_deg=after.mae_deg,
+        explained_variance=after.explained_variance,
+        jitter_deg=after.jitter_deg,
+        rmse_change_deg=after.rmse_deg - plain.rmse_deg,
+        delay_costs_deg=perfect.rmse_deg,
+    )

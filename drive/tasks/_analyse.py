@@ -611,7 +611,13 @@ def _compare(
 
     Of a smoothed angle the error is recorded too; the model is judged by its own.
     """
-    from drive.steering.evaluate import Answers, evaluate, in_one_line, name_of_mean
+    from drive.steering.evaluate import (
+        Answers,
+        SteeringMetrics,
+        evaluate,
+        in_one_line,
+        name_of_mean,
+    )
 
     time_s, angle_deg, truth_deg = table.series
     known = truth_deg == truth_deg
@@ -620,18 +626,20 @@ def _compare(
         return {}
     mean_deg = pilot.training_mean_deg
 
-    def measure(angles: np.ndarray) -> dict[str, Any]:
+    def measure(angles: np.ndarray) -> SteeringMetrics:
         columns = (table.frame_index, time_s, angles, truth_deg)
         return evaluate([Answers(name, *(each[known] for each in columns))], mean_deg)
 
-    found = measure(angle_deg) | {"mean_of": name_of_mean(mean_deg)}
-    context.message(f"{name}: {in_one_line(found, found['mean_of'])}")
+    metrics, mean_of = measure(angle_deg), name_of_mean(mean_deg)
+    found = metrics.as_json() | {"mean_of": mean_of}
+    context.message(f"{name}: {in_one_line(metrics, mean_of)}")
     if table.smoothed_deg is not None:
         smoothed = measure(table.smoothed_deg)
-        found["smoothed"] = {key: smoothed[key] for key in ("mae_deg", "rmse_deg", "jitter_deg")}
+        errors = ("mae_deg", "rmse_deg", "jitter_deg")
+        found["smoothed"] = {key: getattr(smoothed, key) for key in errors}
         context.message(
-            f"{name}: smoothed: mean absolute error {smoothed['mae_deg']:.3f}, RMSE "
-            f"{smoothed['rmse_deg']:.3f} degrees"
+            f"{name}: smoothed: mean absolute error {smoothed.mae_deg:.3f}, RMSE "
+            f"{smoothed.rmse_deg:.3f} degrees"
         )
     return {"against_human": found}
 

@@ -88,7 +88,7 @@ def _write_ensemble(
 
     from drive.drawing.plots import plot_steering_distribution, plot_steering_over_time
     from drive.pages.training import PREDICTIONS, write_predictions
-    from drive.steering.ensemble import as_lines, describe_ensemble, merge_trained
+    from drive.steering.ensemble import as_line, describe_ensemble, merge_trained
     from drive.steering.evaluate import as_table, by_recording, evaluate, in_one_row
     from drive.steering.model_file import KERAS_FILE, read_notes, save_trained
     from drive.steering.network import fold_batch_norm
@@ -116,7 +116,8 @@ def _write_ensemble(
     context.message(as_table(metrics))
     warn_of_uselessness(metrics["validation"], context)
     for name, each in metrics.items():
-        context.message(f"{name}: {as_lines(each)}")
+        if each.ensemble:
+            context.message(f"{name}: {as_line(each.rmse_deg, each.ensemble)}")
     context.message(f"ensemble and its members -> {folder.path}")
     return {
         "members": list(written),

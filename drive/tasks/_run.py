@@ -29,6 +29,11 @@ REPORT = "report.html"
 RUN = "run.json"
 GENERATOR, PAGE_HEAD = b'name="generator" content="drive"', 2000
 
+SHIPPED_STEERING_NOTE = (
+    "steering: the weights that ship were trained in a simulator; on other cameras and real roads "
+    "their angles mean little. Train your own with train-steering and name them with --weights "
+    "(annotate: --steering-weights)"
+)
 LEFT_OUT = {
     "frames_lost": ("damaged or missing frame", "of the video"),
     "frames_without_row": ("frame", "without a row in the CSV"),
@@ -101,6 +106,11 @@ class TaskResult:
         """Return the fields that are known, as `--json` prints them."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         return {name: value for name, value in values.items() if value is not None}
+
+    def run_files(self) -> dict[str, Path]:
+        """Return the paths of the folder, of `run.json` and of the report that are known."""
+        files = {"out": self.out, "run": self.run, "report": self.report}
+        return {name: path for name, path in files.items() if path is not None}
 
     def as_text(self) -> str:
         """Return the result as text for the terminal; empty if there is nothing to show."""

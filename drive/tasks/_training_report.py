@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from drive.detection.dataset import LabelledImages
     from drive.pages.training import NotedPicture
-    from drive.steering.evaluate import Answers
+    from drive.steering.evaluate import Answers, SteeringMetrics
     from drive.steering.split import Part
     from drive.steering.state import TrainingSettings
 
@@ -102,14 +102,14 @@ def steering_loss_note(settings: TrainingSettings) -> str:
     return LOSS_NOTE.format(made=made) if made else ""
 
 
-def warn_of_uselessness(metrics: Mapping[str, Any], context: Context) -> None:
-    """Say so where a trained network steers worse than no network at all.
+def warn_of_uselessness(metrics: SteeringMetrics, context: Context) -> None:
+    """Warn if a trained network steers worse than no network at all.
 
     Args:
-        metrics: of the validation frames, from `drive.steering.evaluate.evaluate`.
+        metrics: of the validation frames.
         context: of the command.
     """
-    rmse, zero = metrics["rmse_deg"], metrics["baselines"]["zero"]
+    rmse, zero = metrics.rmse_deg, metrics.baselines.zero
     if rmse > zero:
         context.warn(
             f"worse than always straight ahead: RMSE {rmse:.2f} degrees, zero {zero:.2f}. Train "

@@ -1,176 +1,245 @@
-"""`evaluate-steering`: errors of the steering network against the human, beside the baselines."""
+"""`evaluate-steering`: errors of the steering model against the recorded angle."""
 
 from __future__ import annotations
 
-import argparse
-import sys
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from drive.core.options import option
+from drive.core.reporter import Reporter
 from drive.core.wording import counted
-from drive.tasks._analyse import ENGINES
-from drive.tasks._common import (
-    Context,
-    add_recording_options,
-    add_report_option,
-    add_smooth_option,
-    recording_overrides,
-    warn_of_training_drives,
+from drive.tasks._options import SMOOTHING, EngineOptions, RecordingOptions
+from drive.tasks._run import (
+    ReportConfig,
+    Run,
+    SeedConfig,
+    TaskResult,
+    WeightsConfig,
+    run_task,
+    warn_of_training_recordings,
 )
 
 if TYPE_CHECKING:
     from drive.recordings.recording import Recording
-    from drive.steering.evaluate import Answers
+    from drive.steering.evaluate import Answers, SteeringMetrics
     from drive.steering.predict import SteeringModel
-
-HELP = "Measure the steering network against the human driver, beside three simple answers."
-EXAMPLE = "evaluate-steering data/sample/epoch03_front.mp4"
+    from drive.steering.smooth import SmoothingMetrics
 
 METRICS = "metrics.json"
 LEGEND = (
-    "mean: of {mean_of}. persistence_1s knows the driver's own angle of one second ago; a network "
-    "that sees\nonly the picture is judged against zero and mean. jitter: mean change from frame "
-    "to frame, degrees."
+    "mean: of {mean_of}. persistence_1s knows the driver's own angle of one second ago; compare a "
+    "model that sees\nonly the image with zero and mean. jitter: mean change from frame to frame, "
+    "degrees."
 )
 ENSEMBLE_LEGEND = (
-    "spread: standard deviation over the members. An honest one goes with the error (correlation "
+    "spread: standard deviation over the members. A useful one goes with the error (correlation "
     "towards 1)\nand is as large (error / spread near 1; above it, the members err together)."
 )
 TOGETHER = "together"
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add this command's options."""
-    parser.add_argument("recordings", nargs="+", metavar="RECORDING", help="folder or video")
-    parser.add_argument(
-        "--engine", choices=ENGINES, default="auto", help="what runs the network (default: auto)"
+@dataclass(frozen=True, kw_only=True)
+class EvaluateSteeringConfig(
+    EngineOptions, RecordingOptions, ReportConfig, WeightsConfig, SeedConfig
+):
+    """What the steering model is evaluated on."""
+
+    summary = "Compare the steering model with the recorded angle and with three simple baselines."
+    example = "evaluate-steering data/sample/epoch03_front.mp4"
+    group = "options"
+
+    recordings: tuple[str, ...] = option(
+        help="folders or videos", metavar="RECORDING", positional=True
     )
-    add_smooth_option(
-        parser, "measure the angles behind a filter over time as well, which is S seconds late"
+    smooth_s: float | None = option(
+        None,
+        "also evaluate the angles behind a filter over time, which delays them by S seconds; at most 5",
+        flag="--smooth",
+        metavar="S",
+        check=SMOOTHING,
     )
-    add_report_option(parser)
-    add_recording_options(parser)
 
 
-def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
-    """Predict every frame that has an angle; write and print what came out."""
+@dataclass(frozen=True, slots=True)
+class EvaluatedFiles:
+    """What was written for one recording: its table and its plots."""
+
+    steering: Path
+    steering_over_time: Path
+    steering_distribution: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateSteeringResult(TaskResult):
+    """Errors of the model.
+
+    Attributes:
+        metrics: over all recordings.
+        each: by name of the recording.
+        smoothing: of the smoothed angles; None without `smooth_s`.
+        mean_of: what the baseline `mean` is the mean of.
+        metrics_file: `metrics.json`.
+        recordings: the files by name of the recording.
+    """
+
+    metrics: SteeringMetrics
+    each: Mapping[str, SteeringMetrics]
+    smoothing: SmoothingMetrics | None
+    mean_of: str
+    metrics_file: Path
+    recordings: Mapping[str, EvaluatedFiles]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the metrics and the files."""
+        files = {"metrics": self.metrics_file, "recordings": self.recordings}
+        return _with_smoothing(self.metrics, self.smoothing) | files | self.run_files()
+
+    def as_text(self) -> str:
+        """Return the table of errors."""
+        from drive.steering.ensemble import as_line
+        from drive.steering.evaluate import as_table
+
+        named = self.each if len(self.each) == 1 else {**self.each, TOGETHER: self.metrics}
+        lines = [as_table(named), LEGEND.format(mean_of=self.mean_of)]
+        members = [
+            f"{name}: {as_line(one.rmse_deg, one.ensemble)}"
+            for name, one in named.items()
+            if one.ensemble
+        ]
+        return "\n".join([*lines, *members, *([ENSEMBLE_LEGEND] if members else [])])
+
+
+def evaluate_steering(
+    config: EvaluateSteeringConfig, reporter: Reporter | None = None
+) -> EvaluateSteeringResult:
+    """Predict every frame that has a recorded angle, and measure the errors.
+
+    Raises:
+        InputError: a recording is missing, invalid or has no angle.
+
+    Example:
+        >>> from drive import EvaluateSteeringConfig, evaluate_steering
+        >>> result = evaluate_steering(EvaluateSteeringConfig(["recordings/"]))
+        >>> result.metrics.rmse_deg
+    """
+    return run_task("evaluate-steering", _evaluate, config, reporter)
+
+
+def _evaluate(config: EvaluateSteeringConfig, run: Run) -> EvaluateSteeringResult:
     from drive.recordings.recording import open_recordings
     from drive.results.run_folder import write_json
-    from drive.steering.evaluate import as_table, evaluate, name_of_mean
+    from drive.steering.evaluate import evaluate, name_of_mean
     from drive.steering.predict import load_steering
 
     recordings = open_recordings(
-        args.recordings, steering_csv=args.steering, overrides=recording_overrides(args)
+        config.recordings, steering_csv=config.steering, overrides=config.overrides()
     )
-    pilot = load_steering(args.weights, args.engine)
-    folder = context.run_folder()
+    model = load_steering(config.weights, config.engine)
+    folder = run.folder
     metrics_path = folder.file(METRICS)
-    context.record.extra["steering"] = {"engine": pilot.engine.name, **pilot.metadata}
-    drives, written = [], {}
+    run.record.extra["steering"] = {"engine": model.engine.name, **model.metadata}
+    predictions: list[Answers] = []
+    written: dict[str, EvaluatedFiles] = {}
     for recording in recordings:
-        with context.record.stage("predict"):
-            drives.append(_answers(recording, pilot, context))
+        with run.record.stage("predict"):
+            predictions.append(_predict(recording, model, run))
         home = folder.path if len(recordings) == 1 else folder.path / _as_folder(recording.name)
-        written[recording.name] = _write_drive(home, drives[-1], folder.overwrite)
-    mean = pilot.training_mean_deg
-    metrics = evaluate(drives, mean)
-    each = {drive.name: evaluate([drive], mean) for drive in drives}
-    if args.smooth is not None:
-        metrics["smoothing"] = _smoothing(drives, metrics, context)
-    mean_of = name_of_mean(mean)
-    write_json(metrics_path, {**metrics, "mean_of": mean_of, "recordings": each})
-    table = as_table(each if len(each) == 1 else {**each, TOGETHER: metrics})
-    stream = sys.stderr if args.json else sys.stdout
-    stream.write(f"{table}\n{LEGEND.format(mean_of=mean_of)}\n")
-    if pilot.members > 1:
-        stream.write(f"{_of_members(each, metrics)}\n{ENSEMBLE_LEGEND}\n")
-    _warn(each, context)
-    warn_of_training_drives(each, pilot.metadata, "the error", context)
-    files = sum(map(len, written.values())) + 1
-    context.message(f"{counted(files, 'file')}, metrics, tables and plots -> {folder.path}")
-    return {**metrics, "metrics": metrics_path, "recordings": written}
+        written[recording.name] = _write_files(home, predictions[-1], folder.overwrite)
+    mean = model.training_mean_deg
+    metrics, mean_of = evaluate(predictions, mean), name_of_mean(mean)
+    each = {one.name: evaluate([one], mean) for one in predictions}
+    smoothing = _smoothing(predictions, config.smooth_s, metrics, run)
+    content = _with_smoothing(metrics, smoothing)
+    write_json(metrics_path, {**content, "mean_of": mean_of, "recordings": each})
+    _warn(each, run)
+    warn_of_training_recordings(each, model.metadata, "the error", run)
+    files = 1 + len(written) * len(EvaluatedFiles.__slots__)
+    run.message(f"{counted(files, 'file')}, metrics, tables and plots -> {folder.path}")
+    return EvaluateSteeringResult(
+        metrics=metrics,
+        each=each,
+        smoothing=smoothing,
+        mean_of=mean_of,
+        metrics_file=metrics_path,
+        recordings=written,
+    )
 
 
-def _smoothing(drives: list[Answers], metrics: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Measure and say what the filter over time gains, and what its delay costs."""
+def _with_smoothing(metrics: SteeringMetrics, smoothing: SmoothingMetrics | None) -> dict[str, Any]:
+    return metrics.as_json() | ({"smoothing": smoothing} if smoothing else {})
+
+
+def _smoothing(
+    predictions: list[Answers], delay_s: float | None, metrics: SteeringMetrics, run: Run
+) -> SmoothingMetrics | None:
+    """Measure and report what the filter over time gains, and what its delay costs."""
     from drive.steering.smooth import measure_smoothing
 
-    found = measure_smoothing(drives, context.args.smooth)
-    context.record.extra["smoothing"] = found
-    context.message(
-        f"smoothing: delay {found['delay_s']:g} s; jitter {metrics['jitter_deg'] or 0:.3f} -> "
-        f"{found['jitter_deg'] or 0:.3f} degrees from frame to frame; RMSE "
-        f"{metrics['rmse_deg']:.3f} -> {found['rmse_deg']:.3f}; the delay alone would cost a "
-        f"perfect driver {found['delay_costs_deg']:.3f}"
+    if delay_s is None:
+        return None
+    found = measure_smoothing(predictions, delay_s)
+    run.record.extra["smoothing"] = found
+    run.message(
+        f"smoothing: delay {delay_s:g} s; jitter {metrics.jitter_deg or 0:.3f} -> "
+        f"{found.jitter_deg or 0:.3f} degrees from frame to frame; RMSE "
+        f"{metrics.rmse_deg:.3f} -> {found.rmse_deg:.3f}; the delay alone would cost a "
+        f"perfect model {found.delay_costs_deg:.3f}"
     )
     return found
 
 
-def _of_members(each: dict[str, dict[str, Any]], together: dict[str, Any]) -> str:
-    """A line for each recording, and one for all, on the members of an ensemble."""
-    from drive.steering.ensemble import as_lines
-
-    named = each if len(each) == 1 else {**each, TOGETHER: together}
-    return "\n".join(f"{name}: {as_lines(metrics)}" for name, metrics in named.items())
-
-
-def _answers(recording: Recording, pilot: SteeringModel, context: Context) -> Answers:
+def _predict(recording: Recording, model: SteeringModel, run: Run) -> Answers:
     from drive.steering.evaluate import predict_recording
 
-    context.record.add_input(recording.path)
-    context.record.add_input(recording.steering_csv)
-    answers = predict_recording(recording, pilot, context.progress)
-    counts = context.record.counts
-    counts["frames_read"] = counts.get("frames_read", 0) + len(answers.time_s)
-    context.tell_left_out(recording.name, asdict(recording.report))
-    context.tell_marked(recording.name, answers.marked_bad)
-    return answers
+    run.record.add_input(recording.path)
+    run.record.add_input(recording.steering_csv)
+    predictions = predict_recording(recording, model, run.progress)
+    counts = run.record.counts
+    counts["frames_read"] = counts.get("frames_read", 0) + len(predictions.time_s)
+    run.tell_left_out(recording.name, asdict(recording.report))
+    run.tell_excluded(recording.name, predictions.marked_bad)
+    return predictions
 
 
-def _write_drive(home: Path, answers: Answers, overwrite: bool) -> dict[str, Path]:
-    """Write the table and the plots of a recording; return their paths by name."""
+def _write_files(home: Path, predictions: Answers, overwrite: bool) -> EvaluatedFiles:
+    """Write the table and the plots of a recording."""
     from drive.drawing.plots import plot_steering_distribution, plot_steering_over_time
     from drive.results.run_folder import RunFolder
     from drive.steering.evaluate import write_steering_csv
 
     folder = RunFolder(home, overwrite)
-    paths = {
-        "steering": folder.file("steering.csv"),
-        "steering_over_time": folder.file("steering_over_time.png"),
-        "steering_distribution": folder.file("steering_distribution.png"),
-    }
-    write_steering_csv(paths["steering"], answers)
-    plot_steering_over_time(
-        paths["steering_over_time"],
-        answers.time_s,
-        answers.angle_deg,
-        answers.truth_deg,
-        spread_deg=answers.spread_deg,
+    files = EvaluatedFiles(
+        steering=folder.file("steering.csv"),
+        steering_over_time=folder.file("steering_over_time.png"),
+        steering_distribution=folder.file("steering_distribution.png"),
     )
-    series = {"human": answers.truth_deg, "model": answers.angle_deg}
-    plot_steering_distribution(paths["steering_distribution"], series)
-    return paths
+    write_steering_csv(files.steering, predictions)
+    plot_steering_over_time(
+        files.steering_over_time,
+        predictions.time_s,
+        predictions.angle_deg,
+        predictions.truth_deg,
+        spread_deg=predictions.spread_deg,
+    )
+    series = {"human": predictions.truth_deg, "model": predictions.angle_deg}
+    plot_steering_distribution(files.steering_distribution, series)
+    return files
 
 
 def _as_folder(name: str) -> str:
-    """A recording's name as the name of one folder."""
+    """Return the name of a recording as the name of one folder."""
     return "_".join(part for part in Path(name).parts if part != "/")
 
 
-def _warn(each: dict[str, dict[str, Any]], context: Context) -> None:
-    from drive.steering.evaluate import FLAT_SHARE, hardly_varies
-
+def _warn(each: Mapping[str, SteeringMetrics], run: Run) -> None:
     for name, metrics in each.items():
-        simple = min(metrics["baselines"]["zero"], metrics["baselines"]["mean"])
-        if metrics["rmse_deg"] > simple:
-            context.warn(
-                f"{name}: the model is worse than a constant answer "
-                f"({metrics['rmse_deg']:.3f} against {simple:.3f} degrees)"
+        simple = min(metrics.baselines.zero, metrics.baselines.mean)
+        if metrics.rmse_deg > simple:
+            run.warn(
+                f"{name}: the model is worse than a constant angle (RMSE {metrics.rmse_deg:.3f} "
+                f"degrees, constant {simple:.3f}). Train on recordings like this one"
             )
-        if hardly_varies(metrics):
-            context.warn(
-                f"{name}: the predictions hardly vary: their spread is "
-                f"{metrics['prediction_spread_deg']:.3f} degrees, less than {FLAT_SHARE:.0%} of "
-                f"the human's {metrics['truth_spread_deg']:.3f}"
-            )
+        if metrics.hardly_varies:
+            run.warn(f"{name}: {metrics.flat_text}")

@@ -1,24 +1,27 @@
-"""`simulate`: the steering network drives along recordings and is put back where it leaves."""
+"""`simulate`: the steering model drives along recordings; where it leaves, it is put back."""
 
 from __future__ import annotations
 
-import argparse
-import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drive.core.errors import InputError
+from drive.core.options import above, at_least, from_below, option
+from drive.core.reporter import Reporter
 from drive.core.wording import counted
-from drive.tasks._analyse import ENGINES
-from drive.tasks._common import (
+from drive.tasks._options import SMOOTHING, EngineOptions, RecordingOptions
+from drive.tasks._run import (
     SHIPPED_STEERING_NOTE,
-    Context,
-    add_recording_options,
-    add_report_option,
-    add_smooth_option,
-    recording_overrides,
-    warn_of_training_drives,
+    ReportConfig,
+    Run,
+    SeedConfig,
+    TaskResult,
+    WeightsConfig,
+    run_task,
+    warn_of_training_recordings,
 )
 
 if TYPE_CHECKING:
@@ -26,112 +29,166 @@ if TYPE_CHECKING:
     from drive.results.run_folder import RunFolder
     from drive.steering.predict import SteeringModel
     from drive.steering.simulate import SimulationResult, Step
-
-HELP = "Let the steering network drive along recordings: frames are redrawn from where its car is."
-EXAMPLE = "simulate data/sample/epoch03_front.mp4"
+    from drive.steering.simulation_report import WithBaselines
 
 METRICS, TABLE, PLOT = "metrics.json", "simulation.csv", "simulation.png"
 FALLBACK_RATE = 20.0
 SHORT_S = 30.0
-"""One intervention in fewer seconds costs a fifth of the autonomy and more."""
+"""Below this length, one intervention costs a fifth of the autonomy or more."""
 TOTAL = "total"
 LEGEND = (
     "An intervention: more than {limit:g} m off; the car is put back, and 6 s are counted. offset "
-    "and jitter: metres and\ndegrees from frame to frame. zero steers straight on; recorded drives "
-    "the human's own angles (a check of the integration)."
+    "and jitter: metres and\ndegrees from frame to frame. zero steers straight on; recorded uses "
+    "the recorded angles (a check of the integration)."
 )
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add this command's options."""
-    parser.add_argument("recordings", nargs="+", metavar="RECORDING", help="folder or video")
-    group = parser.add_argument_group("simulation options")
-    group.add_argument(
-        "--limit",
-        type=float,
-        default=1.0,
+@dataclass(frozen=True, kw_only=True)
+class SimulateConfig(EngineOptions, RecordingOptions, ReportConfig, WeightsConfig, SeedConfig):
+    """Which recordings the model drives along, and by which rules."""
+
+    summary = (
+        "Let the steering model drive along recordings: each frame is redrawn as seen from where\n"
+        "its car is. Counts interventions and autonomy."
+    )
+    example = "simulate data/sample/epoch03_front.mp4"
+    group = "options"
+
+    recordings: tuple[str, ...] = option(
+        help="folders or videos", metavar="RECORDING", positional=True
+    )
+    limit_m: float = option(
+        1.0,
+        "metres beside the path that count as an intervention",
+        flag="--limit",
         metavar="M",
-        help="metres beside the path that are an intervention (default: 1, as in the paper)",
+        check=above(0),
     )
-    group.add_argument(
-        "--delay",
-        type=float,
-        default=0.0,
+    delay_s: float = option(
+        0.0,
+        "seconds from a frame to the moment its angle acts",
+        flag="--delay",
         metavar="S",
-        help="seconds from a frame to the moment its angle acts (default: 0)",
+        check=from_below(0, 1),
     )
-    add_smooth_option(
-        group, "steady the angles with a filter that delays them by S seconds (default: none)"
+    smooth_s: float | None = option(
+        None,
+        "steady the angles with a filter that delays them by S seconds; at most 5",
+        flag="--smooth",
+        metavar="S",
+        check=SMOOTHING,
     )
-    group.add_argument("--start", type=float, default=0.0, metavar="S", help="first second to use")
-    group.add_argument("--end", type=float, metavar="S", help="second to stop at")
-    group.add_argument(
-        "--no-video", action="store_true", help="numbers and plot only, no video of what was seen"
+    start_s: float = option(
+        0.0, "first second to use", flag="--start", metavar="S", check=at_least(0)
     )
-    group.add_argument(
-        "--engine", choices=ENGINES, default="auto", help="what runs the network (default: auto)"
-    )
-    add_report_option(parser)
-    add_recording_options(parser)
+    end_s: float | None = option(None, "second to stop at", flag="--end", metavar="S")
+    video: bool = option(True, "do not write videos of what the model saw")
 
 
-def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
-    """Drive along every recording; write and print what came out."""
+@dataclass(frozen=True, kw_only=True)
+class SimulateResult(TaskResult):
+    """How the model drove.
+
+    Attributes:
+        metrics: over all recordings, beside the baselines.
+        each: by name of the recording.
+        limit_m: metres beside the path that counted as an intervention.
+        metrics_file: `metrics.json`.
+        simulation: `simulation.csv`, one row per frame.
+        plot: `simulation.png`.
+        videos: what the model saw.
+    """
+
+    metrics: WithBaselines
+    each: Mapping[str, WithBaselines]
+    limit_m: float
+    metrics_file: Path
+    simulation: Path
+    plot: Path
+    videos: tuple[Path, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the metrics and the files."""
+        files = {
+            "metrics": self.metrics_file,
+            "simulation": self.simulation,
+            "plot": self.plot,
+            "videos": self.videos,
+        }
+        return self.metrics.as_json() | files | self.run_files()
+
+    def as_text(self) -> str:
+        """Return the table of interventions."""
+        from drive.steering.simulation_report import as_table
+
+        named = self.each if len(self.each) == 1 else {**self.each, TOTAL: self.metrics}
+        return f"{as_table(named)}\n{LEGEND.format(limit=self.limit_m)}"
+
+
+def simulate(config: SimulateConfig, reporter: Reporter | None = None) -> SimulateResult:
+    """Let the model drive along recordings, and count interventions.
+
+    Raises:
+        InputError: a recording is missing, invalid or has no angle.
+
+    Example:
+        >>> from drive import SimulateConfig, simulate
+        >>> result = simulate(SimulateConfig(["recordings/"], video=False))
+        >>> result.metrics.model.autonomy_percent
+    """
+    return run_task("simulate", _simulate, config, reporter)
+
+
+def _simulate(config: SimulateConfig, run: Run) -> SimulateResult:
     from drive.recordings.recording import open_recordings
     from drive.results.run_folder import write_json
     from drive.steering.predict import load_steering
-    from drive.steering.simulation_report import as_table, measure, write_simulation_csv
+    from drive.steering.simulation_report import measure_beside, write_simulation_csv
 
-    _check_times(args)
+    if config.end_s is not None and not config.end_s > config.start_s:
+        raise InputError(
+            f"--end must be after --start ({config.start_s:g} s); got {config.end_s:g} s"
+        )
     recordings = open_recordings(
-        args.recordings, steering_csv=args.steering, overrides=recording_overrides(args)
+        config.recordings, steering_csv=config.steering, overrides=config.overrides()
     )
-    pilot = load_steering(args.weights, args.engine)
-    context.record.extra["steering"] = {"engine": pilot.engine.name, **pilot.metadata}
-    if args.weights is None:
-        context.note(SHIPPED_STEERING_NOTE)
-    folder = context.run_folder()
+    model = load_steering(config.weights, config.engine)
+    run.record.extra["steering"] = {"engine": model.engine.name, **model.metadata}
+    if config.weights is None:
+        run.note(SHIPPED_STEERING_NOTE)
+    folder = run.folder
     metrics_path, table_path, plot_path = (folder.file(name) for name in (METRICS, TABLE, PLOT))
-    videos = [None if args.no_video else _video_path(folder, one) for one in recordings]
-    drives: list[SimulationResult] = []
-    baselines: dict[str, list[SimulationResult]] = {}
-    results: dict[str, dict[str, Any]] = {}
+    videos = [_video_path(folder, one) if config.video else None for one in recordings]
+    driven: list[SimulationResult] = []
+    baselines: list[Mapping[str, SimulationResult]] = []
     for recording, video in zip(recordings, videos, strict=True):
-        drive, beside = _drive(args, context, recording, pilot, video)
-        drives.append(drive)
-        for name, other in beside.items():
-            baselines.setdefault(name, []).append(other)
-        results[drive.name] = {
-            **measure([drive]),
-            "baselines": {name: measure([other]) for name, other in beside.items()},
-            **_about(drive),
-        }
-    together = {name: measure(others) for name, others in baselines.items()}
-    metrics = {**measure(drives), "baselines": together}
-    write_simulation_csv(table_path, drives)
-    write_json(metrics_path, {**metrics, "limit_m": args.limit, "recordings": results})
-    _plot(plot_path, drives, args.limit)
-    table = as_table(results if len(results) == 1 else {**results, TOTAL: metrics})
-    stream = sys.stderr if args.json else sys.stdout
-    stream.write(f"{table}\n{LEGEND.format(limit=args.limit)}\n")
-    warn_of_training_drives(results, pilot.metadata, "driving", context)
-    written = [video for video in videos if video is not None]
-    shown = f" and {counted(len(written), 'video')}" if written else ""
-    context.message(f"metrics, table, plot{shown} -> {folder.path}")
-    return {
-        **metrics,
-        "metrics": metrics_path,
-        "simulation": table_path,
-        "plot": plot_path,
-        "videos": written,
+        one, beside = _drive(config, run, recording, model, video)
+        driven.append(one)
+        baselines.append(beside)
+    metrics = measure_beside(driven, baselines)
+    each = {
+        one.name: measure_beside([one], [beside])
+        for one, beside in zip(driven, baselines, strict=True)
     }
-
-
-def _check_times(args: argparse.Namespace) -> None:
-    if not args.start >= 0:
-        raise InputError(f"--start is in seconds, 0 or more. Received: {args.start:g}")
-    if args.end is not None and not args.end > args.start:
-        raise InputError(f"--end comes after --start ({args.start:g} s). Received: {args.end:g} s")
+    content = {one.name: {**each[one.name].as_json(), **_about(one)} for one in driven}
+    write_simulation_csv(table_path, driven)
+    write_json(
+        metrics_path, {**metrics.as_json(), "limit_m": config.limit_m, "recordings": content}
+    )
+    _plot(plot_path, driven, config.limit_m)
+    warn_of_training_recordings(each, model.metadata, "driving", run)
+    written = tuple(video for video in videos if video is not None)
+    shown = f" and {counted(len(written), 'video')}" if written else ""
+    run.message(f"metrics, table, plot{shown} -> {folder.path}")
+    return SimulateResult(
+        metrics=metrics,
+        each=each,
+        limit_m=config.limit_m,
+        metrics_file=metrics_path,
+        simulation=table_path,
+        plot=plot_path,
+        videos=written,
+    )
 
 
 def _video_path(folder: RunFolder, recording: Recording) -> Path:
@@ -142,46 +199,46 @@ def _video_path(folder: RunFolder, recording: Recording) -> Path:
 
 
 def _drive(
-    args: argparse.Namespace,
-    context: Context,
+    config: SimulateConfig,
+    run: Run,
     recording: Recording,
-    pilot: SteeringModel,
+    model: SteeringModel,
     video: Path | None,
 ) -> tuple[SimulationResult, dict[str, SimulationResult]]:
-    """Simulate one recording, with the baselines beside it and, where wanted, the video."""
+    """Simulate one recording and its baselines; write the video if one is wanted."""
     from drive.steering.recorded_path import frame_size, shrink_of, shrunk_size
-    from drive.steering.simulate import follow_baselines, simulate
+    from drive.steering.simulate import follow_baselines, simulate_recording
 
-    context.record.add_input(recording.path)
-    context.record.add_input(recording.steering_csv)
+    run.record.add_input(recording.path)
+    run.record.add_input(recording.steering_csv)
     full = frame_size(recording)
     size = shrunk_size(full, shrink_of(full[0]))
-    rules: dict[str, float] = {"limit_m": args.limit, "delay_s": args.delay}
-    with context.record.stage("simulate"), ExitStack() as stack:
+    limits = {"limit_m": config.limit_m, "delay_s": config.delay_s}
+    with run.record.stage("simulate"), ExitStack() as stack:
         film = None
         if video is not None:
-            film = _Film(stack, video, size, args.limit, _rate(recording), pilot)
-        drive = simulate(
+            film = _Film(stack, video, size, config.limit_m, _rate(recording), model)
+        driven = simulate_recording(
             recording,
-            pilot,
-            **rules,
-            smooth_s=args.smooth,
-            start_s=args.start,
-            end_s=args.end,
+            model,
+            **limits,
+            smooth_s=config.smooth_s,
+            start_s=config.start_s,
+            end_s=config.end_s,
             watch=film,
-            progress=context.progress,
+            progress=run.progress,
         )
-    _tell(context, recording, drive)
-    counts = context.record.counts
-    counts["frames_read"] = counts.get("frames_read", 0) + len(drive.time_s)
-    counts["frames_lost"] = counts.get("frames_lost", 0) + drive.path.frames_lost
+    _tell(run, recording, driven)
+    counts = run.record.counts
+    counts["frames_read"] = counts.get("frames_read", 0) + len(driven.time_s)
+    counts["frames_lost"] = counts.get("frames_lost", 0) + driven.path.frames_lost
     if film is not None:
         counts["frames_written"] = counts.get("frames_written", 0) + film.frames_written
-    return drive, follow_baselines(drive, recording.config.car, **rules)
+    return driven, follow_baselines(driven, recording.config.car, **limits)
 
 
 class _Film:
-    """The video of what the network saw, written while the car drives."""
+    """The video of what the model saw, written while the car drives."""
 
     def __init__(
         self,
@@ -190,7 +247,7 @@ class _Film:
         size: tuple[int, int],
         limit_m: float,
         rate: float,
-        pilot: SteeringModel,
+        model: SteeringModel,
     ) -> None:
         from drive.drawing.simulation_overlay import SimulationOverlay
         from drive.video.writer import VideoWriter
@@ -200,7 +257,7 @@ class _Film:
             VideoWriter(path, width=width, height=height, rate_hint=rate)
         )
         self._overlay = SimulationOverlay(width, height, limit_m)
-        self._region = pilot.crop.region(width, height)
+        self._region = model.crop.region(width, height)
         self._last_s: float | None = None
 
     @property
@@ -211,7 +268,7 @@ class _Film:
         time_s = step.moment.frame.time_s
         if step.intervention:
             self._last_s = time_s
-        picture = self._overlay.draw(
+        image = self._overlay.draw(
             step.image,
             offset_m=step.place.offset_m,
             heading_deg=step.place.heading_deg,
@@ -222,7 +279,7 @@ class _Film:
             region=self._region,
             since_intervention_s=None if self._last_s is None else time_s - self._last_s,
         )
-        self._writer.write(picture, time_s)
+        self._writer.write(image, time_s)
 
 
 def _rate(recording: Recording) -> float:
@@ -236,83 +293,85 @@ def _rate(recording: Recording) -> float:
     return info.average_fps or info.nominal_fps or FALLBACK_RATE
 
 
-def _about(drive: SimulationResult) -> dict[str, Any]:
-    """What the numbers of a drive rest on."""
-    assert drive.camera is not None
+def _about(driven: SimulationResult) -> dict[str, float | str]:
+    """Return what the numbers of a recording rest on."""
+    assert driven.camera is not None
+    path = asdict(driven.path)
+    counts = ("frames_lost", "frames_without_angle", "frames_without_speed", "frames_marked_bad")
     return {
-        "frames": len(drive.time_s),
-        "frames_lost": drive.path.frames_lost,
-        "frames_without_angle": drive.path.frames_without_angle,
-        "frames_without_speed": drive.path.frames_without_speed,
-        "frames_marked_bad": drive.path.frames_marked_bad,
-        "gaps": _gaps(drive),
-        "speed": drive.path.speed,
-        "horizon": drive.camera.horizon,
-        "horizon_is": drive.horizon,
-        "camera_height_m": drive.camera.height_m,
-        "camera_fov_deg": drive.camera.fov_deg,
+        "frames": len(driven.time_s),
+        **{name: path[name] for name in counts},
+        "gaps": _gaps(driven),
+        "speed": driven.path.speed,
+        "horizon": driven.camera.horizon,
+        "horizon_is": driven.horizon,
+        "camera_height_m": driven.camera.height_m,
+        "camera_fov_deg": driven.camera.fov_deg,
     }
 
 
-def _gaps(drive: SimulationResult) -> int:
-    """Pauses of the recording, stretches that are marked as bad not counted."""
-    return int(drive.cut.sum()) - drive.path.marks_passed
+def _gaps(driven: SimulationResult) -> int:
+    """Return the number of pauses of the recording; excluded ranges do not count."""
+    return int(driven.cut.sum()) - driven.path.marks_passed
 
 
-def _tell(context: Context, recording: Recording, drive: SimulationResult) -> None:
-    """Say what the simulation had to assume or leave out."""
+def _tell(run: Run, recording: Recording, driven: SimulationResult) -> None:
+    """Report what the simulation had to assume or leave out."""
     from drive.steering.simulate import INTERVENTION_S, LONGEST_GAP_S
     from drive.steering.simulation_report import IMPLAUSIBLE_SHARE, implausible_share
 
-    camera, car, path = drive.camera, recording.config.car, drive.path
+    camera, car, path, name = driven.camera, recording.config.car, driven.path, driven.name
     assert camera is not None
-    context.message(
-        f"{drive.name}: camera {camera.height_m:g} m above the road, {camera.fov_deg:g} degrees "
-        f"wide, horizon at {camera.horizon:.3f} of the height ({drive.horizon}); speed "
-        f"{path.speed}, {drive.metres / max(drive.seconds, 1e-9):.1f} m/s on average"
+    run.message(
+        f"{name}: camera {camera.height_m:g} m above the road, {camera.fov_deg:g} degrees "
+        f"wide, horizon at {camera.horizon:.3f} of the height ({driven.horizon}); speed "
+        f"{path.speed}, {driven.metres / max(driven.seconds, 1e-9):.1f} m/s on average"
     )
-    context.tell_marked(
-        drive.name, path.frames_marked_bad, "left out: the car starts anew on the path behind them"
+    run.tell_excluded(
+        name, path.frames_marked_bad, "left out: the car starts again on the path behind them"
     )
-    if drive.seconds < SHORT_S:
-        context.warn(
-            f"{drive.name}: only {drive.seconds:.1f} s were driven; autonomy says little below "
-            f"{SHORT_S:.0f} s, as an intervention counts {INTERVENTION_S:g} s"
+    if driven.seconds < SHORT_S:
+        run.warn(
+            f"{name}: only {driven.seconds:.1f} s were driven; autonomy says little below "
+            f"{SHORT_S:.0f} s, since an intervention counts {INTERVENTION_S:g} s. Use a longer "
+            "recording"
         )
     if path.speed == "assumed":
-        context.warn(f"{drive.name}: no speed recorded; {car.speed_mps:g} m/s assumed")
-    anew = f"longer than {LONGEST_GAP_S:g} s: the car starts anew on the path"
+        run.warn(
+            f"{name}: no speed recorded; {car.speed_mps:g} m/s assumed. Set it with --speed-mps"
+        )
+    again = f"longer than {LONGEST_GAP_S:g} s: the car starts again on the path"
     left_out = (
         (path.frames_lost, "frame", "damaged or missing: skipped"),
         (path.frames_without_angle, "frame", "without an angle: skipped"),
-        (path.frames_without_speed, "frame", "without a speed: the neighbours' is taken"),
-        (_gaps(drive), "gap", anew),
+        (path.frames_without_speed, "frame", "without a speed: the neighbours' is used"),
+        (_gaps(driven), "gap", again),
     )
     for count, thing, what in left_out:
         if count:
-            context.warn(f"{drive.name}: {counted(count, thing)} {what}")
-    share = implausible_share(drive, car)
+            run.warn(f"{name}: {counted(count, thing)} {what}")
+    share = implausible_share(driven, car)
     if share > IMPLAUSIBLE_SHARE:
-        context.warn(
-            f"{drive.name}: in {share:.0%} of the frames the recorded car would corner harder than "
-            f"tyres hold. Speed, steering ratio ({car.steering_ratio:g}: of a steering wheel 12 to "
-            f"18) or wheelbase ({car.wheelbase_m:g} m) are wrong"
+        run.warn(
+            f"{name}: in {share:.0%} of the frames the recorded car would corner harder than "
+            f"tyres hold. Check the speed, --steering-ratio ({car.steering_ratio:g}; of a steering "
+            f"wheel 12 to 18) and --wheelbase ({car.wheelbase_m:g} m)"
         )
 
 
-def _plot(path: Path, drives: list[SimulationResult], limit_m: float) -> None:
+def _plot(path: Path, driven: list[SimulationResult], limit_m: float) -> None:
     from drive.drawing.simulation_plot import DriveLine, plot_simulation
 
     lines = [
         DriveLine(
             one.name,
-            f"autonomy {one.autonomy_percent:.1f} %, {one.interventions} "
-            f"intervention{'' if one.interventions == 1 else 's'} in {one.seconds:.0f} s",
+            f"autonomy {one.autonomy_percent:.1f} %, {counted(one.interventions, 'intervention')} "
+            f"in {one.seconds:.0f} s",
             one.time_s,
             one.offset_m,
             one.intervention,
             one.cut,
         )
-        for one in drives
+        for one in driven
     ]
     plot_simulation(path, lines, limit_m)

@@ -392,7 +392,7 @@ def _plots(
 def _say(
     result: TrainingResult, metrics: dict[str, Any], folder: RunFolder, context: Context
 ) -> None:
-    from drive.steering.evaluate import as_table, hardly_varies
+    from drive.steering.evaluate import as_table
 
     context.message(
         f"best epoch {result.best.epoch} of {len(result.history)}"
@@ -400,6 +400,6 @@ def _say(
     )
     context.message(as_table(metrics))
     warn_of_uselessness(metrics["validation"], context)
-    if hardly_varies(metrics["validation"]):
-        context.warn("the predictions hardly vary: this network has not learnt to steer yet")
+    if metrics["validation"].hardly_varies:
+        context.warn(metrics["validation"].flat_text)
     context.message(f"model, history and plots -> {folder.path}")

@@ -16,6 +16,7 @@ from drive.pages import read_report
 from drive.results.history import write_history
 from drive.runtime import load_engine
 from drive.steering import train
+from drive.steering.evaluate import Answers, SteeringMetrics, evaluate
 from drive.steering.model_file import describe, save_trained
 from drive.steering.network import build_network
 from drive.steering.predict import DEFAULT_MODEL
@@ -26,6 +27,11 @@ from drive.tasks._training_data import read_split
 from drive.tasks._training_report import warn_of_uselessness
 
 WEIGHTS = DEFAULT_MODEL.parent
+
+
+def metrics_of(truth_deg: list[float], angle_deg: list[float]) -> SteeringMetrics:
+    columns = (np.arange(len(truth_deg)), np.arange(len(truth_deg)) / 10)
+    return evaluate([Answers("a", *columns, np.array(angle_deg, float), np.array(truth_deg))])
 
 
 @pytest.fixture(autouse=True)
@@ -131,7 +137,7 @@ def test_a_constant_model_is_warned_about(
     command = ["evaluate-steering", str(recording), "--weights", str(constant_model)]
     assert main([*command, "--out", str(tmp_path / "out"), "--json"]) == 0
     output = capsys.readouterr()
-    assert "hardly vary" in output.err
+    assert "predicts almost the same angle everywhere" in output.err
     results = json.loads(output.out.splitlines()[-1])
     assert results["jitter_deg"] == pytest.approx(0, abs=1e-6)
     assert results["baselines"]["zero"] > 3
@@ -252,10 +258,11 @@ def test_a_training_that_diverges_keeps_and_exports_its_best_epoch(
 
 def test_a_network_worse_than_none_is_warned_about(capsys: pytest.CaptureFixture) -> None:
     context = Context("train-steering", Namespace(quiet=True), [])
-    warn_of_uselessness({"rmse_deg": 1.9, "baselines": {"zero": 2.0}}, context)
+    better, worse = metrics_of([2, -2], [2, -1]), metrics_of([2, -2], [-1, 1])
+    warn_of_uselessness(better, context)
     assert not capsys.readouterr().err
-    warn_of_uselessness({"rmse_deg": 2.1, "baselines": {"zero": 2.0}}, context)
-    assert "RMSE 2.10 degrees, zero 2.00" in capsys.readouterr().err
+    warn_of_uselessness(worse, context)
+    assert "RMSE 3.00 degrees, zero 2.00" in capsys.readouterr().err
 
 
 def test_resume_without_a_training_is_exit_status_2(

@@ -21,7 +21,7 @@ from drive.drawing.plots import plot_steering_over_time
 from drive.pipeline.sinks import Result, SteeringTable
 from drive.results.run_folder import RunFolder
 from drive.steering.ensemble import (
-    as_lines,
+    as_line,
     check_members,
     combine,
     describe_ensemble,
@@ -147,27 +147,28 @@ def test_an_honest_spread_is_told_from_one_that_is_not() -> None:
     truth = rng.normal(0, 5, 4000)
     centre = truth + doubt[:, 0] * rng.normal(size=4000)  # no member knows better than another
     apart = centre[:, None] + doubt * rng.normal(size=(4000, 5))
-    honest = measure_members(apart, truth)["spread"]
-    assert honest["error_correlation"] > 0.3
-    assert 0.9 < honest["error_over_spread"] < 1.2
+    honest = measure_members(apart, truth).spread
+    assert honest.error_correlation > 0.3
+    assert 0.9 < honest.error_over_spread < 1.2
     together = truth[:, None] + 2 * rng.normal(size=(4000, 1)) + 0.1 * rng.normal(size=(4000, 2))
-    blind = measure_members(together, truth)["spread"]
-    assert abs(blind["error_correlation"]) < 0.1
-    assert blind["error_over_spread"] > 10
-    alike = measure_members(np.zeros((4, 2)), np.ones(4))["spread"]
-    assert alike["error_correlation"] is None
-    assert alike["error_over_spread"] is None
+    blind = measure_members(together, truth).spread
+    assert abs(blind.error_correlation) < 0.1
+    assert blind.error_over_spread > 10
+    alike = measure_members(np.zeros((4, 2)), np.ones(4)).spread
+    assert alike.error_correlation is None
+    assert alike.error_over_spread is None
 
 
 def test_members_stand_beside_the_ensemble() -> None:
     truth = [0.0, 1.0, 2.0]
     both = combine([[answers([1, 2, 3], truth)], [answers([-1, 0, 1], truth)]])
     metrics = evaluate(both)
-    assert metrics["rmse_deg"] == pytest.approx(0)
-    assert [member["rmse_deg"] for member in metrics["members"]] == pytest.approx([1, 1])
-    assert metrics["spread"]["mean_deg"] == pytest.approx(2**0.5)
-    assert "its members 1.000, 1.000" in as_lines(metrics)
-    assert as_lines(evaluate([answers([1, 2, 3], truth)])) == ""
+    assert metrics.rmse_deg == pytest.approx(0)
+    assert metrics.ensemble is not None
+    assert [member.rmse_deg for member in metrics.ensemble.members] == pytest.approx([1, 1])
+    assert metrics.ensemble.spread.mean_deg == pytest.approx(2**0.5)
+    assert "its members 1.000, 1.000" in as_line(metrics.rmse_deg, metrics.ensemble)
+    assert evaluate([answers([1, 2, 3], truth)]).ensemble is None
 
 
 def test_the_spread_is_the_last_column_of_an_ensembles_csv(tmp_path: Path) -> None:

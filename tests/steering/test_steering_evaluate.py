@@ -12,7 +12,6 @@ from drive.steering.evaluate import (
     Answers,
     as_table,
     evaluate,
-    hardly_varies,
     in_one_row,
     write_steering_csv,
 )
@@ -29,52 +28,52 @@ def answers(
 def test_measures_against_values_worked_out_by_hand() -> None:
     # errors 1, -1, 0, 2; truth 0, 2, 4, 2 (mean 2, variance 2); predictions 1, 1, 4, 4
     metrics = evaluate([answers([1, 1, 4, 4], [0, 2, 4, 2])])
-    assert metrics["n"] == 4
-    assert metrics["rmse_deg"] == pytest.approx(math.sqrt(6 / 4))
-    assert metrics["mae_deg"] == pytest.approx(1.0)
-    assert metrics["explained_variance"] == pytest.approx(1 - 1.25 / 2)
-    assert metrics["jitter_deg"] == pytest.approx((0 + 3 + 0) / 3)
-    assert metrics["baselines"]["zero"] == pytest.approx(math.sqrt(24 / 4))
-    assert metrics["baselines"]["mean"] == pytest.approx(math.sqrt(8 / 4))
+    assert metrics.n == 4
+    assert metrics.rmse_deg == pytest.approx(math.sqrt(6 / 4))
+    assert metrics.mae_deg == pytest.approx(1.0)
+    assert metrics.explained_variance == pytest.approx(1 - 1.25 / 2)
+    assert metrics.jitter_deg == pytest.approx((0 + 3 + 0) / 3)
+    assert metrics.baselines.zero == pytest.approx(math.sqrt(24 / 4))
+    assert metrics.baselines.mean == pytest.approx(math.sqrt(8 / 4))
     # two frames a second: 4 - 0 and 2 - 2
-    assert metrics["baselines"]["persistence_1s"] == pytest.approx(math.sqrt(16 / 2))
+    assert metrics.baselines.persistence_1s == pytest.approx(math.sqrt(16 / 2))
 
 
 def test_the_training_mean_is_the_baseline_where_it_is_known() -> None:
     metrics = evaluate([answers([0, 0], [1, 3])], training_mean_deg=1.0)
-    assert metrics["baselines"]["mean"] == pytest.approx(math.sqrt(4 / 2))
+    assert metrics.baselines.mean == pytest.approx(math.sqrt(4 / 2))
 
 
 def test_one_second_ago_goes_by_the_timestamps() -> None:
     drive = answers([0] * 4, [0, 10, 20, 100], [0.0, 0.9, 1.0004, 2.5])
     # 1.0004 looks at 0.0; 2.5 looks at the newest at least a second old, 1.0004
     expected = math.sqrt((20**2 + 80**2) / 2)
-    assert evaluate([drive])["baselines"]["persistence_1s"] == pytest.approx(expected)
+    assert evaluate([drive]).baselines.persistence_1s == pytest.approx(expected)
 
 
 def test_a_drive_under_a_second_has_no_persistence() -> None:
-    assert evaluate([answers([0, 0], [1, 2], [0.0, 0.4])])["baselines"]["persistence_1s"] is None
+    assert evaluate([answers([0, 0], [1, 2], [0.0, 0.4])]).baselines.persistence_1s is None
 
 
 def test_drives_do_not_leak_into_each_other() -> None:
     first, second = answers([0] * 3, [1, 1, 1]), answers([5] * 3, [9, 9, 9])
     metrics = evaluate([first, second])
-    assert metrics["jitter_deg"] == 0
-    assert metrics["baselines"]["persistence_1s"] == 0
-    assert metrics["baselines"]["mean"] == 0
-    assert metrics["n"] == 6
+    assert metrics.jitter_deg == 0
+    assert metrics.baselines.persistence_1s == 0
+    assert metrics.baselines.mean == 0
+    assert metrics.n == 6
 
 
 def test_a_wheel_that_never_moves_has_no_explained_variance() -> None:
     metrics = evaluate([answers([1, 2, 3], [2, 2, 2])])
-    assert metrics["explained_variance"] is None
-    assert not hardly_varies(metrics)
+    assert metrics.explained_variance is None
+    assert not metrics.hardly_varies
 
 
 @pytest.mark.parametrize(("spread", "flat"), [(0.0, True), (0.05, True), (0.5, False)])
 def test_a_constant_model_is_noticed(spread: float, flat: bool) -> None:
     truth = np.sin(np.arange(100) / 5)
-    assert hardly_varies(evaluate([answers(list(spread * truth), list(truth))])) is flat
+    assert evaluate([answers(list(spread * truth), list(truth))]).hardly_varies is flat
 
 
 def test_the_table_has_the_model_beside_the_baselines() -> None:
@@ -109,11 +108,11 @@ def test_nothing_is_measured_across_frames_that_were_left_out() -> None:
     angle, truth = np.array([0.0, 1, 2, 90, 91]), np.array([0.0, 2, 4, 50, 52])
     drive = Answers("d", frames, frames * 0.5, angle, truth)
     metrics = evaluate([drive])
-    assert metrics["jitter_deg"] == 1
-    assert metrics["truth_jitter_deg"] == 2
-    assert metrics["baselines"]["persistence_1s"] == 4  # of frame 2 alone
+    assert metrics.jitter_deg == 1
+    assert metrics.truth_jitter_deg == 2
+    assert metrics.baselines.persistence_1s == 4  # of frame 2 alone
 
 
 def test_a_drive_with_an_angle_every_third_frame_has_a_jitter() -> None:
     drive = Answers("d", np.arange(4) * 3, np.arange(4.0), np.arange(4.0), np.zeros(4))
-    assert evaluate([drive])["jitter_deg"] == 1
+    assert evaluate([drive]).jitter_deg == 1

@@ -17,7 +17,7 @@ from drive.steering.cache import CachedDrive
 from drive.steering.curvature import CurvatureCar, read_target
 from drive.steering.evaluate import predict_recording
 from drive.steering.predict import SteeringModel
-from drive.steering.simulate import simulate
+from drive.steering.simulate import simulate_recording
 from drive.steering.split import Part, Split
 from drive.steering.target import as_curvature, check_start, describe_target, unit_text
 from drive.tasks.train_steering import configure
@@ -171,7 +171,7 @@ def test_the_same_network_drives_any_car_on_the_same_circle(
     pilot = pilot_for(as_curvature(split).training, 0.02)
     places = []
     for car in ("wheelbase_m = 2.5", "wheelbase_m = 5.8\nsteering_ratio = 18\nundersteer = 0.002"):
-        drive = simulate(recording_of(car, make_recording), pilot)
+        drive = simulate_recording(recording_of(car, make_recording), pilot)
         places.append(drive.offset_m)
     assert places[0][-1] > 0.01
     assert places[1] == pytest.approx(places[0], rel=1e-4)
