@@ -55,7 +55,7 @@ class EvaluateSteeringConfig(
     )
     smooth_s: float | None = option(
         None,
-        "also evaluate the angles behind a filter over time, which delays them by S seconds; at most 5",
+        "also evaluate the angles behind a filter over time, S seconds late; at most 5",
         flag="--smooth",
         metavar="S",
         check=SMOOTHING,

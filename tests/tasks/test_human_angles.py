@@ -95,7 +95,9 @@ def test_the_error_is_told_beside_the_baselines_and_rows_without_an_angle(
         "town/epoch01: 1 row of the CSV without an angle is not compared with the human" in done.err
     )
     assert "1 frame without a row in the CSV is not compared with the human" in done.err
-    assert "town/epoch01: 28 frames compared with the recorded angle: mean absolute error " in done.err
+    assert (
+        "town/epoch01: 28 frames compared with the recorded angle: mean absolute error " in done.err
+    )
     assert "RMSE of always zero 2.000" in done.err
     assert done.err.count("smoothing: delay") == 1
     found = json.loads(done.out.splitlines()[-1])["against_human"]
