@@ -6,14 +6,13 @@ the `with` block leaves nothing under a final name. Knows nothing of the models.
 
 from __future__ import annotations
 
-import csv
 import sys
 from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import cv2
 import numpy as np
@@ -24,21 +23,11 @@ from drive.core.region import Region
 from drive.core.types import Detection, Frame
 from drive.drawing.heat import HeatMap, draw_heat
 from drive.drawing.overlay import Overlay
+from drive.results.detections import detection_row, open_detections
+from drive.results.steering import Steering, open_steering
 from drive.video.planes import carry_over
 from drive.video.writer import VideoWriter
 
-DETECTION_COLUMNS = (
-    *("source", "frame", "time_s", "track_id", "class", "score"),
-    *("x1", "y1", "x2", "y2"),
-)
-STEERING_COLUMNS = ("frame", "time_s", "angle_deg", "truth_deg")
-SMOOTHED_COLUMN, SPREAD_COLUMN = "smoothed_deg", "spread_deg"
-
-TIME_DIGITS = 6
-SCORE_DIGITS = 4
-PIXEL_DIGITS = 2
-ANGLE_DIGITS = 4
-POSITIVE_ZERO = 0.0  # added, it turns -0.0 into 0.0
 JPEG_QUALITY = 92
 
 LIVE_RATE_HINT = 30.0
@@ -107,26 +96,8 @@ class Sink(ABC):
         """Take one frame's result."""
 
 
-class _Table(Sink):
-    """A CSV that is written row by row and appears when it is whole."""
-
-    columns: tuple[str, ...] = ()
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.path = path
-        self._rows: Any = None
-
-    def open(self) -> None:
-        """Open the file and write the header row."""
-        part = self._stack.enter_context(atomic(self.path))
-        file = self._stack.enter_context(part.open("w", newline="", encoding="utf-8"))
-        self._rows = csv.writer(file)
-        self._rows.writerow(self.columns)
-
-
-class DetectionTable(_Table):
-    """`detections.csv`: a row a box that the frame shows.
+class DetectionTable(Sink):
+    """`detections.csv`: a row per box that the frame shows.
 
     With a tracker that includes boxes of tracked objects in frames where the detector missed them
     for a moment or, with a stride, did not run; their scores fall while they are missed. Without
@@ -137,86 +108,69 @@ class DetectionTable(_Table):
         frames_with_boxes: frames with at least one box so far.
     """
 
-    columns = DETECTION_COLUMNS
-
     def __init__(self, path: Path) -> None:
-        super().__init__(path)
+        super().__init__()
+        self.path = path
         self.rows_written = 0
         self.frames_with_boxes = 0
 
+    def open(self) -> None:
+        """Open the file and write the header row."""
+        self._write = self._stack.enter_context(open_detections(self.path))
+
     def write(self, result: Result) -> None:
         """Write the frame's boxes."""
-        frame = result.frame
-        name = Path(frame.source).name
-        for found in result.detections or []:
-            self._rows.writerow(
-                [
-                    name,
-                    frame.index,
-                    round(frame.time_s, TIME_DIGITS),
-                    "" if found.track_id is None else found.track_id,
-                    found.label,
-                    round(found.score, SCORE_DIGITS),
-                    *(round(float(edge), PIXEL_DIGITS) for edge in found.box),
-                ]
-            )
-            self.rows_written += 1
-        self.frames_with_boxes += bool(result.detections)
+        found = result.detections or []
+        for detection in found:
+            self._write(detection_row(result.frame, detection))
+        self.rows_written += len(found)
+        self.frames_with_boxes += bool(found)
 
 
-class SteeringTable(_Table):
-    """`steering.csv`: a row a frame; keeps the numbers for the plots as well.
+class SteeringTable(Sink):
+    """`steering.csv`: a row per frame; keeps the numbers for the plots as well.
 
     Args:
         path: of the file.
-        smooths: whether a column with the smoothed angle stands at the end.
-        spreads: whether one with the spread of an ensemble's members stands behind that.
+        smooths: whether it has a column with the smoothed angle.
+        spreads: whether it has one with the spread of an ensemble's members.
     """
 
     def __init__(self, path: Path, smooths: bool = False, spreads: bool = False) -> None:
-        super().__init__(path)
+        super().__init__()
+        self.path = path
         self._smooths = smooths
         self._spreads = spreads
-        more = {SMOOTHED_COLUMN: smooths, SPREAD_COLUMN: spreads}
-        self.columns = (*STEERING_COLUMNS, *(name for name, asked in more.items() if asked))
-        self._series: list[tuple[float, ...]] = []
+        self._rows: list[tuple[float | None, ...]] = []
+
+    def open(self) -> None:
+        """Open the file and write the header row."""
+        table = open_steering(self.path, self._smooths, self._spreads)
+        self._write = self._stack.enter_context(table)
 
     def write(self, result: Result) -> None:
         """Write the frame's angles."""
-        frame, missing = result.frame, float("nan")
-        angles = (result.angle_deg, result.truth_deg, result.smoothed_deg, result.spread_deg)
-        numbers = (missing if each is None else each for each in angles)
-        self._series.append((frame.index, frame.time_s, *numbers))
-        asked = (True, True, self._smooths, self._spreads)
-        shown = [each for each, wanted in zip(angles, asked, strict=True) if wanted]
-        cells = [
-            "" if each is None else round(each, ANGLE_DIGITS) + POSITIVE_ZERO for each in shown
-        ]
-        self._rows.writerow([frame.index, round(frame.time_s, TIME_DIGITS), *cells])
+        row: list[float | None] = [result.frame.index, result.frame.time_s]
+        row += [result.angle_deg, result.truth_deg]
+        row += [result.smoothed_deg] if self._smooths else []
+        row += [result.spread_deg] if self._spreads else []
+        self._rows.append(tuple(row))
+        self._write(row)
 
     @property
-    def series(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Times in seconds, the model's and the human's angles in degrees (NaN where unknown)."""
-        values = self._values()
-        return values[:, 1], values[:, 2], values[:, 3]
-
-    @property
-    def frame_index(self) -> np.ndarray:
-        """Frame numbers in the source, int64."""
-        return self._values()[:, 0].astype(np.int64)
-
-    @property
-    def smoothed_deg(self) -> np.ndarray | None:
-        """The smoothed angles in degrees; None where nothing is smoothed."""
-        return self._values()[:, 4] if self._smooths else None
-
-    @property
-    def spread_deg(self) -> np.ndarray | None:
-        """How far the members of an ensemble lie apart in degrees; None for a single network."""
-        return self._values()[:, 5] if self._spreads else None
-
-    def _values(self) -> np.ndarray:
-        return np.array(self._series, dtype=np.float64).reshape(-1, 6)
+    def steering(self) -> Steering:
+        """The rows so far."""
+        width = 4 + self._smooths + self._spreads
+        frame, *columns = np.array(self._rows, dtype=np.float64).reshape(-1, width).T
+        time_s, angle_deg, truth_deg, *more = columns
+        return Steering(
+            frame.astype(np.int64),
+            time_s,
+            angle_deg,
+            truth_deg,
+            more[0] if self._smooths else None,
+            more[-1] if self._spreads else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,66 +1,36 @@
-"""The history of a training, `history.csv`: a row an epoch.
-
-Knows the columns; nothing of networks, nor what the loss is a loss of.
-"""
+"""`history.csv`: a row per epoch of a training."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from drive.core.errors import InputError
-from drive.core.files import atomic
+from drive.results.table import EXACT, columns_of, number, open_table, read_rows, whole
 
 
 @dataclass(frozen=True, slots=True)
 class EpochResult:
-    """A row of `history.csv`; `seconds` is what the epoch took."""
+    """A row of `history.csv`; `seconds` is the duration of the epoch."""
 
-    epoch: int
-    loss: float
-    val_loss: float
-    learning_rate: float
-    seconds: float
-
-
-COLUMNS = tuple(field.name for field in fields(EpochResult))
-EXPECTED = f"Expected the history of a training, with a row an epoch: {', '.join(COLUMNS)}"
+    epoch: int = whole()
+    loss: float = number(EXACT)
+    val_loss: float = number(EXACT)
+    learning_rate: float = number(EXACT)
+    seconds: float = number(EXACT)
 
 
 def write_history(path: Path, history: Sequence[EpochResult]) -> None:
     """Write `history.csv`, whole or not at all."""
-    with atomic(path) as part, part.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.DictWriter(file, COLUMNS)
-        rows.writeheader()
-        rows.writerows(asdict(row) for row in history)
+    with open_table(path, columns_of(EpochResult)) as write:
+        for epoch in history:
+            write(astuple(epoch))
 
 
 def read_history(path: Path) -> list[EpochResult]:
-    """Read `history.csv` back.
+    """Read `history.csv`.
 
     Raises:
-        InputError: the file is missing, or a row is not a row of ours.
+        InputError: the file is missing or not a valid history.
     """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = csv.DictReader(file)
-            if not rows.fieldnames:
-                raise InputError(f"{path} is empty. {EXPECTED}")
-            if missing := [name for name in COLUMNS if name not in rows.fieldnames]:
-                raise InputError(f"{path} has no column {missing[0]}. {EXPECTED}")
-            return [
-                EpochResult(int(row["epoch"]), *(float(row[name]) for name in COLUMNS[1:]))
-                for row in rows
-            ]
-    except InputError:
-        raise
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is no text in UTF-8. {EXPECTED}") from error
-    except (csv.Error, ValueError, TypeError) as error:
-        raise InputError(
-            f"{path}, line {rows.line_num}, is damaged or cut short. {EXPECTED}"
-        ) from error
+    return read_rows(path, EpochResult)

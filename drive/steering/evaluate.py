@@ -5,21 +5,19 @@ Knows angles and times, and how to run a model over a recording; not how a netwo
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from drive.core.errors import InputError
-from drive.core.files import atomic
 from drive.core.progress import Progress, no_progress
 from drive.core.wording import counted
 from drive.recordings.excluded import marked
 from drive.recordings.recording import Recording
+from drive.results.steering import Steering
 from drive.steering.ensemble import EnsembleMetrics, measure_members, spread_deg
 from drive.steering.predict import SteeringModel
 from drive.steering.preprocess import preprocess
@@ -36,8 +34,6 @@ FLAT_SHARE = 0.1
 """Predictions that spread less than this share of the human's spread hardly vary."""
 
 BASELINES = ("zero", "mean", "persistence_1s")
-STEERING_COLUMNS = ("frame", "time_s", "angle_deg", "truth_deg")
-SPREAD_COLUMN = "spread_deg"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +70,12 @@ class Answers:
     def spread_deg(self) -> np.ndarray | None:
         """(N,) how far the members lie apart, degrees; None for a single network."""
         return None if self.members_deg is None else spread_deg(self.members_deg)
+
+    @property
+    def steering(self) -> Steering:
+        """The rows of `steering.csv`."""
+        angles = (self.angle_deg, self.truth_deg)
+        return Steering(self.frame_index, self.time_s, *angles, spread_deg=self.spread_deg)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,18 +168,15 @@ def evaluate(drives: Sequence[Answers], training_mean_deg: float | None = None) 
     )
 
 
-def by_recording(drives: Sequence[Answers]) -> dict[str, tuple[np.ndarray, ...]]:
-    """Frame numbers, seconds, the model's and the human's degrees of each recording.
-
-    Several parts of one recording stand one behind the other.
-    """
+def by_recording(drives: Sequence[Answers]) -> dict[str, Steering]:
+    """Return the angles of each recording, several parts of one joined."""
     found: dict[str, tuple[np.ndarray, ...]] = {}
     for drive in drives:
         own = (drive.frame_index, drive.time_s, drive.angle_deg, drive.truth_deg)
         before = found.get(drive.name)
         both = own if before is None else map(np.concatenate, zip(before, own, strict=True))
         found[drive.name] = tuple(both)
-    return found
+    return {name: Steering(*columns) for name, columns in found.items()}
 
 
 def predict_recording(
@@ -249,22 +248,6 @@ def in_one_row(drives: Sequence[Answers]) -> tuple[np.ndarray, np.ndarray, np.nd
         end_s = float(times[-1][-1])
     angle_deg = np.concatenate([drive.angle_deg for drive in drives])
     return np.concatenate(times), angle_deg, np.concatenate([drive.truth_deg for drive in drives])
-
-
-def write_steering_csv(path: Path, answers: Answers) -> None:
-    """Write `steering.csv`: frame, time_s, angle_deg, truth_deg; an ensemble's with spread_deg."""
-    with atomic(path) as part, part.open("w", newline="") as file:
-        rows = csv.writer(file)
-        columns = [answers.angle_deg, answers.truth_deg]
-        names: tuple[str, ...] = STEERING_COLUMNS
-        if answers.spread_deg is not None:
-            columns.append(answers.spread_deg)
-            names = (*names, SPREAD_COLUMN)
-        rows.writerow(names)
-        for frame, time_s, *angles in zip(
-            answers.frame_index, answers.time_s, *columns, strict=True
-        ):
-            rows.writerow([int(frame), f"{time_s:.6f}", *(f"{angle:.4f}" for angle in angles)])
 
 
 def as_table(results: Mapping[str, SteeringMetrics]) -> str:

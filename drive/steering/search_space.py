@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from drive.core.errors import InputError
+from drive.results.names import STUDY
 from drive.steering.state import LEARNING_RATES, TrainingSettings
-
-STUDY = "study.db"
-"""The file of a search in its folder."""
 
 RATE_FACTOR = 10.0
 """The learning rate is searched from the optimiser's usual one divided by this to it times this."""

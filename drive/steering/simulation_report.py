@@ -1,17 +1,15 @@
-"""The numbers of simulated recordings: metrics, table and CSV."""
+"""The numbers of simulated recordings: metrics and tables."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from drive.core.files import atomic
 from drive.recordings.vehicle import Car
+from drive.results.simulation import Simulation
 from drive.steering.car_beside import LOCK_DEG
 from drive.steering.simulate import BASELINES, SimulationResult, autonomy_percent
 
@@ -19,18 +17,6 @@ STRONGEST_MPS2 = 10.0
 """Sideways acceleration that tyres on a road do not hold: about 1 g."""
 IMPLAUSIBLE_SHARE = 0.02
 """With more frames above it, speed, angles and wheelbase cannot belong together."""
-
-SIMULATION_COLUMNS = (
-    "recording",
-    "frame",
-    "time_s",
-    "offset_m",
-    "heading_deg",
-    "angle_deg",
-    "truth_deg",
-    "intervention",
-    "distance_m",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,33 +83,18 @@ def implausible_share(drive: SimulationResult, car: Car) -> float:
     return float(np.mean(np.abs(curvature) * drive.speed_mps**2 > STRONGEST_MPS2))
 
 
-def write_simulation_csv(path: Path, drives: Iterable[SimulationResult]) -> None:
-    """Write `simulation.csv`: a row a frame, `SIMULATION_COLUMNS`.
-
-    `intervention` is 0 or 1, `distance_m` the metres since the last one.
-    """
-    with atomic(path) as part, part.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file)
-        rows.writerow(SIMULATION_COLUMNS)
-        for drive in drives:
-            columns = (
-                drive.frame_index,
-                drive.time_s,
-                drive.offset_m,
-                drive.heading_deg,
-                drive.angle_deg,
-                drive.truth_deg,
-                drive.intervention,
-                drive.distance_m,
-            )
-            for frame, time_s, *numbers, intervention, distance in zip(*columns, strict=True):
-                texts = [f"{number:.4f}" for number in numbers]
-                rows.writerow(
-                    [
-                        *(drive.name, int(frame), f"{time_s:.6f}", *texts, int(intervention)),
-                        f"{distance:.4f}",
-                    ]
-                )
+def table_of(drive: SimulationResult) -> Simulation:
+    """Return the rows of `simulation.csv` of a simulated recording."""
+    return Simulation(
+        frame=drive.frame_index,
+        time_s=drive.time_s,
+        offset_m=drive.offset_m,
+        heading_deg=drive.heading_deg,
+        angle_deg=drive.angle_deg,
+        truth_deg=drive.truth_deg,
+        intervention=drive.intervention,
+        distance_m=drive.distance_m,
+    )
 
 
 def as_table(results: Mapping[str, WithBaselines]) -> str:

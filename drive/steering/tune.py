@@ -12,9 +12,9 @@ import shutil
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -27,8 +27,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from drive.core.errors import DivergedError, InputError
 from drive.core.progress import Progress, no_progress
 from drive.results.history import EpochResult
+from drive.results.names import CHECKPOINT, STUDY, TRIAL_FOLDERS
+from drive.results.search import COMPLETE, TrialResult, trial_folder
 from drive.steering.search_space import (
-    STUDY,
     Parameter,
     Search,
     find_study,
@@ -46,8 +47,6 @@ if TYPE_CHECKING:
     from drive.steering.split import Split
 
 STUDY_NAME = "tune-steering"
-TRIALS = "trials"
-CHECKPOINT = "checkpoint"
 
 RANDOM_TRIALS = 8
 """Trials drawn at random, the usual settings first among them, before earlier ones guide."""
@@ -60,34 +59,9 @@ BEST_SHARE = 0.25
 FEWEST_FOR_IMPORTANCE = 10
 """What sets the best quarter apart from all; of fewer trials than this, two and a half, chance."""
 
-COMPLETE, PRUNED, DIVERGED = "complete", "pruned", "diverged"
+PRUNED, DIVERGED = "pruned", "diverged"
 OUTCOMES = (COMPLETE, PRUNED, DIVERGED)
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-
-
-@dataclass(frozen=True, slots=True)
-class TrialResult:
-    """A finished trial.
-
-    Attributes:
-        number: counted from 0 over all trials, those that were broken off included.
-        outcome: one of `OUTCOMES`; a pruned trial was cut off, since at the same epoch most others
-            had been better.
-        val_loss: least mean squared error of its epochs, degrees squared; NaN if it diverged
-            before the first one ended.
-        best_epoch: that had it; 0 for none.
-        epochs: that it trained.
-        seconds: that it took.
-        values: of what is searched, by name.
-    """
-
-    number: int
-    outcome: str
-    val_loss: float
-    best_epoch: int
-    epochs: int
-    seconds: float
-    values: dict[str, Any]
 
 
 class _OutOfTime(Exception):  # noqa: N818 - no error: the time that was given is over
@@ -106,7 +80,7 @@ class Study:
     def begin(cls, folder: Path, search: Search) -> Study:
         """Begin a search in `folder`; another one in it is removed."""
         (folder / STUDY).unlink(missing_ok=True)
-        shutil.rmtree(folder / TRIALS, ignore_errors=True)
+        shutil.rmtree(folder / TRIAL_FOLDERS, ignore_errors=True)
         asked = {
             "settings": asdict(search.settings),
             "space": [asdict(parameter) for parameter in search.space],
@@ -150,7 +124,7 @@ class Study:
         study.set_user_attr("trials", search.trials)
         for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             study.tell(trial.number, state=TrialState.FAIL)
-            shutil.rmtree(_trial_folder(folder, trial.number), ignore_errors=True)
+            shutil.rmtree(trial_folder(folder, trial.number), ignore_errors=True)
         return cls(folder, search, study)
 
     def results(self) -> list[TrialResult]:
@@ -252,7 +226,7 @@ class Study:
 
     def _train(self, trial: Trial, split: Split, end: float, progress: Progress) -> None:
         """Train a trial and tell the study what came of it; what breaks it off is raised."""
-        folder = _trial_folder(self.folder, trial.number)
+        folder = trial_folder(self.folder, trial.number)
         began = time.perf_counter()
         history: list[EpochResult] = []
 
@@ -299,16 +273,6 @@ class Study:
             self._study.tell(trial, best.val_loss)
         else:
             self._study.tell(trial, state=TrialState.PRUNED)
-
-
-def best_of(results: Sequence[TrialResult]) -> TrialResult | None:
-    """The completed trial with the least validation loss; None if none completed."""
-    complete = [result for result in results if result.outcome == COMPLETE]
-    return min(complete, key=lambda result: result.val_loss, default=None)
-
-
-def _trial_folder(folder: Path, number: int) -> Path:
-    return folder / TRIALS / f"{number:03d}"
 
 
 def _open(folder: Path) -> optuna.Study:

@@ -590,13 +590,14 @@ def _plot_steering(context: Context, table: SteeringTable) -> dict[str, Any]:
     from drive.drawing.plots import plot_steering_distribution, plot_steering_over_time
 
     folder = context.run_folder()
-    time_s, angle_deg, truth_deg = table.series
+    steering = table.steering
+    time_s, angle_deg, truth_deg = steering.time_s, steering.angle_deg, steering.truth_deg
     known = truth_deg == truth_deg
     over_time = folder.file("steering_over_time.png")
     distribution = folder.file("steering_distribution.png")
     truth = truth_deg if known.any() else None
     plot_steering_over_time(
-        over_time, time_s, angle_deg, truth, table.smoothed_deg, table.spread_deg
+        over_time, time_s, angle_deg, truth, steering.smoothed_deg, steering.spread_deg
     )
     series = {"model": angle_deg} | ({"human": truth_deg[known]} if known.any() else {})
     plot_steering_distribution(distribution, series)
@@ -619,7 +620,8 @@ def _compare(
         name_of_mean,
     )
 
-    time_s, angle_deg, truth_deg = table.series
+    steering = table.steering
+    truth_deg = steering.truth_deg
     known = truth_deg == truth_deg
     if not known.any():
         context.warn(f"{name}: no frame that was analysed has an angle of the human to compare")
@@ -627,14 +629,14 @@ def _compare(
     mean_deg = pilot.training_mean_deg
 
     def measure(angles: np.ndarray) -> SteeringMetrics:
-        columns = (table.frame_index, time_s, angles, truth_deg)
+        columns = (steering.frame, steering.time_s, angles, truth_deg)
         return evaluate([Answers(name, *(each[known] for each in columns))], mean_deg)
 
-    metrics, mean_of = measure(angle_deg), name_of_mean(mean_deg)
+    metrics, mean_of = measure(steering.angle_deg), name_of_mean(mean_deg)
     found = metrics.as_json() | {"mean_of": mean_of}
     context.message(f"{name}: {in_one_line(metrics, mean_of)}")
-    if table.smoothed_deg is not None:
-        smoothed = measure(table.smoothed_deg)
+    if steering.smoothed_deg is not None:
+        smoothed = measure(steering.smoothed_deg)
         errors = ("mae_deg", "rmse_deg", "jitter_deg")
         found["smoothed"] = {key: getattr(smoothed, key) for key in errors}
         context.message(
@@ -648,9 +650,8 @@ def _say_smoothing(context: Context, table: SteeringTable) -> dict[str, Any]:
     """Say and record the filter's delay, and how much calmer the angle is for it."""
     from drive.steering.smooth import jitter_deg
 
-    _, angle_deg, _ = table.series
-    smoothed_deg = table.smoothed_deg
-    before = jitter_deg(angle_deg)
+    smoothed_deg = table.steering.smoothed_deg
+    before = jitter_deg(table.steering.angle_deg)
     if smoothed_deg is None or before is None:
         return {}
     after = jitter_deg(smoothed_deg)

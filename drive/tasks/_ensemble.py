@@ -87,7 +87,8 @@ def _write_ensemble(
     import numpy as np
 
     from drive.drawing.plots import plot_steering_distribution, plot_steering_over_time
-    from drive.pages.training import PREDICTIONS, write_predictions
+    from drive.results.names import PREDICTIONS
+    from drive.results.steering import write_predictions
     from drive.steering.ensemble import as_line, describe_ensemble, merge_trained
     from drive.steering.evaluate import as_table, by_recording, evaluate, in_one_row
     from drive.steering.model_file import KERAS_FILE, read_notes, save_trained

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from drive.core.options import option
 from drive.core.reporter import Reporter
 from drive.core.wording import counted
+from drive.results.names import METRICS, recording_folder
 from drive.tasks._options import SMOOTHING, EngineOptions, RecordingOptions
 from drive.tasks._run import (
     ReportConfig,
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from drive.steering.predict import SteeringModel
     from drive.steering.smooth import SmoothingMetrics
 
-METRICS = "metrics.json"
 LEGEND = (
     "mean: of {mean_of}. persistence_1s knows the driver's own angle of one second ago; compare a "
     "model that sees\nonly the image with zero and mean. jitter: mean change from frame to frame, "
@@ -145,7 +145,9 @@ def _evaluate(config: EvaluateSteeringConfig, run: Run) -> EvaluateSteeringResul
     for recording in recordings:
         with run.record.stage("predict"):
             predictions.append(_predict(recording, model, run))
-        home = folder.path if len(recordings) == 1 else folder.path / _as_folder(recording.name)
+        home = (
+            folder.path if len(recordings) == 1 else folder.path / recording_folder(recording.name)
+        )
         written[recording.name] = _write_files(home, predictions[-1], folder.overwrite)
     mean = model.training_mean_deg
     metrics, mean_of = evaluate(predictions, mean), name_of_mean(mean)
@@ -206,16 +208,17 @@ def _predict(recording: Recording, model: SteeringModel, run: Run) -> Answers:
 def _write_files(home: Path, predictions: Answers, overwrite: bool) -> EvaluatedFiles:
     """Write the table and the plots of a recording."""
     from drive.drawing.plots import plot_steering_distribution, plot_steering_over_time
+    from drive.results.names import STEERING, STEERING_DISTRIBUTION, STEERING_OVER_TIME
     from drive.results.run_folder import RunFolder
-    from drive.steering.evaluate import write_steering_csv
+    from drive.results.steering import write_steering
 
     folder = RunFolder(home, overwrite)
     files = EvaluatedFiles(
-        steering=folder.file("steering.csv"),
-        steering_over_time=folder.file("steering_over_time.png"),
-        steering_distribution=folder.file("steering_distribution.png"),
+        steering=folder.file(STEERING),
+        steering_over_time=folder.file(STEERING_OVER_TIME),
+        steering_distribution=folder.file(STEERING_DISTRIBUTION),
     )
-    write_steering_csv(files.steering, predictions)
+    write_steering(files.steering, predictions.steering)
     plot_steering_over_time(
         files.steering_over_time,
         predictions.time_s,
@@ -226,11 +229,6 @@ def _write_files(home: Path, predictions: Answers, overwrite: bool) -> Evaluated
     series = {"human": predictions.truth_deg, "model": predictions.angle_deg}
     plot_steering_distribution(files.steering_distribution, series)
     return files
-
-
-def _as_folder(name: str) -> str:
-    """Return the name of a recording as the name of one folder."""
-    return "_".join(part for part in Path(name).parts if part != "/")
 
 
 def _warn(each: Mapping[str, SteeringMetrics], run: Run) -> None:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from drive.steering.simulate import SimulationResult, Step
     from drive.steering.simulation_report import WithBaselines
 
-METRICS, TABLE, PLOT = "metrics.json", "simulation.csv", "simulation.png"
 FALLBACK_RATE = 20.0
 SHORT_S = 30.0
 """Below this length, one intervention costs a fifth of the autonomy or more."""
@@ -141,9 +140,11 @@ def simulate(config: SimulateConfig, reporter: Reporter | None = None) -> Simula
 
 def _simulate(config: SimulateConfig, run: Run) -> SimulateResult:
     from drive.recordings.recording import open_recordings
+    from drive.results.names import METRICS, SIMULATION, SIMULATION_PLOT
     from drive.results.run_folder import write_json
+    from drive.results.simulation import write_simulation
     from drive.steering.predict import load_steering
-    from drive.steering.simulation_report import measure_beside, write_simulation_csv
+    from drive.steering.simulation_report import measure_beside, table_of
 
     if config.end_s is not None and not config.end_s > config.start_s:
         raise InputError(
@@ -157,7 +158,9 @@ def _simulate(config: SimulateConfig, run: Run) -> SimulateResult:
     if config.weights is None:
         run.note(SHIPPED_STEERING_NOTE)
     folder = run.folder
-    metrics_path, table_path, plot_path = (folder.file(name) for name in (METRICS, TABLE, PLOT))
+    metrics_path, table_path, plot_path = (
+        folder.file(name) for name in (METRICS, SIMULATION, SIMULATION_PLOT)
+    )
     videos = [_video_path(folder, one) if config.video else None for one in recordings]
     driven: list[SimulationResult] = []
     baselines: list[Mapping[str, SimulationResult]] = []
@@ -171,7 +174,7 @@ def _simulate(config: SimulateConfig, run: Run) -> SimulateResult:
         for one, beside in zip(driven, baselines, strict=True)
     }
     content = {one.name: {**each[one.name].as_json(), **_about(one)} for one in driven}
-    write_simulation_csv(table_path, driven)
+    write_simulation(table_path, {one.name: table_of(one) for one in driven})
     write_json(
         metrics_path, {**metrics.as_json(), "limit_m": config.limit_m, "recordings": content}
     )

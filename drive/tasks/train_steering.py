@@ -314,7 +314,8 @@ def _write(
 ) -> dict[str, Any]:
     import numpy as np
 
-    from drive.pages.training import PREDICTIONS, write_predictions
+    from drive.results.names import PREDICTIONS
+    from drive.results.steering import write_predictions
     from drive.steering.dataset import Samples, TrainingBatches
     from drive.steering.evaluate import by_recording, evaluate
     from drive.steering.model_file import KERAS_FILE, describe, save_trained

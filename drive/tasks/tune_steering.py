@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from drive.core.errors import DriveError, InputError
 from drive.core.files import atomic
 from drive.core.wording import counted
+from drive.results.names import BEST_CONFIG, SEARCH_PLOT, STUDY, TRIALS
+from drive.results.search import TrialResult, best_trial, write_trials
 from drive.tasks._common import (
     Context,
     Parser,
@@ -33,7 +35,7 @@ from drive.tasks._training_settings import (
 if TYPE_CHECKING:
     from drive.pages import LiveReport
     from drive.results.run_folder import RunFolder
-    from drive.steering.tune import Search, Study, TrialResult
+    from drive.steering.tune import Search, Study
 
 HELP = (
     "Search for the settings with which the steering network learns best, by short trainings: "
@@ -41,8 +43,7 @@ HELP = (
 )
 EXAMPLE = "tune-steering data/sample --trials 20 --minutes 60"
 
-EPOCHS, TRIALS = 6, 20
-TABLE, CONFIG, PLOT = "trials.csv", "best.toml", "search.png"
+EPOCHS, USUAL_TRIALS = 6, 20
 LOSS_AXIS = "least validation loss [degrees²]"
 DIGITS = 4
 """Significant digits of a searched number in messages and in `best.toml`."""
@@ -69,7 +70,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--trials",
         type=int,
         metavar="N",
-        help=f"finished trials wanted in all; the first has the usual settings (default: {TRIALS})",
+        help=f"finished trials in all; the first has the usual settings (default: {USUAL_TRIALS})",
     )
     search.add_argument(
         "--minutes",
@@ -106,7 +107,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Read, split, try; write table, picture and best settings anew after every trial."""
-    from drive.steering.search_space import STUDY
 
     if args.weights:
         raise InputError("Every trial begins with random weights. Leave --weights out")
@@ -167,7 +167,7 @@ def _minutes(text: str) -> float:
 
 
 def _fresh(args: argparse.Namespace, context: Context) -> tuple[Search, RunFolder]:
-    from drive.steering.search_space import SEARCHED, STUDY, Search, search_space, short
+    from drive.steering.search_space import SEARCHED, Search, search_space, short
 
     options = _training_options(args)
     given = [name for name in SEARCHED if hasattr(args, name)]
@@ -187,11 +187,11 @@ def _fresh(args: argparse.Namespace, context: Context) -> tuple[Search, RunFolde
     search = Search(
         settings,
         search_space(settings, names),
-        TRIALS if args.trials is None else args.trials,
+        USUAL_TRIALS if args.trials is None else args.trials,
         {"data": asked_data(args), "options": options},
     )
     folder = context.run_folder()
-    for name in (STUDY, TABLE, CONFIG, PLOT):
+    for name in (STUDY, TRIALS, BEST_CONFIG, SEARCH_PLOT):
         folder.file(name)  # refuses a folder in which another search was stopped
     return search, folder
 
@@ -242,36 +242,23 @@ def _usual_learning() -> dict[str, Any]:
 def _write(study: Study, folder: RunFolder) -> dict[str, Path]:
     """Write what the finished trials say; returns the files by what they are."""
     from drive.drawing.search_plot import Axis, Trial, plot_search
-    from drive.steering.search_space import STUDY
-    from drive.steering.tune import FEWEST_FOR_IMPORTANCE, best_of
+    from drive.steering.tune import FEWEST_FOR_IMPORTANCE
 
-    results, best = study.results(), best_of(study.results())
+    results, best = study.results(), best_trial(study.results())
     space = study.search.space
-    _write_table(folder.path / TABLE, results, [parameter.name for parameter in space])
-    files = {"table": folder.path / TABLE}
+    write_trials(folder.path / TRIALS, results, [parameter.name for parameter in space])
+    files = {"table": folder.path / TRIALS}
     if best:
-        _write_config(folder.path / CONFIG, best, study)
-        files["config"] = folder.path / CONFIG
+        _write_config(folder.path / BEST_CONFIG, best, study)
+        files["config"] = folder.path / BEST_CONFIG
     plot_search(
-        folder.path / PLOT,
+        folder.path / SEARCH_PLOT,
         [Trial(r.number, r.outcome, r.val_loss, r.values) for r in results],
         [Axis(p.name, p.values, p.low, p.high, p.log) for p in space],
         study.importance() or f"not known before\n{FEWEST_FOR_IMPORTANCE} trials are complete",
         loss_axis=LOSS_AXIS,
     )
-    return {**files, "plot": folder.path / PLOT, "study": folder.path / STUDY}
-
-
-def _write_table(path: Path, results: list[TrialResult], names: list[str]) -> None:
-    columns = ("trial", "outcome", "val_loss", "best_epoch", "epochs", "seconds", *names)
-    with atomic(path) as part, part.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file)
-        rows.writerow(columns)
-        for result in results:
-            loss = result.val_loss if math.isfinite(result.val_loss) else ""
-            about = (result.outcome, loss, result.best_epoch, result.epochs)
-            values = [result.values[name] for name in names]
-            rows.writerow([result.number, *about, round(result.seconds, 3), *values])
+    return {**files, "plot": folder.path / SEARCH_PLOT, "study": folder.path / STUDY}
 
 
 def _write_config(path: Path, best: TrialResult, study: Study) -> None:
@@ -287,7 +274,7 @@ def _write_config(path: Path, best: TrialResult, study: Study) -> None:
         part.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _rounded(values: dict[str, Any]) -> dict[str, Any]:
+def _rounded(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
         for name, value in values.items()
@@ -295,9 +282,7 @@ def _rounded(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _line(result: TrialResult, study: Study) -> str:
-    from drive.steering.tune import best_of
-
-    best = best_of(study.results())
+    best = best_trial(study.results())
     values = ", ".join(f"{name} {value}" for name, value in _rounded(result.values).items())
     return (
         f"trial {result.number} ({len(study.results())} of {study.search.trials}): "
@@ -310,10 +295,10 @@ def _line(result: TrialResult, study: Study) -> str:
 def _summary(
     study: Study, files: dict[str, Path], has_test: bool, context: Context
 ) -> dict[str, Any]:
-    from drive.steering.tune import COMPLETE, OUTCOMES, best_of
+    from drive.steering.tune import COMPLETE, OUTCOMES
 
     results = study.results()
-    best, first = best_of(results), results[0]
+    best, first = best_trial(results), results[0]
     if best is None:
         raise DriveError(
             f"None of {len(results)} trials learnt to its end: the loss of each is no longer a "
@@ -354,6 +339,6 @@ def _honest(count: int, has_test: bool) -> str:
     where = "its --test drives, which" if has_test else "drives held out by --test, which"
     return (
         f"This loss is optimistic: it is the least of {count} on the very frames that chose the "
-        f"trial. Train with {CONFIG} and judge by {where} neither taught nor chose; whether the "
-        "network keeps the road, no loss on recorded frames tells, but simulate does"
+        f"trial. Train with {BEST_CONFIG} and judge by {where} neither taught nor chose; whether "
+        "the network keeps the road, no loss on recorded frames tells, but simulate does"
     )

@@ -20,6 +20,7 @@ from drive.core.types import Frame
 from drive.drawing.plots import plot_steering_over_time
 from drive.pipeline.sinks import Result, SteeringTable
 from drive.results.run_folder import RunFolder
+from drive.results.steering import write_steering
 from drive.steering.ensemble import (
     as_line,
     check_members,
@@ -32,7 +33,7 @@ from drive.steering.ensemble import (
     shared_settings,
     spread_deg,
 )
-from drive.steering.evaluate import Answers, evaluate, write_steering_csv
+from drive.steering.evaluate import Answers, evaluate
 from drive.steering.model_file import describe, load_network, save_trained
 from drive.steering.network import build_network, fold_batch_norm
 from drive.steering.predict import load_steering
@@ -178,11 +179,11 @@ def test_the_spread_is_the_last_column_of_an_ensembles_csv(tmp_path: Path) -> No
         sink.write(Result(frame, angle_deg=1.0, smoothed_deg=0.5, spread_deg=0.25))
     assert table(path)[0][-2:] == ["smoothed_deg", "spread_deg"]
     assert table(path)[1][-2:] == ["0.5", "0.25"]
-    assert sink.spread_deg == [0.25]
+    assert sink.steering.spread_deg == [0.25]
     both = combine([[answers([1, 2], [0, 0])], [answers([3, 2], [0, 0])]])
-    write_steering_csv(path, both[0])
-    assert [row[-1] for row in table(path)] == ["spread_deg", "1.4142", "0.0000"]
-    write_steering_csv(path, answers([1, 2], [0, 0]))
+    write_steering(path, both[0].steering)
+    assert [row[-1] for row in table(path)] == ["spread_deg", "1.4142", "0.0"]
+    write_steering(path, answers([1, 2], [0, 0]).steering)
     assert table(path)[0][-1] == "truth_deg"
 
 

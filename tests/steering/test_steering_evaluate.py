@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from drive.core.errors import InputError
+from drive.results.steering import write_steering
 from drive.steering.evaluate import (
     Answers,
     as_table,
     evaluate,
     in_one_row,
-    write_steering_csv,
 )
 
 
@@ -84,11 +84,17 @@ def test_the_table_has_the_model_beside_the_baselines() -> None:
 
 
 def test_steering_csv_has_the_columns_of_the_interface(tmp_path: Path) -> None:
-    write_steering_csv(tmp_path / "steering.csv", answers([1.25, 2], [0, -2]))
+    write_steering(tmp_path / "steering.csv", answers([1.25, 2], [0, -2]).steering)
     with (tmp_path / "steering.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["frame", "time_s", "angle_deg", "truth_deg"]
     assert [float(value) for value in rows[1].values()] == [1, 0.5, 2, -2]
+
+
+def test_no_table_holds_a_negative_zero(tmp_path: Path) -> None:
+    found = answers([-0.00001, -0.0], [-0.0, -0.00004], time_s=[-0.0, 1]).steering
+    write_steering(tmp_path / "steering.csv", found)
+    assert "-0" not in (tmp_path / "steering.csv").read_text()
 
 
 def test_drives_in_one_row_keep_time_ascending() -> None:

@@ -20,11 +20,12 @@ import pytest
 from drive.cli import main
 from drive.core.errors import DivergedError, InputError
 from drive.results.history import EpochResult
+from drive.results.names import STUDY
+from drive.results.search import TrialResult, best_trial
 from drive.steering import tune
 from drive.steering.cache import CachedDrive
 from drive.steering.search_space import (
     SEARCHED,
-    STUDY,
     Search,
     read_space,
     search_space,
@@ -36,8 +37,6 @@ from drive.steering.state import TrainingSettings
 from drive.steering.tune import (
     FEWEST_FOR_IMPORTANCE,
     Study,
-    TrialResult,
-    best_of,
 )
 from drive.tasks import train_steering as training_command
 from drive.tasks._common import apply_config_file
@@ -104,7 +103,7 @@ def test_the_first_trial_has_the_usual_settings_and_all_lie_in_the_space(
     assert asked[0] == replace(wanted.settings, learning_rate=5e-4)
     for result in results:
         assert all(parameter.holds(result.values[parameter.name]) for parameter in wanted.space)
-    best = best_of(results)
+    best = best_trial(results)
     assert best is not None
     assert best.val_loss == min(result.val_loss for result in results)
     assert best.val_loss < results[0].val_loss
@@ -180,7 +179,7 @@ def test_a_poor_trial_is_cut_off_and_is_not_the_best(
     results = Study.begin(out, search(8)).run(split)
     assert [result.outcome for result in results] == ["complete"] * 5 + ["pruned"] * 3
     assert [result.epochs for result in results] == [EPOCHS] * 5 + [2] * 3
-    assert best_of(results) == results[0]
+    assert best_trial(results) == results[0]
 
 
 def test_a_trial_that_diverges_counts_but_is_never_the_best(
@@ -199,8 +198,8 @@ def test_a_trial_that_diverges_counts_but_is_never_the_best(
     asked = teach(diverging)
     results = Study.begin(out, search(3)).run(split)
     assert [result.outcome for result in results] == ["diverged", "diverged", "complete"]
-    assert best_of(results) == results[2]
-    assert best_of(results[:2]) is None
+    assert best_trial(results) == results[2]
+    assert best_trial(results[:2]) is None
 
 
 def test_the_time_ends_a_search_but_not_its_first_trial(

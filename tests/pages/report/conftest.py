@@ -11,8 +11,13 @@ from typing import Any
 
 import pytest
 
-from drive.pipeline.sinks import DETECTION_COLUMNS, STEERING_COLUMNS
 from tests.conftest import VideoMaker
+
+STEERING_COLUMNS = ("frame", "time_s", "angle_deg", "truth_deg")
+DETECTION_COLUMNS = (
+    *("source", "frame", "time_s", "track_id", "class", "score"),
+    *("x1", "y1", "x2", "y2"),
+)
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 SIZE = (1280, 900)

@@ -14,13 +14,13 @@ import pytest
 
 from drive.pages import LiveReport, write_report
 from drive.pages.training import Notes
-from drive.pipeline.sinks import DETECTION_COLUMNS, STEERING_COLUMNS
 from tests.conftest import VideoMaker
 
 pytestmark = pytest.mark.slow
 
 Open = Callable[[Path], Any]
 HOUR_FRAMES = 108_000
+DETECTION_COLUMNS = "source,frame,time_s,track_id,class,score,x1,y1,x2,y2"
 WAIT_S = 10.0
 
 
@@ -309,14 +309,14 @@ def test_an_hour_opens_in_two_seconds(tmp_path: Path, open_page: Open) -> None:
     angle = np.cumsum(rng.normal(0, 0.1, HOUR_FRAMES))
     with (folder / "steering.csv").open("w", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(STEERING_COLUMNS)
+        rows.writerow(["frame", "time_s", "angle_deg", "truth_deg"])
         rows.writerows(
             [k, f"{t:.6f}", f"{a:.4f}", f"{a / 2:.4f}"]
             for k, (t, a) in enumerate(zip(time_s, angle, strict=True))
         )
     with (folder / "detections.csv").open("w", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(DETECTION_COLUMNS)
+        rows.writerow(DETECTION_COLUMNS.split(","))
         for k, t in enumerate(time_s):
             for car in range(3):
                 box = (100.25 + car, 200.5, 150 + k % 100, 260)
@@ -471,7 +471,7 @@ def make_pictures(tmp_path: Path, make_video: VideoMaker) -> Path:
         (folder / "images" / f"{name}.jpg").write_bytes(cv2.imencode(".jpg", picture)[1].tobytes())
     with (folder / "detections.csv").open("w", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(DETECTION_COLUMNS)
+        rows.writerow(DETECTION_COLUMNS.split(","))
         rows.writerow(["b é.png", 1, 1.0, "", "car", 0.7, 1, 2, 30, 40])
     return folder
 

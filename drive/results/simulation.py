@@ -1,0 +1,64 @@
+"""`simulation.csv`: a row per frame of each recording that was simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from drive.results.steering import ANGLE_DIGITS, Steering
+from drive.results.table import (
+    TIME_DIGITS,
+    number,
+    read_by_recording,
+    whole,
+    write_by_recording,
+)
+
+METRE_DIGITS = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Simulation:
+    """The columns of `simulation.csv` of one recording, a value per frame.
+
+    Attributes:
+        frame: frame numbers, int64.
+        time_s: presentation timestamps in seconds.
+        offset_m: metres right of the recorded path.
+        heading_deg: degrees right of the recorded direction.
+        angle_deg: the predicted angle.
+        truth_deg: the recorded angle.
+        intervention: 1 where the car was put back on the path, else 0.
+        distance_m: metres since the last intervention; None in tables of early versions.
+    """
+
+    frame: np.ndarray = whole()
+    time_s: np.ndarray = number(TIME_DIGITS)
+    offset_m: np.ndarray = number(METRE_DIGITS)
+    heading_deg: np.ndarray = number(ANGLE_DIGITS)
+    angle_deg: np.ndarray = number(ANGLE_DIGITS)
+    truth_deg: np.ndarray = number(ANGLE_DIGITS)
+    intervention: np.ndarray = whole()
+    distance_m: np.ndarray | None = number(METRE_DIGITS, None)
+
+    @property
+    def steering(self) -> Steering:
+        """The predicted and the recorded angles."""
+        return Steering(self.frame, self.time_s, self.angle_deg, self.truth_deg)
+
+
+def write_simulation(path: Path, recordings: Mapping[str, Simulation]) -> None:
+    """Write `simulation.csv`, whole or not at all."""
+    write_by_recording(path, recordings)
+
+
+def read_simulation(path: Path) -> dict[str, Simulation]:
+    """Read `simulation.csv`: the table of each recording, by its name.
+
+    Raises:
+        InputError: it is not a valid table.
+    """
+    return read_by_recording(path, Simulation)

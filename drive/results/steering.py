@@ -1,0 +1,89 @@
+"""`steering.csv`, a row per frame, and `predictions.csv`, the same of several recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from drive.results.table import (
+    TIME_DIGITS,
+    WriteRow,
+    columns_of,
+    number,
+    open_table,
+    read_by_recording,
+    read_table,
+    whole,
+    write_by_recording,
+    write_table,
+)
+
+ANGLE_DIGITS = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Steering:
+    """The columns of `steering.csv`, a value per frame; angles in degrees, positive right.
+
+    Attributes:
+        frame: frame numbers, int64.
+        time_s: presentation timestamps in seconds.
+        angle_deg: what the steering model predicts.
+        truth_deg: the recorded angle; NaN where unknown.
+        smoothed_deg: the prediction behind the filter over time; None without one.
+        spread_deg: standard deviation over the members of an ensemble; None for a single network.
+    """
+
+    frame: np.ndarray = whole()
+    time_s: np.ndarray = number(TIME_DIGITS)
+    angle_deg: np.ndarray = number(ANGLE_DIGITS)
+    truth_deg: np.ndarray = number(ANGLE_DIGITS)
+    smoothed_deg: np.ndarray | None = number(ANGLE_DIGITS, None)
+    spread_deg: np.ndarray | None = number(ANGLE_DIGITS, None)
+
+
+def open_steering(
+    path: Path, smooths: bool = False, spreads: bool = False
+) -> AbstractContextManager[WriteRow]:
+    """Open `steering.csv` for writing, row by row; the file appears when it is whole.
+
+    Args:
+        path: of the file.
+        smooths: whether the rows have a smoothed angle.
+        spreads: whether they have the spread of an ensemble, behind it.
+    """
+    missing = {"smoothed_deg": not smooths, "spread_deg": not spreads}
+    columns = [each for each in columns_of(Steering) if not missing.get(each.name)]
+    return open_table(path, columns)
+
+
+def write_steering(path: Path, steering: Steering) -> None:
+    """Write `steering.csv`, whole or not at all."""
+    write_table(path, steering)
+
+
+def read_steering(path: Path) -> Steering:
+    """Read `steering.csv`.
+
+    Raises:
+        InputError: it is not a valid table.
+    """
+    return read_table(path, Steering)
+
+
+def write_predictions(path: Path, recordings: Mapping[str, Steering]) -> None:
+    """Write `predictions.csv`: the predictions on recordings that were held out, by their name."""
+    write_by_recording(path, recordings)
+
+
+def read_predictions(path: Path) -> dict[str, Steering]:
+    """Read `predictions.csv`.
+
+    Raises:
+        InputError: it is not a valid table.
+    """
+    return read_by_recording(path, Steering)
