@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+__version__ = "0.2.0"
+
 if TYPE_CHECKING:
     from drive.core.errors import DriveError as DriveError
     from drive.core.errors import InputError as InputError

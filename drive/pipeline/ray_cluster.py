@@ -8,7 +8,6 @@ Knows nothing of videos. Ray is optional and imported only here.
 
 from __future__ import annotations
 
-import importlib
 import os
 import socket
 import time
@@ -17,6 +16,7 @@ from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from drive.core.errors import DriveError, InputError
+from drive.core.extras import load_extra
 from drive.core.jobs import Outcome, Task, Work, attempt
 from drive.core.shipped import CHECKOUT as ROOT
 from drive.pipeline.processes import CLEAR_UP_S
@@ -25,23 +25,15 @@ ADDRESS = "RAY_ADDRESS"
 KNOCK_S = 10.0
 """Time that a cluster's address has to answer; Ray itself would try for minutes."""
 
-"""What the workers have to find `drive` in."""
-
 
 def load_ray() -> Any:
     """Import Ray.
 
     Raises:
-        InputError: it is not installed.
+        MissingPackageError: it is not installed.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would call home
-    try:
-        return importlib.import_module("ray")
-    except ImportError as error:
-        raise InputError(
-            f"--engine-cluster ray needs Ray, which is not installed ({error}). Install it with: "
-            "pip install ray"
-        ) from None
+    return load_extra("ray", "--engine-cluster ray")
 
 
 def run_on_ray(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drive.core.errors import InputError, WeightsError
+from drive.core.extras import MissingPackageError
 from drive.runtime.base import Engine, check_model_file
 from drive.runtime.file_form import check_form
 
@@ -59,6 +60,8 @@ def load_engine(
             )
         try:
             return loaders[engine]()
+        except MissingPackageError:
+            raise
         except ImportError as error:
             raise InputError(
                 f"the engine '{engine}' is not installed ({error}); install it or use another of "

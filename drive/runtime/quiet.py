@@ -7,12 +7,13 @@ of a laptop cannot act upon any of it.
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from drive.core.extras import load_extra
 
 STDERR = 2
 ERRORS_ONLY = "3"
@@ -21,11 +22,12 @@ ERRORS_ONLY = "3"
 def load_keras() -> None:
     """Import Keras and its backend in silence; later imports find it loaded.
 
-    An error in importing it is raised as ever.
+    Raises:
+        MissingPackageError: Keras or its backend is not installed.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", ERRORS_ONLY)
     with silent_stderr():
-        importlib.import_module("keras")
+        load_extra("keras")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 

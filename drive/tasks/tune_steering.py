@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drive.core.errors import DriveError, InputError
+from drive.core.extras import load_extra
 from drive.core.files import atomic
 from drive.core.wording import counted
 from drive.results.names import BEST_CONFIG, SEARCH_PLOT, STUDY, TRIALS
@@ -154,6 +155,7 @@ def _study() -> type[Study]:
     from drive.runtime.quiet import load_keras
 
     load_keras()
+    load_extra("optuna")
     from drive.steering.tune import Study
 
     return Study
