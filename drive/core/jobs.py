@@ -1,7 +1,4 @@
-"""One piece of work, and what came of it, in the same words for processes and for Ray.
-
-Knows neither: a task goes in, an outcome comes out, whatever happens in between.
-"""
+"""One task and its outcome, in the same form for processes and for Ray."""
 
 from __future__ import annotations
 
@@ -10,38 +7,40 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from drive.core.errors import DriveError, InputError
 
-Work = Callable[[Any], dict[str, Any]]
-"""What is done with a task's payload: a function of a module, so that other processes find it."""
+Payload = TypeVar("Payload")
+
+Work = Callable[[Payload], dict[str, Any]]
+"""Done with the payload of a task: a function of a module, so that other processes find it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """A piece of work that knows no other.
+class Task(Generic[Payload]):
+    """A piece of work that is independent of others.
 
     Attributes:
-        key: tells it from the others.
-        payload: what the work is given; it can be pickled.
+        key: identifies it.
+        payload: what the work gets; it can be pickled.
     """
 
     key: int
-    payload: Any
+    payload: Payload
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a task.
+    """The outcome of a task.
 
     Attributes:
         key: of the task.
-        results: what the work returned; None where it failed.
-        reason: one line that says why it failed; None where it did not.
-        wrong_input: whether it failed because the input or the arguments are wrong.
-        traceback: where it failed, of errors that drive does not raise on purpose.
-        seconds: wall-clock time that the work took.
+        results: what the work returned; None if it failed.
+        reason: why it failed, in one line; None if it did not.
+        wrong_input: whether it failed because the input or the options are invalid.
+        traceback: where it failed, for errors that drive does not raise on purpose.
+        seconds: wall-clock time of the work.
     """
 
     key: int
@@ -52,10 +51,10 @@ class Outcome:
     seconds: float = field(default=0.0, compare=False)
 
 
-def attempt(work: Work, task: Task) -> Outcome:
+def attempt(work: Work[Payload], task: Task[Payload]) -> Outcome:
     """Do the work; an error becomes an outcome, so that one task does not stop the others.
 
-    `KeyboardInterrupt` is raised as ever: it ends the worker.
+    `KeyboardInterrupt` is raised: it ends the worker.
     """
     start = time.perf_counter()
     wrong_input, where = False, None
@@ -65,7 +64,7 @@ def attempt(work: Work, task: Task) -> Outcome:
         reason, wrong_input = _one_line(error), True
     except (DriveError, OSError) as error:
         reason = _one_line(error)
-    except Exception as error:  # a fault of ours in one video is no reason to lose the rest
+    except Exception as error:  # a bug that one video triggers must not cost the others
         reason, where = _with_place(error), traceback.format_exc()
     else:
         return Outcome(task.key, results, seconds=time.perf_counter() - start)

@@ -48,3 +48,29 @@ class LogReporter:
     ) -> Iterable[Item]:
         """Return the iterable unchanged."""
         return no_progress(iterable, total, description)
+
+
+class KeepingReporter:
+    """Keeps messages and warnings instead of showing them.
+
+    Attributes:
+        messages, warnings: in the order in which they came.
+    """
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+        self.warnings: list[str] = []
+
+    def message(self, text: str) -> None:
+        """Keep a message."""
+        self.messages.append(text)
+
+    def warn(self, text: str) -> None:
+        """Keep a warning."""
+        self.warnings.append(text)
+
+    def progress(
+        self, iterable: Iterable[Item], total: int | None = None, description: str = ""
+    ) -> Iterable[Item]:
+        """Return the iterable unchanged."""
+        return no_progress(iterable, total, description)

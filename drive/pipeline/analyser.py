@@ -1,7 +1,7 @@
-"""Frames -> models -> render, for one source and in constant memory.
+"""Frames, models, output: one source in constant memory.
 
-`Analyser` turns a frame into a `Result`; `run_pipeline` carries every frame of a source through
-it to the sinks. Which models there are and where results go, the commands decide.
+`Analyser` turns a frame into a `Result`; `run_pipeline` passes every frame of a source through it
+to the sinks. The tasks choose the models and the sinks.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from drive.core.errors import InputError
@@ -33,31 +33,53 @@ if TYPE_CHECKING:
     from drive.steering.smooth import Smoother
 
 SPEED_MEMORY = 0.95
-"""How much of the speed shown comes from the frames before: steady enough to be read."""
+"""Share of earlier frames in the speed that is shown: steady enough to read."""
 
 
-@dataclass
-class DetectionSettings:
-    """How the detector is used on a source.
+@dataclass(frozen=True, slots=True)
+class Detecting:
+    """The detector, and how it is used on a source.
+
+    With a tracker, which has the thresholds, the detector also reports weaker boxes: they continue
+    a track but never start one. The boxes of a frame are then those that the tracker shows: found
+    in this frame, held where one was missed, and predicted where the network did not run.
 
     Attributes:
+        detector: finds the boxes.
+        tracker: connects them over time; None for images.
         region: `auto`, `full` or `X1,Y1,X2,Y2` in source pixels.
-        conf: least score; None takes the detector's own thresholds.
-        every: run the network on every N-th frame and track between.
+        conf: minimum score without a tracker; None for the detector's own thresholds.
+        every: run the network on every N-th frame and track in between.
     """
 
+    detector: Detector
+    tracker: Tracker | None = None
     region: str = "auto"
     conf: float | None = None
     every: int = 1
 
 
-class Analyser:
-    """Asks the models about each frame, in the order of the frames.
+@dataclass(frozen=True, slots=True)
+class Predicting:
+    """The steering model, and what is done with its angle.
 
-    With a tracker, which carries the thresholds, the detector is asked for weaker boxes as well:
-    they continue a track and never begin one. The boxes of a frame are then those that the tracker
-    shows: found in this frame, held where one was missed, and carried on where the network did
-    not run. `truth` says the human's angle of a frame in degrees, None where unknown.
+    Attributes:
+        model: predicts the angle.
+        smoother: a filter over time.
+        explainer: shows where the model looks.
+        sample: keeps some of the frames for the shift check.
+        recorded: returns the recorded angle of a frame in degrees, None if unknown.
+    """
+
+    model: SteeringModel
+    smoother: Smoother | None = None
+    explainer: Explainer | None = None
+    sample: EvenSample | None = None
+    recorded: Callable[[Frame], float | None] | None = None
+
+
+class Analyser:
+    """Runs the models on each frame, in the order of the frames.
 
     Attributes:
         flicker: how steady the tracks were so far; None without a tracker.
@@ -65,110 +87,97 @@ class Analyser:
 
     def __init__(
         self,
-        *,
-        detector: Detector | None = None,
-        tracker: Tracker | None = None,
-        settings: DetectionSettings | None = None,
-        pilot: SteeringModel | None = None,
-        smoother: Smoother | None = None,
-        explainer: Explainer | None = None,
-        sample: EvenSample | None = None,
-        truth: Callable[[Frame], float | None] | None = None,
+        detecting: Detecting | None = None,
+        predicting: Predicting | None = None,
         record: RunRecord | None = None,
     ) -> None:
-        self._detector = detector
-        self._tracker = tracker
-        self._settings = settings or DetectionSettings()
-        self._pilot = pilot
-        self._smoother = smoother
-        self._explainer = explainer
-        self._sample = sample
-        self._truth = truth
+        self._detecting = detecting
+        self._predicting = predicting
         self._record = record or RunRecord([], {})
         self._regions: dict[tuple[int, int], Region] = {}
         self._speed = _Speed()
-        self._turn = 0  # of the stride; not the frame's index, which may begin anywhere
-        self.flicker = _flicker_report() if tracker else None
+        self._turn = 0  # of the stride; not the frame's index, which may start anywhere
+        self.flicker = _flicker_report() if detecting and detecting.tracker else None
 
     def analyse(self, frame: Frame, shows_time: bool = True) -> Result:
-        """Everything that the models say of `frame`."""
-        region = self._region(frame) if self._detector else None
-        with self._record.stage("detect"):
-            detections = self._detect(frame, region)
+        """Return what the models find in `frame`."""
+        result = Result(frame, header=self._header(frame) if shows_time else None)
+        if self._detecting:
+            region = self._region(frame, self._detecting)
+            with self._record.stage("detect"):
+                found = self._detect(frame, region, self._detecting)
+            result = replace(result, detections=found, region=region)
+        if self._predicting:
+            result = self._steer(result, self._predicting)
+        return result
+
+    def _steer(self, result: Result, predicting: Predicting) -> Result:
+        frame = result.frame
         with self._record.stage("steer"):
-            angle_deg, spread_deg = self._steer(frame)
-        smoothed_deg = None
-        if self._smoother and angle_deg is not None:
-            smoothed_deg = self._smoother.add(frame.time_s, angle_deg)
+            angle_deg, spread_deg = _angle(frame, predicting.model)
+        smoother = predicting.smoother
         with self._record.stage("explain"):
-            heat = self._heat(frame)
-        return Result(
-            frame=frame,
-            detections=detections,
+            heat = _heat(frame, predicting) if predicting.explainer else None
+        return replace(
+            result,
             angle_deg=angle_deg,
-            truth_deg=self._truth(frame) if self._truth else None,
-            region=region,
-            header=self._header(frame) if shows_time else None,
-            smoothed_deg=smoothed_deg,
-            heat=heat,
             spread_deg=spread_deg,
+            smoothed_deg=smoother.add(frame.time_s, angle_deg) if smoother else None,
+            truth_deg=predicting.recorded(frame) if predicting.recorded else None,
+            heat=heat,
         )
 
-    def _steer(self, frame: Frame) -> tuple[float | None, float | None]:
-        """The angle, and how far an ensemble's members lie apart, in degrees."""
-        if self._pilot is None:
-            return None, None
-        if self._pilot.members == 1:
-            return self._pilot.predict(frame.image), None
-        angles, spreads = self._pilot.predict_with_spread([frame.image])
-        return float(angles[0]), float(spreads[0])
-
-    def _heat(self, frame: Frame) -> HeatMap | None:
-        """Where the steering network looks; some of the pictures are kept for the shift check."""
-        if self._explainer is None:
-            return None
-        prepared = self._explainer.prepare(frame.image)
-        if self._sample is not None:
-            self._sample.add(prepared)
-        height, width = frame.image.shape[:2]
-        region = self._explainer.crop.region(width, height)
-        return HeatMap(self._explainer.masks(prepared[None])[0], region)
-
-    def _detect(self, frame: Frame, region: Region | None) -> list[Detection] | None:
-        if self._detector is None:
-            return None
-        settings = self._settings
-        if self._tracker is None or self.flicker is None:
-            return self._detector.detect(frame.image, region, settings.conf)
-        turn, self._turn = self._turn, (self._turn + 1) % settings.every
+    def _detect(self, frame: Frame, region: Region, detecting: Detecting) -> list[Detection]:
+        detector, tracker = detecting.detector, detecting.tracker
+        if tracker is None or self.flicker is None:
+            return detector.detect(frame.image, region, detecting.conf)
+        turn, self._turn = self._turn, (self._turn + 1) % detecting.every
         if turn:
-            shown = self._tracker.coast(frame.time_s)
+            shown = tracker.coast(frame.time_s)
         else:
-            conf = self._tracker.low_conf
-            found = self._detector.detect(frame.image, region, conf)
-            strong = [d for d in found if d.score >= self._tracker.threshold(d.label)]
+            found = detector.detect(frame.image, region, tracker.low_conf)
+            strong = [each for each in found if each.score >= tracker.threshold(each.label)]
             self.flicker.add_found(strong, frame.time_s)
-            view = Box(region.x1, region.y1, region.x2, region.y2) if region else None
-            shown = self._tracker.update(found, frame.time_s, view)
+            view = Box(region.x1, region.y1, region.x2, region.y2)
+            shown = tracker.update(found, frame.time_s, view)
         self.flicker.add_shown(shown)
         return shown
 
-    def _region(self, frame: Frame) -> Region:
-        assert self._detector is not None
+    def _region(self, frame: Frame, detecting: Detecting) -> Region:
         height, width = frame.image.shape[:2]
         if (width, height) not in self._regions:
             self._regions[width, height] = Region.parse(
-                self._settings.region, width, height, self._detector.default_region
+                detecting.region, width, height, detecting.detector.default_region
             )
         return self._regions[width, height]
 
     def _header(self, frame: Frame) -> str:
         minutes, seconds = divmod(frame.time_s, 60)
         clock = f"{int(minutes):02d}:{seconds:04.1f}"
-        if self._smoother:
-            clock += f"  angle {self._smoother.delay_s:g} s late"
+        if self._predicting and self._predicting.smoother:
+            clock += f"  angle {self._predicting.smoother.delay_s:g} s late"
         speed = self._speed.tick()
         return f"{clock}  processed at {speed:.0f} fps" if speed else clock
+
+
+def _angle(frame: Frame, model: SteeringModel) -> tuple[float, float | None]:
+    """The angle, and the spread of an ensemble's members, in degrees."""
+    if model.members == 1:
+        return model.predict(frame.image), None
+    angles, spreads = model.predict_with_spread([frame.image])
+    return float(angles[0]), float(spreads[0])
+
+
+def _heat(frame: Frame, predicting: Predicting) -> HeatMap | None:
+    """Where the steering model looks; the sample may keep the frame for the shift check."""
+    explainer = predicting.explainer
+    if explainer is None:
+        return None
+    prepared = explainer.prepare(frame.image)
+    if predicting.sample is not None:
+        predicting.sample.add(prepared)
+    height, width = frame.image.shape[:2]
+    return HeatMap(explainer.masks(prepared[None])[0], explainer.crop.region(width, height))
 
 
 def _flicker_report() -> FlickerReport:
@@ -179,12 +188,13 @@ def _flicker_report() -> FlickerReport:
 
 @dataclass
 class _Speed:
-    """Frames a second that the whole loop manages, smoothed."""
+    """Frames per second of the whole loop, smoothed."""
 
     _last: float | None = None
-    _interval_s: float | None = field(default=None)
+    _interval_s: float | None = None
 
     def tick(self) -> float | None:
+        """Count a frame; return the speed, None for the first frame."""
         now = time.perf_counter()
         last, self._last = self._last, now
         if last is None:
@@ -203,14 +213,14 @@ def run_pipeline(
     progress: Progress = no_progress,
     threads: int = 0,
 ) -> None:
-    """Carry every frame of the source through the models to the sinks, in three threads.
+    """Pass every frame of the source through the models to the sinks, in three threads.
 
-    See `drive.pipeline.stages`: one reads, the caller's asks the models, one draws and writes.
-    Of a camera or a stream only the newest frame waits; the others are dropped and counted.
-    With `threads` 1 one frame after the other goes through all of it, unless they come live.
+    See `drive.pipeline.stages`: one thread reads, the caller's runs the models, one draws and
+    writes. Of a camera or stream only the newest frame waits; others are dropped and counted. With
+    `threads` 1, frames of a file go through all of it one by one.
 
-    A camera or a stream ends when the user interrupts it: what was written is finished. A file
-    that is interrupted leaves nothing.
+    When the user interrupts a camera or stream, the results so far are completed. An interrupted
+    file leaves nothing.
     """
     live = reader.source.kind in (Kind.CAMERA, Kind.STREAM)
     shows_time = reader.source.kind is not Kind.IMAGES
@@ -241,7 +251,7 @@ def run_pipeline(
             else:
                 run_stages(_timed(reader, record), think, write, wrap=wrap, live=live)
         if reader.frames_read == 0:
-            raise InputError(f"{reader.source.name} has no frame in the time that was asked for")
+            raise InputError(f"{reader.source.name} has no frame between --start and --end")
     record.counts["frames_read"] = reader.frames_read
     record.counts["frames_lost"] = reader.frames_lost
     if live:
@@ -249,14 +259,14 @@ def run_pipeline(
 
 
 def _note_ends(record: RunRecord, frame: Frame) -> None:
-    """Keep the first and the last frame's number and time: the clock of what was written."""
+    """Record the number and time of the first and the last frame that was written."""
     end = {"frame": frame.index, "time_s": frame.time_s}
     ends = record.extra.setdefault("frames", {"first": end})
     ends["last"] = end
 
 
 def _timed(reader: FrameReader, record: RunRecord) -> Iterator[Frame]:
-    """The reader's frames, their decoding timed."""
+    """The frames of the reader; measures how long decoding takes."""
     frames = iter(reader)
     while True:
         with record.stage("decode"):

@@ -235,16 +235,16 @@ class AnnotatedImages(Sink):
         frames_written: pictures so far.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, path: Path) -> None:
         super().__init__()
-        self.folder = folder
+        self.path = path
         self.frames_written = 0
         self._names: set[str] = set()
-        self._part = folder
+        self._part = path
 
     def open(self) -> None:
         """Make the folder; it gets its name when all pictures are in it."""
-        self._part = self._stack.enter_context(atomic_folder(self.folder))
+        self._part = self._stack.enter_context(atomic_folder(self.path))
 
     def write(self, result: Result) -> None:
         """Draw on the picture and save it."""

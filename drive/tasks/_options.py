@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
 
 from drive.core.errors import InputError
 from drive.core.options import Config, above, at_least, between, option
+from drive.tasks._run import ReportConfig, SeedConfig, WeightsConfig
 
 UNITS = ("degrees", "radians", "normalised")
 SIDES = ("right", "left")
@@ -133,7 +135,7 @@ class EngineOptions(Config):
     engine: str = option("auto", "runtime of the network", choices=ENGINES)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class SourceOptions(EngineOptions):
     """What is read, which part of it, and whether a video is written."""
 
@@ -144,9 +146,20 @@ class SourceOptions(EngineOptions):
         positional=True,
         resumable=True,
     )
+    _: KW_ONLY
     start_s: float = option(0.0, "first second to use", flag="--start", metavar="S")
     end_s: float | None = option(None, "second to stop at", flag="--end", metavar="S")
     video: bool = option(True, "do not write an annotated video or images")
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The sources as they were named."""
+        return (self.source,) if isinstance(self.source, str) else tuple(self.source)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the values by field name; a single source as its name."""
+        named = self.sources
+        return {**super().settings(), "source": named[0] if len(named) == 1 else named}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -280,3 +293,18 @@ class SteeringOptions(Config):
         shown_default="40",
         advanced=True,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalysisConfig(SourceOptions, ManyOptions, ReportConfig, WeightsConfig, SeedConfig):
+    """The options of a task that runs models over sources."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectionConfig(DetectorOptions, AnalysisConfig):
+    """The options of a task that detects."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SteeringConfig(SteeringOptions, RecordingOptions, AnalysisConfig):
+    """The options of a task that predicts steering angles."""

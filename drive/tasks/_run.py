@@ -6,10 +6,10 @@ Every task has a config and a result: `x(config, reporter) -> XResult`, carried 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, get_args, get_type_hints
 
 from drive.core.errors import DriveError
 from drive.core.options import Config, at_least, command_line, option
@@ -103,8 +103,10 @@ class TaskResult:
     report: Path | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return the fields that are known, as `--json` prints them."""
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        """Return the fields that are known, as `--json` prints them; those of every task last."""
+        common = {each.name for each in fields(TaskResult)}
+        names = sorted((each.name for each in fields(self)), key=common.__contains__)
+        values = {name: getattr(self, name) for name in names}
         return {name: value for name, value in values.items() if value is not None}
 
     def run_files(self) -> dict[str, Path]:
@@ -112,9 +114,27 @@ class TaskResult:
         files = {"out": self.out, "run": self.run, "report": self.report}
         return {name: path for name, path in files.items() if path is not None}
 
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Return the result that `as_json` has written; unknown keys are ignored."""
+        read: dict[str, Any] = {}
+        for name, hint in get_type_hints(cls).items():
+            if name in values:
+                read[name] = _from_json(values[name], get_args(hint) or (hint,))
+        return cls(**read)
+
     def as_text(self) -> str:
         """Return the result as text for the terminal; empty if there is nothing to show."""
         return ""
+
+
+def _from_json(value: Any, kinds: Sequence[Any]) -> Any:
+    if Path in kinds and isinstance(value, str):
+        return Path(value)
+    for kind in kinds:
+        if isinstance(value, dict) and is_dataclass(kind) and isinstance(kind, type):
+            return kind(**value)
+    return value
 
 
 class Run:
@@ -142,6 +162,12 @@ class Run:
         self.reporter = reporter or LogReporter()
         self._folder: RunFolder | None = None
         self._live: LiveReport | None = None
+
+    def use(self, config: ConfigT) -> ConfigT:
+        """Take a config with more resolved than the one of the caller, and return it."""
+        self.config = config
+        self.record.settings = config.settings()
+        return config
 
     @property
     def folder(self) -> RunFolder:

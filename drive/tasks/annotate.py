@@ -2,48 +2,62 @@
 
 from __future__ import annotations
 
-import argparse
-from typing import Any
+from dataclasses import dataclass
 
-from drive.tasks._analyse import (
-    add_detector_options,
-    add_source_options,
-    add_steering_options,
-    analyse_source,
-)
-from drive.tasks._common import Context, add_recording_options
+from drive.core.options import option
+from drive.core.reporter import Reporter
+from drive.tasks._analyse import analyse_source
 from drive.tasks._many import run_sources
+from drive.tasks._options import DetectionConfig, SteeringConfig
+from drive.tasks._results import DetectionResult, SteeringResult, VideoOutcome
+from drive.tasks._run import Run, run_task
 
-HELP = "Find cars and predict steering in one pass over the video; one annotated MP4."
-EXAMPLE = "annotate video.mp4"
 
+@dataclass(frozen=True, kw_only=True)
+class AnnotateConfig(DetectionConfig, SteeringConfig):
+    """Which models run over which source."""
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add this command's options."""
-    add_source_options(parser)
-    add_detector_options(parser)
-    parser.add_argument(
-        "--weights", metavar="FILE", help="of the detector (default: what ships with drive)"
+    summary = "Find cars and predict steering in one pass over the video; one annotated MP4."
+    example = "annotate video.mp4"
+    rare = (
+        *("unit", "positive", "full_scale_deg", "lag_s", "steering", "seed"),
+        *("detail", "tiles", "explain", "engine"),
     )
-    parser.add_argument(
-        "--steering-weights", metavar="FILE", help="of the steering network (default: what ships)"
+
+    weights: str | None = option(
+        None, "weights of the detector", metavar="FILE", shown_default="the weights that ship"
     )
-    add_steering_options(parser)
-    add_recording_options(parser)
-
-
-def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
-    """Run both models over one source, or over each of several videos."""
-    return run_sources(args, context, annotate_one, configure)
-
-
-def annotate_one(args: argparse.Namespace, context: Context) -> dict[str, Any]:
-    """Run both models."""
-    return analyse_source(
-        args,
-        context,
-        detector_weights=args.weights,
-        steering_weights=args.steering_weights,
-        detects=True,
-        steers=True,
+    steering_weights: str | None = option(
+        None, "weights of the steering model", metavar="FILE", shown_default="the weights that ship"
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnotateResult(DetectionResult, SteeringResult):
+    """What was found and written: the fields of `DetectionResult` and `SteeringResult`."""
+
+    per_video: tuple[VideoOutcome[AnnotateResult], ...] = ()
+
+
+def annotate(config: AnnotateConfig, reporter: Reporter | None = None) -> AnnotateResult:
+    """Run both models over one source, or over several videos in parallel.
+
+    Raises:
+        InputError: a source or an option is invalid.
+        DriveError: some of several videos failed; its `result` has the outcome of each.
+
+    Example:
+        >>> from drive import AnnotateConfig, annotate
+        >>> result = annotate(AnnotateConfig("video.mp4", steering_weights="model.onnx"))
+        >>> result.video, result.detections, result.steering
+    """
+
+    def work(config: AnnotateConfig, run: Run) -> AnnotateResult:
+        return run_sources(config, run, annotate_one, AnnotateResult)
+
+    return run_task("annotate", work, config, reporter)
+
+
+def annotate_one(config: AnnotateConfig, run: Run) -> AnnotateResult:
+    """Run both models over one source."""
+    return analyse_source(config, run, AnnotateResult, config.steering_weights)

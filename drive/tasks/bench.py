@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from drive.core.errors import InputError
+from drive.core.reporter import KeepingReporter
 from drive.core.shipped import SAMPLE
-from drive.tasks._common import Context, Parser, add_common_options
+from drive.tasks._common import Context
+from drive.tasks._options import AnalysisConfig
+from drive.tasks._run import Run
 
 if TYPE_CHECKING:
     import numpy as np
@@ -198,8 +201,8 @@ def _whole(args: argparse.Namespace, context: Context, video: str | Path) -> _Wh
         with context.record.stage("prepare"):
             excerpt = whole.cut_excerpt(video, folder)
             drive = whole.repeat_excerpt(excerpt, folder, whole.STEERED_S)
-            ours = _Turns("detect", ["--weights", args.weights] if args.weights else [], folder)
-            steering = _Turns("predict-steering", [], folder)
+            ours = _Turns("detect", args.weights, folder)
+            steering = _Turns("predict-steering", None, folder)
             pairs = [
                 whole.our_stage(excerpt, whole.DETECT, "pipeline", ours),
                 whole.our_stage(drive, whole.PREDICT, "pipeline", steering),
@@ -219,19 +222,6 @@ def _whole(args: argparse.Namespace, context: Context, video: str | Path) -> _Wh
     return _Whole(pairs, times, facts, ours.spans)
 
 
-class _Turn(Context):
-    """The context of one run; its network stays loaded for the next, in `models`."""
-
-    def __init__(self, name: str, args: argparse.Namespace, models: dict[Hashable, Any]) -> None:
-        super().__init__(name, args, ["bench"])
-        self._models = models
-
-    def loaded(self, key: Hashable, load: Callable[[], Any]) -> Any:
-        if key not in self._models:
-            self._models[key] = load()
-        return self._models[key]
-
-
 class _Turns:
     """Runs a command as its user does, again and again, with the network loaded by the first run.
 
@@ -240,29 +230,40 @@ class _Turns:
         first_s: what the first run took, which loads the network.
     """
 
-    def __init__(self, name: str, options: Sequence[str], folder: Path) -> None:
-        self._name = name
+    def __init__(self, name: str, weights: str | None, folder: Path) -> None:
+        self._name, self._weights = name, weights
+        self._out = str(folder / name)
         self.seconds: dict[str, float] = {}
         self.spans: list[Span] = []
         self.wall_s = self.first_s = 0.0
         self._models: dict[Hashable, Any] = {}
-        self._options = ["--out", str(folder / name), "--overwrite", "--quiet", *options]
 
     def __call__(self, video: Path) -> None:
-        from drive.tasks import detect, predict_steering
-
-        command = {"detect": detect, "predict-steering": predict_steering}[self._name]
-        parser = Parser()
-        command.configure(parser)
-        add_common_options(parser)
-        args = parser.parse_args([str(video), *self._options])
-        context = _Turn(self._name, args, self._models)
-        context.record.spans = self.spans = []
         began = time.perf_counter()
-        command.run(args, context)
+        run = self._run(str(video))
         self.wall_s = time.perf_counter() - began
         self.first_s = self.first_s or self.wall_s
-        self.seconds = dict(context.record.seconds)
+        self.seconds = dict(run.record.seconds)
+
+    def _run(self, video: str) -> Run:
+        from drive.tasks import detect, predict_steering
+
+        common: dict[str, Any] = {"out": self._out, "overwrite": True, "weights": self._weights}
+        config: AnalysisConfig
+        if self._name == "detect":
+            config = detect.DetectConfig(video, **common)
+            run = self._new_run(config)
+            detect.detect_one(config, run)
+        else:
+            config = predict_steering.PredictSteeringConfig(video, **common)
+            run = self._new_run(config)
+            predict_steering.predict_one(config, run)
+        return run
+
+    def _new_run(self, config: AnalysisConfig) -> Run:
+        run = Run(self._name, config, KeepingReporter(), self._models)
+        run.record.spans = self.spans = []
+        return run
 
 
 def _training(args: argparse.Namespace, context: Context) -> TrainingBench:

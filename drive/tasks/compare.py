@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ SAME_END_S = 0.1
 """Ends that are no further apart are one: the last frames of two results may differ."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class CompareConfig(RunConfig):
     """Which videos stand side by side, and how."""
 
@@ -34,6 +34,7 @@ class CompareConfig(RunConfig):
 
     a: str = option(help="the video on the left", metavar="A.mp4", positional=True)
     b: str = option(help="the video on the right", metavar="B.mp4", positional=True)
+    _: KW_ONLY
     height: int = option(360, "height of each video in pixels", metavar="N", check=at_least(2))
     labels: tuple[str, ...] | None = option(
         None, "names above the videos", metavar=("A", "B"), shown_default="the file names"

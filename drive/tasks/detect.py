@@ -1,37 +1,69 @@
-"""`detect`: find cars in a video, images, a camera or a stream."""
+"""`detect`: find cars in videos, images, a camera or a stream."""
 
 from __future__ import annotations
 
-import argparse
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from drive.tasks._analyse import add_detector_options, add_source_options, analyse_source
-from drive.tasks._common import Context
+from drive.core.options import option
+from drive.core.reporter import Reporter
+from drive.tasks._analyse import analyse_source
 from drive.tasks._many import run_sources
+from drive.tasks._options import DetectionConfig
+from drive.tasks._results import DetectionResult, VideoOutcome
+from drive.tasks._run import Run, run_task
 
-HELP = "Find cars: an annotated MP4 and detections.csv with a row a box."
-EXAMPLE = "detect video.mp4"
 
+@dataclass(frozen=True, kw_only=True)
+class DetectConfig(DetectionConfig):
+    """What to detect, where, and what to write."""
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add this command's options."""
-    add_source_options(parser)
-    add_detector_options(parser)
-    parser.add_argument(
-        "--preview", action="store_true", help="also save a picture of what the network is given"
+    summary = "Find cars in a video: an annotated MP4, and detections.csv with one row per box."
+    example = "detect video.mp4"
+    rare = ("seed",)
+
+    preview: bool = option(
+        False, "also save an image of what the network sees, as crop-preview does", advanced=True
     )
 
 
-def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
-    """Detect in one source, or in each of several videos."""
-    return run_sources(args, context, detect_one, configure)
+@dataclass(frozen=True, kw_only=True)
+class DetectResult(DetectionResult):
+    """What was found and written: the fields of `DetectionResult`, and these.
+
+    Attributes:
+        preview: `crop_preview.png`, if asked for.
+        per_video: the outcome of each of several videos.
+    """
+
+    preview: Path | None = None
+    per_video: tuple[VideoOutcome[DetectResult], ...] = ()
 
 
-def detect_one(args: argparse.Namespace, context: Context) -> dict[str, Any]:
-    """Detect, and save the preview where it is asked for."""
+def detect(config: DetectConfig, reporter: Reporter | None = None) -> DetectResult:
+    """Find cars in one source, or in several videos in parallel.
+
+    Raises:
+        InputError: a source or an option is invalid.
+        DriveError: some of several videos failed; its `result` has the outcome of each.
+
+    Example:
+        >>> from drive import DetectConfig, detect
+        >>> result = detect(DetectConfig("video.mp4", conf=0.5, out="results"))
+        >>> result.video, result.detections, result.frames
+    """
+
+    def work(config: DetectConfig, run: Run) -> DetectResult:
+        return run_sources(config, run, detect_one, DetectResult)
+
+    return run_task("detect", work, config, reporter)
+
+
+def detect_one(config: DetectConfig, run: Run) -> DetectResult:
+    """Detect in one source."""
+    result = analyse_source(config, run, DetectResult)
+    if not config.preview:
+        return result
     from drive.tasks.crop_preview import save_preview
 
-    results = analyse_source(args, context, detector_weights=args.weights, detects=True)
-    if args.preview:
-        results["preview"] = save_preview(args, context, args.start)
-    return results
+    return replace(result, preview=save_preview(config, run, config.sources[0], config.start_s))

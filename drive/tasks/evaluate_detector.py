@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drive.tasks._analyse import add_detail_option, add_tiles_option, say_detector
-from drive.tasks._common import Context
+from drive.tasks._common import Context, add_detail_option, add_tiles_option
+from drive.tasks._detecting import say_detector
 
 if TYPE_CHECKING:
     from drive.core.types import Detection

@@ -1,30 +1,56 @@
-"""`predict-steering`: the steering angle for each frame, and an annotated video."""
+"""`predict-steering`: the steering angle of each frame, and an annotated video."""
 
 from __future__ import annotations
 
-import argparse
-from typing import Any
+from dataclasses import dataclass
 
-from drive.tasks._analyse import add_source_options, add_steering_options, analyse_source
-from drive.tasks._common import Context, add_recording_options
+from drive.core.reporter import Reporter
+from drive.tasks._analyse import analyse_source
 from drive.tasks._many import run_sources
-
-HELP = "Predict the steering angle of each frame: steering.csv, plots and an annotated MP4."
-EXAMPLE = "predict-steering data/sample/epoch03_front.mp4"
-
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add this command's options."""
-    add_source_options(parser)
-    add_steering_options(parser)
-    add_recording_options(parser)
+from drive.tasks._options import SteeringConfig
+from drive.tasks._results import SteeringResult, VideoOutcome
+from drive.tasks._run import Run, run_task
 
 
-def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
-    """Predict the angles of one source, or of each of several videos."""
-    return run_sources(args, context, predict_one, configure)
+@dataclass(frozen=True, kw_only=True)
+class PredictSteeringConfig(SteeringConfig):
+    """Which steering model runs over which source."""
+
+    summary = "Predict the steering angle of each frame: steering.csv, plots and an annotated MP4."
+    example = "predict-steering data/sample/epoch03_front.mp4"
+    rare = ("unit", "positive", "full_scale_deg", "lag_s", "seed")
 
 
-def predict_one(args: argparse.Namespace, context: Context) -> dict[str, Any]:
-    """Predict, beside the human's angles where a CSV lies beside the video."""
-    return analyse_source(args, context, steering_weights=args.weights, steers=True)
+@dataclass(frozen=True, kw_only=True)
+class PredictSteeringResult(SteeringResult):
+    """What was predicted and written: the fields of `SteeringResult`."""
+
+    per_video: tuple[VideoOutcome[PredictSteeringResult], ...] = ()
+
+
+def predict_steering(
+    config: PredictSteeringConfig, reporter: Reporter | None = None
+) -> PredictSteeringResult:
+    """Predict the angles of one source, or of several videos in parallel.
+
+    Angles are compared with the recorded ones if a CSV lies beside the video.
+
+    Raises:
+        InputError: a source or an option is invalid.
+        DriveError: some of several videos failed; its `result` has the outcome of each.
+
+    Example:
+        >>> from drive import PredictSteeringConfig, predict_steering
+        >>> result = predict_steering(PredictSteeringConfig("video.mp4", smooth_s=0.2))
+        >>> result.steering, result.video
+    """
+
+    def work(config: PredictSteeringConfig, run: Run) -> PredictSteeringResult:
+        return run_sources(config, run, predict_one, PredictSteeringResult)
+
+    return run_task("predict-steering", work, config, reporter)
+
+
+def predict_one(config: PredictSteeringConfig, run: Run) -> PredictSteeringResult:
+    """Predict the angles of one source."""
+    return analyse_source(config, run, PredictSteeringResult, config.weights)

@@ -1,26 +1,34 @@
-"""A per-video function that imports nothing heavy: what the "video" says in words is what it does.
+"""Work on one video that imports nothing heavy: the words of the "video" say what happens.
 
-Stands in for a command's own, in this process and in workers.
+Stands in for that of a command, in this process and in workers.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from drive.core.errors import InputError
-from drive.tasks._common import Context
+from drive.tasks._options import AnalysisConfig
+from drive.tasks._run import Run
+from drive.tasks.detect import DetectResult
 
 
-def analyse(args: argparse.Namespace, context: Context) -> dict[str, Any]:
-    source = Path(args.source)
+@dataclass(frozen=True, kw_only=True)
+class LightResult(DetectResult):
+    table: Path | None = None
+    threads: int | None = None
+    loaded_by: str | None = None
+
+
+def analyse(config: AnalysisConfig, run: Run) -> LightResult:
+    source = Path(config.sources[0])
     with source.with_suffix(".log").open("a") as log:
         log.write(f"{os.getpid()}\n")
     words = source.read_text()
-    table = context.run_folder().file("table.csv")
+    table = run.folder.file("table.csv")
     part = table.with_name("table.part.csv")
     part.touch()
     if "hang" in words:
@@ -37,8 +45,14 @@ def analyse(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     finally:
         part.unlink(missing_ok=True)
     if "lossy" in words:
-        context.warn(f"2 damaged frames of {source.name} were skipped")
-    context.message("on the usual engine")
-    loaded_by = context.loaded("model", lambda: source.name)
-    counts = {"frames": 3, "frames_lost": 0, "boxes": 2, "tracks": 1}
-    return {**counts, "table": table, "threads": args.threads, "loaded_by": loaded_by}
+        run.warn(f"2 damaged frames of {source.name} were skipped")
+    run.message("on the usual engine")
+    return LightResult(
+        frames=3,
+        frames_lost=0,
+        boxes=2,
+        tracks=1,
+        table=table,
+        threads=config.threads,
+        loaded_by=run.loaded("model", lambda: source.name),
+    )

@@ -13,7 +13,7 @@ import pytest
 from drive import read_frames
 from drive.core.region import Region
 from drive.core.types import Box, Detection
-from drive.pipeline.analyser import Analyser, DetectionSettings, run_pipeline
+from drive.pipeline.analyser import Analyser, Detecting, Predicting, run_pipeline
 from drive.pipeline.sinks import (
     AnnotatedImages,
     AnnotatedVideo,
@@ -55,7 +55,7 @@ class MarkDetector:
         return [Detection("car", 0.5, Box(number, 20, number + 50.5, 60))]
 
 
-class MarkPilot:
+class MarkModel:
     """Steers by the frame's number."""
 
     members = 1
@@ -84,12 +84,8 @@ def test_tables_and_video_follow_the_source(
     record = RunRecord([], {})
     record.spans = []
     truth = {2: 1.5}
-    analyser = Analyser(
-        detector=MarkDetector(),
-        pilot=MarkPilot(),
-        truth=lambda frame: truth.get(frame.index),
-        record=record,
-    )
+    predicting = Predicting(MarkModel(), recorded=lambda frame: truth.get(frame.index))
+    analyser = Analyser(Detecting(MarkDetector()), predicting, record)
     sinks = [boxes, steering, pictures]
     run_pipeline(read_frames(video), analyser, sinks, record, threads=threads)
 
@@ -115,7 +111,7 @@ def test_a_failure_in_the_middle_leaves_nothing(tmp_path: Path, make_video: Vide
     out = tmp_path / "out"
     out.mkdir()
     sinks = [DetectionTable(out / "d.csv"), AnnotatedVideo(out / "v.mp4", settings(video))]
-    analyser = Analyser(detector=MarkDetector(fails_at=5))
+    analyser = Analyser(Detecting(MarkDetector(fails_at=5)))
     with pytest.raises(RuntimeError, match="fell over"):
         run_pipeline(read_frames(video), analyser, sinks, RunRecord([], {}))
     assert list(out.iterdir()) == []
@@ -124,9 +120,8 @@ def test_a_failure_in_the_middle_leaves_nothing(tmp_path: Path, make_video: Vide
 def test_the_region_is_the_detector_s_own_or_the_user_s(make_video: VideoMaker) -> None:
     detector = MarkDetector()
     frame = next(iter(read_frames(make_video(frames=2))))
-    assert Analyser(detector=detector).analyse(frame).region == Region(0, 10, 160, 96)
-    named = DetectionSettings(region="1,2,100,90")
-    Analyser(detector=detector, settings=named).analyse(frame)
+    assert Analyser(Detecting(detector)).analyse(frame).region == Region(0, 10, 160, 96)
+    Analyser(Detecting(detector, region="1,2,100,90")).analyse(frame)
     assert detector.regions == [Region(0, 10, 160, 96), Region(1, 2, 100, 90)]
 
 
@@ -136,7 +131,7 @@ def test_every_n_th_frame_asks_the_network_and_the_tracker_fills_in(
     from drive.detection.tracker import Tracker
 
     detector = MarkDetector()
-    analyser = Analyser(detector=detector, tracker=Tracker(), settings=DetectionSettings(every=3))
+    analyser = Analyser(Detecting(detector, Tracker(), every=3))
     results = [analyser.analyse(frame) for frame in read_frames(make_video(frames=24))]
     assert len(detector.regions) == 8
     settled = results[12:]
@@ -153,9 +148,7 @@ def test_with_a_stride_the_first_frame_asks_the_network_wherever_the_part_begins
 ) -> None:
     from drive.detection.tracker import Tracker
 
-    analyser = Analyser(
-        detector=MarkDetector(), tracker=Tracker(), settings=DetectionSettings(every=5)
-    )
+    analyser = Analyser(Detecting(MarkDetector(), Tracker(), every=5))
     frames = list(read_frames(make_video(frames=12)))[3:]
     assert all(analyser.analyse(frame).detections for frame in frames)
 
@@ -169,7 +162,7 @@ def test_flicker_counts_what_is_shown_beside_what_was_found(make_video: VideoMak
         def detect(self, image: np.ndarray, *args: object, **kwargs: object) -> list[Detection]:
             return [] if read_mark(image) % 4 == 3 else super().detect(image)
 
-    analyser = Analyser(detector=Blinking(), tracker=Tracker())
+    analyser = Analyser(Detecting(Blinking(), Tracker()))
     shown = [analyser.analyse(frame).detections for frame in read_frames(make_video(frames=23))]
     assert all(shown)
     assert analyser.flicker is not None
@@ -186,7 +179,10 @@ def test_pictures_come_out_as_pictures(tmp_path: Path) -> None:
     boxes = DetectionTable(tmp_path / "d.csv")
     pictures = AnnotatedImages(tmp_path / "images")
     run_pipeline(
-        read_frames(folder), Analyser(detector=MarkDetector()), [boxes, pictures], RunRecord([], {})
+        read_frames(folder),
+        Analyser(Detecting(MarkDetector())),
+        [boxes, pictures],
+        RunRecord([], {}),
     )
     sources = [row["source"] for row in rows_of(tmp_path / "d.csv")]
     assert sources == ["p3.png", "p4.bmp", "p4.png"]

@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def light(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(detect, "detect_one", light_analysis.analyse)
+    monkeypatch.setattr(detect, "DetectResult", light_analysis.LightResult)
     monkeypatch.setattr(annotate, "annotate_one", light_analysis.analyse)
 
 
@@ -87,6 +88,8 @@ def test_each_video_gets_the_usual_files_in_a_folder_of_its_own(
         assert written == ["report.html", "run.json", "table.csv"]
         record = json.loads((out / name / "run.json").read_text())
         assert record["settings"]["source"] == str(source)
+        lost = "2 damaged frames of a.mp4 were skipped"
+        assert record["warnings"] == ([lost] if name == "a-2" else [])
     whole = json.loads((out / "run.json").read_text())
     assert whole["counts"] == {"videos": 3, "done": 3, "failed": 0, "frames": 9}
     assert len({each["loaded_by"] for each in results["per_video"]}) == 1  # one worker, one model
@@ -158,7 +161,7 @@ def test_going_on_otherwise_than_asked_is_refused(
     assert detect_all(*paths.values(), "--out", out, "--conf", "0.3") == 0
     before = (out / "manifest.json").read_bytes()
     for arguments, words in [
-        (["detect", "--resume", out, "--conf", "0.5"], ("--conf was 0.3", "0.5")),
+        (["detect", "--resume", out, "--conf", "0.5"], ("--conf was 0.3", "got 0.5")),
         (["detect", "--resume", out, "--out", tmp_path / "x"], ("--out",)),
         (["annotate", "--resume", out], ("detect", "annotate")),
         (["detect", "--resume", tmp_path / "nowhere"], ("manifest.json", "nowhere")),
@@ -302,6 +305,7 @@ from tests.pipeline import light_analysis
 
 if __name__ == "__main__":
     detect.detect_one = light_analysis.analyse
+    detect.DetectResult = light_analysis.LightResult
     sys.exit(cli.main(sys.argv[1:]))
 """
 
@@ -324,7 +328,7 @@ def test_ctrl_c_leaves_a_manifest_to_go_on_from(tmp_path: Path, light: None) -> 
         os.killpg(process.pid, signal.SIGINT)
         complaint = process.communicate(timeout=60)[1]
     assert process.returncode == 130
-    assert complaint.strip().splitlines()[-1].endswith(f"go on with --resume {out}")
+    assert complaint.strip().splitlines()[-1].endswith(f"resume with --resume {out}")
     assert "Traceback" not in complaint
     assert statuses(out) == {"a": "done", "b": "pending", "c": "pending", "d": "pending"}
     assert sorted(path.name for path in out.iterdir()) == ["a", "manifest.json"]

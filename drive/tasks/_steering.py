@@ -1,0 +1,226 @@
+"""The steering model of a task: load it, compare it with the recorded angle, explain it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from drive.core.errors import InputError
+from drive.tasks._options import SteeringConfig
+from drive.tasks._results import Smoothing
+from drive.tasks._run import SHIPPED_STEERING_NOTE
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from drive.pipeline.analyser import Predicting
+    from drive.recordings.recording import HumanAngles
+    from drive.results.steering import Steering
+    from drive.steering.evaluate import SteeringMetrics
+    from drive.steering.explain import Explainer
+    from drive.steering.predict import SteeringModel
+    from drive.steering.shift_check import EvenSample
+    from drive.steering.smooth import Smoother
+    from drive.tasks._options import AnalysisConfig
+    from drive.tasks._run import Run
+    from drive.video.reader import FrameReader
+
+Fields = dict[str, Any]
+"""Fields of a result, by name."""
+
+EXPLANATION, EXPLANATION_CHART = "explain.json", "explain_check.png"
+EXPLAIN_FRAMES = 40
+"""Frames of the shift check: seconds of work, and an error of the mean of a few per cent."""
+
+STEERING_THREADS = 1
+"""A second one would cost more than it helps: the network takes half a millisecond."""
+
+NOT_COMPARED = "not compared with the recorded angle"
+
+
+def load(
+    config: AnalysisConfig, run: Run, reader: FrameReader, weights: str | None
+) -> Predicting | None:
+    """Load the steering model, if the config has one, and what belongs to it."""
+    from drive.pipeline.analyser import Predicting
+    from drive.steering.smooth import Smoother
+
+    if not isinstance(config, SteeringConfig):
+        return None
+    model = _load_model(config, run, weights)
+    explainer, sample = _explanation(config, run, weights)
+    smoother = None if config.smooth_s is None else Smoother(config.smooth_s)
+    return Predicting(model, smoother, explainer, sample, _recorded_angles(config, run, reader))
+
+
+def _load_model(config: SteeringConfig, run: Run, weights: str | None) -> SteeringModel:
+    """The steering model; reports and records what it is."""
+    from drive.steering.predict import load_steering
+
+    model = run.loaded(
+        ("steering", weights, config.engine),
+        lambda: load_steering(weights, config.engine, STEERING_THREADS),
+    )
+    precision = model.engine.metadata.get("precision", "float")
+    run.record.extra["steering"] = {"precision": precision, "engine": model.engine.name}
+    run.message(f"steering: {precision} on {model.engine.name}")
+    if weights is None:
+        run.note(SHIPPED_STEERING_NOTE)
+    return model
+
+
+def _explanation(
+    config: SteeringConfig, run: Run, weights: str | None
+) -> tuple[Explainer, EvenSample] | tuple[None, None]:
+    """What shows where the model looks, and keeps frames to check it; with `--explain`."""
+    if not config.explain:
+        if config.explain_frames is not None:
+            run.warn("--explain-frames has no effect without --explain")
+        return None, None
+    from drive.steering.explain import load_explainer
+    from drive.steering.shift_check import EvenSample
+
+    frames = config.explain_frames or EXPLAIN_FRAMES
+    run.record.settings["explain_frames"] = frames
+    return load_explainer(weights, config.engine), EvenSample(frames)
+
+
+def _recorded_angles(config: SteeringConfig, run: Run, reader: FrameReader) -> HumanAngles | None:
+    """The recorded angles, if a CSV is named or lies beside the video.
+
+    One that only lies there is not needed: if it cannot be read, that is a warning.
+    """
+    from drive.recordings.recording import HumanAngles, find_steering_csv, open_recordings
+    from drive.recordings.recording_config import RecordingConfig
+
+    overrides = config.overrides()
+    RecordingConfig().with_overrides(**overrides)
+    if reader.info is None:
+        if config.steering:
+            raise InputError("--steering belongs to a video file. Name one as SOURCE")
+        return None
+    csv = config.steering or find_steering_csv(reader.info.path)
+    if csv is None:
+        return None
+    try:
+        (recording,) = open_recordings([reader.info.path], steering_csv=csv, overrides=overrides)
+    except InputError as error:
+        if config.steering:
+            raise
+        run.warn(f"no comparison with the recorded angle: {error}")
+        return None
+    return HumanAngles(recording)
+
+
+def evaluate(run: Run, predicting: Predicting, angles: Steering) -> Fields:
+    """Plot the angles, and compare them with the smoothed and with the recorded ones."""
+    return (
+        _plot(run, angles)
+        | _say_smoothing(run, predicting.smoother, angles)
+        | _compare(run, predicting, angles)
+    )
+
+
+def _plot(run: Run, angles: Steering) -> Fields:
+    """Write the plots of the angles."""
+    from drive.drawing.plots import plot_steering_distribution, plot_steering_over_time
+
+    truth_deg = angles.truth_deg
+    known = truth_deg == truth_deg
+    over_time = run.folder.file("steering_over_time.png")
+    distribution = run.folder.file("steering_distribution.png")
+    truth = truth_deg if known.any() else None
+    plot_steering_over_time(
+        over_time, angles.time_s, angles.angle_deg, truth, angles.smoothed_deg, angles.spread_deg
+    )
+    series = {"model": angles.angle_deg} | ({"human": truth_deg[known]} if known.any() else {})
+    plot_steering_distribution(distribution, series)
+    return {"steering_over_time": over_time, "steering_distribution": distribution}
+
+
+def _say_smoothing(run: Run, smoother: Smoother | None, angles: Steering) -> Fields:
+    """Report and record the delay of the filter, and how much calmer the angle is."""
+    from drive.steering.smooth import jitter_deg
+
+    before = jitter_deg(angles.angle_deg)
+    if smoother is None or angles.smoothed_deg is None or before is None:
+        return {}
+    said = Smoothing(smoother.delay_s, before, jitter_deg(angles.smoothed_deg))
+    run.record.extra["smoothing"] = said
+    run.message(
+        f"smoothing: delay {said.delay_s:g} s; jitter {before:.3f} -> "
+        f"{said.smoothed_jitter_deg:.3f} degrees per frame"
+    )
+    return {"smoothing": said}
+
+
+def _compare(run: Run, predicting: Predicting, angles: Steering) -> Fields:
+    """Report and record the errors against the recorded angle, beside the baselines.
+
+    The model is evaluated by its own angle; the error of a smoothed one is recorded too.
+    """
+    from drive.recordings.recording import HumanAngles
+    from drive.steering.evaluate import in_one_line, name_of_mean
+
+    recorded = predicting.recorded
+    if not isinstance(recorded, HumanAngles):
+        return {}
+    name, mean_deg = recorded.name, predicting.model.training_mean_deg
+    run.tell_excluded(name, recorded.marked_bad, NOT_COMPARED)
+    run.tell_left_out(name, recorded.left_out(), NOT_COMPARED)
+    metrics = _errors(name, angles, angles.angle_deg, mean_deg)
+    if metrics is None:
+        run.warn(f"{name}: no frame of this run has a recorded angle to compare with")
+        return {}
+    mean_of = name_of_mean(mean_deg)
+    found = metrics.as_json() | {"mean_of": mean_of}
+    run.message(f"{name}: {in_one_line(metrics, mean_of)}")
+    if smoothed := _errors(name, angles, angles.smoothed_deg, mean_deg):
+        errors = ("mae_deg", "rmse_deg", "jitter_deg")
+        found["smoothed"] = {key: getattr(smoothed, key) for key in errors}
+        run.message(
+            f"{name}: smoothed: mean absolute error {smoothed.mae_deg:.3f}, RMSE "
+            f"{smoothed.rmse_deg:.3f} degrees"
+        )
+    return {"against_human": found}
+
+
+def _errors(
+    name: str, angles: Steering, angle_deg: np.ndarray | None, mean_deg: float | None
+) -> SteeringMetrics | None:
+    """The errors of some of the angles; None if nothing is recorded."""
+    from drive.steering.evaluate import Answers, evaluate
+
+    known = angles.truth_deg == angles.truth_deg
+    if angle_deg is None or not known.any():
+        return None
+    columns = (angles.frame, angles.time_s, angle_deg, angles.truth_deg)
+    return evaluate([Answers(name, *(each[known] for each in columns))], mean_deg)
+
+
+def check_explanation(run: Run, predicting: Predicting, seed: int) -> Fields:
+    """Write and report whether the model steers by what it looks at, if it was explained."""
+    from drive.drawing.shift_chart import plot_shift_check
+    from drive.results.run_folder import write_json
+    from drive.steering.shift_check import frames_in_words, in_one_line, in_words, shift_check
+
+    explainer, sample = predicting.explainer, predicting.sample
+    if explainer is None or sample is None:
+        return {}
+    numbers, chart = run.folder.file(EXPLANATION), run.folder.file(EXPLANATION_CHART)
+    images = sample.pictures()
+    with run.record.stage("check_explanation"):
+        masks = explainer.masks(images)
+        report = shift_check(predicting.model.predict_prepared, images, masks, seed, run.progress)
+    report["frames_seen"] = sample.seen
+    write_json(numbers, report)
+    curves = (report["shifts_px"], report["change_deg"], report["area_share"])
+    plot_shift_check(chart, *curves, title=in_one_line(report), measured_on=frames_in_words(report))
+    run.record.extra["explanation"] = report
+    for line in in_words(report):
+        run.message(line)
+    if (report["salient_over_rest"] or 0) <= 1:
+        run.warn(
+            "shifting the pixels that the explanation highlights moves the angle no further than "
+            "shifting the rest: do not trust the explanation of this network here"
+        )
+    return {"explanation": numbers, "explanation_chart": chart, "explained": report}
