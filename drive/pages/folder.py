@@ -208,7 +208,8 @@ def _analysed(home: Path, record: RunRecord, damage: Damage) -> list[DriveView]:
     if series is not None:
         frames = _frames_of(series)
     elif boxes is not None:
-        start_s = float(record.get("settings", {}).get("start") or 0.0)
+        settings = record.get("settings", {})
+        start_s = float(settings.get("start_s") or settings.get("start") or 0.0)  # drive 0.1
         frames = frames_of_boxes(boxes, times, _ends(record), start_s)
     elif times is not None:
         frames = Frames(np.arange(len(times)), times, 0.0)

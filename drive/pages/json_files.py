@@ -36,7 +36,7 @@ _RESULTS: Form = {
 _END: Form = {"frame": NUMBER, "time_s": NUMBER}
 RUN_FORM: Form = {
     "command": [TEXT],
-    "settings": {"start": NUMBER},
+    "settings": {"start_s": NUMBER, "start": NUMBER},
     "inputs": [{"path": TEXT}],
     "results": _RESULTS,
     "seconds": {"total": NUMBER},

@@ -272,7 +272,7 @@ class _Videos(Generic[ConfigT, ResultT]):
             frames=counts["frames"],
             manifest=self.manifest.path,
             summary=folder / SUMMARY,
-            table=as_text(entries),
+            overview=as_text(entries),
             per_video=tuple(self._outcome(entry) for entry in entries),
         )
 

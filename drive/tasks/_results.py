@@ -52,7 +52,7 @@ class AnalysisResult(TaskResult):
         images: the folder of annotated images.
         videos, done, failed: numbers of videos, if there are several.
         manifest, summary: `manifest.json` and `summary.csv` of several videos.
-        table: the summary of several videos as text.
+        overview: the summary of several videos as text.
         per_video: the outcome of each of several videos.
     """
 
@@ -65,20 +65,20 @@ class AnalysisResult(TaskResult):
     failed: int | None = None
     manifest: Path | None = None
     summary: Path | None = None
-    table: str = ""
+    overview: str = ""
     per_video: tuple[VideoOutcome[AnalysisResult], ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields that are known; those of several videos for several only."""
         values = super().as_json()
-        del values["table"], values["per_video"]
+        del values["overview"], values["per_video"]
         if self.manifest:
             values["per_video"] = [outcome.as_json() for outcome in self.per_video]
         return values
 
     def as_text(self) -> str:
         """Return the summary of several videos."""
-        return self.table
+        return self.overview
 
 
 @dataclass(frozen=True, kw_only=True)

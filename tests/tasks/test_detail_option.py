@@ -50,7 +50,7 @@ def test_classes_without_a_name_are_refused_and_empty_names_are_skipped(
     for number, text in enumerate(["", " , "]):
         out = ["--out", str(tmp_path / f"refused{number}")]
         assert cli.main(["detect", str(picture), "--classes", text, *out]) == 2
-        assert "--classes names classes" in capsys.readouterr().err
+        assert "--classes must name classes" in capsys.readouterr().err
     out = tmp_path / "taken"
     assert cli.main(["detect", str(picture), "--classes", "car,,bus", "--out", str(out)]) == 0
     thresholds = json.loads((out / "run.json").read_text())["detector"]["thresholds"]

@@ -36,12 +36,12 @@ def test_marked_stretches_are_not_compared(
     assert status == 0
     assert truth == [*["1.0"] * 4, *[""] * 4, *["1.0"] * 4]
     assert (
-        "town/epoch01: 4 frames marked as bad are not compared with the human"
+        "town/epoch01: 4 frames marked as bad are not compared with the recorded angle"
         in capsys.readouterr().err
     )
     record = json.loads((tmp_path / "out" / "run.json").read_text())
     assert record["counts"]["frames_marked_bad"] == {"town/epoch01": 4}
-    marked = "town/epoch01: 4 frames marked as bad are not compared with the human"
+    marked = "town/epoch01: 4 frames marked as bad are not compared with the recorded angle"
     assert marked in record["warnings"]
     assert marked in read_report(tmp_path / "out")["warnings"]
 
@@ -66,7 +66,7 @@ def test_what_only_lies_beside_the_video_stops_nothing(
     (folder / file).write_text(content)
     assert predict(folder, tmp_path / "out", "--quiet") == (0, [""] * 4)
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("warning: no comparison with the human: ")
+    assert line.startswith("warning: no comparison with the recorded angle: ")
     assert file in line and reason in line
     named = ["--steering", str(folder / "epoch01_steering.csv"), "--quiet"]
     assert predict(folder, tmp_path / "named", *named)[0] == 2
@@ -92,9 +92,9 @@ def test_the_error_is_told_beside_the_baselines_and_rows_without_an_angle(
     assert predict(folder, tmp_path / "out", "--json", "--smooth", "0.2")[0] == 0
     done = capsys.readouterr()
     assert (
-        "town/epoch01: 1 row of the CSV without an angle is not compared with the human" in done.err
+        "town/epoch01: 1 row of the CSV without an angle is not compared with the recorded angle" in done.err
     )
-    assert "1 frame without a row in the CSV is not compared with the human" in done.err
+    assert "1 frame without a row in the CSV is not compared with the recorded angle" in done.err
     assert (
         "town/epoch01: 28 frames compared with the recorded angle: mean absolute error " in done.err
     )

@@ -292,7 +292,7 @@ def test_without_ray_the_command_says_what_to_install(
     out = tmp_path / "out"
     assert detect_all(*paths.values(), "--engine-cluster", "ray", "--out", out) == 2
     complaint = capsys.readouterr().err
-    assert "pip install ray" in complaint
+    assert "pip install" in complaint and "[ray]" in complaint
     assert complaint.count("\n") == 1
     assert not out.exists()
 

@@ -44,7 +44,7 @@ def test_detect_finds_the_far_car_with_tiles_and_records_them(
     assert results["boxes"] == 1
     row = Path(results["detections"]).read_text().splitlines()[1].split(",")
     assert [float(value) for value in row[-4:]] == list(FAR_CAR)
-    assert "tiles: 2 of 703x320 pixels; the network runs 3 times a picture" in done.err
+    assert "tiles: 2 of 703x320 pixels; the network runs 3 times per frame" in done.err
     record = json.loads(Path(results["run"]).read_text())
     assert record["settings"]["tiles"] == "auto"
     assert record["tiles"] == [[0, 146, 703, 466], [577, 146, 1280, 466]]
@@ -56,7 +56,7 @@ def test_tiny_frames_say_so_and_are_looked_at_as_a_whole(
     path = tmp_path / "tiny.png"
     cv2.imwrite(str(path), picture((160, 90), (20, 30, 60, 60)))
     assert cli.main(["detect", str(path), "--tiles", "--out", str(tmp_path / "out")]) == 0
-    assert capsys.readouterr().err.count("tiles: none, 160x90 pixels") == 1
+    assert capsys.readouterr().err.count("tiles: none; 160x90 pixels") == 1
 
 
 def test_the_preview_shows_the_tiles(road: Path, tmp_path: Path) -> None:
@@ -73,12 +73,11 @@ def test_the_preview_shows_the_tiles(road: Path, tmp_path: Path) -> None:
 def test_wrong_tiles_end_with_status_2_and_one_line(
     command: str, value: str, road: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as caught:
-        cli.main([command, "--tiles", value, str(road)])
-    assert caught.value.code == 2
+    assert cli.main([command, str(road), "--tiles", value]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert "COLSxROWS" in error
+    assert "--tiles must be auto, N or COLSxROWS with 2 to 64 tiles" in error
+    assert "write SOURCE before --tiles" in error
 
 
 def test_tiles_from_a_config_file(
