@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from drive.tasks.compare import CompareConfig as CompareConfig
     from drive.tasks.compare import CompareResult as CompareResult
     from drive.tasks.compare import compare as compare
+    from drive.tasks.export import ExportConfig as ExportConfig
+    from drive.tasks.export import ExportResult as ExportResult
+    from drive.tasks.export import export as export
     from drive.video.reader import read_frames as read_frames
     from drive.video.writer import VideoWriter as VideoWriter
 
@@ -42,6 +45,8 @@ _HOMES = {
     "CompareResult": "drive.tasks.compare",
     "Detection": "drive.core.types",
     "DriveError": "drive.core.errors",
+    "ExportConfig": "drive.tasks.export",
+    "ExportResult": "drive.tasks.export",
     "Frame": "drive.core.types",
     "InputError": "drive.core.errors",
     "Overlay": "drive.drawing.overlay",
@@ -51,6 +56,7 @@ _HOMES = {
     "VideoWriter": "drive.video.writer",
     "check_data": "drive.tasks.check_data",
     "compare": "drive.tasks.compare",
+    "export": "drive.tasks.export",
     "load_detector": "drive.detection.detector",
     "load_steering": "drive.steering.predict",
     "open_recordings": "drive.recordings.recording",

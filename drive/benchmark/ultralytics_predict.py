@@ -1,40 +1,35 @@
-"""Ultralytics' own predict-and-save, timed for `bench --ultralytics PYTHON`, in an environment that
-has it: its package needs gigabytes, so `bench` runs this file with another interpreter.
+"""Ultralytics' predict-and-save, which `bench --ultralytics PYTHON` runs with that interpreter.
 
-    PYTHON benchmarks/ultralytics_predict.py VIDEO FOLDER [--model yolo11n.yaml]
+    PYTHON ultralytics_predict.py VIDEO FOLDER
 
-Speed is what is compared, so the network has random weights. It is built before the clock starts.
-Prints one line of JSON for each line that it reads on standard input: `{"seconds": ..., "frames":
-...}`. Nothing of drive is used.
+The package takes gigabytes, so it has an environment of its own; nothing of drive is used here.
+Only speed is compared, so the network has random weights; it is built before the clock starts. Each
+line on standard input starts one pass, which prints one line of JSON: {"seconds": S, "frames": N}.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
 
+MODEL = "yolo11n.yaml"
 
-def main() -> None:
-    """Predict and save once for each line on standard input."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("video")
-    parser.add_argument("folder")
-    parser.add_argument("--model", default="yolo11n.yaml")
-    args = parser.parse_args()
+
+def main(video: str, folder: str) -> None:
+    """Predict and save once per line on standard input."""
     from ultralytics import YOLO
 
-    network = YOLO(args.model)
+    network = YOLO(MODEL)
     for _ in sys.stdin:
         began = time.perf_counter()
-        how = {"save": True, "project": args.folder, "exist_ok": True, "verbose": False}
-        results = network.predict(source=args.video, stream=True, device="cpu", **how)
+        how = {"save": True, "project": folder, "exist_ok": True, "verbose": False}
+        results = network.predict(source=video, stream=True, device="cpu", **how)
         frames = sum(1 for _ in results)
-        sys.stdout.write(json.dumps({"seconds": time.perf_counter() - began, "frames": frames}))
-        sys.stdout.write("\n")
+        said = {"seconds": time.perf_counter() - began, "frames": frames}
+        sys.stdout.write(json.dumps(said) + "\n")
         sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -1,1 +1,1 @@
-"""Networks as files for other runtimes, the ONNX writer and the quantiser."""
+"""Convert networks to other formats: the ONNX writer, the quantiser, LiteRT, SavedModel."""

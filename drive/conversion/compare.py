@@ -1,6 +1,6 @@
-"""How far a written network's answers lie from those of the network it was written from.
+"""The difference between the outputs of a written network and those of its original.
 
-Runs two engines on the same pictures. Knows nothing of what a network is for, nor of file formats.
+Runs two engines on the same images. Knows neither file formats nor what a network is for.
 """
 
 from __future__ import annotations
@@ -12,41 +12,40 @@ from dataclasses import dataclass
 import numpy as np
 
 from drive.core.errors import InputError
+from drive.core.types import FloatArray, Image
 from drive.runtime.base import Engine
 
 FLOAT_TOLERANCE = 1e-3
-"""Of float networks: largest difference, as a share of the largest answer. Runtimes add up in
-different orders; what was measured lies a hundred times lower (docs/decisions.md)."""
+"""Float networks: largest difference as a share of the largest output. Runtimes sum in different
+orders; measured differences are a hundred times lower (docs/decisions.md)."""
 
 INT8_TOLERANCE = 0.15
-"""Of int8 against float: root mean square of the differences, as a share of the standard deviation
-of the float network's answers. What was measured is in docs/decisions.md."""
+"""Int8 against float: root mean square of the differences as a share of the standard deviation of
+the float network's outputs. Measurements: docs/decisions.md."""
 
 LEAST_SPREAD = 0.1
-"""Of the largest answer, and of the answers' usual spread: where they vary less (a parked car, a
-network that has hardly learnt), this stands for their standard deviation."""
+"""Minimum standard deviation, as a share of the largest output and of the usual spread: for images
+on which the outputs hardly vary (a parked car)."""
 
 HARDLY_VARIES = 0.25
-"""Of the usual spread: of answers that vary less, the share says little. A network of one epoch had
-0.19, and one answer of thirteen frames decided."""
+"""Share of the usual spread below which outputs are too constant to judge rounding by. A network
+trained for one epoch had 0.19, and a single frame of thirteen decided."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What a comparison found; differences are absolute, in the unit of the network's outputs.
+    """The result of a comparison; differences are absolute, in the unit of the outputs.
 
     Attributes:
-        largest: over all values of all outputs.
-        mean: over all values of all outputs.
-        share: what is held against the tolerance: for float the largest difference divided by the
-            largest answer (or by 1 if that is less), for int8 the root mean square of the
-            differences divided by the standard deviation of the original's answers, but at
-            least by `LEAST_SPREAD` of the largest and of the usual spread.
-        tolerance: the largest `share` that is taken.
-        frames: pictures compared.
-        rounded: int8 was compared with float.
-        spread: standard deviation of the original's answers.
-        hardly_varies: the answers vary too little on these pictures to measure rounding by.
+        largest, mean: over all values of all outputs.
+        share: is compared with the tolerance. Float: largest difference / largest output (at
+            least 1). Int8: root mean square of the differences / standard deviation of the
+            original's outputs (at least `LEAST_SPREAD`).
+        tolerance: the largest accepted `share`.
+        frames: number of images compared.
+        rounded: whether int8 was compared with float.
+        spread: standard deviation of the original's outputs.
+        hardly_varies: whether the outputs vary too little on these images to judge rounding.
     """
 
     largest: float
@@ -60,33 +59,33 @@ class Difference:
 
     @property
     def accepted(self) -> bool:
-        """Whether the share is within the tolerance; not a number is not."""
+        """Whether the share is within the tolerance; False for NaN."""
         return self.share <= self.tolerance
 
 
 def compare(
     original: Engine,
     written: Engine,
-    batches: Sequence[np.ndarray],
+    batches: Sequence[Image],
     *,
     rounded: bool,
     usual_spread: float = 0.0,
 ) -> Difference:
-    """Run both engines on the same pictures.
+    """Run both engines on the same images.
 
     Args:
         original: the network that was written.
         written: the file, loaded again.
-        batches: each (N, H, W, C) uint8, as the network takes them.
-        rounded: the written network is int8 and the original float.
-        usual_spread: standard deviation that the answers have as a rule; 0 where it is not known.
+        batches: (N, H, W, C) uint8 each, prepared for the network.
+        rounded: whether the written network is int8 and the original float.
+        usual_spread: standard deviation that the outputs usually have; 0 if unknown.
 
     Raises:
-        InputError: there is no picture.
+        InputError: there is no image.
     """
     if not batches:
-        raise InputError("comparing two networks needs at least one picture; received: none")
-    pairs = [(_answers(original, batch), _answers(written, batch)) for batch in batches]
+        raise InputError("comparing two networks requires at least one image; got none")
+    pairs = [(_outputs(original, batch), _outputs(written, batch)) for batch in batches]
     expected, found = (np.concatenate(side) for side in zip(*pairs, strict=True))
     gaps = np.abs(found - expected)
     largest, mean, most = float(gaps.max()), float(gaps.mean()), float(np.abs(expected).max())
@@ -108,8 +107,8 @@ def compare(
     )
 
 
-def _answers(engine: Engine, batch: np.ndarray) -> np.ndarray:
-    """Every value that the engine puts out for a batch, (V,) float64, output by output."""
+def _outputs(engine: Engine, batch: Image) -> FloatArray:
+    """All output values for a batch, (V,) float64, output by output."""
     outputs = engine.predict(batch.astype(engine.input_dtype, copy=False))
     return np.concatenate([output.reshape(-1) for output in outputs]).astype(np.float64)
 

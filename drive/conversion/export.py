@@ -1,8 +1,7 @@
-"""A network as a file for another runtime: written, loaded again, and compared with the original.
+"""Write a network as a file for another runtime, load it again, and compare it with the original.
 
-One writer for each format; a file gets its final name only when it has answered as the original
-does. Knows nothing of what a network is for: `Original` says how it is loaded, what its file has to
-say and at which size it runs.
+There is one writer per format. A file gets its final name only after the comparison. What a network
+is for, how it is loaded and what its metadata says comes from `Original`.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from drive.conversion.compare import Difference, compare
-from drive.conversion.quantise import CALIBRATED_ON, INT8, PRECISION, is_int8, quantise
+from drive.conversion.quantise import quantise
 from drive.core.errors import InputError, MismatchError
+from drive.core.types import Image
 from drive.core.wording import counted
 from drive.runtime.base import Engine
+from drive.runtime.int8_form import CALIBRATED_ON, INT8, PRECISION, is_int8
 
 if TYPE_CHECKING:
     import keras
@@ -30,10 +29,10 @@ OPENVINO, ONNX, LITERT, SAVED_MODEL = "openvino", "onnx", "litert", "saved-model
 FORMATS = (OPENVINO, ONNX, LITERT, SAVED_MODEL)
 INT8_FORMATS = (OPENVINO, ONNX, LITERT)
 FROM_KERAS = (LITERT, SAVED_MODEL)
-"""Formats that TensorFlow writes, from the Keras network; so the weights have to be float."""
+"""Formats that TensorFlow writes from the Keras network; they require float weights."""
 
 FIXED_SIZE = (LITERT,)
-"""Formats whose files take one input size only."""
+"""Formats whose files have one fixed input size."""
 
 ENDINGS = {
     OPENVINO: (".xml", ".bin"),
@@ -41,37 +40,37 @@ ENDINGS = {
     LITERT: (".tflite",),
     SAVED_MODEL: ("_saved_model",),
 }
-"""What is put behind a network's name: a file each, or a folder. The first is what is loaded."""
+"""Endings after the network's name: files, or one folder. The first one is loaded."""
 
 INT8_MARK = "-int8"
 STAGE = ".part-export-"
-PICTURE_AXES = (1, 2)  # rows and columns of an (N, H, W, C) input
+IMAGE_AXES = (1, 2)  # rows and columns of an (N, H, W, C) input
 
 Size = tuple[int, int]
+"""(height, width) in pixels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Original:
-    """A network to be written, and how pictures get into it.
+    """A network to convert, and how images are prepared for it.
 
     Attributes:
-        name: of the files to be written, without an ending.
-        onnx_path: the network as an ONNX file of ours, (N, H, W, 3) uint8 in, float or int8.
-        metadata: what a written file says about itself, text by text.
-        size: (height, width) in pixels of the input; None leaves it free.
-        prepare: (H, W, 3) uint8 RGB frame to (h, w, 3) uint8, as the network takes it.
-        load: the original in the runtime of this name.
-        build: the original as a Keras model.
-        usual_spread: standard deviation of the answers that the network was trained to give; 0
-            where it is not known.
-        float_first: the layers that see the picture itself stay float in an int8 file.
+        name: of the files to write, without an ending.
+        onnx_path: the network as an ONNX file of drive, input (N, H, W, 3) uint8, float or int8.
+        metadata: of the written file, key by key.
+        size: of the input; None for any size.
+        prepare: turns an (H, W, 3) uint8 RGB frame into the (h, w, 3) uint8 input.
+        load: loads the original into the runtime of this name.
+        build: returns the original as a Keras model.
+        usual_spread: standard deviation of the angles it was trained on; 0 if unknown.
+        float_first: whether the layers on the image itself stay float in an int8 file.
     """
 
     name: str
     onnx_path: Path
     metadata: Mapping[str, str]
     size: Size | None
-    prepare: Callable[[np.ndarray], np.ndarray]
+    prepare: Callable[[Image], Image]
     load: Callable[[str], Engine]
     build: Callable[[], keras.Model]
     usual_spread: float = 0.0
@@ -80,14 +79,14 @@ class Original:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written.
+    """A written file.
 
     Attributes:
         path: the file or folder to load.
         format: one of `FORMATS`.
         precision: "float" or "int8".
-        size_bytes: of all that belongs to it.
-        difference: of its answers from the original's.
+        size_bytes: of all its files.
+        difference: of its outputs from those of the original.
     """
 
     path: Path
@@ -97,18 +96,18 @@ class Exported:
     difference: Difference
 
     def as_text(self) -> str:
-        """One line for people."""
+        """Return one line for the terminal."""
         of = self.difference
-        kind = "RMS / standard deviation" if of.rounded else "largest / answer"
+        kind = "RMS / standard deviation" if of.rounded else "largest / output"
         return (
             f"{self.format} {self.precision}: {self.path} ({self.size_bytes / 1e6:.1f} MB); "
-            f"against the original on {counted(of.frames, 'frame')}: largest difference "
+            f"compared with the original on {counted(of.frames, 'frame')}: largest difference "
             f"{of.largest:.2g}, mean {of.mean:.2g}; {kind} {of.share:.2g} "
             f"(tolerance {of.tolerance:g})"
         )
 
     def as_json(self) -> dict[str, Any]:
-        """The same as values."""
+        """Return the values that `--json` prints."""
         return {
             "format": self.format,
             "precision": self.precision,
@@ -123,31 +122,30 @@ class Exported:
 
 
 def check_request(formats: Sequence[str], int8: bool, metadata: Mapping[str, str]) -> None:
-    """Raise `InputError` where a format cannot be had of this network.
+    """Raise `InputError` if a network cannot be written in a format.
 
     Args:
         formats: of `FORMATS`.
-        int8: whether int8 files are asked for.
+        int8: whether int8 files are requested.
         metadata: of the original.
     """
     unwritable = [name for name in formats if int8 and name not in INT8_FORMATS]
     if unwritable:
         raise InputError(
-            f"int8 is written as {', '.join(INT8_FORMATS)}; received: --format "
-            f"{' '.join(unwritable)} with --int8"
+            f"--int8 supports {', '.join(INT8_FORMATS)}; got --format {' '.join(unwritable)}"
         )
     if not is_int8(metadata):
         return
     if int8:
         raise InputError(
-            "--int8 begins from float weights; leave it out to write int8 weights as they are, or "
-            "name the float file that they were made from; received: an int8 file"
+            "--int8 requires float weights; got an int8 file. Leave --int8 out to keep these "
+            "weights, or name the float file"
         )
     for name in formats:
         if name in FROM_KERAS:
             raise InputError(
-                f"{name} is written from float weights (with --int8 it becomes int8 again); name "
-                "the float file that the int8 one was made from; received: an int8 file"
+                f"{name} requires float weights; got an int8 file. Name the float file, with "
+                "--int8 if the result should be int8"
             )
 
 
@@ -155,23 +153,22 @@ def export(
     original: Original,
     target: str,
     place: Callable[[str], Path],
-    checks: Sequence[np.ndarray],
-    calibration: Sequence[np.ndarray] = (),
+    checks: Sequence[Image],
+    calibration: Sequence[Image] = (),
 ) -> Exported:
-    """Write a network in one format, whole and checked or not at all.
+    """Write a network in one format; keep the file only if it computes what the original does.
 
     Args:
-        original: the network; with a size where `target` is of `FIXED_SIZE`.
+        original: the network; with a size if `target` is one of `FIXED_SIZE`.
         target: one of `FORMATS`.
-        place: the path under which a file of this name is to lie.
-        checks: (1, H, W, 3) uint8 each: pictures that both networks are run on.
-        calibration: (1, H, W, 3) uint8 each: where there are any, the file becomes int8 in the
-            ranges that these show.
+        place: returns the path of a file of this name.
+        checks: (1, H, W, 3) uint8 each, images to compare on.
+        calibration: (1, H, W, 3) uint8 each; if there are any, the file becomes int8 and its
+            ranges are measured on these images.
 
     Raises:
-        InputError: there is no picture to check with.
-        MismatchError: the written file answers otherwise than the original, or has lost its
-            metadata; nothing is kept then.
+        InputError: there is no image to compare on.
+        MismatchError: the outputs or the metadata differ from the original's.
     """
     metadata = dict(original.metadata)
     if calibration:
@@ -192,7 +189,7 @@ def export(
 
 
 def load_written(target: str, path: Path) -> Engine:
-    """Load what `export` wrote into its own runtime."""
+    """Load a file that `export` wrote into its own runtime."""
     if target == OPENVINO:
         from drive.runtime.openvino_engine import OpenVinoEngine
 
@@ -215,51 +212,47 @@ def _check(
     target: str,
     path: Path,
     metadata: Mapping[str, str],
-    checks: Sequence[np.ndarray],
+    checks: Sequence[Image],
     rounded: bool,
 ) -> Difference:
-    """Load a written file, compare its metadata and its answers; raise `MismatchError`."""
+    """Load a written file, compare its metadata and outputs; raise `MismatchError`."""
     written = load_written(target, path)
     if written.metadata != metadata:
         raise MismatchError(
-            f"{path.name}: the metadata that was written does not come back; "
-            f"expected: {dict(metadata)}; received: {written.metadata}"
+            f"{path.name}: the metadata must read back as {dict(metadata)}; got {written.metadata}"
         )
     reference = original.load(_reference(target, original.metadata))
     difference = compare(
         reference, written, checks, rounded=rounded, usual_spread=original.usual_spread
     )
     if not difference.accepted:
-        kind = "RMS difference / standard deviation" if rounded else "largest difference / answer"
+        kind = "RMS difference / standard deviation" if rounded else "largest difference / output"
         hint = _advice(target, difference) if rounded else ""
         raise MismatchError(
-            f"{path.name} does not compute what the original does, and was not kept; expected "
-            f"{kind} up to {difference.tolerance:g} on {counted(difference.frames, 'frame')}; "
-            f"received: {difference.share:.3g} (largest difference {difference.largest:.3g}, mean "
+            f"{path.name} does not compute what the original does, and was not kept: {kind} must "
+            f"be at most {difference.tolerance:g} on {counted(difference.frames, 'frame')}; "
+            f"got {difference.share:.3g} (largest difference {difference.largest:.3g}, mean "
             f"{difference.mean:.3g}){hint}"
         )
     return difference
 
 
 def _advice(target: str, difference: Difference) -> str:
-    """What helps where int8 answers lie too far from the float ones."""
+    """Say what to do if int8 outputs differ too much from the float ones."""
     if difference.hardly_varies:
         return (
-            "; the network's answers hardly vary on these frames (standard deviation "
-            f"{difference.spread:.2g}), so they cannot tell: name frames of varied driving with "
-            "--frames, train the network longer, or leave --int8 out"
+            ". The outputs hardly vary on these frames (standard deviation "
+            f"{difference.spread:.2g}), so the comparison means little: give --frames with varied "
+            "driving, train the network longer, or leave --int8 out"
         )
-    other = ", or try --format onnx" if target == LITERT else ""
-    return (
-        "; calibrate on more frames such as these, in all their variety"
-        f"{other}; else leave --int8 out"
-    )
+    other = ", try --format onnx" if target == LITERT else ""
+    return f". Use --calibrate with more varied frames{other}, or leave --int8 out"
 
 
 def _reference(target: str, metadata: Mapping[str, str]) -> str:
-    """The runtime for the original: another than the written file's, so that a fault of one shows.
+    """Return the runtime for the original: another one than the file's, to reveal its faults.
 
-    Int8 networks are run in the same one: runtimes round at different places.
+    Int8 networks use the same one, since runtimes round at different places.
     """
     if is_int8(metadata):
         return target
@@ -270,7 +263,7 @@ def _write_onnx(
     original: Original,
     path: Path,
     metadata: Mapping[str, str],
-    calibration: Sequence[np.ndarray],
+    calibration: Sequence[Image],
 ) -> None:
     import onnx
     from onnx import helper
@@ -285,7 +278,7 @@ def _write_onnx(
     helper.set_model_props(model, dict(metadata))
     if original.size:
         axes = model.graph.input[0].type.tensor_type.shape.dim
-        for axis, pixels in zip(PICTURE_AXES, original.size, strict=True):
+        for axis, pixels in zip(IMAGE_AXES, original.size, strict=True):
             axes[axis].dim_value = pixels
     onnx.save(model, str(path))
 
@@ -294,9 +287,9 @@ def _write_openvino(
     original: Original,
     path: Path,
     metadata: Mapping[str, str],
-    calibration: Sequence[np.ndarray],
+    calibration: Sequence[Image],
 ) -> None:
-    """Write IR, by way of ONNX: OpenVINO keeps its metadata as the runtime info `framework`."""
+    """Convert the ONNX file; OpenVINO keeps the metadata as the runtime info `framework`."""
     import openvino
 
     with TemporaryDirectory() as folder:
@@ -310,12 +303,12 @@ def _write_litert(
     original: Original,
     path: Path,
     metadata: Mapping[str, str],
-    calibration: Sequence[np.ndarray],
+    calibration: Sequence[Image],
 ) -> None:
     from drive.conversion.litert import write_litert
 
     if original.size is None:
-        raise InputError("a LiteRT file takes one input size; received: size=None")
+        raise InputError("a LiteRT file requires one input size; got size=None")
     write_litert(
         original.build(),
         path,
@@ -330,7 +323,7 @@ def _write_saved_model(
     original: Original,
     path: Path,
     metadata: Mapping[str, str],
-    calibration: Sequence[np.ndarray],
+    calibration: Sequence[Image],
 ) -> None:
     from drive.conversion.saved_model import write_saved_model
 
@@ -338,7 +331,7 @@ def _write_saved_model(
     write_saved_model(original.build(), path, metadata, (None, rows, columns, 3))
 
 
-Writer = Callable[[Original, Path, Mapping[str, str], Sequence[np.ndarray]], None]
+Writer = Callable[[Original, Path, Mapping[str, str], Sequence[Image]], None]
 WRITERS: dict[str, Writer] = {
     OPENVINO: _write_openvino,
     ONNX: _write_onnx,
@@ -355,14 +348,14 @@ def describe_input(
     resize: str,
     interpolation: str,
 ) -> str:
-    """How a frame becomes the network's input, as the JSON text of the entry `preprocessing`.
+    """Return the metadata entry `preprocessing`: JSON that says how to prepare a frame.
 
     Args:
-        sizes: (height, width) in pixels that the network was made for.
-        colours: the channels' order, or colour space.
-        crop: which part of the frame is cut out.
-        resize: how that part gets its size.
-        interpolation: of the resizing, as OpenCV names it.
+        sizes: the sizes that the network was made for.
+        colours: order of the channels, or colour space.
+        crop: the part of the frame that is used.
+        resize: how that part is resized.
+        interpolation: OpenCV's name of it.
     """
     return json.dumps(
         {

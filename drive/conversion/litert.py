@@ -1,8 +1,7 @@
-"""Keras networks as LiteRT files (`.tflite`), float or int8: written, and read back as an engine.
+"""Write Keras networks as LiteRT files (`.tflite`), float or int8, and run them.
 
-The file takes one picture of one size. What the network says about itself is a JSON text in the
-file's own metadata table (the field `metadata` of the flatbuffer schema), under the name `drive`.
-Knows nothing of what a network is for.
+A file has a batch of one and one input size. The metadata is JSON in the file's own metadata table
+(the field `metadata` of the flatbuffer schema), under the name `drive`.
 """
 
 from __future__ import annotations
@@ -17,8 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drive.conversion.saved_model import INPUT, SIGNATURE, output_names, write_saved_model
+from drive.conversion.saved_model import (
+    INPUT,
+    SIGNATURE,
+    output_names,
+    text_by_text,
+    write_saved_model,
+)
 from drive.core.errors import WeightsError
+from drive.core.types import Array, FloatArray, Image
 from drive.runtime.base import Shape, check_batch
 from drive.runtime.quiet import load_keras, silent_stderr
 
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
     import keras
 
 METADATA = "drive"
+Example = dict[str, Array]
 DARKEST, BRIGHTEST = 0, 255
 
 
@@ -34,24 +41,24 @@ def write_litert(
     path: str | Path,
     metadata: Mapping[str, str],
     size: tuple[int, int],
-    calibration: Sequence[np.ndarray] = (),
+    calibration: Sequence[Image] = (),
     *,
     float_first: bool = False,
 ) -> None:
     """Write a Keras model with one input as a `.tflite` file; its input is (1, H, W, 3) uint8.
 
     Args:
-        model: the network; it is left as it is.
+        model: the network; it is not changed.
         path: the file to write.
-        metadata: what a reader needs to know, text by text.
+        metadata: of the file, key by key.
         size: (height, width) of the input in pixels.
-        calibration: (1, H, W, 3) uint8 each; where there are any, weights and activations become
-            int8, in the ranges that these pictures show. Outputs stay float32.
-        float_first: with `calibration`: the convolutions that see the picture itself, and all
-            fully connected layers, stay float, as in the int8 form of `drive.conversion.quantise`.
+        calibration: (1, H, W, 3) uint8 each; if there are any, weights and activations become
+            int8 in the ranges of these images. Outputs stay float32.
+        float_first: with `calibration`: convolutions on the image itself and all dense layers
+            stay float, as in `drive.conversion.quantise`.
 
     Raises:
-        InputError: Keras runs on another backend than TensorFlow.
+        InputError: the Keras backend is not TensorFlow.
     """
     load_keras()
     shape = (1, *size, 3)
@@ -66,7 +73,7 @@ def write_litert(
     Path(path).write_bytes(_with_metadata(data, metadata))
 
 
-def _convert(saved_model: Path, calibration: Sequence[np.ndarray]) -> bytes:
+def _convert(saved_model: Path, calibration: Sequence[Image]) -> bytes:
     from tensorflow import uint8
 
     converter = _converter(saved_model)
@@ -77,12 +84,12 @@ def _convert(saved_model: Path, calibration: Sequence[np.ndarray]) -> bytes:
         return bytes(converter.convert())
 
 
-def _convert_partly(saved_model: Path, calibration: Sequence[np.ndarray]) -> bytes:
-    """Convert to int8 all but the first convolutions and what is fully connected."""
+def _convert_partly(saved_model: Path, calibration: Sequence[Image]) -> bytes:
+    """Convert to int8, except for the first convolutions and dense layers."""
     from tensorflow import lite
 
     converter = _converter(saved_model)
-    _round(converter, lambda: ({INPUT: picture} for picture in calibration))
+    _round(converter, lambda: ({INPUT: image} for image in calibration))
     kept = lite.experimental.QuantizationDebugOptions(
         denylisted_nodes=_first_convolutions(_convert(saved_model, ())),
         denylisted_ops=["FULLY_CONNECTED"],
@@ -98,8 +105,8 @@ def _converter(saved_model: Path) -> Any:
     return lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=[SIGNATURE])
 
 
-def _round(converter: Any, examples: Callable[[], Iterable[dict[str, np.ndarray]]]) -> None:
-    """Let a converter write int8, in the ranges that the examples show."""
+def _round(converter: Any, examples: Callable[[], Iterable[Example]]) -> None:
+    """Make a converter write int8 in the ranges of the examples."""
     from tensorflow import lite
 
     converter.optimizations = [lite.Optimize.DEFAULT]
@@ -108,7 +115,7 @@ def _round(converter: Any, examples: Callable[[], Iterable[dict[str, np.ndarray]
 
 
 def _first_convolutions(data: bytes) -> list[str]:
-    """Return the names, in a float file, of what the convolutions on the picture itself put out."""
+    """Return the names of the outputs of convolutions on the image itself, in a float file."""
     from tensorflow.lite.python import schema_py_generated as schema
     from tensorflow.lite.tools import flatbuffer_utils
 
@@ -126,21 +133,21 @@ def _first_convolutions(data: bytes) -> list[str]:
     return found
 
 
-def _examples(pictures: Sequence[np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
-    """Yield the pictures as the converter takes them.
+def _examples(images: Sequence[Image]) -> Iterator[Example]:
+    """Yield the images as the converter takes them.
 
-    In the first of them one value is made 0 and one 255, so that the input's scale is 1 and its
-    zero point 0: then the uint8 input takes pixels as they are.
+    One value of the first image is set to 0 and one to 255. The input then has scale 1 and zero
+    point 0, so that it takes pixels unchanged.
     """
-    for number, picture in enumerate(pictures):
-        values = picture.astype(np.float32)
+    for number, image in enumerate(images):
+        values = image.astype(np.float32)
         if number == 0:
             values.flat[:2] = DARKEST, BRIGHTEST
         yield {INPUT: values}
 
 
 def _with_metadata(data: bytes, metadata: Mapping[str, str]) -> bytes:
-    """Return a file's bytes with one more entry in its metadata table."""
+    """Return the bytes of a file with our entry in its metadata table."""
     from tensorflow.lite.python import schema_py_generated as schema
     from tensorflow.lite.tools import flatbuffer_utils
 
@@ -155,7 +162,7 @@ def _with_metadata(data: bytes, metadata: Mapping[str, str]) -> bytes:
 
 
 def read_litert_metadata(data: bytes) -> dict[str, str]:
-    """Return what `write_litert` was given as metadata; empty where the file has none of ours."""
+    """Return the metadata that `write_litert` wrote; empty for files of other programs."""
     load_keras()
     from tensorflow.lite.python import schema_py_generated as schema
 
@@ -163,15 +170,12 @@ def read_litert_metadata(data: bytes) -> dict[str, str]:
     for number in range(model.MetadataLength()):
         entry = model.Metadata(number)
         if entry.Name() == METADATA.encode():
-            return json.loads(model.Buffers(entry.Buffer()).DataAsNumpy().tobytes())
+            return text_by_text(model.Buffers(entry.Buffer()).DataAsNumpy().tobytes())
     return {}
 
 
 class LiteRtEngine:
-    """A `.tflite` file that `write_litert` wrote, in the interpreter that TensorFlow brings.
-
-    Args:
-        path: of the file.
+    """A `.tflite` file that `write_litert` wrote, in TensorFlow's interpreter.
 
     Raises:
         WeightsError: the file cannot be read, or was not written by drive.
@@ -189,17 +193,17 @@ class LiteRtEngine:
             self._run = self._interpreter.get_signature_runner(SIGNATURE)
         except (ValueError, KeyError, RuntimeError) as error:
             reason = (str(error).strip().splitlines() or ["unknown"])[0]
-            raise WeightsError(f"{path}: no .tflite file of drive can be read: {reason}") from error
+            raise WeightsError(f"{path}: not a .tflite file of drive: {reason}") from error
         source = self._interpreter.get_input_details()[0]
         self.input_name = INPUT
-        self.input_dtype: np.dtype = np.dtype(source["dtype"])
+        self.input_dtype: np.dtype[Any] = np.dtype(source["dtype"])
         self.input_shape: Shape = (None, *(int(size) for size in source["shape"][1:]))
         self.fallback_reason: str | None = None
 
-    def predict(self, batch: np.ndarray) -> list[np.ndarray]:
-        """Run the network on one picture after the other; see `Engine.predict`."""
+    def predict(self, batch: Array) -> list[FloatArray]:
+        """Run the network image by image; see `Engine.predict`."""
         check_batch(batch, self.input_dtype, self.input_shape)
-        rows = [self._run(**{INPUT: picture[None]}) for picture in batch]
+        rows = [self._run(**{INPUT: image[None]}) for image in batch]
         return [np.concatenate([row[name] for row in rows]) for name in self._names]
 
 
@@ -214,7 +218,7 @@ def _interpreter(data: bytes) -> Any:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Keep back what TensorFlow says of its own modules: which are new, and which will move."""
+    """Suppress TensorFlow's notes about its own modules."""
     with silent_stderr(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -1,7 +1,7 @@
-"""How the layers that work element by element are said in ONNX: activations and scaling.
+"""Translate elementwise Keras layers to ONNX: activations and scaling.
 
-Knows Keras layers by their attributes alone (Keras is not imported); `onnx_layers` has the table
-of all layers. An element-by-element layer leaves the layout of its input as it is.
+Uses the attributes of layers only (Keras is not imported). These layers keep the layout of their
+input. `onnx_layers` has the table of all layers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SIMPLE_ACTIVATIONS = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "sof
 
 
 def activate(graph: GraphBuilder, call: Call, value: Value) -> Value:
-    """Apply the layer's `activation`, element by element."""
+    """Apply the `activation` of a layer."""
     layer = call.layer
     kind = getattr(layer.activation, "__name__", type(layer.activation).__name__)
     name = f"{layer.name}/{kind}"
@@ -39,7 +39,7 @@ def activation(graph: GraphBuilder, call: Call) -> Value:
 
 
 def rescaling(graph: GraphBuilder, call: Call) -> Value:
-    """Translate a Rescaling layer: one factor and offset, or one for each channel."""
+    """Translate a Rescaling layer: one factor and offset, or one per channel."""
     layer = call.layer
     x = call.inputs[0]
     result = x.name
@@ -61,7 +61,7 @@ def leaky_relu(graph: GraphBuilder, call: Call) -> Value:
 
 
 def relu(graph: GraphBuilder, call: Call) -> Value:
-    """Translate a ReLU layer, which may end at a largest value, without its other extras."""
+    """Translate a ReLU layer, with or without a maximum."""
     layer = call.layer
     if layer.negative_slope or layer.threshold:
         settings = (layer.negative_slope, layer.threshold)

@@ -1,11 +1,8 @@
-"""The ONNX graph under construction: nodes, initialisers and the layout of each value.
+"""Build an ONNX graph: nodes, initialisers and the layout of each value.
 
-Knows that layers are called on values, not what any layer does (`onnx_layers`,
-`onnx_elementwise`), and no files (`onnx_file`).
-
-Keras keeps pictures as (batch, row, column, channel), ONNX as (batch, channel, row, column).
-Each `Value` says how its tensor is stored, so that a transposition is written only where a layer
-needs the other layout, and not at all where a `Permute` layer asks for what is there already.
+Keras stores images as (batch, row, column, channel), ONNX as (batch, channel, row, column). Each
+`Value` knows its layout, so a transposition is written only where a layer needs the other one.
+What layers do is in `onnx_layers` and `onnx_elementwise`.
 """
 
 from __future__ import annotations
@@ -19,6 +16,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from drive.core.errors import DriveError
+from drive.core.types import Array
 
 OPSET = 17  # 2022: read by OpenVINO since 2022.3 and by ONNX Runtime since 1.12
 IR_VERSION = 8  # the file format version that goes with opset 17
@@ -32,8 +30,8 @@ class Value:
     """A tensor in the graph.
 
     Attributes:
-        name: its name in the ONNX graph.
-        shape: its shape as Keras sees it (channels last), None where it is not fixed.
+        name: in the ONNX graph.
+        shape: in Keras' order (channels last); None for dynamic axes.
         channels_first: whether a rank-4 tensor is stored as (batch, channel, row, column).
     """
 
@@ -43,13 +41,13 @@ class Value:
 
     @property
     def rank(self) -> int:
-        """The number of axes, the batch's included."""
+        """The number of axes, including the batch."""
         return len(self.shape)
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One use of a Keras layer: the layer, the values it is given, the shape it returns."""
+    """One use of a Keras layer: the layer, its inputs, the shape of its output."""
 
     layer: Any
     inputs: list[Value]
@@ -57,19 +55,22 @@ class Call:
 
     @property
     def name(self) -> str:
-        """The layer's own name."""
+        """The name of the layer."""
         return str(self.layer.name)
 
     def output(self, name: str, channels_first: bool) -> Value:
-        """Return the call's output, once it has the name `name` in the graph."""
+        """Return the output, stored under `name` in the graph."""
         return Value(name, self.shape, channels_first)
 
 
 class GraphBuilder:
-    """Collects nodes and initialisers; every method that adds a node returns its output."""
+    """Collects nodes and initialisers; every method that adds a node returns its output.
+
+    Args:
+        half: store kernels as float16, with a cast to float32.
+    """
 
     def __init__(self, half: bool) -> None:
-        """Start an empty graph; with `half`, kernels are stored as float16, cast when loaded."""
         self.half = half
         self.nodes: list[onnx.NodeProto] = []
         self._initialisers: dict[str, onnx.TensorProto] = {}
@@ -77,7 +78,7 @@ class GraphBuilder:
 
     @property
     def initialisers(self) -> list[onnx.TensorProto]:
-        """The stored arrays, in the order in which they were added."""
+        """The stored arrays in the order in which they were added."""
         return list(self._initialisers.values())
 
     def node(self, operator: str, inputs: Sequence[str], name: str, **attributes: Any) -> str:
@@ -88,13 +89,13 @@ class GraphBuilder:
         )
         return output
 
-    def constant(self, name: str, array: np.ndarray) -> str:
-        """Store `array` under exactly `name` (once, if a layer is used twice)."""
+    def constant(self, name: str, array: Array) -> str:
+        """Store `array` under exactly `name`; once if a layer is used twice."""
         if name not in self._initialisers:
             self._initialisers[name] = numpy_helper.from_array(np.ascontiguousarray(array), name)
         return name
 
-    def floats(self, name: str, array: np.ndarray) -> str:
+    def floats(self, name: str, array: Array) -> str:
         """Store an array in single precision."""
         return self.constant(name, np.asarray(array, np.float32))
 
@@ -102,8 +103,8 @@ class GraphBuilder:
         """Store a list of whole numbers, such as a shape."""
         return self.constant(name, np.asarray(values, np.int64))
 
-    def kernel(self, name: str, array: np.ndarray) -> str:
-        """Store a kernel, in half precision with a cast behind it when the builder says so."""
+    def kernel(self, name: str, array: Array) -> str:
+        """Store a kernel, in half precision if the builder is set to it."""
         if not self.half:
             return self.floats(name, array)
         stored = self.constant(name, np.asarray(array, np.float16))
@@ -116,13 +117,13 @@ class GraphBuilder:
         return Value(self._transpose(value.name, NHWC_TO_NCHW), value.shape, True)
 
     def as_keras(self, value: Value) -> Value:
-        """Return `value` stored in the order in which Keras sees it."""
+        """Return `value` stored with channels last."""
         if not value.channels_first:
             return value
         return Value(self._transpose(value.name, NCHW_TO_NHWC), value.shape, False)
 
     def permute(self, value: Value, axes: Sequence[int], shape: tuple[int | None, ...]) -> Value:
-        """Reorder the axes that Keras sees; nothing is written where the storage fits already."""
+        """Reorder the axes; nothing is written if they are stored in this order already."""
         stored = NHWC_TO_NCHW if value.channels_first else tuple(range(value.rank))
         order = tuple(stored.index(axis) for axis in axes)
         if order == tuple(range(value.rank)):
@@ -136,7 +137,7 @@ class GraphBuilder:
         name: str,
         metadata: Mapping[str, str],
     ) -> onnx.ModelProto:
-        """Close the graph, check it and return it with its metadata."""
+        """Return the checked model with its metadata."""
         graph = helper.make_graph(self.nodes, name, inputs, outputs, self.initialisers)
         model = helper.make_model(
             graph,
@@ -160,9 +161,9 @@ class GraphBuilder:
         return candidate
 
 
-def unsupported(layer: Any, setting: str, received: object, expected: str) -> DriveError:
-    """Return the error for a setting that has no translation; names layer and setting."""
+def unsupported(layer: Any, setting: str, value: object, expected: str) -> DriveError:
+    """Return the error for an unsupported setting of a layer."""
     return DriveError(
         f"layer '{layer.name}' ({type(layer).__name__}) cannot be written as ONNX: "
-        f"{setting} must be {expected}; received: {received!r}"
+        f"{setting} must be {expected}; got {value!r}"
     )

@@ -1,8 +1,7 @@
-"""How each Keras layer is said in ONNX: one small function a layer, found by class name.
+"""Translate Keras layers to ONNX: one small function per layer, found by class name.
 
-Knows Keras layers by their attributes alone (Keras is not imported here); does not know how a
-graph is walked or stored. A layer or a setting that is not listed raises `DriveError` with the
-layer's name, so that nothing is exported wrongly in silence.
+Uses the attributes of layers only (Keras is not imported). An unknown layer or setting raises
+`DriveError` with the layer's name, so that nothing is silently written wrong.
 """
 
 from __future__ import annotations
@@ -32,14 +31,14 @@ def convert_layer(graph: GraphBuilder, call: Call) -> Value:
     """Add one use of a Keras layer to the graph and return its output.
 
     Raises:
-        DriveError: the layer, or one of its settings, has no translation.
+        DriveError: the layer or one of its settings is not supported.
     """
     layer = call.layer
     converter = CONVERTERS.get(type(layer).__name__)
     if converter is None:
         raise DriveError(
-            f"layer '{layer.name}' cannot be written as ONNX: expected one of "
-            f"{', '.join(sorted(CONVERTERS))}; received: {type(layer).__name__}"
+            f"layer '{layer.name}' cannot be written as ONNX: its type must be one of "
+            f"{', '.join(sorted(CONVERTERS))}; got {type(layer).__name__}"
         )
     if getattr(layer, "data_format", "channels_last") != "channels_last":
         raise unsupported(layer, "data_format", layer.data_format, "'channels_last'")
@@ -67,7 +66,7 @@ def _conv2d(graph: GraphBuilder, call: Call) -> Value:
 
 
 def _auto_pad(layer: Any) -> str:
-    """Translate Keras' padding: 'same' puts the odd pixel at the end, as ONNX' SAME_UPPER does."""
+    """Translate padding: Keras' 'same' puts the odd pixel at the end, as SAME_UPPER does."""
     names = {"same": "SAME_UPPER", "valid": "VALID"}
     if layer.padding not in names:
         raise unsupported(layer, "padding", layer.padding, "'same' or 'valid'")
@@ -181,7 +180,7 @@ def _flatten(graph: GraphBuilder, call: Call) -> Value:
 def _reshape(graph: GraphBuilder, call: Call) -> Value:
     layer = call.layer
     x = graph.as_keras(call.inputs[0])
-    target = graph.integers(f"{layer.name}/shape", [0, *layer.target_shape])  # 0: as it is
+    target = graph.integers(f"{layer.name}/shape", [0, *layer.target_shape])  # 0: unchanged
     return call.output(graph.node("Reshape", [x.name, target], layer.name), False)
 
 

@@ -1,8 +1,7 @@
 """Write Keras networks as ONNX files.
 
-Walks the graph of a functional (or sequential) Keras model; the layers themselves are in
-`onnx_layers`. Inputs and outputs keep Keras' order, channels last, with a batch of any size.
-`drive.runtime.onnx_file` reads these files.
+Walks the graph of a functional or sequential model; `onnx_layers` translates the layers. Inputs and
+outputs stay channels last, with any batch size. `drive.runtime.onnx_file` reads these files.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 InputType = Literal["uint8", "float32"]
 INPUT_TYPES: dict[str, int] = {"uint8": TensorProto.UINT8, "float32": TensorProto.FLOAT}
-PICTURE_AXES = ("batch", "height", "width", "channels")  # names of axes without a fixed size
+IMAGE_AXES = ("batch", "height", "width", "channels")  # names of dynamic axes
 
 
 def write_onnx(
@@ -34,23 +33,23 @@ def write_onnx(
     half: bool = True,
     input_dtype: InputType = "uint8",
 ) -> None:
-    """Write a Keras model with one input as an ONNX file (opset 17), whole or not at all.
+    """Write a Keras model with one input as an ONNX file (opset 17).
 
     Args:
-        keras_model: functional or sequential; pictures are (N, H, W, C), and H and W may be None.
+        keras_model: functional or sequential; its input is (N, H, W, C); H and W may be None.
         path: the file to write.
-        metadata: what a reader needs to know, text by text; `read_metadata` gives it back.
-        half: store the kernels as float16 (half the size, values to about 3 digits).
-        input_dtype: type of the input; "uint8" saves the caller a conversion of each picture.
+        metadata: of the file, key by key; `read_metadata` returns it.
+        half: store kernels as float16 (half the size, about 3 digits).
+        input_dtype: "uint8" takes images without conversion.
 
     Raises:
-        DriveError: the model has a layer or a setting without a translation; names it.
-        InputError: the model has not exactly one input, or `input_dtype` is unknown.
+        DriveError: a layer or a setting is not supported; names it.
+        InputError: the model does not have exactly one input, or `input_dtype` is unknown.
     """
     if input_dtype not in INPUT_TYPES:
-        raise InputError(f"input_dtype must be one of {list(INPUT_TYPES)}; received: {input_dtype}")
+        raise InputError(f"input_dtype must be one of {list(INPUT_TYPES)}; got {input_dtype}")
     if len(keras_model.inputs) != 1:
-        raise InputError(f"a model with one input expected; received: {len(keras_model.inputs)}")
+        raise InputError(f"the model must have one input; got {len(keras_model.inputs)}")
     model = _convert(keras_model, GraphBuilder(half), metadata, input_dtype)
     with atomic(path) as part:
         onnx.save(model, str(part))
@@ -62,7 +61,7 @@ def _convert(
     source = keras_model.inputs[0]
     name = str(source.name)
     element = INPUT_TYPES[input_dtype]
-    axes = list(PICTURE_AXES[: len(source.shape)])
+    axes = list(IMAGE_AXES[: len(source.shape)])
     sizes = [size or axis for size, axis in zip(source.shape, axes, strict=True)]
     inputs = [helper.make_tensor_value_info(name, element, sizes)]
     values = {id(source): _input_value(graph, name, tuple(source.shape), input_dtype)}
@@ -79,7 +78,7 @@ def _convert(
 def _input_value(
     graph: GraphBuilder, name: str, shape: tuple[int | None, ...], input_dtype: str
 ) -> Value:
-    """Return the input as the layers want it: channels first if a picture, in float32."""
+    """Return the input as layers take it: float32, channels first if it is an image."""
     value = Value(name, shape)
     if value.rank == 4:
         value = graph.channels_first(value)
@@ -90,7 +89,7 @@ def _input_value(
 
 
 def _convert_tensor(graph: GraphBuilder, tensor: Any, values: dict[int, Value]) -> Value:
-    """Return the graph's value of a Keras tensor, converting first what it is computed from."""
+    """Return the value of a Keras tensor; convert what it is computed from first."""
     if id(tensor) not in values:
         history = tensor._keras_history
         node = history.operation._inbound_nodes[history.node_index]

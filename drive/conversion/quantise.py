@@ -1,14 +1,14 @@
-"""A float ONNX file as int8: a third of the time and half the size, from a few hundred examples.
+"""Quantise a float ONNX file to int8: a third of the time, half the size.
 
-Post-training quantisation: the float network is run on examples, the ranges of its activations are
-noted, and weights and activations become whole numbers of 8 bits. The result is a plain ONNX file
-(QuantizeLinear, DequantizeLinear) that OpenVINO and ONNX Runtime run; training does not go on from
-it. Knows nothing of what a network is for; where a graph is quantised is in `quantise_graph`.
+Post-training quantisation: the float network runs on a few hundred examples, the ranges of its
+activations are measured, and weights and activations are stored in 8 bits. The result is plain ONNX
+(QuantizeLinear, DequantizeLinear) for OpenVINO and ONNX Runtime; it cannot be trained further.
+`drive.runtime.quantised_graph` decides where a graph is quantised.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,11 @@ from onnx import helper
 
 from drive.core.errors import InputError, WeightsError
 from drive.core.files import atomic
+from drive.core.types import Array, FloatArray
 from drive.results.run_folder import sha256
-from drive.runtime.base import check_batch, check_model_file
+from drive.runtime.base import check_batch
+from drive.runtime.int8_form import CALIBRATED_ON, INT8, PRECISION
+from drive.runtime.onnx_file import read_model
 from drive.runtime.quantised_graph import (
     Plan,
     Range,
@@ -29,45 +32,41 @@ from drive.runtime.quantised_graph import (
     widen_kernels,
 )
 
-PRECISION = "precision"
-INT8 = "int8"
-CALIBRATED_ON = "calibrated_on"
 FLOAT_SHA256 = "float_sha256"
-"""Keys of the metadata that an int8 file has besides those of its float file."""
+"""Metadata key: the SHA-256 of the float file."""
 
 
 def quantise(
     float_path: str | Path,
     int8_path: str | Path,
-    batches: Iterable[np.ndarray],
+    batches: Iterable[Array],
     *,
     keep_float: Collection[str] = (),
     float_first: bool = False,
 ) -> int:
-    """Write the int8 form of a float ONNX file, whole or not at all.
+    """Write the int8 form of a float ONNX file.
 
-    Every convolution's weights are stored as int8, one byte each, with a scale for each output
-    channel; its input is rounded to uint8. Input sizes that are free stay free. The metadata is
-    carried over, with `precision` ("int8"), `calibrated_on` (a number of examples) and
-    `float_sha256` (of the float file) added.
+    Weights of convolutions become int8 with one scale per output channel; their inputs are rounded
+    to uint8. Dynamic input sizes stay dynamic. The metadata is copied; `precision` ("int8"),
+    `calibrated_on` (number of examples) and `float_sha256` (of the float file) are added.
 
     Args:
-        float_path: written by `write_onnx`.
+        float_path: a file that `write_onnx` wrote.
         int8_path: the file to write.
-        batches: examples as the network will see them, each (N, H, W, C) of the type and size that
-            the network takes; sizes may differ from batch to batch. The range of an activation is
-            the mean over the batches of its extremes, so give batches of one. A few hundred do.
-        keep_float: names of convolutions that stay as they are.
-        float_first: the convolutions that see the picture itself stay as they are too.
+        batches: examples, (N, H, W, C) each, of the network's input type; sizes may differ. The
+            range of an activation is the mean over the batches of its extremes, so use batches
+            of one. A few hundred are enough.
+        keep_float: names of convolutions that stay float.
+        float_first: whether the convolutions on the image itself stay float too.
 
     Returns:
-        The number of examples that were used.
+        The number of examples.
 
     Raises:
         MissingFileError: there is no float file.
-        WeightsError: it is no ONNX file, is int8 already, or has no convolution to quantise.
-        InputError: there is no batch, one has another type or shape, or `keep_float` names a
-            convolution that is not there.
+        WeightsError: it is not an ONNX file, is int8 already, or has no convolution.
+        InputError: there is no batch, a batch has another type or shape, or `keep_float` names an
+            unknown convolution.
     """
     model = _read(float_path)
     widen_kernels(model.graph)
@@ -85,19 +84,10 @@ def quantise(
     return examples
 
 
-def is_int8(metadata: Mapping[str, str]) -> bool:
-    """Whether a model file with this metadata was written by `quantise`."""
-    return metadata.get(PRECISION) == INT8
-
-
 def _read(path: str | Path) -> onnx.ModelProto:
-    check_model_file(path)
-    try:
-        model = onnx.load(str(path))
-    except Exception as error:  # protobuf's decoder raises its own types, and they vary
-        raise WeightsError(f"{path}: not an ONNX file ({error}); expected one") from error
+    model = read_model(path)
     if any(node.op_type == "QuantizeLinear" for node in model.graph.node):
-        raise WeightsError(f"{path}: a float model expected; received: one that is int8 already")
+        raise WeightsError(f"{path}: the weights must be float; got int8 already")
     return model
 
 
@@ -108,19 +98,17 @@ def _check(
     unknown = sorted(set(keep_float) - set(names))
     if unknown:
         raise InputError(
-            f"keep_float names convolutions of {path}, which are {', '.join(names) or 'none'}; "
-            f"received: {', '.join(unknown)}"
+            f"keep_float must name convolutions of {path} ({', '.join(names) or 'none'}); "
+            f"got {', '.join(unknown)}"
         )
     if not plan.convolutions:
-        raise WeightsError(
-            f"{path}: a model with convolutions to quantise expected; received: none"
-        )
+        raise WeightsError(f"{path}: there are no convolutions to quantise")
 
 
 def _measure(
-    model: onnx.ModelProto, plan: Plan, batches: Iterable[np.ndarray]
-) -> tuple[dict[str, Range], dict[str, np.ndarray], int]:
-    """Run the float model; return ranges of activations, channel means by node, and N."""
+    model: onnx.ModelProto, plan: Plan, batches: Iterable[Array]
+) -> tuple[dict[str, Range], dict[str, FloatArray], int]:
+    """Run the float model; return activation ranges, channel means by node, and N."""
     inputs = {node.name: node.input[0] for node in plan.convolutions}
     names = list(dict.fromkeys([*plan.entries, *inputs.values()]))
     session = _session(model, names)
@@ -140,13 +128,13 @@ def _measure(
             highs[name].append(float(value.max()))
             totals[name] = totals[name] + len(batch) * value.mean(axis=(0, 2, 3), dtype=np.float64)
     if not examples:
-        raise InputError("quantising needs at least one batch of examples; received: none")
+        raise InputError("quantising requires at least one batch of examples; got none")
     ranges = {n: Range(float(np.mean(lows[n])), float(np.mean(highs[n]))) for n in plan.entries}
     return ranges, {node: totals[name] / examples for node, name in inputs.items()}, examples
 
 
 def _session(model: onnx.ModelProto, names: Iterable[str]) -> Any:
-    """Return the float model in ONNX Runtime, which gives out any of its tensors."""
+    """Return the float model in ONNX Runtime with these tensors as outputs."""
     import onnxruntime
 
     watched = onnx.ModelProto.FromString(model.SerializeToString())

@@ -1,9 +1,8 @@
-"""Keras networks as TensorFlow SavedModels: written, and read back as an engine.
+"""Write Keras networks as TensorFlow SavedModels, and run them.
 
-A SavedModel is a folder. Its signature `serving_default` takes `image` and gives the outputs by the
-names that they have in our ONNX files; what the network says about itself lies beside the graph, in
-`assets.extra/drive.json`, TensorFlow's place for files of one's own. Knows nothing of what a
-network is for.
+A SavedModel is a folder. Its signature `serving_default` takes `image` and returns the outputs
+under the names that they have in our ONNX files. The metadata is in `assets.extra/drive.json`, the
+place that TensorFlow leaves for such files.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drive.core.errors import InputError, WeightsError
+from drive.core.types import Array, FloatArray
 from drive.runtime.base import Shape, check_batch
 from drive.runtime.quiet import load_keras, silent_stderr
 
@@ -38,22 +38,21 @@ def write_saved_model(
     """Write a Keras model with one input as a SavedModel.
 
     Args:
-        model: the network; it is left as it is.
-        folder: the folder to write, not there yet.
-        metadata: what a reader needs to know, text by text.
-        shape: (N, H, W, C) of the input, None where any size will do.
+        model: the network; it is not changed.
+        folder: the folder to write; must not exist yet.
+        metadata: of the file, key by key.
+        shape: (N, H, W, C) of the input; None for any size.
         dtype: of the input.
 
     Raises:
-        InputError: Keras runs on another backend than TensorFlow.
+        InputError: the Keras backend is not TensorFlow.
     """
     load_keras()
     import keras
 
     if keras.backend.backend() != BACKEND:
         raise InputError(
-            f"SavedModel and LiteRT files are written with Keras on TensorFlow; set "
-            f"KERAS_BACKEND={BACKEND}; received: {keras.backend.backend()}"
+            f"SavedModel and LiteRT require KERAS_BACKEND={BACKEND}; got {keras.backend.backend()}"
         )
     import tensorflow
 
@@ -88,11 +87,8 @@ def with_input(model: keras.Model, shape: Shape, dtype: str) -> keras.Model:
 class SavedModelEngine:
     """A SavedModel that `write_saved_model` wrote, in TensorFlow.
 
-    Args:
-        folder: of the SavedModel.
-
     Raises:
-        WeightsError: TensorFlow cannot read it, or it was not written by drive.
+        WeightsError: the folder cannot be read, or was not written by drive.
     """
 
     name = "saved-model"
@@ -102,20 +98,20 @@ class SavedModelEngine:
         import tensorflow
 
         try:
-            self.metadata: dict[str, str] = json.loads((Path(folder) / METADATA).read_text("utf-8"))
+            self.metadata = text_by_text((Path(folder) / METADATA).read_bytes())
             with silent_stderr():
                 self._model = tensorflow.saved_model.load(str(folder))
             self._serve = self._model.signatures[SIGNATURE]
         except (OSError, ValueError, KeyError) as error:
             reason = (str(error).strip().splitlines() or ["unknown"])[0]
-            raise WeightsError(f"{folder}: no SavedModel of drive can be read: {reason}") from error
+            raise WeightsError(f"{folder}: not a SavedModel of drive: {reason}") from error
         source = self._serve.structured_input_signature[1][INPUT]
         self.input_name = INPUT
-        self.input_dtype: np.dtype = np.dtype(source.dtype.as_numpy_dtype)
+        self.input_dtype: np.dtype[Any] = np.dtype(source.dtype.as_numpy_dtype)
         self.input_shape: Shape = tuple(source.shape)
         self.fallback_reason: str | None = None
 
-    def predict(self, batch: np.ndarray) -> list[np.ndarray]:
+    def predict(self, batch: Array) -> list[FloatArray]:
         """Run the network; see `Engine.predict`."""
         import tensorflow
 
@@ -125,5 +121,11 @@ class SavedModelEngine:
 
 
 def output_names(metadata: Mapping[str, str]) -> list[str]:
-    """The outputs' names in the order of the network, as the entry `outputs` has them."""
+    """Return the names of the outputs in order, from the metadata entry `outputs`."""
     return list(json.loads(metadata["outputs"]))
+
+
+def text_by_text(data: bytes) -> dict[str, str]:
+    """Return the metadata that a file keeps as JSON."""
+    found: dict[str, str] = json.loads(data)
+    return found

@@ -6,11 +6,20 @@ Knows no file format, no network and no drawing: numpy and the standard library 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
 
+Image: TypeAlias = "NDArray[np.uint8]"
+"""(H, W, 3) RGB, or a batch (N, H, W, 3)."""
+
+FloatArray: TypeAlias = "NDArray[np.floating[Any]]"
+IntArray: TypeAlias = "NDArray[np.int64]"
+BoolArray: TypeAlias = "NDArray[np.bool_]"
+Array: TypeAlias = "NDArray[Any]"
+"""Of any element type."""
 
 HD_HEIGHT = 720
 """Colours are in BT.709 from this height up, below it in BT.601, where a file does not name its

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drive.conversion.quantise import is_int8
 from drive.core.errors import WeightsError
 from drive.detection.tiny_yolo_drive import ANCHORS, BOX_VALUES, NAME, STRIDES
+from drive.runtime.int8_form import is_int8
 from drive.runtime.onnx_file import read_metadata, read_weights
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
-"""One interface over the runtimes: `load_engine` takes a model file and gives back an `Engine`.
+"""One interface over the runtimes: `load_engine` loads a model file and returns an `Engine`.
 
-Each runtime is imported only when it is used, so that running a network needs no TensorFlow.
-Knows nothing of what a network is for.
+A runtime is imported only when it is used, so running a network does not require TensorFlow. What a
+network is for is not known here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from drive.core.errors import InputError, WeightsError
 from drive.core.extras import MissingPackageError
 from drive.runtime.base import Engine, check_model_file
-from drive.runtime.file_form import check_form
+from drive.runtime.file_form import check_form, has_qlinear
 
 if TYPE_CHECKING:
     from drive.runtime.keras_engine import Builder
@@ -35,14 +35,14 @@ def load_engine(
 
     Args:
         path: `.onnx` file, OpenVINO `.xml` (openvino only) or `.keras` (keras only).
-        engine: "openvino", "onnx", "keras", or "auto" for the first of these that works here;
-            the engine's `fallback_reason` then says why an earlier one does not.
-        threads: processor threads; 0 leaves the number to the runtime. Keras ignores it.
-        build: makes the Keras network of an `.onnx` file from its metadata; only keras needs it.
+        engine: "openvino", "onnx", "keras", or "auto" for the first one that works;
+            `Engine.fallback_reason` then says why an earlier one does not.
+        threads: number of CPU threads; 0 for the runtime's choice. Keras ignores it.
+        build: builds the Keras network of an `.onnx` file from its metadata; required by keras.
 
     Raises:
         MissingFileError: there is no such file.
-        InputError: unknown engine, one that cannot run this kind of file or is not installed.
+        InputError: the engine is unknown, not installed, or does not read this kind of file.
         WeightsError: the file is damaged.
     """
     model_path = Path(path)
@@ -56,7 +56,7 @@ def load_engine(
     if engine != "auto":
         if model_path.suffix.lower() not in READS[engine]:
             raise InputError(
-                f"the engine {engine} reads {', '.join(READS[engine])} files; received: {path}"
+                f"the engine {engine} reads {', '.join(READS[engine])} files; got {path}"
             )
         try:
             return loaders[engine]()
@@ -64,25 +64,23 @@ def load_engine(
             raise
         except ImportError as error:
             raise InputError(
-                f"the engine '{engine}' is not installed ({error}); install it or use another of "
-                f"{', '.join(ENGINES)}; received: engine={engine}"
+                f"the engine '{engine}' is not installed ({error}); install it, or use another of "
+                f"{', '.join(ENGINES)}"
             ) from error
     return _first_that_works({name: loaders[name] for name in candidates}, model_path)
 
 
 def _check(path: Path, engine: str) -> None:
     if engine not in ("auto", *ENGINES):
-        raise InputError(
-            f"engine must be auto or one of {', '.join(ENGINES)}; received: engine={engine!r}"
-        )
+        raise InputError(f"engine must be auto or one of {', '.join(ENGINES)}; got {engine!r}")
     check_model_file(path)
     if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"a model file ends in one of {', '.join(SUFFIXES)}; received: {path}")
+        raise InputError(f"a model file must end in one of {', '.join(SUFFIXES)}; got {path}")
     check_form(path)
 
 
 def _candidates(path: Path, build: Builder | None) -> list[str]:
-    """Return the engines that read this kind of file, the fastest first."""
+    """Return the engines that read this kind of file, fastest first."""
     suffix = path.suffix.lower()
     names = [name for name in ENGINES if suffix in READS[name]]
     if suffix == ".onnx" and build is None:
@@ -100,10 +98,15 @@ def _first_that_works(loaders: dict[str, Callable[[], Engine]], path: Path) -> E
         else:
             engine.fallback_reason = "; ".join(reasons) or None
             return engine
-    raise WeightsError(f"no engine can run this model ({'; '.join(reasons)}); received: {path}")
+    raise WeightsError(f"{path}: no engine can run this model ({'; '.join(reasons)})")
 
 
 def _load_openvino(path: Path, threads: int) -> Engine:
+    if path.suffix.lower() == ".onnx" and has_qlinear(path):
+        raise WeightsError(
+            f"{path}: OpenVINO gives wrong results for QLinear operators; use the engine onnx, or "
+            "quantise in QDQ form"
+        )
     from drive.runtime.openvino_engine import OpenVinoEngine
 
     return OpenVinoEngine(path, threads)

@@ -1,51 +1,52 @@
-"""What every runtime looks like from outside: a batch of pictures in, arrays out.
+"""The interface of every runtime: a batch of images in, arrays out.
 
-Knows no runtime; `openvino_engine`, `onnx_engine` and `keras_engine` each wrap one.
+`openvino_engine`, `onnx_engine` and `keras_engine` implement it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from drive.core.errors import InputError, MissingFileError
+from drive.core.types import Array, FloatArray
 
 Shape = tuple[int | None, ...]
 
 MODEL_SUFFIXES = (".onnx", ".keras")
-"""Of the files that drive writes itself; others are read too."""
+"""Of the files that drive writes; others are read too."""
 
 
 class Engine(Protocol):
-    """A network ready to run. An engine serves one thread at a time.
+    """A network that is ready to run. Use an engine from one thread at a time.
 
     Attributes:
-        name: the runtime: "openvino", "onnx" or "keras".
-        input_name: the input's name in the model file.
-        input_dtype: element type that the model declares for its input.
-        input_shape: (N, H, W, C) with None where any size will do.
-        metadata: what the model file says about itself.
-        fallback_reason: why a runtime that was to be preferred is not used, None if none was.
+        name: of the runtime: "openvino", "onnx" or "keras".
+        input_name: of the input in the model file.
+        input_dtype: element type of the input.
+        input_shape: (N, H, W, C); None for any size.
+        metadata: of the model file, key by key.
+        fallback_reason: why a preferred runtime is not used; None if it is used.
     """
 
     name: str
     input_name: str
-    input_dtype: np.dtype
+    input_dtype: np.dtype[Any]
     input_shape: Shape
     metadata: dict[str, str]
     fallback_reason: str | None
 
-    def predict(self, batch: np.ndarray) -> list[np.ndarray]:
+    def predict(self, batch: Array) -> list[FloatArray]:
         """Run the network.
 
         Args:
-            batch: (N, H, W, C) of the type `input_dtype`.
+            batch: (N, H, W, C) of type `input_dtype`.
 
         Returns:
-            The outputs in the order of the model, channels last, float32.
+            The outputs in the model's order, float32, channels last.
 
         Raises:
             InputError: the batch has another type or shape.
@@ -53,15 +54,15 @@ class Engine(Protocol):
         ...
 
 
-def check_batch(batch: np.ndarray, dtype: np.dtype, shape: Shape) -> None:
+def check_batch(batch: Array, dtype: np.dtype[Any], shape: Shape) -> None:
     """Raise `InputError` unless the batch has this type and this shape (None: any size)."""
     fits = len(batch.shape) == len(shape) and all(
         wanted in (None, size) for wanted, size in zip(shape, batch.shape, strict=False)
     )
     if batch.dtype != dtype or not fits:
         raise InputError(
-            f"the network expects a batch of {np.dtype(dtype).name} in shape {shape} "
-            f"(None: any size); received: {batch.dtype.name} in shape {batch.shape}"
+            f"a batch must be {np.dtype(dtype).name} in shape {shape} (None: any size); "
+            f"got {batch.dtype.name} in shape {batch.shape}"
         )
 
 
@@ -70,24 +71,24 @@ def check_model_file(
     suffixes: Sequence[str] = MODEL_SUFFIXES,
     usable: Callable[[Path], bool] | None = None,
 ) -> None:
-    """Refuse what is no file, before a reader does so in its own words.
+    """Raise an error unless a path is a file.
 
     Args:
         path: of the model file.
-        suffixes: of what may stand in its place, the best first, for the message.
-        usable: whether a file may stand in its place; None for any with such a suffix.
+        suffixes: of files to suggest if the path is a folder, best first.
+        usable: whether a file may be suggested; None for all.
 
     Raises:
-        MissingFileError: there is nothing.
-        InputError: it is a folder; names a model file in it, if there is one.
+        MissingFileError: the path does not exist.
+        InputError: it is a folder; suggests a model file in it.
     """
     if Path(path).is_file():
         return
     if not Path(path).is_dir():
-        raise MissingFileError(f"There is no model file {path}. Check the path")
+        raise MissingFileError(f"there is no model file {path}")
     inside = (file for suffix in suffixes for file in sorted(Path(path).glob(f"*{suffix}")))
     example = next((file for file in inside if usable is None or usable(file)), None)
     raise InputError(
-        f"{path} is a folder. Expected a model file ({', '.join(suffixes)})"
+        f"{path} is a folder; expected a model file ({', '.join(suffixes)})"
         + (f", such as {example}" if example else "")
     )

@@ -1,8 +1,7 @@
-"""Whether a model file has the form that its name promises, and what an ONNX file says of itself.
+"""Check the format of a model file and read the metadata of an ONNX file, without a runtime.
 
-Seen before any runtime looks at it: runtimes take their time to refuse a file, and say it in many
-lines. Only the outermost form is read, so a model of any size is checked at once; knows no networks
-and no runtime.
+Runtimes are slow to refuse a file, and do so in many lines. Only the outermost level of a file is
+read, so a model of any size is checked at once.
 """
 
 from __future__ import annotations
@@ -16,7 +15,10 @@ from typing import BinaryIO
 from drive.core.errors import WeightsError
 
 VARINT, DELIMITED = 0, 2
-"""Wire types of protocol buffers: all that an ONNX file's outermost message has."""
+"""Wire types of protocol buffers that occur at the outermost level of an ONNX file."""
+
+QLINEAR = b"QLinear"
+"""Start of the names of operators that compute in int8; names are stored as plain text."""
 
 VARINT_BYTES = 10
 GRAPH = 7
@@ -28,20 +30,20 @@ KEY, VALUE = 1, 2
 
 
 def check_form(path: Path) -> None:
-    """Refuse an `.onnx` file that is no ONNX, and a `.keras` file that is no archive of Keras.
+    """Check that an `.onnx` file is ONNX and that a `.keras` file is a zip archive.
 
     Raises:
-        WeightsError: the file is something else, or a part of what it was.
+        WeightsError: the file is something else, or incomplete.
     """
     suffix = path.suffix.lower()
     if suffix == ".onnx" and not _is_onnx(path):
-        raise WeightsError(f"{path} is not an ONNX model, or not the whole of one")
+        raise WeightsError(f"{path} is not an ONNX model, or is incomplete")
     if suffix == ".keras" and not zipfile.is_zipfile(path):
-        raise WeightsError(f"{path} is not a Keras model (a zip archive), or not the whole of one")
+        raise WeightsError(f"{path} is not a Keras model (a zip archive), or is incomplete")
 
 
 def peek_metadata(path: Path) -> dict[str, str]:
-    """What an `.onnx` file says about itself, text by text; nothing where it is no whole ONNX."""
+    """Return the metadata of an `.onnx` file; empty if the file is not valid ONNX."""
     found = {}
     try:
         with path.open("rb") as file:
@@ -55,8 +57,13 @@ def peek_metadata(path: Path) -> dict[str, str]:
     return found
 
 
+def has_qlinear(path: Path) -> bool:
+    """Return whether an `.onnx` file has int8 operators, such as QLinearConv, of other programs."""
+    return QLINEAR in path.read_bytes()
+
+
 def _is_onnx(path: Path) -> bool:
-    """Whether the fields of a message follow one another to the end, a graph among them."""
+    """Return whether the file is a sequence of whole fields with a graph among them."""
     try:
         with path.open("rb") as file:
             return GRAPH in {number for number, _ in _fields(file, path.stat().st_size)}
@@ -65,14 +72,14 @@ def _is_onnx(path: Path) -> bool:
 
 
 def _fields(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
-    """Yield number and length of each field of a message of `size` bytes, the file at its value.
+    """Yield number and length of each field of a message; the file is then at its value.
 
     Raises:
-        ValueError: the fields do not follow one another to the end.
+        ValueError: the message is not a sequence of whole fields.
     """
     while (place := file.tell()) < size:
         number, kind = divmod(_varint(file), 8)
-        length = _varint(file)  # the value itself where the field is a plain number
+        length = _varint(file)  # of a plain number: the value itself
         if number < 1 or length < 0 or kind not in (VARINT, DELIMITED):
             raise ValueError(f"no field at byte {place}")
         end = file.tell() + (length if kind == DELIMITED else 0)
@@ -83,7 +90,7 @@ def _fields(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
 
 
 def _varint(file: BinaryIO) -> int:
-    """A number of variable length; -1 where there is none."""
+    """Read a number of variable length; return -1 if there is none."""
     value = 0
     for place in range(VARINT_BYTES):
         byte = file.read(1)

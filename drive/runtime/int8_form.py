@@ -1,4 +1,4 @@
-"""The int8 form of a network's weights: where it lies, and whether it is what runs.
+"""The int8 form of a network's weights: where the file is, who wrote it, and when it is used.
 
 Imports no runtime: which file to load is decided before one is loaded.
 """
@@ -6,7 +6,13 @@ Imports no runtime: which file to load is decided before one is loaded.
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
+
+PRECISION = "precision"
+INT8 = "int8"
+CALIBRATED_ON = "calibrated_on"
+"""Metadata of the files that `drive.conversion.quantise` writes."""
 
 INT8_SUFFIX = "-int8"
 INT8_RUNTIMES: dict[str, tuple[str, ...]] = {
@@ -14,20 +20,22 @@ INT8_RUNTIMES: dict[str, tuple[str, ...]] = {
     "openvino": ("openvino",),
     "onnx": ("onnxruntime",),
 }
-"""The packages of which one must be there for an engine to run int8 files."""
+"""An engine runs int8 files if one of these packages is installed."""
+
+
+def is_int8(metadata: Mapping[str, str]) -> bool:
+    """Return whether our quantiser wrote a file with this metadata; others' int8 files are not."""
+    return metadata.get(PRECISION) == INT8 and CALIBRATED_ON in metadata
 
 
 def int8_beside(float_weights: str | Path) -> Path:
-    """Return where the int8 form of a float weights file lies: NAME.onnx, NAME-int8.onnx."""
+    """Return the path of the int8 form of a weights file: NAME-int8.onnx for NAME.onnx."""
     path = Path(float_weights)
     return path.with_name(f"{path.stem}{INT8_SUFFIX}{path.suffix}")
 
 
 def usual_form(float_weights: Path, engine: str = "auto") -> Path:
-    """Return the file that runs where nobody names one.
-
-    The int8 form, if it lies beside the float one and the engine can run it; else the float one.
-    """
+    """Return the default file: the int8 form if it exists and the engine runs it, else float."""
     int8 = int8_beside(float_weights)
     packages = INT8_RUNTIMES.get(engine, ())
     if int8.is_file() and any(importlib.util.find_spec(package) for package in packages):

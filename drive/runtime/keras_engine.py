@@ -1,19 +1,21 @@
-"""Keras as an engine: the runtime that training uses, on whatever backend Keras is set to.
+"""Run networks in Keras, on any backend.
 
-Knows nothing of what a network is for: a `.keras` file brings its network with it; for an `.onnx`
-file of ours the caller hands in the function that builds the network, and the weights are put in.
+A `.keras` file contains its network. For an `.onnx` file of drive the caller passes the function
+that builds the network; the weights are then loaded into it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from drive.core.errors import InputError, WeightsError
+from drive.core.types import Array, FloatArray
 from drive.runtime.base import Shape, check_batch
+from drive.runtime.int8_form import is_int8
 from drive.runtime.quiet import load_keras
 
 if TYPE_CHECKING:
@@ -27,33 +29,32 @@ class KerasEngine:
 
     Args:
         model: with one input, (N, H, W, C).
-        metadata: what the model's file says about itself.
+        metadata: of the model's file.
     """
 
     name = "keras"
 
     def __init__(self, model: keras.Model, metadata: dict[str, str] | None = None) -> None:
-        """Wrap a model as it is."""
         self._model = model
         source = model.inputs[0]
         self.input_name: str = source.name
-        self.input_dtype: np.dtype = np.dtype(source.dtype)
+        self.input_dtype: np.dtype[Any] = np.dtype(source.dtype)
         self.input_shape: Shape = tuple(source.shape)
         self.metadata = dict(metadata or {})
         self.fallback_reason: str | None = None
 
     @property
     def model(self) -> keras.Model:
-        """The Keras model itself."""
+        """The Keras model."""
         return self._model
 
     @classmethod
     def load(cls, path: str | Path, build: Builder | None = None) -> KerasEngine:
-        """Load a `.keras` file, or an `.onnx` file of ours into the network that `build` makes.
+        """Load a `.keras` file, or the weights of an `.onnx` file into the network of `build`.
 
         Raises:
-            InputError: an `.onnx` file without `build` or of int8, or another kind of file.
-            WeightsError: the file is damaged or holds another network's weights.
+            InputError: the file is int8, or an `.onnx` file without `build`, or of another kind.
+            WeightsError: the file is damaged or has the weights of another network.
         """
         load_keras()
         suffix = Path(path).suffix.lower()
@@ -61,23 +62,23 @@ class KerasEngine:
             return cls(_load_keras(path))
         if suffix != ".onnx" or build is None:
             raise InputError(
-                f"the keras engine runs .keras files, and .onnx files whose network drive can "
-                f"build; use the engine openvino or onnx for others; received: {path}"
+                "the keras engine runs .keras files, and .onnx files of drive; use the engine "
+                f"openvino or onnx for others; got {path}"
             )
         from drive.runtime.onnx_file import load_onnx_weights, read_metadata
 
         metadata = read_metadata(path)
-        if metadata.get("precision") == "int8":
+        if is_int8(metadata):
             raise InputError(
-                f"the keras engine runs float weights; give it the float file that the int8 one "
-                f"was made from, or use the engine openvino or onnx; received: {path}"
+                "the keras engine requires float weights; name the float file, or use the engine "
+                f"openvino or onnx; got {path}"
             )
         model = build(metadata)
         load_onnx_weights(model, path)
         return cls(model, metadata)
 
-    def predict(self, batch: np.ndarray) -> list[np.ndarray]:
-        """Run the network; see `Engine.predict`. Pictures as uint8 are taken as well as float32."""
+    def predict(self, batch: Array) -> list[FloatArray]:
+        """Run the network; see `Engine.predict`. Takes uint8 images as well as float32."""
         if batch.dtype == np.uint8:
             batch = batch.astype(self.input_dtype)
         check_batch(batch, self.input_dtype, self.input_shape)
@@ -87,7 +88,7 @@ class KerasEngine:
         return [_to_numpy(result) for result in results]
 
 
-def _to_numpy(tensor: object) -> np.ndarray:
+def _to_numpy(tensor: object) -> FloatArray:
     from keras import ops
 
     return np.asarray(ops.convert_to_numpy(tensor))

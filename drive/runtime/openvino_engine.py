@@ -1,6 +1,6 @@
-"""OpenVINO as an engine: the fastest runtime on Intel and AMD processors.
+"""Run networks in OpenVINO, the fastest runtime on Intel and AMD processors.
 
-Knows nothing of what a network is for. Reads `.onnx` files and OpenVINO's own `.xml`.
+Reads `.onnx` files and OpenVINO's own `.xml`.
 """
 
 from __future__ import annotations
@@ -13,20 +13,21 @@ import numpy as np
 import openvino
 
 from drive.core.errors import WeightsError
+from drive.core.types import Array, FloatArray
 from drive.runtime.base import Shape, check_batch
 
 MAX_COMPILED = 4  # compiled input shapes kept; each holds its own copy of the weights
 
 
 class OpenVinoEngine:
-    """A network on the processor through OpenVINO.
+    """A network on the CPU in OpenVINO.
 
-    Dynamic shapes are slow in OpenVINO, so the model is compiled anew for each input shape that
-    comes along; the last few are kept.
+    Dynamic shapes are slow in OpenVINO, so the model is compiled for each input shape; the last few
+    are kept.
 
     Args:
         path: `.onnx` or `.xml` file.
-        threads: processor threads; 0 leaves the number to OpenVINO.
+        threads: number of CPU threads; 0 for OpenVINO's choice.
 
     Raises:
         WeightsError: OpenVINO cannot read the file.
@@ -35,7 +36,6 @@ class OpenVinoEngine:
     name = "openvino"
 
     def __init__(self, path: str | Path, threads: int = 0) -> None:
-        """Read the model; compiling waits for the first batch, whose shape it needs."""
         self._core = openvino.Core()
         try:
             self._model = self._core.read_model(str(path))
@@ -43,25 +43,25 @@ class OpenVinoEngine:
             reason = str(error).strip().splitlines()[-1]
             raise WeightsError(f"{path}: OpenVINO cannot read this model: {reason}") from error
         self._settings = _settings(threads)
-        self._compiled: OrderedDict[tuple[int, ...], Any] = OrderedDict()
+        self._compiled: OrderedDict[tuple[int, ...], openvino.CompiledModel] = OrderedDict()
         source = self._model.inputs[0]
         self.input_name: str = source.get_any_name()
-        self.input_dtype: np.dtype = np.dtype(source.get_element_type().to_dtype())
+        self.input_dtype: np.dtype[Any] = np.dtype(source.get_element_type().to_dtype())
         self.input_shape: Shape = tuple(
             None if size.is_dynamic else size.get_length() for size in source.get_partial_shape()
         )
         self.metadata = _metadata(self._model)
         self.fallback_reason: str | None = None
 
-    def predict(self, batch: np.ndarray) -> list[np.ndarray]:
+    def predict(self, batch: Array) -> list[FloatArray]:
         """Run the network; see `Engine.predict`."""
         check_batch(batch, self.input_dtype, self.input_shape)
         compiled = self._compile(batch.shape)
         results = compiled(np.ascontiguousarray(batch))
         return [np.asarray(results[output]) for output in compiled.outputs]
 
-    def _compile(self, shape: tuple[int, ...]) -> Any:
-        """Return the model compiled for `shape`, newest last, the oldest dropped."""
+    def _compile(self, shape: tuple[int, ...]) -> openvino.CompiledModel:
+        """Return the model compiled for `shape`; drop the one that was not used for longest."""
         if shape in self._compiled:
             self._compiled.move_to_end(shape)
             return self._compiled[shape]
@@ -73,13 +73,13 @@ class OpenVinoEngine:
         return compiled
 
 
-def _settings(threads: int) -> dict[str, Any]:
-    """Return compile settings: answer one batch soon, and alike on every machine.
+def _settings(threads: int) -> dict[str, str | int]:
+    """Return compile settings: low latency, and the same results on every machine.
 
-    Without the precision hint OpenVINO computes in bfloat16 where the processor can. With pinning
-    every process takes the first cores: two with a thread each would share one.
+    Without the precision hint OpenVINO computes in bfloat16 on some processors. With pinning every
+    process takes the first cores: two processes with one thread each would share a core.
     """
-    settings: dict[str, Any] = {
+    settings: dict[str, str | int] = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "f32",
         "ENABLE_CPU_PINNING": False,
@@ -90,7 +90,7 @@ def _settings(threads: int) -> dict[str, Any]:
 
 
 def _metadata(model: openvino.Model) -> dict[str, str]:
-    """Return the ONNX metadata, which OpenVINO keeps as the runtime information `framework`."""
+    """Return the ONNX metadata, which OpenVINO keeps as the runtime info `framework`."""
     if not model.has_rt_info("framework"):
         return {}
     entries = model.get_rt_info("framework").value

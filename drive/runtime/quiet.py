@@ -1,8 +1,7 @@
-"""Keras without TensorFlow's notes.
+"""Import Keras without TensorFlow's notes.
 
-TensorFlow writes about processor features and CUDA to the process's standard error before it reads
-its own log level, and warns of retraced functions where several networks are trained in turn. Users
-of a laptop cannot act upon any of it.
+TensorFlow writes notes on processor features and CUDA to standard error before it reads its log
+level, and warns of retraced functions when several networks are trained. Users cannot act on them.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ ERRORS_ONLY = "3"
 
 
 def load_keras() -> None:
-    """Import Keras and its backend in silence; later imports find it loaded.
+    """Import Keras and its backend silently.
 
     Raises:
         MissingPackageError: Keras or its backend is not installed.
@@ -33,8 +32,9 @@ def load_keras() -> None:
 
 @contextmanager
 def silent_stderr() -> Iterator[None]:
-    """Send what the process writes to file descriptor 2, native code included, nowhere."""
-    sys.stderr.flush()
+    """Discard what the process, including native code, writes to standard error."""
+    if sys.__stderr__ is not None:
+        sys.__stderr__.flush()
     kept = os.dup(STDERR)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:

@@ -1,132 +1,157 @@
-"""`export`: a network as a file for another runtime."""
+"""`export`: convert a network for another runtime."""
 
 from __future__ import annotations
 
-import argparse
-import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from drive.core.errors import DriveError, InputError
+from drive.core.options import option
+from drive.core.reporter import Reporter
 from drive.core.shipped import SAMPLE
-from drive.tasks._common import Context
+from drive.tasks._run import Run, RunConfig, TaskResult, run_task
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from drive.conversion.export import Exported, Original
-
-HELP = (
-    "Write a network as OpenVINO IR, ONNX, LiteRT or TensorFlow SavedModel, with what a reader has "
-    "to know about pictures and answers in the file, and check that it answers as before."
-)
-EXAMPLE = "export tiny-yolo-drive --format litert --int8 --calibrate my_drive.mp4"
+    from drive.conversion.export import Exported, Original, Size
+    from drive.core.types import Image
 
 FORMATS = ("openvino", "onnx", "litert", "saved-model")
-SAMPLE_CHECKS = (SAMPLE / "epoch03_front.mp4",)
-SAMPLE_CALIBRATION = (SAMPLE / "epoch01_front.mp4", SAMPLE / "epoch02_front.mp4")
+SAMPLE_CHECKS = (str(SAMPLE / "epoch03_front.mp4"),)
+SAMPLE_CALIBRATION = (str(SAMPLE / "epoch01_front.mp4"), str(SAMPLE / "epoch02_front.mp4"))
 CHECKED, CALIBRATED = 20, 100
+"""Maximum numbers of frames to compare on and to calibrate on."""
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add this command's options."""
-    parser.add_argument(
-        "model",
-        metavar="MODEL",
+@dataclass(frozen=True, kw_only=True)
+class ExportConfig(RunConfig):
+    """Which network is written, and how."""
+
+    summary = (
+        "Write a network as OpenVINO IR, ONNX, LiteRT or TensorFlow SavedModel. The file says how\n"
+        "images go in and predictions come out, and its outputs are compared with the original's."
+    )
+    example = "export tiny-yolo-drive --format litert --int8 --calibrate video.mp4"
+    group = "options"
+
+    model: str = option(
         help="tiny-yolo-drive or steering (the float weights that ship), a .onnx or .keras file of "
         "drive, or yolo-tiny.weights",
+        metavar="MODEL",
+        positional=True,
     )
-    parser.add_argument(
-        "--format",
-        nargs="+",
+    format: tuple[str, ...] | None = option(
+        None,
+        f"formats to write, of {', '.join(FORMATS)}",
         choices=FORMATS,
         metavar="FORMAT",
-        help=f"of {', '.join(FORMATS)} (default: all; with --int8 all but saved-model)",
+        shown_default="all; with --int8 all but saved-model",
     )
-    parser.add_argument(
-        "--int8",
-        action="store_true",
-        help="round weights and activations of the convolutions to 8 bits; steering's first layer "
-        "stays float, and a LiteRT detector is rounded throughout",
+    int8: bool = option(
+        False,
+        "store weights and activations of convolutions in 8 bits; the first layer of the steering "
+        "network stays float, a LiteRT detector becomes int8 throughout",
     )
-    parser.add_argument(
-        "--calibrate",
-        nargs="+",
+    calibrate: tuple[str, ...] | None = option(
+        None,
+        "videos or images from which --int8 measures ranges; they should look like the data the "
+        "network will see",
         metavar="SOURCE",
-        help="videos or pictures that --int8 takes its ranges from; such as the network will see "
-        "(default: two drives of the sample, which is a simulator)",
+        shown_default="two recordings of the sample, which is simulated",
     )
-    parser.add_argument(
-        "--frames",
-        nargs="+",
+    frames: tuple[str, ...] | None = option(
+        None,
+        "videos or images on which the file is compared with the original",
         metavar="SOURCE",
-        help="videos or pictures on which the written file is compared with the original "
-        "(default: the sample's third drive)",
+        shown_default="the third recording of the sample",
     )
-    parser.add_argument(
-        "--size",
+    size: str | None = option(
+        None,
+        "fixed input size of the detector, in multiples of 32 pixels",
         metavar="WIDTHxHEIGHT",
-        help="one input size of the detector for good, multiples of 32 (default: any size; litert "
-        "takes one only: 640x288)",
+        shown_default="any size; 640x288 for litert, which needs one",
     )
 
 
-def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
-    """Write and check each format, print a line for each."""
+@dataclass(frozen=True, kw_only=True)
+class ExportResult(TaskResult):
+    """What was written; `files` holds one entry per format."""
+
+    files: tuple[Exported, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return `files` with the figures of each, and the paths."""
+        return {**super().as_json(), "files": [each.as_json() for each in self.files]}
+
+    def as_text(self) -> str:
+        """Return a line per file."""
+        return "\n".join(each.as_text() for each in self.files)
+
+
+def export(config: ExportConfig, reporter: Reporter | None = None) -> ExportResult:
+    """Convert a network to other formats; compare each file with the original.
+
+    Raises:
+        InputError: the model is missing, is not one of drive's, or has no such form.
+        MismatchError: a file does not compute what the original does; it is not kept.
+
+    Example:
+        >>> from drive import ExportConfig, export
+        >>> result = export(ExportConfig("steering", format=["onnx"], out="exported"))
+        >>> result.files[0].path
+    """
+    return run_task("export", _export, config, reporter)
+
+
+def _export(config: ExportConfig, run: Run) -> ExportResult:
     from tempfile import TemporaryDirectory
 
     from drive.conversion.export import FIXED_SIZE, INT8_FORMATS, check_request, export
     from drive.tasks.originals import find_model, open_original, parse_size
 
-    if args.weights:
-        raise InputError(f"export takes the file as MODEL; received: --weights {args.weights}")
-    if args.calibrate and not args.int8:
-        raise InputError("--calibrate belongs to --int8; received: --calibrate without it")
-    path, size = find_model(args.model), parse_size(args.size)
-    formats = list(dict.fromkeys(args.format or (INT8_FORMATS if args.int8 else FORMATS)))
-    context.record.add_input(path)
+    if config.calibrate and not config.int8:
+        raise InputError("--calibrate requires --int8")
+    path, size = find_model(config.model), parse_size(config.size)
+    formats = list(dict.fromkeys(config.format or (INT8_FORMATS if config.int8 else FORMATS)))
+    run.record.add_input(path)
     written: list[Exported] = []
     failures: list[DriveError] = []
-    pictures: dict[Any, tuple[list[np.ndarray], list[np.ndarray]]] = {}
+    images: dict[Size | None, _Images] = {}
     with TemporaryDirectory() as work:
         for target in formats:
             original = open_original(path, Path(work), size, fixed=target in FIXED_SIZE)
-            check_request(formats, args.int8, original.metadata)
-            if original.size not in pictures:
-                pictures[original.size] = _pictures(args, context, original)
-            checks, calibration = pictures[original.size]
-            folder = context.run_folder()
+            check_request(formats, config.int8, original.metadata)
+            if original.size not in images:
+                images[original.size] = _read_images(config, run, original)
+            checks, calibration = images[original.size]
+            folder = run.folder
             try:
-                with context.record.stage(target):
+                with run.record.stage(target):
                     written.append(export(original, target, folder.file, checks, calibration))
             except DriveError as error:
                 failures.append(error)
-                continue
-            sys.stdout.write(written[-1].as_text() + "\n")
     if failures and not written:
         raise failures[0]
     for failure in failures[:-1]:
-        context.warn(str(failure))
-    context.failure = failures[-1] if failures else None
-    return {"files": [each.as_json() for each in written]}
+        run.warn(str(failure))
+    run.failure = failures[-1] if failures else None
+    return ExportResult(files=tuple(written))
 
 
-def _pictures(
-    args: argparse.Namespace, context: Context, original: Original
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The frames to check on and, for int8, those to calibrate on."""
+_Images: TypeAlias = "tuple[Sequence[Image], Sequence[Image]]"
+"""The frames to compare on, and those to calibrate on."""
+
+
+def _read_images(config: ExportConfig, run: Run, original: Original) -> _Images:
     from drive.tasks.originals import prepared_frames
 
-    with context.record.stage("read frames"):
-        checks = prepared_frames(
-            original, args.frames or SAMPLE_CHECKS, CHECKED, context.progress, "frames to check on"
-        )
-        if not args.int8:
-            return checks, []
-        return checks, prepared_frames(
-            original,
-            args.calibrate or SAMPLE_CALIBRATION,
-            CALIBRATED,
-            context.progress,
-            "frames to calibrate on",
+    checks = config.frames or SAMPLE_CHECKS
+    calibration = (config.calibrate or SAMPLE_CALIBRATION) if config.int8 else ()
+    with run.record.stage("read frames"):
+        return (
+            prepared_frames(original, checks, CHECKED, run.progress, "reading frames"),
+            prepared_frames(original, calibration, CALIBRATED, run.progress, "reading frames")
+            if calibration
+            else [],
         )

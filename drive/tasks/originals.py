@@ -1,6 +1,6 @@
-"""What MODEL of `export` names, and the frames that a written network is calibrated and checked on.
+"""The network that MODEL of `export` names, and the frames to calibrate and compare it on.
 
-Puts cars, steering and frames together; how a file is written is in `drive.conversion.export`.
+Knows detection, steering and video; `drive.conversion.export` writes the files.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from drive.conversion.export import Original, Size
 from drive.core.errors import InputError, MissingFileError, WeightsError
 from drive.core.progress import Progress, no_progress
+from drive.core.types import Image
 from drive.detection.detector import DARKNET_SUFFIX, DEFAULT_WEIGHTS, TINY_YOLO_DRIVE
 from drive.results.run_folder import sha256
 from drive.runtime.onnx_file import read_metadata
@@ -38,26 +37,26 @@ def find_model(text: str) -> Path:
     path = SHIPPED.get(text, Path(text))
     if not path.is_file():
         raise MissingFileError(
-            f"MODEL is {', '.join(SHIPPED)} or an {', '.join(SUFFIXES)} file; there is no such "
-            f"file; received: {text}"
+            f"there is no file {text}; MODEL must be {', '.join(SHIPPED)} or a file that ends in "
+            f"{', '.join(SUFFIXES)}"
         )
     if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"MODEL ends in one of {', '.join(SUFFIXES)}; received: {text}")
+        raise InputError(f"MODEL must end in one of {', '.join(SUFFIXES)}; got {text}")
     return path
 
 
 def open_original(path: Path, work: Path, size: Size | None, fixed: bool) -> Original:
-    """Open the network of a file, whatever it is for.
+    """Open the detector or the steering network of a file.
 
     Args:
         path: from `find_model`.
-        work: a folder for files on the way.
-        size: (height, width) in pixels that a detector's input is to have for good.
-        fixed: give the input one size where `size` says none.
+        work: a folder for temporary files.
+        size: fixed (height, width) in pixels of a detector's input.
+        fixed: fix the input size even if `size` is None.
 
     Raises:
-        WeightsError: the file is damaged or holds none of drive's networks.
-        InputError: the network cannot be given this size.
+        WeightsError: the file is damaged or not a network of drive.
+        InputError: the network does not support this size.
     """
     opened = _open(path, work, size, fixed)
     origin = {"exported_from": path.name, "exported_from_sha256": sha256(path)}
@@ -74,13 +73,12 @@ def _open(path: Path, work: Path, size: Size | None, fixed: bool) -> Original:
         return cars.open_original(path, size, fixed)
     if suffix == ".onnx" and network != NETWORK:
         raise WeightsError(
-            f"{path}: not a network of drive; expected a file whose metadata says network = "
-            f"{', '.join((*cars.NETWORKS, NETWORK))}; received: network = {network}"
+            f"{path}: not a network of drive; the metadata entry network must be one of "
+            f"{', '.join((*cars.NETWORKS, NETWORK))}; got {network}"
         )
     if size is not None:
         raise InputError(
-            f"a steering network has one input size, leave --size out; "
-            f"received: {size[1]}x{size[0]}"
+            f"--size must not be given for a steering network; got {size[1]}x{size[0]}"
         )
     return steering.open_original(path, work)
 
@@ -89,13 +87,13 @@ def parse_size(text: str | None) -> Size | None:
     """Return (height, width) of `WIDTHxHEIGHT`; None for None.
 
     Raises:
-        InputError: the text is something else.
+        InputError: the text has another form.
     """
     if text is None:
         return None
     match = re.fullmatch(r"(\d{1,9})x(\d{1,9})", text)
     if not match:
-        raise InputError(f"--size is WIDTHxHEIGHT in pixels, such as 640x288; received: {text!r}")
+        raise InputError(f"--size must be WIDTHxHEIGHT in pixels, such as 640x288; got {text!r}")
     return int(match[2]), int(match[1])
 
 
@@ -105,13 +103,13 @@ def prepared_frames(
     most: int,
     progress: Progress = no_progress,
     description: str = "",
-) -> list[np.ndarray]:
-    """Take frames evenly from videos and pictures, as the network is given them.
+) -> list[Image]:
+    """Read evenly spaced frames of videos and images, prepared for the network.
 
     Args:
-        original: says how a frame is prepared.
+        original: prepares the frames.
         sources: videos, images, folders or globs of images.
-        most: frames to take; fewer where there are fewer, at least half as many otherwise.
+        most: maximum number of frames; at least half as many unless the sources have fewer.
         progress: shows the reading.
         description: for `progress`.
 
@@ -120,14 +118,14 @@ def prepared_frames(
 
     Raises:
         MissingFileError: there is no such source.
-        InputError: a source has no end, or none of them has a frame.
+        InputError: a source is a stream, or there is no frame.
     """
-    kept: list[np.ndarray] = []
+    kept: list[Image] = []
     step = 1
     seen = 0
     for source in sources:
         if find_source(source).kind not in (Kind.VIDEO, Kind.IMAGES):
-            raise InputError(f"frames come from video files and pictures; received: {source}")
+            raise InputError(f"frames must come from video files and images; got {source}")
         with read_frames(source) as frames:
             for frame in progress(frames, None, description):
                 if seen % step == 0:
@@ -136,5 +134,5 @@ def prepared_frames(
                 if len(kept) > most:
                     kept, step = kept[::2], step * 2
     if not kept:
-        raise InputError(f"at least one frame expected; received: none in {sources[0]}")
+        raise InputError(f"{sources[0]}: there is no frame to read")
     return kept

@@ -258,7 +258,7 @@ def _start(weights: str | None, settings: TrainingSettings, split: Split) -> Any
 
 def _check_weights(weights: str, settings: TrainingSettings) -> None:
     """Refuse a file whose network a training with these settings cannot go on from."""
-    from drive.conversion.quantise import is_int8
+    from drive.runtime.int8_form import is_int8
     from drive.steering.ensemble import count_members
     from drive.steering.model_file import read_network_metadata
     from drive.steering.network import read_network_options
@@ -293,7 +293,7 @@ def _check_weights(weights: str, settings: TrainingSettings) -> None:
 
 def _can_learn(path: Path) -> bool:
     """Whether a file holds one float steering network."""
-    from drive.conversion.quantise import is_int8
+    from drive.runtime.int8_form import is_int8
     from drive.steering.ensemble import count_members
     from drive.steering.model_file import read_network_metadata
 

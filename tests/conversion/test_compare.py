@@ -92,5 +92,5 @@ def test_not_a_number_is_never_accepted(rounded: bool) -> None:
 
 
 def test_nothing_to_compare_on_is_refused() -> None:
-    with pytest.raises(InputError, match="at least one picture"):
+    with pytest.raises(InputError, match="at least one image"):
         compare(Fixed(), Fixed(), [], rounded=False)

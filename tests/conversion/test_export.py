@@ -163,7 +163,7 @@ def test_a_size_is_fixed_and_none_is_left_free(
         assert fixed.input_shape == (None, *SIZE, 3)
         made = export(free, target, tmp_path.joinpath, pictures(1))
         assert load_written(target, made.path).input_shape == (None, None, None, 3)
-    with pytest.raises(InputError, match="takes one input size"):
+    with pytest.raises(InputError, match="requires one input size"):
         export(free, "litert", tmp_path.joinpath, pictures(1))
 
 
@@ -188,7 +188,7 @@ def test_a_file_that_computes_something_else_is_not_kept(
     wrong = replace(original, load=lambda engine: load_engine(path, engine))
     folder = tmp_path / "out"
     folder.mkdir()
-    with pytest.raises(MismatchError, match=r"expected .* up to 0.001 on 2 frames; received") as it:
+    with pytest.raises(MismatchError, match=r"must be at most 0.001 on 2 frames; got") as it:
         export(wrong, target, folder.joinpath, pictures(2))
     assert not isinstance(it.value, InputError)  # exit status 1, not 2
     assert not list(folder.iterdir())
@@ -197,9 +197,9 @@ def test_a_file_that_computes_something_else_is_not_kept(
 @pytest.mark.parametrize(
     ("target", "usual_spread", "advice"),
     [
-        ("onnx", 0.0, "calibrate on more frames such as these, in all their variety; else leave"),
-        ("litert", 0.0, "variety, or try --format onnx; else leave --int8 out"),
-        ("onnx", 1e6, "answers hardly vary on these frames .*, so they cannot tell: name frames"),
+        ("onnx", 0.0, r"\. Use --calibrate with more varied frames, or leave --int8 out"),
+        ("litert", 0.0, "varied frames, try --format onnx, or leave --int8 out"),
+        ("onnx", 1e6, "outputs hardly vary on these frames .*: give --frames with varied"),
     ],
 )
 def test_what_helps_where_int8_lies_too_far_off(
@@ -223,7 +223,7 @@ def test_a_file_that_lost_its_metadata_is_not_kept(
         path.write_bytes(original.onnx_path.read_bytes())
 
     monkeypatch.setitem(module.WRITERS, "onnx", forgetful)
-    with pytest.raises(MismatchError, match="metadata that was written does not come back"):
+    with pytest.raises(MismatchError, match="metadata must read back as"):
         export(original, "onnx", tmp_path.joinpath, pictures(1))
     assert not list(tmp_path.iterdir())
 
@@ -254,10 +254,10 @@ def test_the_original_runs_in_another_runtime_than_the_file(
 @pytest.mark.parametrize(
     ("formats", "int8", "metadata", "message"),
     [
-        (["onnx", "saved-model"], True, {}, "received: --format saved-model with --int8"),
-        (["onnx"], True, {"precision": "int8"}, "--int8 begins from float weights"),
-        (["litert"], False, {"precision": "int8"}, "litert is written from float weights"),
-        (["saved-model"], False, {"precision": "int8"}, "saved-model is written from float"),
+        (["onnx", "saved-model"], True, {}, "openvino, onnx, litert; got --format saved-model"),
+        (["onnx"], True, {"precision": "int8"}, "--int8 requires float weights; got an int8 file"),
+        (["litert"], False, {"precision": "int8"}, "litert requires float weights"),
+        (["saved-model"], False, {"precision": "int8"}, "saved-model requires float weights"),
     ],
 )
 def test_what_cannot_be_written_is_refused(
@@ -274,9 +274,9 @@ def test_int8_weights_may_be_written_as_they_are() -> None:
 def test_files_of_others_are_told_apart(tmp_path: Path) -> None:
     path = tmp_path / "noise.tflite"
     path.write_bytes(b"no flatbuffer at all")
-    with pytest.raises(WeightsError, match=r"no \.tflite file of drive"):
+    with pytest.raises(WeightsError, match=r"not a \.tflite file of drive"):
         LiteRtEngine(path)
-    with pytest.raises(WeightsError, match="no SavedModel of drive"):
+    with pytest.raises(WeightsError, match="not a SavedModel of drive"):
         SavedModelEngine(tmp_path)
 
 

@@ -13,10 +13,11 @@ import pytest
 from onnx import numpy_helper
 
 from drive.conversion.onnx_writer import write_onnx
-from drive.conversion.quantise import is_int8, quantise
+from drive.conversion.quantise import quantise
 from drive.core.errors import InputError, MissingFileError, WeightsError
 from drive.results.run_folder import sha256
 from drive.runtime import load_engine
+from drive.runtime.int8_form import is_int8
 from drive.runtime.onnx_engine import _source
 from drive.runtime.onnx_file import read_metadata
 from drive.runtime.quantised_graph import quantised_weights
@@ -194,7 +195,7 @@ def test_what_cannot_be_quantised_is_refused(tmp_path: Path, files: tuple[Path, 
         quantise(files[0], out, [])
     with pytest.raises(InputError, match="float32"):
         quantise(files[0], out, [examples()[0].astype(np.float32)])
-    with pytest.raises(InputError, match=r"head4.*received: head8"):
+    with pytest.raises(InputError, match=r"head4.*got head8"):
         quantise(files[0], out, examples(), keep_float=["head8"])
     dense = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="dense")])
     write_onnx(dense, tmp_path / "dense.onnx", METADATA, input_dtype="float32")

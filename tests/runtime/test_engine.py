@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import openvino
 import pytest
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 
 from drive.conversion.onnx_writer import write_onnx
 from drive.core.errors import InputError, MissingFileError, WeightsError
@@ -103,7 +104,7 @@ def test_a_batch_that_does_not_fit(engine: str, model_file: Path, batch: np.ndar
 
 
 def test_wrong_names_and_files(tmp_path: Path, model_file: Path) -> None:
-    with pytest.raises(InputError, match="engine='tensorrt'"):
+    with pytest.raises(InputError, match="got 'tensorrt'"):
         load_engine(model_file, "tensorrt")
     with pytest.raises(MissingFileError, match="absent"):
         load_engine(tmp_path / "absent.onnx")
@@ -129,7 +130,7 @@ def test_a_file_of_another_form_is_refused_in_one_short_line(
         damaged.write_bytes(content)
         with pytest.raises(WeightsError) as caught:
             load_engine(damaged, engine)
-        assert str(caught.value) == f"{damaged} is not an ONNX model, or not the whole of one"
+        assert str(caught.value) == f"{damaged} is not an ONNX model, or is incomplete"
     assert capfd.readouterr().err == ""
 
 
@@ -149,3 +150,43 @@ def test_running_imports_no_tensorflow(model_file: Path) -> None:
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def examples() -> list[np.ndarray]:
+    numbers = np.random.default_rng(1)
+    return [numbers.integers(0, 256, (1, 6, 6, 3), dtype=np.uint8) for _ in range(4)]
+
+
+class Examples(CalibrationDataReader):
+    """The examples as ONNX Runtime's quantiser reads them."""
+
+    def __init__(self) -> None:
+        self._batches = iter(examples())
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        batch = next(self._batches, None)
+        return None if batch is None else {"image": batch}
+
+
+@pytest.mark.parametrize("form", [QuantFormat.QDQ, QuantFormat.QOperator])
+@pytest.mark.parametrize("engine", ["auto", "onnx"])
+def test_a_file_that_onnx_runtime_quantised_runs_as_it_is(
+    form: QuantFormat, engine: str, tmp_path: Path
+) -> None:
+    keras.utils.set_random_seed(1)
+    image = keras.Input((6, 6, 3), name="image")
+    x = keras.layers.Conv2D(4, 3, name="conv", bias_initializer="ones")(image)
+    x = keras.layers.Conv2D(4, 3, name="second")(keras.layers.LeakyReLU(0.1, name="leaky")(x))
+    path, int8 = tmp_path / "float.onnx", tmp_path / "int8.onnx"
+    write_onnx(keras.Model(image, x), path, METADATA, half=False)
+    quantize_static(path, int8, Examples(), quant_format=form)
+    assert b"QuantizeLinear" in int8.read_bytes()
+    loaded = load_engine(int8, engine)
+    for batch in examples():
+        expected = load_engine(path).predict(batch)[0]
+        gaps = np.abs(loaded.predict(batch)[0] - expected)
+        assert 0 < gaps.max() < 0.05 * np.abs(expected).max()
+    if form is QuantFormat.QOperator:
+        assert loaded.name == "onnx"
+        with pytest.raises(WeightsError, match="wrong results for QLinear"):
+            load_engine(int8, "openvino")

@@ -186,7 +186,7 @@ def test_weights_of_another_shape_leave_the_model_as_it_was(tmp_path: Path) -> N
     write_onnx(network(5), tmp_path / "m.onnx", {})
     model = network(6)
     before = np.asarray(model.get_layer("conv").kernel).copy()
-    with pytest.raises(WeightsError, match=r"dense/kernel.*\(8, 6\).*received: \(8, 5\)"):
+    with pytest.raises(WeightsError, match=r"dense/kernel.*\(8, 6\).*got \(8, 5\)"):
         load_onnx_weights(model, tmp_path / "m.onnx")
     np.testing.assert_array_equal(np.asarray(model.get_layer("conv").kernel), before)
 

@@ -95,13 +95,15 @@ def test_what_is_wrong_is_said_in_one_line(
 ) -> None:
     out = ["--frames", video, "--out", tmp_path / "out"]
     for arguments, message in (
-        (["nothing.onnx"], "received: nothing.onnx"),
-        (["steering", "--weights", "a.onnx"], "takes the file as MODEL; received: --weights"),
-        (["steering", "--calibrate", video], "--calibrate belongs to --int8"),
-        (["steering", "--int8", "--format", "saved-model"], "int8 is written as openvino"),
+        (["nothing.onnx"], "there is no file nothing.onnx"),
+        (["steering", "--calibrate", video], "--calibrate requires --int8"),
+        (
+            ["steering", "--int8", "--format", "saved-model"],
+            "--int8 supports openvino, onnx, litert; got",
+        ),
         (["tiny-yolo-drive", "--size", "100x100"], "multiples of 32"),
         (["tiny-yolo-drive", "--size", "100000x100000"], "at most 4096 a side"),
-        ([ROOT / "weights" / "tiny-yolo-drive-int8.onnx"], "written from float weights"),
+        ([ROOT / "weights" / "tiny-yolo-drive-int8.onnx"], "requires float weights"),
     ):
         status, line = fails(capsys, *arguments, *out)
         assert (status, message in line) == (2, True), line
@@ -135,7 +137,7 @@ def test_a_format_that_fails_leaves_the_others_with_their_record(
     out = tmp_path / "out"
     arguments = ["steering", "--format", "onnx", "openvino", "--frames", video, "--out", out]
     status, line = fails(capsys, *arguments)
-    assert (status, line) == (1, "python run.py export: steering.onnx answers otherwise")
+    assert (status, line) == (1, "drive export: steering.onnx answers otherwise")
     assert {path.name for path in out.iterdir()} == {"steering.xml", "steering.bin", "run.json"}
     files = json.loads((out / "run.json").read_text())["results"]["files"]
     assert [entry["format"] for entry in files] == ["openvino"]
