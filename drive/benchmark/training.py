@@ -26,7 +26,7 @@ from drive.recordings.recording import Recording
 if TYPE_CHECKING:
     from drive.steering.dataset import TrainingBatches
     from drive.steering.split import Part
-    from drive.steering.state import TrainingSettings
+    from drive.steering.training_settings import TrainingSettings
 
 TRAINING = "training"
 DRIVE, VARIED, STRAIGHTFORWARD = "drive", "drive, varied", "straightforward"
@@ -86,13 +86,13 @@ def training_stages(
     load_keras()
     from drive.steering.dataset import Samples
     from drive.steering.preprocess import INPUT_HEIGHT, INPUT_WIDTH
-    from drive.steering.state import TrainingSettings
     from drive.steering.train import training_batches
+    from drive.steering.training_settings import TrainingSettings
     from drive.video.probe import probe
 
     shares = _shares(recordings, cache, progress)
     samples = Samples([share.part for share in shares])
-    settings = TrainingSettings()
+    settings = TrainingSettings(batch_norm=False)
     plain = training_batches(samples, replace(settings, augment=False))
     varied = training_batches(samples, settings)
     chosen = plain.chosen(0)

@@ -86,7 +86,7 @@ def build(config: type[ConfigT], settings: dict[str, Any]) -> ConfigT:
         each for each in fields_of(config) if each.default is MISSING and each.name not in settings
     ]
     if missing:
-        raise InputError(f"{_shown_name(missing[0])} is missing: {missing[0].option.help}")
+        raise InputError(f"{missing[0].shown} is missing: {missing[0].option.help}")
     try:
         return config(**settings)
     except OptionError as error:
@@ -190,21 +190,15 @@ def _help(each: OptionField) -> str:
     return f"{text} (default: {shown})" if shown else text
 
 
-def _shown_name(each: OptionField) -> str:
-    if each.option.positional:
-        return str(each.option.metavar or each.name.upper())
-    return each.flag
-
-
 def _complaint(config: type[Config], error: OptionError) -> str:
     """The error in the words of the command line."""
     by_name = {each.name: each for each in fields_of(config)}
     each = by_name.get(error.name)
-    text = f"{_shown_name(each) if each else error.name} {error.problem}"
+    text = f"{each.shown if each else error.name} {error.problem}"
     first = next((one for one in by_name.values() if one.option.positional), None)
     if each is None or each.option.bare is None or first is None:
         return text
-    return f"{text} (write {_shown_name(first)} before {each.flag})"
+    return f"{text} (write {first.shown} before {each.flag})"
 
 
 def _from_file(path: str, parser: Parser, config: type[Config]) -> dict[str, Any]:

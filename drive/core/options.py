@@ -94,6 +94,14 @@ class Config:
     rare: ClassVar[tuple[str, ...]] = ()
     """Fields of the bases that only `--help-all` shows for this command."""
 
+    def __new__(cls, *values: Any, **named: Any) -> Self:
+        """Note which fields are passed; see `given`."""
+        config = super().__new__(cls)
+        names = [each.name for each in fields_of(cls)]
+        positional = [name for name in names if name not in named][: len(values)]
+        object.__setattr__(config, "_passed", frozenset((*positional, *named)))
+        return config
+
     def __post_init__(self) -> None:
         for declared in fields_of(type(self)):
             value = checked_value(declared, getattr(self, declared.name))
@@ -102,6 +110,17 @@ class Config:
     def settings(self) -> dict[str, Any]:
         """Return the values by field name, as JSON can hold them."""
         return {each.name: getattr(self, each.name) for each in fields_of(type(self))}
+
+    @property
+    def given(self) -> frozenset[str]:
+        """The fields that were passed, even if with their default value.
+
+        A copy by `dataclasses.replace` passes all of them; then those that differ from the
+        defaults.
+        """
+        passed: frozenset[str] = getattr(self, "_passed", frozenset())
+        everything = {each.name for each in fields_of(type(self))}
+        return frozenset(self.changed()) if everything <= passed else passed
 
     def changed(self) -> dict[str, Any]:
         """Return the values that differ from the defaults."""
@@ -161,6 +180,13 @@ class OptionField:
         if self.kind is bool and self.default is True and not self.option.flag:
             return f"--no-{self.name.replace('_', '-')}"
         return self.option.flag or usual
+
+    @property
+    def shown(self) -> str:
+        """The name for people: of the flag, or of the argument."""
+        if self.option.positional:
+            return str(self.option.metavar or self.name.upper())
+        return self.flag
 
     @property
     def key(self) -> str:

@@ -20,12 +20,10 @@ from drive.core.errors import InputError, MissingFileError, WeightsError
 from drive.runtime.quiet import load_keras
 from drive.steering.network import DROPOUT, INITIAL
 from drive.steering.preprocess import INPUT_HEIGHT, INPUT_WIDTH
+from drive.steering.training_settings import IMAGENET, RANDOM
 
 if TYPE_CHECKING:
     import keras
-
-IMAGENET, RANDOM = "imagenet", "none"
-"""What stands for Keras' own ImageNet weights, and for a random start, in place of a file."""
 
 KERAS_MODELS = Path.home() / ".keras" / "models"
 WEIGHTS_SUFFIXES = (".h5", ".keras")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import keras
 
     from drive.steering.evaluate import Answers
-    from drive.steering.state import TrainingSettings
+    from drive.steering.training_settings import TrainingSettings
 
 ENTRY = "ensemble"
 """Entry of the metadata, and of a training's notes, with the number of members."""

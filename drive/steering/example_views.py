@@ -17,7 +17,7 @@ from drive.recordings.vehicle import aim_distance_m
 from drive.steering.augment import Move, Viewpoint, angle_after
 from drive.steering.dataset import Samples
 from drive.steering.preprocess import INPUT_WIDTH
-from drive.steering.state import TrainingSettings
+from drive.steering.training_settings import TrainingSettings
 
 QUANTILES = (0.02, 0.5, 0.98, 0.2, 0.8)
 """Which of all angles each frame is to have: sharp left, straight, sharp right, left, right."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from drive.core.errors import InputError
 from drive.results.names import STUDY
-from drive.steering.state import LEARNING_RATES, TrainingSettings
+from drive.steering.training_settings import LEARNING_RATES, TrainingSettings
 
 RATE_FACTOR = 10.0
 """The learning rate is searched from the optimiser's usual one divided by this to it times this."""

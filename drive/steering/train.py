@@ -22,7 +22,6 @@ from drive.core.errors import DivergedError
 from drive.core.progress import Progress, no_progress
 from drive.results.history import EpochResult, read_history
 from drive.steering.backbone import (
-    RANDOM,
     build_transfer,
     find_weights,
     freeze,
@@ -38,14 +37,9 @@ from drive.steering.model_file import load_model, save_model
 from drive.steering.network import build_network
 from drive.steering.schedule import learning_rates
 from drive.steering.split import Part, Split
-from drive.steering.state import (
-    HISTORY,
-    TrainingSettings,
-    fingerprint,
-    resume_state,
-    save_state,
-)
+from drive.steering.state import HISTORY, fingerprint, resume_state, save_state
 from drive.steering.tensorboard import EventLog, fixed_batch, load_tensorflow
+from drive.steering.training_settings import RANDOM, TrainingSettings
 
 BEST = "checkpoint/best.keras"
 FEWEST_AVERAGED_STEPS = 10
@@ -218,7 +212,7 @@ def _build(settings: TrainingSettings, scale_deg: float) -> keras.Model:
     how: dict[str, Any] = {"dropout": settings.dropout, "l2": settings.l2}
     if settings.backbone:
         return build_transfer(settings.backbone, scale_deg, **how)
-    return build_network(settings.variant, scale_deg, batch_norm=settings.batch_norm, **how)
+    return build_network(settings.variant, scale_deg, batch_norm=bool(settings.batch_norm), **how)
 
 
 def scheduled_rates(settings: TrainingSettings, steps_per_epoch: int) -> Callable[[int], float]:
@@ -284,14 +278,14 @@ def _should_stop(history: Sequence[EpochResult], settings: TrainingSettings) -> 
         return False
     since = int(np.argmin([row.val_loss for row in history]))
     if settings.backbone:
-        since = max(since, settings.freeze_epochs)
+        since = max(since, settings.frozen_epochs)
     return len(history) - 1 - since >= settings.patience
 
 
 def _thaws(model: keras.Model, epoch: int, settings: TrainingSettings) -> bool:
     """Let the backbone learn from the epoch on in which it shall; say if that changed anything."""
     name = settings.backbone
-    if name is None or epoch < settings.freeze_epochs or not is_frozen(model, name):
+    if name is None or epoch < settings.frozen_epochs or not is_frozen(model, name):
         return False
     thaw(model, name, pretrained=settings.backbone_weights != RANDOM)
     return True

@@ -37,8 +37,9 @@ from drive.steering.search_space import (
     usual,
     with_values,
 )
-from drive.steering.state import TrainingSettings, fingerprint
+from drive.steering.state import fingerprint
 from drive.steering.train import train_steering
+from drive.steering.training_settings import TrainingSettings
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -116,7 +117,7 @@ class Study:
                 f"{folder / STUDY} is not the file of a search of tune-steering"
             ) from error
         search = Search(
-            TrainingSettings(**asked["settings"]),
+            TrainingSettings.from_state(asked["settings"]),
             read_space(asked["space"]),
             study.user_attrs["trials"] if trials is None else trials,
             asked["notes"],

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from drive.results.run_folder import RunFolder
     from drive.steering.split import Split
-    from drive.steering.state import TrainingSettings
+    from drive.steering.training_settings import TrainingSettings
 
 TABLE, PLOT = "learning_rate_finder.csv", "learning_rate_finder.png"
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from drive.pages.training import NotedPicture
     from drive.steering.evaluate import Answers, SteeringMetrics
     from drive.steering.split import Part
-    from drive.steering.state import TrainingSettings
+    from drive.steering.training_settings import TrainingSettings
 
 WORST = 12
 WORST_NAME, KERNELS_NAME, INPUT_NAME = "worst{:02d}.jpg", "kernels.png", "input.png"

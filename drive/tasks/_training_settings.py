@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from drive.core.errors import InputError
 
 if TYPE_CHECKING:
-    from drive.steering.state import TrainingSettings
+    from drive.steering.training_settings import TrainingSettings
 
 
 def add_variation_options(data: argparse._ArgumentGroup) -> None:
@@ -157,7 +157,8 @@ def _asked_transfer(args: argparse.Namespace) -> dict[str, Any]:
     Raises:
         InputError: options that have no meaning without a backbone, or none with one.
     """
-    from drive.steering.backbone import IMAGENET, RANDOM, find_weights
+    from drive.steering.backbone import find_weights
+    from drive.steering.training_settings import IMAGENET, RANDOM
 
     names = ("backbone_weights", "freeze_epochs", "depth_rate")
     asked = {name: getattr(args, name, None) for name in ("backbone", *names)}
@@ -198,8 +199,18 @@ def _asked_batch_norm(args: argparse.Namespace) -> bool:
 
 
 def asked_settings(args: argparse.Namespace) -> TrainingSettings:
-    """The settings that the options ask for."""
-    from drive.steering.state import TrainingSettings
+    """Return the settings that the options ask for."""
+    from drive.core.errors import as_option
+    from drive.core.options import OptionError
+
+    try:
+        return _asked_settings(args)
+    except OptionError as error:
+        raise InputError(f"{as_option(error.name)} {error.problem}") from None
+
+
+def _asked_settings(args: argparse.Namespace) -> TrainingSettings:
+    from drive.steering.training_settings import TrainingSettings
 
     given = {name: getattr(args, name, None) for name in ("epochs", "patience")}
     return TrainingSettings(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from drive.steering.augment import Move
     from drive.steering.example_views import ExampleView
     from drive.steering.split import Split
-    from drive.steering.state import TrainingSettings
+    from drive.steering.training_settings import TrainingSettings
 
 SHEET = "augmented_views.png"
 NOTE = (

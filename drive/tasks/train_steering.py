@@ -36,8 +36,8 @@ from drive.tasks._view_sheet import write_augmented_views
 if TYPE_CHECKING:
     from drive.results.run_folder import RunFolder
     from drive.steering.split import Split
-    from drive.steering.state import TrainingSettings
     from drive.steering.train import TrainingResult
+    from drive.steering.training_settings import TrainingSettings
 
 HELP = "Train the steering network on recordings: model.keras, model.onnx, history and plots."
 EXAMPLE = "train-steering data/sample --epochs 10"

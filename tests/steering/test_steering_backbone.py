@@ -33,8 +33,9 @@ from drive.steering.model_file import describe, load_model, load_network, save_t
 from drive.steering.predict import load_steering
 from drive.steering.preprocess import ROAD
 from drive.steering.split import Split, split_drives
-from drive.steering.state import STATE, TrainingSettings
+from drive.steering.state import STATE
 from drive.steering.train import train_steering
+from drive.steering.training_settings import TrainingSettings
 
 SIZE = (66, 200, 3)
 Weights = dict[str, list[np.ndarray]]
@@ -89,6 +90,7 @@ def quick(weights: Path, **changes: object) -> TrainingSettings:
         "batch": 16,
         "balance": False,
         "augment": False,
+        "warm_up": 0,
         "learning_rate": 1e-3,
         "backbone": "vgg16",
         "backbone_weights": str(weights),

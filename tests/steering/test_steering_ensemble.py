@@ -39,7 +39,7 @@ from drive.steering.network import build_network, fold_batch_norm
 from drive.steering.predict import load_steering
 from drive.steering.preprocess import ROAD
 from drive.steering.split import Split
-from drive.steering.state import TrainingSettings
+from drive.steering.training_settings import TrainingSettings
 from drive.tasks._common import Context
 from drive.tasks._ensemble import train_members
 from drive.tasks.originals import find_model, open_original

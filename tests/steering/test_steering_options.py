@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from drive.cli import main
-from drive.core.errors import InputError, as_option
+from drive.core.errors import InputError
 from drive.steering.model_file import describe, load_network, save_trained
 from drive.steering.network import PUBLISHED_PARAMETERS, build_network, fold_batch_norm
 from drive.steering.predict import build_from_metadata, load_steering
 from drive.steering.preprocess import ROAD
-from drive.steering.state import TrainingSettings
 from drive.steering.train import rebuild_network
+from drive.steering.training_settings import TrainingSettings
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (4, 66, 200, 3), np.uint8)
 
@@ -92,7 +92,7 @@ def test_metadata_of_before_means_neither() -> None:
 def test_values_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         build_network(**wrong)
-    with pytest.raises(InputError, match=as_option(next(iter(wrong)))):
+    with pytest.raises(InputError, match=next(iter(wrong))):
         TrainingSettings(**wrong)
 
 
@@ -107,7 +107,7 @@ def test_values_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     ],
 )
 def test_wrong_schedules_are_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(InputError, match=as_option(next(iter(wrong)))):
+    with pytest.raises(InputError, match=next(iter(wrong))):
         TrainingSettings(**wrong)
 
 
@@ -156,5 +156,5 @@ def test_wrong_options_are_exit_status_2_and_one_line(
 ) -> None:
     assert main(["train-steering", *wrong, "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
-    assert f"{wrong[0]} is " in error
+    assert f"{wrong[0]} must be " in error
     assert len(error.splitlines()) == 1

@@ -10,8 +10,9 @@ from drive.results.history import read_history
 from drive.steering.model_file import load_model
 from drive.steering.schedule import SCHEDULES, learning_rates
 from drive.steering.split import Split, split_drives
-from drive.steering.state import HISTORY, STATE, TrainingSettings
+from drive.steering.state import HISTORY, STATE
 from drive.steering.train import train_steering
+from drive.steering.training_settings import TrainingSettings
 
 STEPS = 10  # of an epoch
 

@@ -15,9 +15,10 @@ from drive.core.errors import InputError
 from drive.results.history import read_history
 from drive.steering.dataset import Batch
 from drive.steering.split import Split, split_drives
-from drive.steering.state import HISTORY, TrainingSettings
+from drive.steering.state import HISTORY
 from drive.steering.tensorboard import GradientProbe, fixed_batch, histogram_of
 from drive.steering.train import train_steering
+from drive.steering.training_settings import TrainingSettings
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,7 @@ def settings(epochs: int, tensorboard: bool = True) -> TrainingSettings:
         batch=32,
         balance=False,
         augment=False,
+        warm_up=0,
         dropout=0.2,
         batch_norm=True,
         tensorboard=tensorboard,

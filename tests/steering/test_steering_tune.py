@@ -33,7 +33,7 @@ from drive.steering.search_space import (
     usual,
 )
 from drive.steering.split import Split, split_drives
-from drive.steering.state import TrainingSettings
+from drive.steering.training_settings import TrainingSettings
 from drive.steering.tune import (
     FEWEST_FOR_IMPORTANCE,
     Study,
@@ -100,7 +100,7 @@ def test_the_first_trial_has_the_usual_settings_and_all_lie_in_the_space(
     results = Study.begin(out, wanted).run(split)
     assert len(results) == len(asked) == 9
     assert results[0].values == usual(wanted.settings, wanted.space)
-    assert asked[0] == replace(wanted.settings, learning_rate=5e-4)
+    assert asked[0] == replace(wanted.settings, learning_rate=1e-3)
     for result in results:
         assert all(parameter.holds(result.values[parameter.name]) for parameter in wanted.space)
     best = best_trial(results)

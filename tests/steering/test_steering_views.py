@@ -20,8 +20,8 @@ from drive.steering.dataset import Samples
 from drive.steering.example_views import DRAWS, MOVES, chosen_positions, example_frames
 from drive.steering.side_cameras import SideCamera
 from drive.steering.split import Part, Split
-from drive.steering.state import TrainingSettings
 from drive.steering.target import as_curvature
+from drive.steering.training_settings import TrainingSettings
 from drive.tasks._view_sheet import write_augmented_views
 
 MakeDrive = Callable[..., CachedDrive]

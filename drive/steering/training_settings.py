@@ -1,0 +1,302 @@
+"""How a training of the steering network learns: the options, declared once, and the settings.
+
+The bases below are options of `train-steering` and `tune-steering`; `TrainingSettings` has the
+same fields with every default resolved. Knows no recordings and takes no step of training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from drive.core.errors import InputError, as_option
+from drive.core.options import Config, above, at_least, fields_of, from_below, option
+from drive.steering.schedule import SCHEDULES
+
+LEARNING_RATES = {"adam": 5e-4, "adadelta": 1.0}
+"""Each optimizer with its learning rate: for Adam half the usual one, for Adadelta the published
+one (Keras' own default for Adadelta, 0.001, hardly moves)."""
+
+BATCH_NORM_RATES = {"adam": 1e-3}
+"""Learning rates with batch normalisation, where they differ."""
+
+IMAGENET, RANDOM = "imagenet", "none"
+"""In place of a file: Keras' own ImageNet weights, and a random start."""
+
+FREEZE_EPOCHS = 5
+BEFORE_THE_OPTION = {"batch_norm": False, "warm_up": 0}
+"""Settings of states that were written before these options existed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariationOptions(Config):
+    """Which frames an epoch uses, and how it varies them."""
+
+    group = "data"
+
+    balance: bool = option(True, "do not subsample straight driving", advanced=True)
+    augment: bool = option(True, "do not vary the images", advanced=True)
+    viewpoints: bool = option(
+        True,
+        "do not move the cameras of training images. Without moved cameras, the model imitates the "
+        "driver but cannot recover from drift",
+        advanced=True,
+    )
+    mirror: bool = option(
+        False,
+        "mirror half of the images: for a car in the middle of its road, such as on a circuit "
+        "whose bends all turn one way; do not use it where the car keeps to one side",
+    )
+    looks: str = option(
+        "mild",
+        "how far light, colours and texture vary; wild for many recordings on many roads, trained "
+        "for many epochs, to drive on other roads",
+        choices=("mild", "wild"),
+        advanced=True,
+    )
+    fps: float = option(
+        0.0,
+        "frames per second of video that an epoch uses, others in each epoch; the paper uses 10. "
+        "0: all",
+        metavar="F",
+        check=at_least(0),
+        advanced=True,
+    )
+    return_s: float = option(
+        2.0,
+        "seconds in which a moved car returns to its path",
+        metavar="S",
+        check=from_below(0.1, 60),
+        advanced=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningOptions(Config):
+    """The network and how it learns, but not for how long."""
+
+    group = "learning"
+
+    batch: int = option(32, "frames per step", metavar="N", check=at_least(1))
+    optimizer: str = option("adam", "optimizer", choices=tuple(LEARNING_RATES), advanced=True)
+    learning_rate: float | None = option(
+        None,
+        "learning rate",
+        metavar="R",
+        check=above(0),
+        shown_default="adam 0.001, without batch normalisation 0.0005; adadelta 1.0",
+    )
+    variant: str = option(
+        "published",
+        "network: that of the paper, or with ELU",
+        choices=("published", "elu"),
+        advanced=True,
+    )
+    dropout: float = option(
+        0.0,
+        "share of the values dropped in each step, behind the convolutions and the larger dense "
+        "layers",
+        metavar="P",
+        check=from_below(0, 1),
+        advanced=True,
+    )
+    batch_norm: bool | None = option(
+        None,
+        "normalise over the batch between each convolution and its activation; the finished "
+        "network has it folded into the convolutions",
+        shown_default="yes; with --weights as in that network, with --backbone no",
+        advanced=True,
+    )
+    l2: float = option(
+        0.0,
+        "add W times the sum of squared kernels to the loss, but not to val_loss, which stays the "
+        "mean squared error",
+        metavar="W",
+        check=at_least(0),
+        advanced=True,
+    )
+    schedule: str = option(
+        "constant",
+        "learning rate over time: constant, falling to 0 over all --epochs, or falling to 0 and "
+        "restarting",
+        choices=SCHEDULES,
+        advanced=True,
+    )
+    restart_epochs: int = option(
+        10,
+        "with --schedule restarts: epochs before the first restart; let --patience be longer than "
+        "a cycle",
+        metavar="N",
+        check=at_least(1),
+        advanced=True,
+    )
+    restart_factor: float = option(
+        2.0,
+        "with --schedule restarts: each cycle is F times longer than the one before",
+        metavar="F",
+        check=at_least(1),
+        advanced=True,
+    )
+    warm_up: int = option(
+        100,
+        "steps at the beginning over which the learning rate rises, at most a tenth of all",
+        metavar="STEPS",
+        check=at_least(0),
+        advanced=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferOptions(Config):
+    """The pretrained backbone and how it is trained."""
+
+    group = "transfer learning"
+
+    backbone: str | None = option(
+        None,
+        "put the angle on top of a pretrained network, in place of --variant",
+        choices=("vgg16", "resnet50"),
+        advanced=True,
+    )
+    backbone_weights: str = option(
+        IMAGENET,
+        "weights of the backbone without its classifier; imagenet: those of Keras, downloaded if "
+        "they are not in ~/.keras/models; none: a random start",
+        metavar="FILE|imagenet|none",
+        advanced=True,
+    )
+    freeze_epochs: int | None = option(
+        None,
+        "epochs at the beginning in which only the layers on top are trained",
+        metavar="N",
+        check=at_least(0),
+        shown_default=f"{FREEZE_EPOCHS}; of a random start 0",
+        advanced=True,
+    )
+    depth_rate: float = option(
+        0.3,
+        "after these, the backbone's last block learns at F times --learning-rate, and each "
+        "earlier block at F times the rate of the next one",
+        metavar="F",
+        check=above(0, 1),
+        advanced=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LengthOptions(Config):
+    """How long a training lasts; a stopped one may resume with other values."""
+
+    group = "learning"
+
+    epochs: int = option(
+        40, "maximum number of epochs", metavar="N", check=at_least(1), resumable=True
+    )
+    patience: int = option(
+        12,
+        "stop after N epochs without a better validation loss; 0: never",
+        metavar="N",
+        check=at_least(0),
+        resumable=True,
+    )
+    tensorboard: bool = option(
+        False,
+        "write losses and histograms of weights and gradients for TensorBoard, each epoch",
+        resumable=True,
+        advanced=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings(LengthOptions, LearningOptions, VariationOptions, TransferOptions):
+    """How to train. What the options leave open is resolved: no `batch_norm` is None.
+
+    Attributes:
+        seed: of weights, batches and variations.
+
+    Example:
+        >>> TrainingSettings(epochs=10, mirror=True).rate
+        0.001
+    """
+
+    seed: int = option(0, "random seed", check=at_least(0))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.backbone and self.batch_norm:
+            raise InputError(
+                "--batch-norm does not apply to --backbone, which keeps the layers it was trained "
+                "with"
+            )
+        start = 0 if self.backbone and self.backbone_weights == RANDOM else FREEZE_EPOCHS
+        resolved = {"batch_norm": self.backbone is None, "freeze_epochs": start}
+        for name, value in resolved.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
+
+    @property
+    def rate(self) -> float:
+        """The learning rate: the given one, or the default of the optimizer and the network."""
+        usual = LEARNING_RATES | (BATCH_NORM_RATES if self.batch_norm else {})
+        return self.learning_rate or usual[self.optimizer]
+
+    @property
+    def frozen_epochs(self) -> int:
+        """Epochs at the beginning in which the backbone is not trained."""
+        return self.freeze_epochs or 0
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """Read settings back from the JSON of `asdict`, of this version or an earlier one."""
+        return cls(**{**BEFORE_THE_OPTION, **state})
+
+    @classmethod
+    def from_options(cls, options: Config, weights: str | None = None, **changes: Any) -> Self:
+        """Return the settings that the options of a command ask for.
+
+        Args:
+            options: a config with the bases above.
+            weights: model file to start from; None for a new network.
+            changes: values that replace those of the options.
+
+        Raises:
+            InputError: options exclude each other.
+        """
+        _check_transfer(options, weights)
+        names = [each.name for each in fields_of(cls)]
+        values = {name: getattr(options, name) for name in names if hasattr(options, name)}
+        if weights and values["batch_norm"] is None:
+            values["batch_norm"] = _normalises(weights)
+        given = values["backbone_weights"]
+        if values["backbone"] and given not in (IMAGENET, RANDOM):
+            values["backbone_weights"] = str(Path(given).resolve())
+        settings = cls(**{**values, **changes})
+        if settings.backbone and not weights:
+            from drive.steering.backbone import find_weights
+
+            find_weights(settings.backbone, settings.backbone_weights)  # before hours of work
+        return settings
+
+
+def _check_transfer(options: Config, weights: str | None) -> None:
+    """Refuse options that have no meaning without a backbone, or none with one."""
+    chosen = options.changed()
+    of_backbone = ("backbone_weights", "freeze_epochs", "depth_rate")
+    if "backbone" not in chosen:
+        for name in of_backbone:
+            if name in chosen:
+                raise InputError(f"{as_option(name)} requires --backbone")
+    elif "variant" in chosen or chosen.get("batch_norm"):
+        raise InputError("--variant and --batch-norm do not apply to --backbone. Leave them out")
+    elif weights and "backbone_weights" in chosen:
+        raise InputError("--weights holds the backbone's weights. Leave --backbone-weights out")
+
+
+def _normalises(weights: str) -> bool:
+    """Return whether the network in a model file has batch normalisation."""
+    from drive.steering.model_file import read_network_metadata
+    from drive.steering.network import read_network_options
+
+    return bool(read_network_options(read_network_metadata(weights))["batch_norm"])
