@@ -24,9 +24,8 @@ from drive.core.progress import Progress, no_progress
 from drive.recordings.recording import Recording
 
 if TYPE_CHECKING:
-    from drive.steering.dataset import TrainingBatches
     from drive.steering.split import Part
-    from drive.steering.training_settings import TrainingSettings
+    from drive.steering.train import SteeringCourse
 
 TRAINING = "training"
 DRIVE, VARIED, STRAIGHTFORWARD = "drive", "drive, varied", "straightforward"
@@ -84,24 +83,26 @@ def training_stages(
     from drive.runtime.quiet import load_keras
 
     load_keras()
-    from drive.steering.dataset import Samples
     from drive.steering.preprocess import INPUT_HEIGHT, INPUT_WIDTH
-    from drive.steering.train import training_batches
+    from drive.steering.split import Split
+    from drive.steering.train import SteeringCourse
     from drive.steering.training_settings import TrainingSettings
     from drive.video.probe import probe
 
     shares = _shares(recordings, cache, progress)
-    samples = Samples([share.part for share in shares])
-    settings = TrainingSettings(batch_norm=False)
-    plain = training_batches(samples, replace(settings, augment=False))
-    varied = training_batches(samples, settings)
-    chosen = plain.chosen(0)
+    split, settings = (
+        Split([share.part for share in shares], []),
+        TrainingSettings(batch_norm=False),
+    )
+    plain = SteeringCourse(split, replace(settings, augment=False))
+    varied = SteeringCourse(split, settings)
+    chosen = plain.batches.chosen(0)
     pairs = []
-    for subject, batches in ((DRIVE, plain), (VARIED, varied)):
+    for subject, course in ((DRIVE, plain), (VARIED, varied)):
         row = Row(TRAINING, subject, "", CACHE, f"{INPUT_WIDTH}x{INPUT_HEIGHT}")
-        pairs.append((row, _stage(row, _from_cache(batches, settings), len(chosen))))
+        pairs.append((row, _stage(row, _from_cache(course), len(chosen))))
     first = probe(shares[0].video)
-    drives = _as_drives(shares, samples.angle_deg, chosen)
+    drives = _as_drives(shares, plain.samples.angle_deg, chosen)
     for reader, epoch in _straightforward(drives, settings.batch).items():
         row = Row(TRAINING, STRAIGHTFORWARD, "", reader, f"{first.width}x{first.height}")
         pairs.append((row, _stage(row, epoch, len(chosen))))
@@ -182,14 +183,13 @@ def _stage(row: Row, epoch: Callable[[], object], frames: int) -> Stage:
     return Stage(row.key, epoch, units=frames, repeat=1, warm_up=0)
 
 
-def _from_cache(batches: TrainingBatches, settings: TrainingSettings) -> Callable[[], object]:
-    """An epoch as `train-steering` takes it."""
-    from drive.steering.train import ready_network, scheduled_rates, train_epoch
+def _from_cache(course: SteeringCourse) -> Callable[[], object]:
+    """Return an epoch as `train-steering` runs it."""
+    from drive.training.fit import train_epoch
 
-    model = ready_network(settings, batches.samples.angle_deg, len(batches))
-    rate_at = scheduled_rates(settings, len(batches))
-    rates = [rate_at(step) for step in range(len(batches))]
-    return lambda: train_epoch(model, batches.epoch(0), rates)
+    model = course.compiled(frozen=False)
+    rates = [course.rate(step) for step in range(len(course.batches))]
+    return lambda: train_epoch(model, course.batches.epoch(0), rates)
 
 
 def _straightforward(

@@ -6,10 +6,9 @@ interrupted goes on with what it would have seen. Knows cached drives; no networ
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -28,8 +27,8 @@ from drive.steering.augment import (
 from drive.steering.cache import CachedDrive
 from drive.steering.sampling import balanced_epoch, share_of_frames
 from drive.steering.split import Part
+from drive.training.batches import prefetched
 
-AHEAD = 3  # batches made while the network is busy
 PLAIN_BATCH = 256
 OWN_CHANCE = 1
 """Sets the generator that puts cameras beside the path apart from the one that varies pictures."""
@@ -41,6 +40,11 @@ class Batch:
 
     images: np.ndarray
     angle_deg: np.ndarray
+
+    @property
+    def targets(self) -> np.ndarray:
+        """(N, 1) degrees, as the network's output."""
+        return self.angle_deg[:, None]
 
 
 class Samples:
@@ -176,17 +180,12 @@ class TrainingBatches:
         return -(-len(self.chosen(0)) // self.batch)
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """Yield the batches of one epoch."""
+        """Return the batches of one epoch, made ahead."""
         chosen = self.chosen(number)
         groups = [chosen[i : i + self.batch] for i in range(0, len(chosen), self.batch)]
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as pool:
-            waiting: deque[Future[Batch]] = deque()
-            for index, positions in enumerate(groups):
-                waiting.append(pool.submit(self.made, number, index, positions))
-                if len(waiting) > AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+        return prefetched(
+            partial(self.made, number, index, positions) for index, positions in enumerate(groups)
+        )
 
     def made(self, epoch: int, index: int, positions: np.ndarray) -> Batch:
         """Batch `index` of an epoch, of the frames at these positions."""

@@ -78,7 +78,7 @@ def load_explainer(model: str | Path | None = None, engine: str = "auto") -> Exp
     runtime, members = load_with_maps(path, engine, build_from_metadata)
     metadata = runtime.metadata
     if path.suffix.lower() == ".keras":
-        from drive.steering.model_file import read_notes
+        from drive.runtime.keras_file import read_notes
 
         metadata = read_notes(path)
     return Explainer(runtime, members, RoadCrop.parse(metadata.get("crop", str(ROAD))))

@@ -7,20 +7,17 @@ optimiser, history) is replaced in one step. Every file is whole or absent. Know
 
 from __future__ import annotations
 
-import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from drive.conversion.onnx_writer import write_onnx
 from drive.core.errors import WeightsError
-from drive.core.files import atomic
 from drive.runtime.base import MODEL_SUFFIXES, check_model_file
+from drive.runtime.keras_file import load_model, read_notes, save_model
 from drive.runtime.onnx_file import load_onnx_weights, read_metadata, read_weights
-from drive.runtime.quiet import load_keras
 from drive.steering.backbone import backbone_option
 from drive.steering.network import NORM, network_options
 from drive.steering.predict import NETWORK, build_from_metadata
@@ -29,7 +26,6 @@ from drive.steering.preprocess import COLOURS, INPUT_HEIGHT, INPUT_WIDTH, RoadCr
 if TYPE_CHECKING:
     import keras
 
-NOTES = "drive.json"
 KERAS_FILE, ONNX_FILE = "model.keras", "model.onnx"
 
 
@@ -61,53 +57,12 @@ def describe(
     }
 
 
-def save_model(model: keras.Model, path: str | Path, notes: Mapping[str, Any]) -> None:
-    """Write a `.keras` file, with the optimiser where the model is compiled, and JSON notes."""
-    with atomic(path) as part:
-        model.save(part)
-        with zipfile.ZipFile(part, "a") as archive:
-            archive.writestr(NOTES, json.dumps(dict(notes), indent=1))
-
-
 def save_trained(model: keras.Model, keras_path: Path, metadata: Mapping[str, str]) -> Path:
     """Write a trained network as `.keras` and, beside it, as `.onnx`; return the latter's path."""
     save_model(model, keras_path, metadata)
     onnx_path = keras_path.with_suffix(".onnx")
     write_onnx(model, onnx_path, metadata, half=False, input_dtype="uint8")
     return onnx_path
-
-
-def read_notes(path: str | Path) -> dict[str, Any]:
-    """Return the notes of a `.keras` file; empty where it has none.
-
-    Raises:
-        MissingFileError: there is no such file.
-        WeightsError: it is no `.keras` file.
-    """
-    check_model_file(path)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return json.loads(archive.read(NOTES)) if NOTES in archive.namelist() else {}
-    except (zipfile.BadZipFile, json.JSONDecodeError) as error:
-        raise WeightsError(f"{path} is no whole .keras file ({error})") from error
-
-
-def load_model(path: str | Path, compiled: bool = False) -> keras.Model:
-    """Load the model of a `.keras` file; with its optimiser if `compiled`.
-
-    Raises:
-        MissingFileError: there is no such file.
-        WeightsError: Keras cannot read it.
-    """
-    load_keras()
-    import keras
-
-    check_model_file(path)
-    try:
-        return keras.saving.load_model(path, compile=compiled)
-    except (ValueError, OSError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise WeightsError(f"{path}: Keras cannot read this model: {reason}") from error
 
 
 def load_network(path: str | Path) -> tuple[keras.Model, dict[str, str]]:

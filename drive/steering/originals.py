@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from drive.conversion.export import Original, describe_input
 from drive.conversion.onnx_writer import write_onnx
 from drive.runtime.base import Engine
+from drive.runtime.keras_file import load_model
 from drive.runtime.onnx_file import read_model
 from drive.steering.curvature import CURVATURE
 from drive.steering.int8 import FLOAT_FIRST
-from drive.steering.model_file import load_model, load_network, read_network_metadata
+from drive.steering.model_file import load_network, read_network_metadata
 from drive.steering.predict import SteeringModel, load_steering
 from drive.steering.preprocess import COLOURS, INPUT_HEIGHT, INPUT_WIDTH, preprocess
 

@@ -167,7 +167,7 @@ def load_steering(
     runtime = load_engine(path, engine, threads, build_from_metadata)
     metadata: Mapping[str, str] | None = None
     if path.suffix.lower() == ".keras":
-        from drive.steering.model_file import read_notes
+        from drive.runtime.keras_file import read_notes
 
         metadata = read_notes(path)
     try:

@@ -1,95 +1,55 @@
-"""What a training of the steering network is asked, and the one file from which it can go on.
-
-`checkpoint/state.keras` holds weights, averages, optimiser, settings and history after the last
-finished epoch, and is replaced in one step. Knows files and settings; takes no step of training.
-"""
+"""What the state of a steering training says: its settings, its frames and the caller's notes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from drive.core.errors import InputError, as_option
+from drive.core.errors import InputError
 from drive.core.options import fields_of
-from drive.results.history import EpochResult, write_history
-from drive.steering.model_file import load_model, read_notes, save_model
 from drive.steering.split import Split
 from drive.steering.training_settings import LengthOptions, TrainingSettings
-
-if TYPE_CHECKING:
-    import keras
-
-STATE = "checkpoint/state.keras"
-HISTORY = "history.csv"
+from drive.training import state
 
 CHANGEABLE = tuple(each.name for each in fields_of(LengthOptions))
 
 
 def read_state(folder: str | Path) -> tuple[TrainingSettings, dict[str, Any]]:
-    """What an unfinished (or finished) training in `folder` was asked: settings and notes.
+    """Return the settings and notes of a training in `folder`, finished or not.
 
     Raises:
         InputError: there is none.
     """
-    path = Path(folder) / STATE
-    if not path.is_file():
-        raise InputError(
-            f"There is no training to resume in {folder}: none was stopped there, or it had not "
-            "come to its first epoch. Begin it anew, without --resume"
-        )
-    state = read_notes(path)
-    return TrainingSettings.from_state(state["settings"]), state["notes"]
+    about = state.read_state(folder).about
+    return TrainingSettings.from_state(about["settings"]), about["notes"]
 
 
-def save_state(
-    model: keras.Model,
-    folder: Path,
-    settings: TrainingSettings,
-    history: Sequence[EpochResult],
-    notes: Mapping[str, Any],
-) -> None:
-    """Write the state after an epoch, and `history.csv` beside it."""
-    rows = [asdict(row) for row in history]
-    state = {"settings": asdict(settings), "history": rows, "notes": dict(notes)}
-    save_model(model, folder / STATE, state)
-    write_history(folder / HISTORY, history)
+def about_training(
+    settings: TrainingSettings, split: Split, notes: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what the state of a training says of it, besides its history."""
+    return {"settings": asdict(settings), "notes": {**notes, "frames": fingerprint(split)}}
 
 
-def resume_state(
-    folder: Path, settings: TrainingSettings, notes: Mapping[str, Any]
-) -> tuple[keras.Model, list[EpochResult]]:
-    """Load the model with its optimiser, and the history that belongs to it.
-
-    Args:
-        folder: of the stopped training.
-        settings: as before, except for those in `CHANGEABLE`.
-        notes: with the `fingerprint` of the frames as `frames`.
+def check_resumable(folder: Path, settings: TrainingSettings, about: Mapping[str, Any]) -> None:
+    """Check that a training can resume with these settings and frames.
 
     Raises:
-        InputError: there is none, or the settings or the frames are not those of before.
+        InputError: there is none, or the settings or the frames are not those it began with.
     """
     before, noted = read_state(folder)
-    allowed = {name: getattr(settings, name) for name in CHANGEABLE}
-    if replace(before, **allowed) != settings:
+    state.check_unchanged(folder, asdict(before), asdict(settings), CHANGEABLE)
+    if noted["frames"] != about["notes"]["frames"]:
         raise InputError(
-            f"{folder}: a training goes on with the settings it began with, except "
-            f"{', '.join(map(as_option, CHANGEABLE))}. Expected {before}. Received: {settings}"
+            f"{folder}: the recordings, their excluded ranges or their split have changed since "
+            "this training began. Start a new one"
         )
-    if noted["frames"] != notes["frames"]:
-        raise InputError(
-            f"{folder}: the recordings, their marks or their split have changed since this "
-            "training began. Begin a new one"
-        )
-    rows = read_notes(folder / STATE)["history"]
-    history = [EpochResult(**row) for row in rows]
-    write_history(folder / HISTORY, history)  # a kill may have come between state and history
-    return load_model(folder / STATE, compiled=True), history
 
 
 def fingerprint(split: Split) -> list[list[Any]]:
-    """Which frames of which drives train (true) and validate, for comparison."""
+    """Return which frames of which recordings train (true) and validate, for comparison."""
     return [
         [part.drive.digest, trains, len(part), int(part.rows[0]), int(part.rows[-1])]
         + [side.drive.digest for side in part.drive.sides]

@@ -1,16 +1,11 @@
-"""Training of the steering network: epochs, early stopping, the best epoch, resuming after a kill.
+"""Training of the steering network: its batches, its network, its optimiser and its loss.
 
-After every epoch the whole state is on disk (`drive.steering.state`), so a training that is killed
-at any moment goes on from its last finished epoch. Knows batches and Keras; not where the data
-comes from, nor plots.
+The epoch loop is `drive.training.fit`.
 """
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,40 +15,45 @@ import numpy as np
 
 from drive.core.errors import DivergedError
 from drive.core.progress import Progress, no_progress
-from drive.results.history import EpochResult, read_history
+from drive.results.history import EpochResult
+from drive.results.names import CHECKPOINT
+from drive.runtime.keras_file import load_model, save_model
 from drive.steering.backbone import (
     build_transfer,
     find_weights,
     freeze,
-    is_frozen,
     load_backbone,
     rate_factors,
     thaw,
 )
-from drive.steering.dataset import Samples, TrainingBatches
+from drive.steering.dataset import Batch, Samples, TrainingBatches
 from drive.steering.depth_rate import DepthAdadelta, DepthAdam
 from drive.steering.evaluate import Answers
-from drive.steering.model_file import load_model, save_model
 from drive.steering.network import build_network
-from drive.steering.schedule import learning_rates
 from drive.steering.split import Part, Split
-from drive.steering.state import HISTORY, fingerprint, resume_state, save_state
-from drive.steering.tensorboard import EventLog, fixed_batch, load_tensorflow
+from drive.steering.state import about_training, check_resumable
 from drive.steering.training_settings import RANDOM, TrainingSettings
+from drive.training.fit import OnEpoch, best_epoch, fit, history_before, stops
+from drive.training.schedule import learning_rates
+from drive.training.state import STATE
+from drive.training.tensorboard import load_tensorflow
 
-BEST = "checkpoint/best.keras"
+BEST = f"{CHECKPOINT}/best.keras"
 FEWEST_AVERAGED_STEPS = 10
 SMALLEST_SCALE_DEG = 0.1
-
-CURE = (
-    "The training diverged: try a tenth of the --learning-rate (--find-lr suggests one), and look "
-    "at the recordings with check-data"
-)
+PROBE_FRAMES = 128
+"""Frames of the batch whose gradients TensorBoard shows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingResult:
-    """What came out: the averaged weights of the best epoch, and the way there."""
+    """What a training returns.
+
+    Attributes:
+        model: with the averaged weights of the best epoch.
+        history: of all epochs.
+        stopped_early: whether it ended before `epochs`.
+    """
 
     model: keras.Model
     history: list[EpochResult]
@@ -61,8 +61,61 @@ class TrainingResult:
 
     @property
     def best(self) -> EpochResult:
-        """The epoch with the least validation loss, whose weights `model` has."""
-        return min(self.history, key=lambda row: row.val_loss)
+        """The epoch with the lowest validation loss, whose weights `model` has."""
+        return best_epoch(self.history)
+
+
+class SteeringCourse:
+    """What `drive.training.fit` trains: the steering network on the frames of a split.
+
+    Args:
+        split: frames to train on, and frames that select the best epoch.
+        settings: how to train.
+        start: a network to continue from; None for random weights.
+    """
+
+    best = BEST
+
+    def __init__(
+        self, split: Split, settings: TrainingSettings, start: keras.Model | None = None
+    ) -> None:
+        self.settings, self.epochs, self.patience = settings, settings.epochs, settings.patience
+        self.frozen_epochs = settings.frozen_epochs if settings.backbone else 0
+        self.samples, self.validation = Samples(split.training), Samples(split.validation)
+        self.batches = training_batches(self.samples, settings)
+        self.network = start or new_network(settings, self.samples.angle_deg)
+        self.rate = learning_rates(
+            settings.schedule,
+            settings.rate,
+            len(self.batches),
+            settings.epochs,
+            restart_epochs=settings.restart_epochs,
+            restart_factor=settings.restart_factor,
+            warm_up=settings.warm_up,
+        )
+
+    def compiled(self, frozen: bool) -> keras.Model:
+        """Return the network, ready to train; if `frozen`, only the layers above the backbone."""
+        settings = self.settings
+        if settings.backbone and frozen:
+            freeze(self.network, settings.backbone)
+        elif settings.backbone:
+            thaw(self.network, settings.backbone, pretrained=settings.backbone_weights != RANDOM)
+        compile_network(self.network, settings, len(self.batches))
+        return self.network
+
+    def validation_loss(self, model: keras.Model) -> float:
+        """Return the mean squared error on the validation frames, in degrees squared."""
+        return mean_squared_error(model, self.validation)
+
+    def save_best(self, model: keras.Model, path: Path) -> None:
+        """Write the network."""
+        save_model(model, path, {})
+
+    def probe(self) -> Batch:
+        """Return evenly spaced training frames, unaugmented, for TensorBoard."""
+        spaced = np.linspace(0, len(self.samples) - 1, PROBE_FRAMES).astype(np.int64)
+        return self.samples.batch(np.unique(spaced))
 
 
 def train_steering(
@@ -74,94 +127,51 @@ def train_steering(
     resume: bool = False,
     notes: Mapping[str, Any] | None = None,
     progress: Progress = no_progress,
-    on_epoch: Callable[[EpochResult], None] | None = None,
+    on_epoch: OnEpoch | None = None,
 ) -> TrainingResult:
-    """Train a network.
-
-    Writes `history.csv` and the folder `checkpoint` (state and best epoch) into `folder`.
+    """Train a network; write `history.csv` and `checkpoint/` (state and best epoch).
 
     Args:
-        split: frames to learn from, and frames that choose the best epoch.
+        split: frames to train on, and frames that select the best epoch.
         folder: of the results.
-        settings: how to train; resumed, only `epochs` and `patience` may differ from before.
-        start: a network to go on from; None for random weights.
-        resume: go on from the state in `folder`.
-        notes: what the caller wants back from `read_state` when it resumes; JSON.
+        settings: how to train; to resume, only those in `CHANGEABLE` may differ from before.
+        start: a network to continue from; None for random weights.
+        resume: continue from the state in `folder`.
+        notes: what `read_state` returns to a caller that resumes; JSON.
         progress: shows each epoch.
-        on_epoch: called with each finished epoch, its state on disk; what it raises ends all.
+        on_epoch: called after each epoch, its state on disk; what it raises ends the training.
 
     Raises:
-        InputError: nothing to resume, other settings or other frames than before, no frames.
-        DivergedError: the loss, or the validation loss, is no longer a number.
+        InputError: nothing to resume, other settings or frames than before, or no frames.
+        DivergedError: the loss, or the validation loss, is not finite.
     """
     keras.utils.set_random_seed(settings.seed)
-    training, validation = Samples(split.training), Samples(split.validation)
-    batches = training_batches(training, settings)
     if settings.tensorboard:
         load_tensorflow()
-    about = {**(notes or {}), "frames": fingerprint(split)}
+    about = about_training(settings, split, notes or {})
     if resume:
-        model, history = resume_state(folder, settings, about)
-    else:
-        model = ready_network(settings, training.angle_deg, len(batches), start)
-        history = []
-        save_state(model, folder, settings, history, about)
-    rate_at = scheduled_rates(settings, len(batches))
-    log = None
-    if settings.tensorboard:
-        log = EventLog(folder, len(history) + 1, fixed_batch(training))
-    while len(history) < settings.epochs and not _should_stop(history, settings):
-        began = time.perf_counter()
-        epoch = len(history)
-        if _thaws(model, epoch, settings):
-            compile_network(model, settings, len(batches))
-        label = f"epoch {epoch + 1}/{settings.epochs}"
-        rates = [rate_at(epoch * len(batches) + i) for i in range(len(batches))]
-        loss = train_epoch(model, progress(batches.epoch(epoch), len(batches), label), rates)
-        with averaged_weights(model):
-            val_loss = mean_squared_error(model, validation)
-            if not math.isfinite(val_loss):
-                raise DivergedError(f"No finite validation loss in epoch {epoch + 1}. {CURE}")
-            if val_loss < min((row.val_loss for row in history), default=math.inf):
-                save_model(model, folder / BEST, {})
-        seconds = time.perf_counter() - began
-        rate = math.fsum(rates) / len(rates)
-        history.append(EpochResult(epoch + 1, loss, val_loss, rate, seconds))
-        if log:
-            log.write_epoch(model, history[-1])
-        save_state(model, folder, settings, history, about)
-        if on_epoch:
-            on_epoch(history[-1])
-    if log:
-        log.close()
-    return TrainingResult(load_model(folder / BEST), history, _should_stop(history, settings))
+        check_resumable(folder, settings, about)
+        start = load_model(folder / STATE)
+    course = SteeringCourse(split, settings, start)
+    probe = course.probe() if settings.tensorboard else None
+    history = fit(
+        course, folder, about, resume=resume, probe=probe, progress=progress, on_epoch=on_epoch
+    )
+    return TrainingResult(load_model(folder / BEST), history, stops(history, course))
 
 
-def kept_result(folder: Path) -> TrainingResult | None:
-    """What a training that diverged leaves in its folder; None where no epoch ended well before."""
-    history = read_history(folder / HISTORY)
-    if not history:
-        return None
+def kept_result(folder: Path, error: DivergedError) -> TrainingResult:
+    """Return what a training left in its folder before it diverged.
+
+    Raises:
+        DivergedError: `error`, if no epoch was finished.
+    """
+    history = history_before(folder, error)
     return TrainingResult(load_model(folder / BEST), history, stopped_early=False)
 
 
-@contextmanager
-def averaged_weights(model: keras.Model) -> Iterator[None]:
-    """Let the model hold the running average of its weights inside the block.
-
-    From step to step the answers on an unseen road drift as a whole to one side and back, by more
-    than a degree; the average over an epoch's steps drifts far less (docs/decisions/steering.md).
-    """
-    current = model.get_weights()
-    model.optimizer.finalize_variable_values(model.trainable_variables)
-    try:
-        yield
-    finally:
-        model.set_weights(current)
-
-
 def training_batches(samples: Samples, settings: TrainingSettings) -> TrainingBatches:
-    """The batches that `settings` ask for."""
+    """Return the batches that `settings` ask for."""
     return TrainingBatches(
         samples,
         settings.batch,
@@ -176,23 +186,8 @@ def training_batches(samples: Samples, settings: TrainingSettings) -> TrainingBa
     )
 
 
-def ready_network(
-    settings: TrainingSettings,
-    angle_deg: np.ndarray,
-    steps_per_epoch: int,
-    start: keras.Model | None = None,
-) -> keras.Model:
-    """The network as it begins to train, with its optimiser: `start`, or a new one."""
-    model = start or new_network(settings, angle_deg)
-    if settings.backbone:
-        freeze(model, settings.backbone)
-        _thaws(model, 0, settings)
-    compile_network(model, settings, steps_per_epoch)
-    return model
-
-
 def new_network(settings: TrainingSettings, angle_deg: np.ndarray) -> keras.Model:
-    """Build the network that `settings` ask for, for training frames with these angles."""
+    """Build the network of `settings` for training frames with these angles."""
     model = _build(settings, target_scale_deg(angle_deg))
     if settings.backbone:
         path = find_weights(settings.backbone, settings.backbone_weights)
@@ -202,7 +197,7 @@ def new_network(settings: TrainingSettings, angle_deg: np.ndarray) -> keras.Mode
 
 
 def rebuild_network(model: keras.Model, settings: TrainingSettings) -> keras.Model:
-    """The same network with the same weights, but the dropout and L2 that `settings` ask for."""
+    """Return the network with the same weights, but the dropout and L2 of `settings`."""
     network = _build(settings, float(model.get_layer("degrees").scale))
     network.set_weights(model.get_weights())
     return network
@@ -215,38 +210,25 @@ def _build(settings: TrainingSettings, scale_deg: float) -> keras.Model:
     return build_network(settings.variant, scale_deg, batch_norm=bool(settings.batch_norm), **how)
 
 
-def scheduled_rates(settings: TrainingSettings, steps_per_epoch: int) -> Callable[[int], float]:
-    """The learning rate of each step, counted from 0 over all epochs."""
-    return learning_rates(
-        settings.schedule,
-        settings.rate,
-        steps_per_epoch,
-        settings.epochs,
-        restart_epochs=settings.restart_epochs,
-        restart_factor=settings.restart_factor,
-        warm_up=settings.warm_up,
-    )
-
-
 def target_scale_deg(angle_deg: np.ndarray) -> float:
-    """Degrees that 1.0 of the network's last dense layer stands for: the spread of the angles."""
+    """Return the degrees that 1.0 of the last dense layer means: the spread of the angles."""
     return max(SMALLEST_SCALE_DEG, float(np.std(angle_deg, dtype=np.float64)))
 
 
 def predict_samples(model: keras.Model, samples: Samples) -> np.ndarray:
-    """(N,) float32 degrees of the model for every frame, in order."""
-    answers = [model.predict_on_batch(b.images).reshape(-1) for b in samples.plain_batches()]
-    return np.concatenate(answers) if answers else np.zeros(0, np.float32)
+    """Return (N,) float32 degrees of the model for every frame, in order."""
+    angles = [model.predict_on_batch(b.images).reshape(-1) for b in samples.plain_batches()]
+    return np.concatenate(angles) if angles else np.zeros(0, np.float32)
 
 
 def mean_squared_error(model: keras.Model, samples: Samples) -> float:
-    """Mean squared error over all frames, degrees squared."""
+    """Return the mean squared error over all frames, in degrees squared."""
     error = predict_samples(model, samples).astype(np.float64) - samples.angle_deg
     return float(np.mean(error**2))
 
 
 def answers_for(model: keras.Model, parts: Sequence[Part]) -> list[Answers]:
-    """The model's angles for some parts of drives, beside the truth."""
+    """Return the model's angles for parts of recordings, beside the recorded ones."""
     return [
         Answers(
             part.drive.name,
@@ -259,40 +241,8 @@ def answers_for(model: keras.Model, parts: Sequence[Part]) -> list[Answers]:
     ]
 
 
-def train_epoch(model: keras.Model, batches: Any, rates: Sequence[float]) -> float:
-    """Take one step a batch, each at its rate; return the mean loss over the epoch's frames."""
-    losses, counts, rate = [], [], math.nan
-    for batch, wanted in zip(batches, rates, strict=True):
-        if wanted != rate:
-            model.optimizer.learning_rate = rate = wanted
-        losses.append(float(model.train_on_batch(batch.images, batch.angle_deg[:, None])))
-        counts.append(len(batch.images))
-        if not math.isfinite(losses[-1]):
-            raise DivergedError(f"The loss is no number at step {len(losses)} of the epoch. {CURE}")
-    return float(np.average(losses, weights=counts))
-
-
-def _should_stop(history: Sequence[EpochResult], settings: TrainingSettings) -> bool:
-    """Whether `patience` epochs have passed since the best one, or since the backbone's thaw."""
-    if not history or not settings.patience:
-        return False
-    since = int(np.argmin([row.val_loss for row in history]))
-    if settings.backbone:
-        since = max(since, settings.frozen_epochs)
-    return len(history) - 1 - since >= settings.patience
-
-
-def _thaws(model: keras.Model, epoch: int, settings: TrainingSettings) -> bool:
-    """Let the backbone learn from the epoch on in which it shall; say if that changed anything."""
-    name = settings.backbone
-    if name is None or epoch < settings.frozen_epochs or not is_frozen(model, name):
-        return False
-    thaw(model, name, pretrained=settings.backbone_weights != RANDOM)
-    return True
-
-
 def compile_network(model: keras.Model, settings: TrainingSettings, steps_per_epoch: int) -> None:
-    """Give the model an optimiser that also averages the weights over about one epoch of steps."""
+    """Give the model an optimiser that averages the weights over about one epoch of steps."""
     kinds = {"adam": keras.optimizers.Adam, "adadelta": keras.optimizers.Adadelta}
     more: dict[str, Any] = {}
     if settings.backbone:
@@ -302,5 +252,5 @@ def compile_network(model: keras.Model, settings: TrainingSettings, steps_per_ep
     optimizer = kinds[settings.optimizer](
         settings.rate, use_ema=True, ema_momentum=momentum, **more
     )
-    model.compile(optimizer, loss="mse", jit_compile=False)  # XLA is slower here on a processor
+    model.compile(optimizer, loss="mse", jit_compile=False)  # XLA is slower here on a CPU
     optimizer.build(model.trainable_variables)

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from drive.core.errors import InputError, as_option
 from drive.core.options import Config, above, at_least, fields_of, from_below, option
-from drive.steering.schedule import SCHEDULES
+from drive.training.schedule import SCHEDULES
 
 LEARNING_RATES = {"adam": 5e-4, "adadelta": 1.0}
 """Each optimizer with its learning rate: for Adam half the usual one, for Adadelta the published

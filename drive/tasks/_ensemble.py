@@ -27,7 +27,7 @@ Write = Callable[["TrainingResult", "TrainingSettings", "RunFolder"], dict[str, 
 def state_home(folder: str) -> Path:
     """Where the state lies that says how a training was begun: a member's folder of an ensemble."""
     from drive.steering.ensemble import member_folder
-    from drive.steering.state import STATE
+    from drive.training.state import STATE
 
     home = Path(folder)
     first = member_folder(home, 1)
@@ -56,7 +56,7 @@ def train_members(
     """
     from drive.results.run_folder import RunFolder
     from drive.steering.ensemble import member_folder, member_settings
-    from drive.steering.state import STATE
+    from drive.training.state import STATE
 
     if context.args.weights:
         context.warn(
@@ -89,9 +89,10 @@ def _write_ensemble(
     from drive.drawing.plots import plot_steering_distribution, plot_steering_over_time
     from drive.results.names import PREDICTIONS
     from drive.results.steering import write_predictions
+    from drive.runtime.keras_file import read_notes
     from drive.steering.ensemble import as_line, describe_ensemble, merge_trained
     from drive.steering.evaluate import as_table, by_recording, evaluate, in_one_row
-    from drive.steering.model_file import KERAS_FILE, read_notes, save_trained
+    from drive.steering.model_file import KERAS_FILE, save_trained
     from drive.steering.network import fold_batch_norm
 
     metadata = describe_ensemble(read_notes(written[0]["model"]), len(results))

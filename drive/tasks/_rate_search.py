@@ -1,6 +1,6 @@
 """`train-steering --find-lr`: the learning-rate range test instead of a training.
 
-Knows how a search is reported; the search is in `drive.steering.find_rate`.
+Knows how a search is reported; the search is in `drive.training.find_rate`.
 """
 
 from __future__ import annotations
@@ -32,18 +32,20 @@ def search_rate(
     import keras
 
     from drive.drawing.rate_plot import plot_rate_search
-    from drive.steering.dataset import Samples
-    from drive.steering.find_rate import RATES, find_rate, write_search
-    from drive.steering.train import ready_network, training_batches
+    from drive.steering.train import SteeringCourse
+    from drive.training.find_rate import RATES, find_rate, write_search
 
     table, plot = folder.file(TABLE), folder.file(PLOT)
     keras.utils.set_random_seed(settings.seed)
-    training = Samples(split.training)
-    batches = training_batches(training, settings)
-    model = ready_network(settings, training.angle_deg, len(batches), start)
+    course = SteeringCourse(split, settings, start)
+    model = course.compiled(frozen=course.frozen_epochs > 0)
     with context.record.stage("search"):
         found = find_rate(
-            model, batches, *RATES[settings.optimizer], epochs=epochs, progress=context.progress
+            model,
+            course.batches,
+            *RATES[settings.optimizer],
+            epochs=epochs,
+            progress=context.progress,
         )
     write_search(table, found)
     suggested = found.suggested and float(f"{found.suggested:.2g}")

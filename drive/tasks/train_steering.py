@@ -92,7 +92,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Read, split, train; then write the model of the best epoch and what to look at."""
     from drive.steering.ensemble import member_folder
-    from drive.steering.state import STATE
+    from drive.training.state import STATE
 
     settings, data, folder = _resumed(args, context) if args.resume else _fresh(args, context)
     states = [home / STATE for home in (folder.path, member_folder(folder.path, 1))]
@@ -155,15 +155,11 @@ def _search_or_train(
 
 def _kept(home: RunFolder, error: DivergedError, context: Context) -> TrainingResult:
     """The epochs before the one that diverged; the command fails once they are written."""
-    from drive.steering.train import CURE, kept_result
+    from drive.steering.train import kept_result
+    from drive.training.fit import kept_epoch
 
-    result = kept_result(home.path)
-    if result is None:
-        raise error
-    context.failure = DivergedError(
-        f"{home.path}: the loss is no longer a number in epoch {len(result.history) + 1}; epoch "
-        f"{result.best.epoch}, the best before it, is kept and exported. {CURE}"
-    )
+    result = kept_result(home.path, error)
+    context.failure = kept_epoch(home.path, result.history)
     return result
 
 
@@ -183,9 +179,9 @@ def _begin_report(
 def _fresh(
     args: argparse.Namespace, context: Context
 ) -> tuple[TrainingSettings, dict[str, Any], RunFolder]:
+    from drive.results.names import HISTORY
     from drive.runtime.base import check_model_file
     from drive.steering.ensemble import check_members, member_folder
-    from drive.steering.state import HISTORY
 
     if args.weights:
         check_model_file(args.weights, usable=_can_learn)
@@ -314,13 +310,12 @@ def _write(
 ) -> dict[str, Any]:
     import numpy as np
 
-    from drive.results.names import PREDICTIONS
+    from drive.results.names import HISTORY, PREDICTIONS
     from drive.results.steering import write_predictions
     from drive.steering.dataset import Samples, TrainingBatches
     from drive.steering.evaluate import by_recording, evaluate
     from drive.steering.model_file import KERAS_FILE, describe, save_trained
     from drive.steering.network import fold_batch_norm
-    from drive.steering.state import HISTORY
     from drive.steering.target import describe_target
     from drive.steering.train import answers_for
 

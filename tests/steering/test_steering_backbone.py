@@ -15,6 +15,7 @@ from keras import layers
 
 from drive.cli import main
 from drive.core.errors import InputError, MissingFileError, WeightsError
+from drive.runtime.keras_file import load_model
 from drive.steering import backbone as module
 from drive.steering.backbone import (
     BACKBONES,
@@ -29,13 +30,13 @@ from drive.steering.backbone import (
     thaw,
 )
 from drive.steering.cache import CachedDrive
-from drive.steering.model_file import describe, load_model, load_network, save_trained
+from drive.steering.model_file import describe, load_network, save_trained
 from drive.steering.predict import load_steering
 from drive.steering.preprocess import ROAD
 from drive.steering.split import Split, split_drives
-from drive.steering.state import STATE
 from drive.steering.train import train_steering
 from drive.steering.training_settings import TrainingSettings
+from drive.training.state import STATE
 
 SIZE = (66, 200, 3)
 Weights = dict[str, list[np.ndarray]]

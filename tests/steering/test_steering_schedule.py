@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from drive.results.history import read_history
-from drive.steering.model_file import load_model
-from drive.steering.schedule import SCHEDULES, learning_rates
+from drive.results.names import HISTORY
+from drive.runtime.keras_file import load_model
 from drive.steering.split import Split, split_drives
-from drive.steering.state import HISTORY, STATE
 from drive.steering.train import train_steering
 from drive.steering.training_settings import TrainingSettings
+from drive.training.schedule import SCHEDULES, learning_rates
+from drive.training.state import STATE
 
 STEPS = 10  # of an epoch
 

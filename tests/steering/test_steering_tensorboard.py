@@ -13,12 +13,12 @@ import pytest
 
 from drive.core.errors import InputError
 from drive.results.history import read_history
+from drive.results.names import HISTORY
 from drive.steering.dataset import Batch
 from drive.steering.split import Split, split_drives
-from drive.steering.state import HISTORY
-from drive.steering.tensorboard import GradientProbe, fixed_batch, histogram_of
-from drive.steering.train import train_steering
+from drive.steering.train import SteeringCourse, train_steering
 from drive.steering.training_settings import TrainingSettings
+from drive.training.tensorboard import GradientProbe, histogram_of
 
 
 @pytest.fixture(scope="module")
@@ -90,14 +90,11 @@ def test_gradients_are_those_of_the_loss_and_leave_the_model_alone() -> None:
         np.testing.assert_array_equal(array, old)
 
 
-def test_the_fixed_batch_comes_from_all_over(make_drive: Callable[..., Any]) -> None:
-    from drive.steering.dataset import Samples
-
-    parts = split_drives([make_drive("a/1"), make_drive("b/1")], "0.5").training
-    samples = Samples(parts)
-    batch = fixed_batch(samples)
-    assert len(batch.images) == len(samples)  # fewer than a batch: all
-    np.testing.assert_array_equal(batch.angle_deg, samples.angle_deg)
+def test_the_probe_has_frames_from_everywhere(split: Split) -> None:
+    course = SteeringCourse(split, settings(1))
+    batch = course.probe()
+    assert len(batch.images) == len(course.samples)  # fewer than a batch: all
+    np.testing.assert_array_equal(batch.angle_deg, course.samples.angle_deg)
 
 
 def test_a_histogram_counts_what_is_finite() -> None:
@@ -112,6 +109,6 @@ def test_without_tensorflow_it_is_refused_before_anything_is_written(
     split: Split, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorflow", None)
-    with pytest.raises(InputError, match="TensorFlow, which is not installed"):
+    with pytest.raises(InputError, match="requires TensorFlow, which is not installed"):
         train_steering(split, out, settings(1))
     assert not list(out.iterdir())

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from drive.core.errors import DivergedError, InputError, WeightsError
+from drive.results.names import HISTORY
 from drive.steering import train
 from drive.steering.cache import CachedDrive
 from drive.steering.dataset import Samples
@@ -25,7 +26,7 @@ from drive.steering.network import build_network
 from drive.steering.predict import load_steering
 from drive.steering.preprocess import ROAD
 from drive.steering.split import Split, split_drives
-from drive.steering.state import HISTORY, STATE, read_state
+from drive.steering.state import read_state
 from drive.steering.train import (
     TrainingResult,
     answers_for,
@@ -33,6 +34,7 @@ from drive.steering.train import (
     train_steering,
 )
 from drive.steering.training_settings import TrainingSettings
+from drive.training.state import STATE
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def test_resuming_with_other_settings_or_frames_is_refused(
     with pytest.raises(InputError, match="settings it began with"):
         train_steering(split, learnt.folder, quick(batch=8), resume=True)
     other = split_drives([make_drive("x/1"), make_drive("y/1")], "0.5")
-    with pytest.raises(InputError, match="their marks or their split"):
+    with pytest.raises(InputError, match="their excluded ranges or their split"):
         train_steering(other, learnt.folder, learnt.settings, resume=True)
 
 
@@ -143,7 +145,7 @@ def test_a_validation_loss_that_is_no_number_ends_the_training(
     split: Split, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(train, "mean_squared_error", lambda *_: math.inf)
-    with pytest.raises(DivergedError, match=r"validation loss in epoch 1.*--find-lr"):
+    with pytest.raises(DivergedError, match=r"validation loss is not finite in epoch 1.*--find-lr"):
         train_steering(split, out, quick(epochs=1))
 
 

@@ -92,7 +92,8 @@ def test_the_error_is_told_beside_the_baselines_and_rows_without_an_angle(
     assert predict(folder, tmp_path / "out", "--json", "--smooth", "0.2")[0] == 0
     done = capsys.readouterr()
     assert (
-        "town/epoch01: 1 row of the CSV without an angle is not compared with the recorded angle" in done.err
+        "town/epoch01: 1 row of the CSV without an angle is not compared with the recorded angle"
+        in done.err
     )
     assert "1 frame without a row in the CSV is not compared with the recorded angle" in done.err
     assert (

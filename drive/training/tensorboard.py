@@ -1,8 +1,7 @@
-"""Event files for TensorBoard: scalars and histograms of weights and gradients, each epoch.
+"""Event files for TensorBoard: scalars, and histograms of weights and gradients, per epoch.
 
-Written with TensorFlow's record writer and message types, which come with TensorFlow itself: the
-package `tensorboard` is needed to look at the files, not to write them. The only module of drive
-that uses TensorFlow beneath Keras. Knows a model and a batch; nothing of recordings.
+Written with TensorFlow's record writer and message types: the package `tensorboard` is needed to
+read the files, not to write them. The only module of drive that uses TensorFlow beneath Keras.
 """
 
 from __future__ import annotations
@@ -19,56 +18,48 @@ import numpy as np
 
 from drive.core.errors import InputError
 from drive.results.history import EpochResult
-from drive.steering.dataset import Batch, Samples
+from drive.results.names import TENSORBOARD
+from drive.training.batches import Batch
 
-FOLDER = "tensorboard"
-BUCKETS = 30  # of a histogram, as TensorBoard's own writer has them
-FILE_VERSION = "brain.Event:2"  # what TensorBoard wants to read first
-BATCH = 128
-"""Frames of the fixed batch whose gradients are shown."""
-
+BUCKETS = 30  # per histogram, as in TensorBoard's own writer
+FILE_VERSION = "brain.Event:2"  # the first event of a file
 SCALARS = ("loss", "val_loss", "learning_rate", "seconds")
 
 
-def fixed_batch(samples: Samples) -> Batch:
-    """Frames from everywhere in the drives, at equal distances, as they are."""
-    return samples.batch(np.unique(np.linspace(0, len(samples) - 1, BATCH).astype(np.int64)))
-
-
 def load_tensorflow() -> Any:
-    """TensorFlow's module.
+    """Return the module `tensorflow`.
 
     Raises:
-        InputError: it is not installed, as Keras with another backend allows.
+        InputError: it is not installed; Keras runs on other backends too.
     """
     try:
         import tensorflow
     except ImportError as error:
         raise InputError(
-            "--tensorboard writes with TensorFlow, which is not installed here. "
-            "Install tensorflow-cpu or leave --tensorboard out"
+            "--tensorboard requires TensorFlow, which is not installed. Install tensorflow-cpu, or "
+            "leave --tensorboard out"
         ) from error
     return tensorflow
 
 
 class EventLog:
-    """Writes one event file; events of a later epoch replace those of an earlier file.
+    """Writes one event file.
 
     Args:
-        folder: of the run; the file comes into its `FOLDER`.
-        first_epoch: number of the next epoch, counted from 1. TensorBoard forgets what older
-            files in the folder say from there on, so a resumed training leaves no double.
-        batch: what gradients are taken on, every epoch.
+        folder: of the run; the file is in its `tensorboard`.
+        first_epoch: number of the next epoch, counted from 1. TensorBoard ignores what older files
+            say from there on, so a resumed training shows no epoch twice.
+        batch: whose gradients are shown, the same for all epochs.
 
     Raises:
-        InputError: TensorFlow, whose writer this is, is not installed.
+        InputError: TensorFlow is not installed.
     """
 
     def __init__(self, folder: Path, first_epoch: int, batch: Batch) -> None:
         tf = load_tensorflow()
         self._types = tf.compat.v1
         self._gradients = GradientProbe(batch)
-        path = folder / FOLDER / f"events.out.tfevents.{_stamp()}"
+        path = folder / TENSORBOARD / f"events.out.tfevents.{_stamp()}"
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._file = tf.io.TFRecordWriter(str(path))
@@ -77,7 +68,7 @@ class EventLog:
         self._write(step=first_epoch, session_log=start)
 
     def write_epoch(self, model: keras.Model, row: EpochResult) -> None:
-        """Write the scalars of an epoch, and histograms of the weights and gradients after it."""
+        """Write the scalars of an epoch and the histograms after it."""
         gradients = self._gradients.of(model)
         squares = sum(float(np.sum(np.square(g, dtype=np.float64))) for g in gradients.values())
         weights = {v.path: keras.ops.convert_to_numpy(v) for v in model.trainable_variables}
@@ -107,10 +98,10 @@ class EventLog:
 
 
 class GradientProbe:
-    """Gradients of a model's loss on one batch, through Keras alone, whatever its backend.
+    """Gradients of a model's loss on one batch, on any backend of Keras.
 
-    A copy of the model takes a training step with an optimiser that puts each gradient in the
-    place of its variable. Nothing is dropped out in the copy, so that epochs compare.
+    A copy of the model takes a training step with an optimiser that replaces each variable by its
+    gradient. The copy has no dropout, so that epochs can be compared.
     """
 
     def __init__(self, batch: Batch) -> None:
@@ -119,26 +110,22 @@ class GradientProbe:
         self._made_for: list[str] = []
 
     def of(self, model: keras.Model) -> Mapping[str, np.ndarray]:
-        """The gradient of each trainable variable by its path, such as `conv1/kernel`.
+        """Return the gradient of each trainable variable by its path, such as `conv1/kernel`.
 
         Args:
             model: compiled; left as it is.
         """
         paths = [variable.path for variable in model.trainable_variables]
         if self._copy is None or paths != self._made_for:
-            self._copy, self._made_for = _copy_that_keeps_gradients(model), paths
+            self._copy, self._made_for = _gradient_copy(model), paths
         self._copy.set_weights(model.get_weights())
-        self._copy.train_on_batch(self._batch.images, self._batch.angle_deg[:, None])
+        self._copy.train_on_batch(self._batch.images, self._batch.targets)
         kept = [keras.ops.convert_to_numpy(v) for v in self._copy.trainable_variables]
         return dict(zip(paths, kept, strict=True))
 
 
 def histogram_of(array: np.ndarray) -> dict[str, Any]:
-    """What TensorBoard's message for a histogram holds; of numbers that are finite.
-
-    Args:
-        array: any shape.
-    """
+    """Return the fields of TensorBoard's histogram message; counts the finite values of `array`."""
     values = np.asarray(array, np.float64).ravel()
     values = values[np.isfinite(values)]
     if not values.size:
@@ -156,14 +143,14 @@ def histogram_of(array: np.ndarray) -> dict[str, Any]:
 
 
 class KeepGradients(keras.optimizers.Optimizer):
-    """Puts each gradient where its variable was."""
+    """Replaces each variable by its gradient."""
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Called by Keras for each variable."""
+        """Replace a variable; called by Keras."""
         self.assign(variable, gradient)
 
 
-def _copy_that_keeps_gradients(model: keras.Model) -> keras.Model:
+def _gradient_copy(model: keras.Model) -> keras.Model:
     copy = keras.models.clone_model(model)
     for layer in _layers(copy):
         if isinstance(layer, keras.layers.Dropout):
@@ -181,5 +168,5 @@ def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
 
 
 def _stamp() -> str:
-    """What makes the name of an event file its own: time, machine, process."""
+    """Return the unique part of a file name: time, machine, process."""
     return f"{time.time_ns() // 1000}.{platform.node() or 'host'}.{os.getpid()}"

@@ -1,7 +1,6 @@
 """The learning rate of each step: constant, falling on a cosine, or falling and starting again.
 
-A pure function of the step's number, so that a resumed training goes on where it was. Knows
-numbers alone; no optimiser.
+Pure functions of the step's number, so that a resumed training continues where it was.
 """
 
 from __future__ import annotations
@@ -10,12 +9,12 @@ import math
 from collections.abc import Callable
 
 SCHEDULES = ("constant", "cosine", "restarts")
-"""`cosine`: half a cosine from the full rate to nothing over the whole training. `restarts`: the
+"""`cosine`: half a cosine from the full rate to 0 over the whole training. `restarts`: the
 same over a cycle of epochs, then again from the full rate, each cycle longer than the one before
 (SGDR, arXiv 1608.03983, equation 5 with its lower rate 0 and its T_i as multiples of the last)."""
 
 WARM_UP_SHARE = 0.1
-"""Of all steps that the warm-up takes at most: a short training is to reach its full rate too."""
+"""The warm-up takes at most this share of the steps: short trainings must reach the full rate."""
 
 
 def learning_rates(
@@ -28,20 +27,17 @@ def learning_rates(
     restart_factor: float,
     warm_up: int = 0,
 ) -> Callable[[int], float]:
-    """The learning rate as a function of the step.
+    """Return the learning rate as a function of the step, counted from 0 over all epochs.
 
     Args:
         schedule: one of `SCHEDULES`.
         rate: the full learning rate.
-        steps_per_epoch: batches of an epoch.
-        epochs: of the whole training; what `cosine` ends with.
-        restart_epochs: of the first cycle of `restarts`.
+        steps_per_epoch: batches per epoch.
+        epochs: of the whole training; `cosine` ends with them.
+        restart_epochs: length of the first cycle of `restarts`.
         restart_factor: how many times longer each further cycle is, from 1.
-        warm_up: steps at the beginning over which the rate rises in a straight line to the
-            schedule's, at most `WARM_UP_SHARE` of all; 0: none.
-
-    Returns:
-        From the step's number, counted from 0 over all epochs, to the rate of that step.
+        warm_up: steps at the beginning over which the rate rises linearly to the schedule's, at
+            most `WARM_UP_SHARE` of all; 0: none.
     """
     rise = min(warm_up, WARM_UP_SHARE * steps_per_epoch * epochs)
 
@@ -59,7 +55,7 @@ def learning_rates(
 
 
 def share_of_cycle(epoch: float, first: float, factor: float) -> float:
-    """How far a cycle has come, from 0 to below 1.
+    """Return how far a cycle has come, from 0 to below 1.
 
     Args:
         epoch: epochs trained so far, parts of one included.
@@ -70,3 +66,26 @@ def share_of_cycle(epoch: float, first: float, factor: float) -> float:
     while epoch >= begins + length:
         begins, length = begins + length, length * factor
     return (epoch - begins) / length
+
+
+def warm_cosine(
+    rate: float, steps: int, warm_up: int, final_share: float
+) -> Callable[[int], float]:
+    """Return the rate of each step: from 0 up to `rate`, then down on a cosine.
+
+    Args:
+        rate: the highest rate.
+        steps: of the whole schedule.
+        warm_up: steps of the linear rise.
+        final_share: of `rate` that is left at the end.
+
+    Source: Keras' `CosineDecay`.
+    """
+
+    def at(step: int) -> float:
+        if step < warm_up:
+            return rate * step / warm_up
+        share = min(1.0, (step - warm_up) / max(1, steps - warm_up))
+        return rate * (final_share + (1 - final_share) * (1 + math.cos(math.pi * share)) / 2)
+
+    return at

@@ -1,9 +1,8 @@
 """The learning-rate range test: which learning rate suits a network and its data.
 
 After Smith, "Cyclical Learning Rates for Training Neural Networks" (arXiv 1506.01186, section 3.3):
-the rate grows from step to step until the loss no longer falls but climbs. Here it grows by a
-constant factor, so that every decade gets the same number of steps. Nothing that is trained here
-is kept. Knows batches and Keras; draws nothing.
+the rate grows from step to step until the loss climbs. Here it grows by a constant factor, so that
+every decade gets the same number of steps. Nothing that is trained here is kept.
 """
 
 from __future__ import annotations
@@ -21,49 +20,48 @@ import numpy as np
 from drive.core.errors import InputError
 from drive.core.files import atomic
 from drive.core.progress import Progress, no_progress
-from drive.steering.dataset import Batch, TrainingBatches
+from drive.training.batches import Batch, Batches
 
 RATES = {"adam": (1e-6, 1.0), "adadelta": (1e-4, 1e2)}
-"""The lowest and the highest rate tried, by optimiser; Adadelta's published rate is 1."""
+"""The lowest and the highest rate to try, by optimiser; Adadelta's published rate is 1."""
 
 FEWEST_STEPS = 300
-"""A decade of the rate needs some steps to show its effect; short epochs are repeated so long."""
+"""Short epochs are repeated: each decade of the rate needs some steps to show its effect."""
 
 DIVERGED = 4.0
-"""The search ends where the running loss is this many times its least (as fast.ai's finder)."""
+"""The search ends when the running loss is this many times its lowest (as in fast.ai's finder)."""
 
 RUNNING_SHARE = 0.1
-"""Weight of the newest loss in the running one that decides when to end."""
+"""Weight of the newest loss in the running loss, which decides when to end."""
 
 FIRST_LOSSES = 10
-"""Steps before the running loss counts: one easy batch must not pass for the least loss."""
+"""Steps before the running loss counts: one easy batch must not pass for the lowest loss."""
 
 SMOOTHED_DECADES = 0.4
 """Standard deviation, in decades of the rate, of the window that smooths the loss."""
 
 FALL_OVER_NOISE = 5.0
-"""Nothing is suggested where the smoothed loss falls by less than this many times its own standard
-error: batches differ, and of the dozen independent stretches of a level curve the highest and the
-lowest lie three apart."""
+"""No rate is suggested if the smoothed loss falls by less than this many of its standard errors:
+batches differ, and the highest and lowest of a dozen independent stretches of a level curve lie
+three apart."""
 
 BELOW_LEAST = 10.0
-"""The suggested rate lies this many times below the one with the least loss (fast.ai's `minimum`).
-Where the loss falls most steeply says less: it falls at once, at the very lowest rates, while the
-network forgets the bias that it was born with (docs/decisions/steering.md)."""
+"""The suggested rate is this many times below the one with the lowest loss (fast.ai's `minimum`).
+The steepest fall says less: it comes at the very lowest rates, while the network unlearns its
+initial bias (docs/decisions/steering.md)."""
 
 COLUMNS = ("step", "learning_rate", "loss", "smoothed_loss")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RateSearch:
-    """What a range test found.
+    """The result of a range test.
 
     Attributes:
         rate: (N,) learning rate of each step, ascending.
         loss: (N,) loss of each step's batch, before that step.
-        smoothed: (N,) the same, averaged over neighbouring rates, what has exploded cut off.
-        suggested: the rate to train with; None: the smoothed loss does not fall, or by no more
-            than chance.
+        smoothed: (N,) the same, averaged over neighbouring rates, very high losses cut off.
+        suggested: the rate to train with; None if the smoothed loss falls by no more than chance.
         diverged: whether the search ended because the loss climbed.
     """
 
@@ -76,7 +74,7 @@ class RateSearch:
 
 def find_rate(
     model: keras.Model,
-    batches: TrainingBatches,
+    batches: Batches,
     low: float,
     high: float,
     *,
@@ -86,18 +84,18 @@ def find_rate(
     """Train the model at growing rates until its loss climbs.
 
     Args:
-        model: compiled; its weights are worthless afterwards.
-        batches: to learn from.
+        model: compiled; its weights are useless afterwards.
+        batches: to train on.
         low: the first rate.
         high: the rate of the last step, unless the loss climbs before.
-        epochs: over which the rate grows; more where that is below `FEWEST_STEPS` steps.
+        epochs: over which the rate grows; more if they have fewer than `FEWEST_STEPS` steps.
         progress: shows the steps.
 
     Raises:
-        InputError: rates out of order, or the loss is no number at the very first step.
+        InputError: the rates are out of order, or the loss is not finite at the first step.
     """
     if not 0 < low < high < math.inf:
-        raise InputError(f"rates grow from above 0. Received: from {low} to {high}")
+        raise InputError(f"learning rates must be above 0 and ascend; got {low} to {high}")
     wanted = max(FEWEST_STEPS, epochs * len(batches))
     rates = np.geomspace(low, high, wanted)
     losses: list[float] = []
@@ -105,7 +103,7 @@ def find_rate(
     steps = zip(rates, _endless(batches), strict=False)
     for rate, batch in progress(steps, wanted, "learning-rate search"):
         model.optimizer.learning_rate = float(rate)
-        loss = float(model.train_on_batch(batch.images, batch.angle_deg[:, None]))
+        loss = float(model.train_on_batch(batch.images, batch.targets))
         if not math.isfinite(loss):
             diverged = True
             break
@@ -118,14 +116,16 @@ def find_rate(
             diverged = True
             break
     if not losses:
-        raise InputError(f"The loss is no number before any learning. Look at the angles: {low}")
+        raise InputError(
+            "the loss is not finite at the first step; look at the data with check-data"
+        )
     return judge(rates[: len(losses)], losses, diverged)
 
 
 def judge(rate: Sequence[float] | np.ndarray, loss: Sequence[float], diverged: bool) -> RateSearch:
     """Smooth the losses and suggest a rate.
 
-    The rule: a tenth (`BELOW_LEAST`) of the rate with the least smoothed loss; none where the loss
+    That is a tenth (`BELOW_LEAST`) of the rate with the lowest smoothed loss; None if the loss
     falls to it by no more than chance.
 
     Args:
@@ -146,16 +146,16 @@ def judge(rate: Sequence[float] | np.ndarray, loss: Sequence[float], diverged: b
 
 
 def _standard_error(decades: np.ndarray, rest: np.ndarray, until: int) -> float:
-    """Of a smoothed loss, from what is left of the losses up to the least one."""
+    """Return that of a smoothed loss, from the residuals up to the lowest one."""
     steps_per_decade = (len(decades) - 1) / (decades[-1] - decades[0])
-    window = 2 * math.sqrt(math.pi) * SMOOTHED_DECADES * steps_per_decade  # steps that count alike
+    window = 2 * math.sqrt(math.pi) * SMOOTHED_DECADES * steps_per_decade  # in steps
     return float(np.std(rest[: until + 1])) / math.sqrt(max(1.0, window))
 
 
 def smooth(decades: np.ndarray, loss: np.ndarray) -> np.ndarray:
-    """(N,) the loss averaged over neighbours, weighted by a Gaussian over decades of the rate.
+    """Return (N,) losses averaged over neighbours, weighted by a Gaussian over decades of the rate.
 
-    Both sides weigh alike, so that the curve does not trail the rate as a running mean does.
+    Both sides count, so that the curve does not lag behind the rate as a running mean does.
     """
     away = (decades[:, None] - decades[None, :]) / SMOOTHED_DECADES
     weights = np.exp(-0.5 * away**2)
@@ -163,7 +163,7 @@ def smooth(decades: np.ndarray, loss: np.ndarray) -> np.ndarray:
 
 
 def write_search(path: Path, search: RateSearch) -> None:
-    """Write the search as CSV, a row a step, whole or not at all."""
+    """Write the search as CSV, one row per step."""
     with atomic(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(COLUMNS)
@@ -172,6 +172,6 @@ def write_search(path: Path, search: RateSearch) -> None:
             rows.writerow([step, *(f"{value:.6g}" for value in row)])
 
 
-def _endless(batches: TrainingBatches) -> Iterator[Batch]:
+def _endless(batches: Batches) -> Iterator[Batch]:
     for epoch in count():
         yield from batches.epoch(epoch)

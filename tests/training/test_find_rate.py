@@ -15,7 +15,7 @@ from drive.cli import main
 from drive.core.errors import InputError
 from drive.drawing.rate_plot import plot_rate_search
 from drive.steering.dataset import Batch
-from drive.steering.find_rate import FEWEST_STEPS, find_rate, judge
+from drive.training.find_rate import FEWEST_STEPS, find_rate, judge
 
 LOW, HIGH = 1e-6, 1.0
 
@@ -82,7 +82,7 @@ def test_it_ends_where_the_loss_is_no_number() -> None:
     found = search(lambda rate: least_at(1e-3)(rate) if rate < 1e-2 else math.nan)
     assert found.diverged
     assert np.isfinite(found.loss).all()
-    with pytest.raises(InputError, match="no number"):
+    with pytest.raises(InputError, match="not finite at the first step"):
         search(lambda _: math.nan)
 
 

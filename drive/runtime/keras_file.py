@@ -1,0 +1,64 @@
+"""Keras models in `.keras` files that carry JSON notes.
+
+A `.keras` file is a zip archive. The notes are one more entry of it, which Keras ignores: a model
+says how it was trained, and weights, optimiser and history are replaced in one step.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drive.core.errors import WeightsError
+from drive.core.files import atomic
+from drive.runtime.base import check_model_file
+from drive.runtime.quiet import load_keras
+
+if TYPE_CHECKING:
+    import keras
+
+NOTES = "drive.json"
+
+
+def save_model(model: keras.Model, path: str | Path, notes: Mapping[str, Any]) -> None:
+    """Write a model, with its optimiser if it is compiled, and notes; whole or not at all."""
+    with atomic(path) as part:
+        model.save(part)
+        with zipfile.ZipFile(part, "a") as archive:
+            archive.writestr(NOTES, json.dumps(dict(notes), indent=1))
+
+
+def read_notes(path: str | Path) -> dict[str, Any]:
+    """Return the notes of a `.keras` file; empty if it has none.
+
+    Raises:
+        MissingFileError: the file does not exist.
+        WeightsError: it is not a valid `.keras` file.
+    """
+    check_model_file(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return json.loads(archive.read(NOTES)) if NOTES in archive.namelist() else {}
+    except (zipfile.BadZipFile, json.JSONDecodeError) as error:
+        raise WeightsError(f"{path} is no whole .keras file ({error})") from error
+
+
+def load_model(path: str | Path, compiled: bool = False) -> keras.Model:
+    """Load the model of a `.keras` file; with its optimiser if `compiled`.
+
+    Raises:
+        MissingFileError: the file does not exist.
+        WeightsError: Keras cannot read it.
+    """
+    load_keras()
+    import keras
+
+    check_model_file(path)
+    try:
+        return keras.saving.load_model(path, compile=compiled)
+    except (ValueError, OSError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise WeightsError(f"{path}: Keras cannot read this model: {reason}") from error
