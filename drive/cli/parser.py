@@ -23,7 +23,7 @@ from drive.core.texts import parse_toml, read_text
 ConfigT = TypeVar("ConfigT", bound=Config)
 
 EXIT_WRONG_INPUT = 2
-COMMON = "common options"
+ARGUMENTS, COMMON = "arguments", "common options"
 NUMBERS = {int: "a whole number", float: "a number"}
 
 
@@ -57,12 +57,9 @@ def make_parser(program: str, config: type[Config]) -> Parser:
         program: how the command is called, such as `drive detect`.
         config: declares the options.
     """
-    shown = _bare_parser(program, config, advanced=False)
-    if any(each.option.advanced for each in fields_of(config)):
-        full = _bare_parser(program, config, advanced=True)
-        help_text = "show the advanced options too"
-        shown.add_argument("--help-all", action=_HelpAll, full=full, help=help_text)
-    return shown
+    full = _bare_parser(program, config, None)
+    has_more = any(each.option.advanced for each in fields_of(config))
+    return _bare_parser(program, config, full) if has_more else full
 
 
 def parse(parser: Parser, config: type[ConfigT], arguments: Sequence[str]) -> dict[str, Any]:
@@ -93,66 +90,86 @@ def build(config: type[ConfigT], settings: dict[str, Any]) -> ConfigT:
         raise InputError(_complaint(config, error)) from None
 
 
-def _bare_parser(program: str, config: type[Config], advanced: bool) -> Parser:
+def _bare_parser(program: str, config: type[Config], full: Parser | None) -> Parser:
+    """The parser of a command; with `full`, which shows all options, it hides the advanced ones."""
+    declared = sorted(fields_of(config), key=lambda each: each.place)
+    named = [each for each in declared if each.option.positional]
     parser = Parser(
         prog=program,
+        usage=" ".join(["%(prog)s [OPTION ...]", *map(_shown_argument, named)]),
         description=config.summary,
-        epilog=f"example:\n  drive {config.example}",
+        epilog=f"example:\n  {program.rpartition(' ')[0]} {config.example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
+        add_help=False,
     )
-    groups: dict[str, Any] = {"options": parser}
-    declared = sorted(fields_of(config), key=lambda each: each.group == COMMON)
-    for each in declared:
-        hidden = each.option.advanced and not advanced
-        if each.group not in groups and not hidden:
-            groups[each.group] = parser.add_argument_group(each.group)
-        _add(groups.get(each.group, parser), each, hidden)
+    groups: dict[str, argparse._ActionsContainer] = {}
+    for each in named + [each for each in declared if each not in named]:
+        hidden = full is not None and each.option.advanced
+        title = ARGUMENTS if each.option.positional else each.group
+        if title not in groups and not hidden:
+            groups[title] = parser.add_argument_group(title)
+        _add(groups.get(title, parser), each, hidden)
     common = groups.get(COMMON) or parser.add_argument_group(COMMON)
-    common.add_argument(
+    _add_common(common)
+    if full is not None:
+        help_text = "show the advanced options too"
+        common.add_argument("--help-all", action=_HelpAll, full=full, help=help_text)
+    return parser
+
+
+def _add_common(group: argparse._ActionsContainer) -> None:
+    group.add_argument(
         "--config",
         metavar="FILE.toml",
         help="read options from a TOML file; command-line options take precedence",
     )
-    common.add_argument("--quiet", action="store_true", help="show warnings only")
-    common.add_argument(
+    group.add_argument("--quiet", action="store_true", help="show warnings only")
+    group.add_argument(
         "--json", action="store_true", help="print the results as one JSON object on the last line"
     )
-    return parser
+    group.add_argument("-h", "--help", action="help", help="show this help")
 
 
-def _add(group: Any, each: OptionField, hidden: bool) -> None:
+def _shown_argument(each: OptionField) -> str:
+    name = f"{_shown_name(each)} ..." if each.many else _shown_name(each)
+    return f"[{name}]" if each.default is not MISSING else name
+
+
+def _add(group: argparse._ActionsContainer, each: OptionField, hidden: bool) -> None:
     declared = each.option
     text = argparse.SUPPRESS if hidden else _help(each)
+    metavar, kind = declared.metavar, _reader(each)
     if declared.positional:
         required = each.default is MISSING and not each.many
-        count = {} if required else {"nargs": "*" if each.many else "?"}
-        group.add_argument(each.name, metavar=declared.metavar, help=text, **count)
-        return
-    if each.kind is bool and each.optional:
+        nargs = None if required else "*" if each.many else "?"
+        group.add_argument(each.name, metavar=metavar, type=kind, nargs=nargs, help=text)
+    elif each.kind is bool and each.optional:
         names = [each.flag, f"--no-{each.key}"]
         group.add_argument(*names, dest=each.name, action=_OnOff, nargs=0, help=text)
-        return
-    if each.kind is bool:
+    elif each.kind is bool:
         action = "store_false" if each.default is True else "store_true"
         group.add_argument(each.flag, dest=each.name, action=action, help=text)
-        return
-    nargs: Any = {}
+    else:
+        group.add_argument(
+            each.flag,
+            dest=each.name,
+            type=kind,
+            choices=declared.choices,
+            metavar=metavar,
+            help=text,
+            nargs=_count(each),
+            const=declared.bare,
+        )
+
+
+def _count(each: OptionField) -> int | str | None:
+    """How many values an option takes, as argparse writes it."""
+    metavar = each.option.metavar
     if each.many:
-        pair = declared.metavar
-        nargs = {"nargs": len(pair) if isinstance(pair, tuple) else "+"}
-    elif declared.bare is not None:
-        nargs = {"nargs": "?", "const": declared.bare}
-    group.add_argument(
-        each.flag,
-        dest=each.name,
-        type=_reader(each),
-        choices=declared.choices,
-        metavar=declared.metavar,
-        help=text,
-        **nargs,
-    )
+        return len(metavar) if isinstance(metavar, tuple) else "+"
+    return None if each.option.bare is None else "?"
 
 
 class _OnOff(argparse.Action):

@@ -85,10 +85,11 @@ class Config:
     """Base of all configs: checks every field, and reads and writes plain settings.
 
     A subclass, or a base that bundles options of several commands, may set `group`, the heading
-    of its options in the help.
+    of its options in the help, and `place`: groups with a higher number come later.
     """
 
     group: ClassVar[str] = "options"
+    place: ClassVar[int] = 0
     summary: ClassVar[str] = ""
     example: ClassVar[str] = ""
     rare: ClassVar[tuple[str, ...]] = ()
@@ -163,6 +164,7 @@ class OptionField:
         default: `dataclasses.MISSING` if it must be given.
         option: the declaration.
         group: heading in the help.
+        place: of the group in the help.
     """
 
     name: str
@@ -172,6 +174,7 @@ class OptionField:
     default: Any
     option: Option
     group: str
+    place: int
 
     @property
     def flag(self) -> str:
@@ -283,9 +286,10 @@ def from_below(low: float, high: float) -> Check:
     return lambda value: None if low <= value < high else f"must be from {low:g} to below {high:g}"
 
 
-def _group_of(config: type[Config], name: str) -> str:
-    homes = [base for base in config.__mro__ if name in inspect.get_annotations(base)]
-    return str(homes[0].__dict__.get("group", "options"))
+def _home_of(config: type[Config], name: str) -> type[Config]:
+    """The class that declares a field."""
+    homes = (base for base in config.__mro__ if name in inspect.get_annotations(base))
+    return next(base for base in homes if issubclass(base, Config))
 
 
 def _described(each: dataclasses.Field[Any], hint: Any, config: type[Config]) -> OptionField:
@@ -297,8 +301,9 @@ def _described(each: dataclasses.Field[Any], hint: Any, config: type[Config]) ->
     declared = each.metadata[KEY]
     if each.name in config.rare:
         declared = dataclasses.replace(declared, advanced=True)
-    group = _group_of(config, each.name)
-    return OptionField(each.name, kind, many, optional, each.default, declared, group)
+    home = _home_of(config, each.name).__dict__
+    group, place = home.get("group", Config.group), home.get("place", Config.place)
+    return OptionField(each.name, kind, many, optional, each.default, declared, group, place)
 
 
 def _alternatives(hint: Any) -> tuple[Any, ...]:

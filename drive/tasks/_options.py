@@ -23,7 +23,7 @@ SMOOTHING = above(0, 5.0)
 class RecordingOptions(Config):
     """The options that override `recording.toml`; None leaves its value."""
 
-    group = "recording options (they override recording.toml)"
+    group, place = "recording options (they override recording.toml)", 1
 
     steering: str | None = option(None, "the CSV with the angles of a single video", metavar="CSV")
     unit: str | None = option(None, "unit of the angles", choices=UNITS)
@@ -166,7 +166,7 @@ class SourceOptions(EngineOptions):
 class ManyOptions(Config):
     """How several videos share the machine, or several machines."""
 
-    group = "several videos (A.mp4 B.mp4 'folder/*.mp4')"
+    group, place = "several videos (A.mp4 B.mp4 'folder/*.mp4')", 2
 
     jobs: int | None = option(
         None,
@@ -208,7 +208,7 @@ class RegionOptions(Config):
         "auto",
         "crop that the detector looks at, in source pixels",
         metavar="auto|full|X1,Y1,X2,Y2",
-        shown_default="auto: the road",
+        shown_default="the road",
     )
     tiles: str | None = option(
         None,

@@ -25,6 +25,7 @@ Loaded = TypeVar("Loaded")
 ConfigT = TypeVar("ConfigT", bound="RunConfig")
 ResultT = TypeVar("ResultT", bound="TaskResult")
 
+COMMON = "common options"
 REPORT = "report.html"
 RUN = "run.json"
 GENERATOR, PAGE_HEAD = b'name="generator" content="drive"', 2000
@@ -48,7 +49,7 @@ LEFT_OUT = {
 class RunConfig(Config):
     """The options that every task has."""
 
-    group = "common options"
+    group, place = COMMON, 9
 
     out: str | None = option(
         None,
@@ -63,7 +64,7 @@ class RunConfig(Config):
 class SeedConfig(RunConfig):
     """The option of a task that draws random numbers."""
 
-    group = "common options"
+    group, place = COMMON, 9
 
     seed: int = option(0, "random seed", metavar="N", check=at_least(0))
 
@@ -72,7 +73,7 @@ class SeedConfig(RunConfig):
 class WeightsConfig(RunConfig):
     """The option of a task that runs or trains a network."""
 
-    group = "common options"
+    group, place = COMMON, 9
 
     weights: str | None = option(
         None, "weights or model file", metavar="FILE", shown_default="the weights that ship"
@@ -83,7 +84,7 @@ class WeightsConfig(RunConfig):
 class ReportConfig(RunConfig):
     """The options of a task that writes a report."""
 
-    group = "common options"
+    group, place = COMMON, 9
 
     report: bool = option(True, "do not write report.html")
 
