@@ -142,8 +142,7 @@ def _add(group: argparse._ActionsContainer, each: OptionField, hidden: bool) -> 
     text = argparse.SUPPRESS if hidden else _help(each)
     metavar, kind = declared.metavar, _reader(each)
     if declared.positional:
-        required = each.default is MISSING and not each.many
-        nargs = None if required else "*" if each.many else "?"
+        nargs = "*" if each.many else "?"  # `build` says which one is missing
         group.add_argument(each.name, metavar=metavar, type=kind, nargs=nargs, help=text)
     elif each.kind is bool and each.optional:
         names = [each.flag, f"--no-{each.key}"]

@@ -259,7 +259,10 @@ def checked_value(declared: OptionField, value: Any) -> Any:
         raise OptionError(declared.name, "must be given; got none")
     for one in plain if declared.many else (plain,):
         if problem := _problem(declared, one):
-            raise OptionError(declared.name, f"{problem}; got {as_written(one)}")
+            whole = isinstance(one, float) and one.is_integer()
+            raise OptionError(
+                declared.name, f"{problem}; got {as_written(int(one) if whole else one)}"
+            )
     return plain
 
 

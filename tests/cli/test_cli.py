@@ -8,14 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
 from drive import cli
-from drive.tasks import check_data
-from drive.tasks._common import Context, resumable
+from drive.tasks import check_data, detect
+from drive.tasks._run import Run, resumable
 from tests.conftest import VideoMaker
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -207,13 +206,13 @@ def test_a_run_stopped_while_its_report_is_made_has_its_record(
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
-    args = Namespace(out=str(tmp_path), overwrite=False, json=False, no_report=False)
-    context = Context("detect", args, [])
-    context.run_folder()
-    monkeypatch.setattr(Context, "_write_report", stopped)
+    run = Run("detect", detect.DetectConfig("x.mp4", out=str(tmp_path)))
+    assert run.folder.path == tmp_path
+    monkeypatch.setattr(Run, "_write_report", stopped)
     with pytest.raises(KeyboardInterrupt):
-        context.finish({"cars": 3})
-    assert json.loads((tmp_path / "run.json").read_text())["results"] == {"cars": 3}
+        run.finish(detect.DetectResult(boxes=3))
+    results = json.loads((tmp_path / "run.json").read_text())["results"]
+    assert results["boxes"] == 3
 
 
 def test_check_data_prints_findings_and_json(tmp_path: Path, make_video: VideoMaker) -> None:
@@ -256,14 +255,12 @@ def test_wrong_arguments_take_one_line(
 def test_a_list_in_a_config_file_is_what_commas_are_on_the_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from drive.tasks import detect
-
     config = tmp_path / "settings.toml"
     config.write_text('region = [0, 10, 100, 90]\nclasses = ["car", "bus"]\n')
-    seen = {}
-    monkeypatch.setattr(detect, "run", lambda args, context: seen.update(vars(args)) or {})
+    seen = []
+    monkeypatch.setattr(detect, "detect", lambda config, reporter: seen.append(config))
     assert cli.main(["detect", "x.mp4", "--config", str(config)]) == 0
-    assert (seen["region"], seen["classes"]) == ("0,10,100,90", "car,bus")
+    assert (seen[0].region, seen[0].classes) == ("0,10,100,90", "car,bus")
 
 
 def test_an_interrupted_command_leaves_nothing(tmp_path: Path, make_video: VideoMaker) -> None:
@@ -294,9 +291,9 @@ def test_an_interrupted_training_names_its_folder_and_how_to_go_on(tmp_path: Pat
 
     assert interrupted() == ""
     (tmp_path / "report.html").write_text("")
-    assert interrupted().endswith(f"begin anew, in {tmp_path} with --overwrite")
+    assert interrupted().endswith(f"start again, in {tmp_path} with --overwrite")
     state.write_text("")
-    assert interrupted() == f"epochs are kept; go on with --resume {tmp_path}"
+    assert interrupted() == f"epochs are kept; resume with --resume {tmp_path}"
 
 
 def test_a_report_that_is_interrupted_leaves_the_results(
@@ -305,9 +302,8 @@ def test_a_report_that_is_interrupted_leaves_the_results(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    from drive.tasks import detect
-
-    monkeypatch.setattr(detect, "run", lambda _, context: context.run_folder() and {})
+    done = detect.DetectResult()
+    monkeypatch.setattr(detect, "detect_one", lambda _, run: run.folder and done)
     monkeypatch.setattr("drive.pages.write_report", interrupt)
     assert cli.main(["detect", "x.mp4", "--out", str(tmp_path / "out")]) == 130
     said = f"interrupted; all results are in {tmp_path / 'out'}, only report.html was not finished"
