@@ -133,7 +133,7 @@ def _add_common(group: argparse._ActionsContainer) -> None:
 
 
 def _shown_argument(each: OptionField) -> str:
-    name = f"{_shown_name(each)} ..." if each.many else _shown_name(each)
+    name = f"{each.shown} ..." if each.many else each.shown
     return f"[{name}]" if each.default is not MISSING else name
 
 
