@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from drive.pages import write_report as write_report
     from drive.recordings.recording import open_recordings as open_recordings
     from drive.steering.predict import load_steering as load_steering
+    from drive.tasks.bench import BenchConfig as BenchConfig
+    from drive.tasks.bench import BenchResult as BenchResult
+    from drive.tasks.bench import bench as bench
     from drive.tasks.check_data import CheckDataConfig as CheckDataConfig
     from drive.tasks.check_data import CheckDataResult as CheckDataResult
     from drive.tasks.check_data import check_data as check_data
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
     from drive.video.writer import VideoWriter as VideoWriter
 
 _HOMES = {
+    "BenchConfig": "drive.tasks.bench",
+    "BenchResult": "drive.tasks.bench",
     "Box": "drive.core.types",
     "CheckDataConfig": "drive.tasks.check_data",
     "CheckDataResult": "drive.tasks.check_data",
@@ -54,6 +59,7 @@ _HOMES = {
     "Reporter": "drive.core.reporter",
     "Tracker": "drive.detection.tracker",
     "VideoWriter": "drive.video.writer",
+    "bench": "drive.tasks.bench",
     "check_data": "drive.tasks.check_data",
     "compare": "drive.tasks.compare",
     "export": "drive.tasks.export",

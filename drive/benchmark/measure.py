@@ -1,7 +1,4 @@
-"""Times of several things, taken in turn so that a busy machine is busy for all of them.
-
-Knows clocks and callables; not what they do.
-"""
+"""Measure the time of several callables in turn, so that load falls on all of them alike."""
 
 from __future__ import annotations
 
@@ -14,19 +11,19 @@ import numpy as np
 from drive.core.progress import Progress, no_progress
 
 WARM_UP = 2
-"""Calls at the beginning of a turn that do not count: caches are cold, and the threads of the
-runtime before (ONNX Runtime's wait for work on the processor) are still awake."""
+"""Calls at the start of a turn that do not count: caches are cold, and threads of the runtime
+before are still awake (those of ONNX Runtime wait actively)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Something to time.
+    """Something to measure.
 
     Attributes:
-        key: its name, unique.
+        key: unique name.
         call: does it once.
-        units: what one call gets done, such as the frames that it decodes.
-        repeat: timed calls in a turn.
+        units: of work per call, such as decoded frames.
+        repeat: timed calls per turn.
         warm_up: calls before them.
     """
 
@@ -39,24 +36,24 @@ class Stage:
 
 @dataclass(slots=True)
 class Times:
-    """Milliseconds a unit of work; `turns` holds those of each turn."""
+    """Milliseconds per unit of work, turn by turn."""
 
     turns: list[list[float]] = field(default_factory=list)
 
     @property
     def median_ms(self) -> float:
-        """The median of all."""
+        """The median of all turns."""
         return float(np.median(self._all()))
 
     @property
     def quartiles_ms(self) -> tuple[float, float]:
-        """A quarter took less than the first, a quarter more than the second."""
+        """The lower and the upper quartile."""
         low, high = np.percentile(self._all(), (25, 75))
         return float(low), float(high)
 
     @property
     def count(self) -> int:
-        """How many were taken."""
+        """The number of values."""
         return len(self._all())
 
     def _all(self) -> list[float]:
@@ -66,15 +63,15 @@ class Times:
 def take_turns(
     stages: Sequence[Stage], rounds: int, progress: Progress = no_progress
 ) -> dict[str, Times]:
-    """Time every stage once a round, in an order that goes back and forth.
+    """Measure every stage once per round; every second round goes in reverse order.
 
     Args:
-        stages: what to time.
-        rounds: how many times, from 1.
+        stages: what to measure.
+        rounds: number of rounds, at least 1.
         progress: shows the rounds.
 
     Returns:
-        The times by the stages' keys, in their order.
+        The times by the keys of the stages, in their order.
     """
     times = {stage.key: Times() for stage in stages}
     for number in progress(range(rounds), rounds, "rounds"):
@@ -84,7 +81,7 @@ def take_turns(
 
 
 def ratio(slow: Times, fast: Times) -> float:
-    """How many times faster: the median over the rounds of one turn's median over the other's."""
+    """Return how many times faster: the median over the rounds of the ratio of medians."""
     pairs = zip(slow.turns, fast.turns, strict=True)
     return float(np.median([np.median(a) / np.median(b) for a, b in pairs]))
 

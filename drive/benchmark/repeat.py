@@ -1,4 +1,4 @@
-"""A longer video out of a short one, for what time and memory do over length. Knows packets."""
+"""Make a longer video out of a short one, to measure time and memory over length."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import av
 
 
 def repeat_video(source: Path, target: Path, times: int) -> int:
-    """Write the pictures of `source` as often, nothing encoded anew; return the frames."""
+    """Write the frames of `source` repeatedly, without encoding; return the number of frames."""
     frames = end = 0
     with av.open(str(target), "w") as out:
         stream = None

@@ -1,4 +1,4 @@
-"""The figures of `bench`: rows, ratios, the table as text, `bench.json`.
+"""The figures of `bench`: rows, ratios, and the table as text.
 
 Knows what is compared with what; times come from `measure`, rows from `stages`.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from drive.benchmark.measure import Times, ratio
 from drive.benchmark.stages import DRIVE, FLOAT, INFERENCE, INT8, RUNTIMES, V1, Row
@@ -25,48 +25,100 @@ RATIOS = (
     "predict_steering_vs_video",
     "drive_int8_vs_tiny_yolo_v1_float",
 )
-"""How many times faster the first is than the second; null in `bench.json` where not measured."""
+"""How many times faster the first is than the second; null in `bench.json` if not measured."""
 
 BUSY_SHARE = 0.25
-"""Load of other work, as a share of the processors, from which the figures are not to be trusted:
-its ratios are, roughly, since everything is measured in turn."""
+"""Load of other programs per core from which times are not reliable; ratios still hold roughly,
+since everything is measured in turn."""
 
 CPU_INFO = Path("/proc/cpuinfo")
 DIGITS = 3
-HEAD = ("stage", "subject", "precision", "engine", "size", "ms", "quartiles", "a second")
+HEAD = ("stage", "subject", "precision", "engine", "size", "ms", "quartiles", "per second")
 FIRST_FIGURE = HEAD.index("ms")
 
 
-def table_rows(rows: Sequence[Row], times: Mapping[str, Times]) -> list[dict[str, Any]]:
-    """Return the rows with their figures, as `bench.json` has them."""
-    found = []
-    for row in rows:
-        taken = times[row.key]
-        found.append(
-            {
-                "stage": row.stage,
-                "subject": row.subject,
-                "precision": row.precision or None,
-                "engine": row.engine,
-                "size": row.size,
-                "ms": round(taken.median_ms, DIGITS),
-                "ms_quartiles": [round(value, DIGITS) for value in taken.quartiles_ms],
-                "per_second": round(1000 / taken.median_ms, DIGITS),
-                "samples": taken.count,
-            }
-        )
-    return found
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A row of the table, as `bench.json` has it; times are milliseconds per unit."""
+
+    stage: str
+    subject: str
+    precision: str | None
+    engine: str
+    size: str
+    ms: float
+    ms_quartiles: tuple[float, float]
+    per_second: float
+    samples: int
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the row as text, column by column of `HEAD`."""
+        low, high = self.ms_quartiles
+        names = (self.stage, self.subject, self.precision or "", self.engine, self.size)
+        return (*names, f"{self.ms:.2f}", f"{low:.2f}-{high:.2f}", f"{self.per_second:.1f}")
 
 
-def ratios(
-    rows: Sequence[Row], times: Mapping[str, Times], frame_s: float | None = None
-) -> dict[str, Any]:
-    """Return every ratio; inference is compared within a runtime, `by_engine` has each.
+@dataclass(frozen=True, slots=True)
+class Ratios:
+    """How many times faster one is than the other; None if not measured.
 
-    The plain ones are those of the runtime that `auto` takes: the first of `RUNTIMES`. Training is
-    compared with the straightforward way with each of its readers, `by_reader`; the plain ratio is
-    that of the first of `READERS`. `frame_s`, the seconds that a frame of the video is shown, is
-    what `predict-steering` is compared with.
+    Attributes:
+        plain: by the names of `RATIOS`, in the runtime that `auto` takes.
+        by_engine: those of inference, by runtime.
+        by_reader: training compared with each way of reading videos.
+    """
+
+    plain: dict[str, float | None]
+    by_engine: dict[str, dict[str, float | None]]
+    by_reader: dict[str, float | None]
+
+    def as_json(self) -> dict[str, object]:
+        """Return the ratios as `bench.json` has them."""
+        return self.plain | {"by_engine": self.by_engine, "training_by_reader": self.by_reader}
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What the figures were measured on; `load` is the mean of the last minute."""
+
+    processor: str
+    cores: int | None
+    system: str
+    load: float | None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether other programs were running."""
+        return self.load is not None and self.load > BUSY_SHARE * (self.cores or 1)
+
+
+def table_rows(rows: Sequence[Row], times: Mapping[str, Times]) -> list[Figure]:
+    """Return the rows with their figures."""
+    return [_figure(row, times[row.key]) for row in rows]
+
+
+def _figure(row: Row, times: Times) -> Figure:
+    low, high = times.quartiles_ms
+    return Figure(
+        stage=row.stage,
+        subject=row.subject,
+        precision=row.precision or None,
+        engine=row.engine,
+        size=row.size,
+        ms=round(times.median_ms, DIGITS),
+        ms_quartiles=(round(low, DIGITS), round(high, DIGITS)),
+        per_second=round(1000 / times.median_ms, DIGITS),
+        samples=times.count,
+    )
+
+
+def ratios(rows: Sequence[Row], times: Mapping[str, Times], frame_s: float | None = None) -> Ratios:
+    """Return every ratio; inference is compared within a runtime.
+
+    Args:
+        rows: what was measured.
+        times: by the keys of the rows.
+        frame_s: seconds per frame of the video, to compare `predict-steering` with.
     """
     by_engine = {engine: _of_engine(engine, rows, times) for engine in RUNTIMES}
     first = next((found for found in by_engine.values() if any(found.values())), {})
@@ -79,7 +131,7 @@ def ratios(
     steered = _of_subject(PREDICT, OURS, rows, times)
     if steered and frame_s:
         plain["predict_steering_vs_video"] = round(1000 * frame_s / steered.median_ms, DIGITS)
-    return plain | {"by_engine": by_engine, "training_by_reader": by_reader}
+    return Ratios(plain, by_engine, by_reader)
 
 
 def _of_engine(
@@ -103,7 +155,7 @@ def _of_reader(reader: str, rows: Sequence[Row], times: Mapping[str, Times]) -> 
 def _taken(
     wanted: tuple[str, str, str, str], rows: Sequence[Row], times: Mapping[str, Times]
 ) -> Times | None:
-    """The times of the row with this stage, subject, precision and engine."""
+    """Return the times of the row with this stage, subject, precision and engine."""
     for row in rows:
         if (row.stage, row.subject, row.precision, row.engine) == wanted:
             return times[row.key]
@@ -113,7 +165,7 @@ def _taken(
 def _of_subject(
     stage: str, subject: str, rows: Sequence[Row], times: Mapping[str, Times]
 ) -> Times | None:
-    """The times of the first row with this stage and subject."""
+    """Return the times of the first row with this stage and subject."""
     found = (times[row.key] for row in rows if (row.stage, row.subject) == (stage, subject))
     return next(found, None)
 
@@ -122,42 +174,31 @@ def _faster(slow: Times | None, fast: Times | None) -> float | None:
     return None if slow is None or fast is None else round(ratio(slow, fast), DIGITS)
 
 
-def as_text(table: Sequence[Mapping[str, Any]], found: Mapping[str, Any]) -> str:
-    """Return the table and the ratios for a terminal."""
-    lines: list[tuple[str, ...]] = [HEAD]
-    for row in table:
-        low, high = row["ms_quartiles"]
-        names = [row[key] or "" for key in ("stage", "subject", "precision", "engine", "size")]
-        figures = (f"{row['ms']:.2f}", f"{low:.2f}-{high:.2f}", f"{row['per_second']:.1f}")
-        lines.append((*names, *figures))
+def as_text(table: Sequence[Figure], found: Ratios) -> str:
+    """Return the table and the ratios for the terminal."""
+    lines = [HEAD, *(row.cells() for row in table)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
     text = ["  ".join(map(_cell, line, widths, range(len(HEAD)))) for line in lines]
     text += ["", "times faster"]
     width = max(map(len, RATIOS))
     for name in RATIOS:
-        value = found[name]
+        value = found.plain[name]
         text.append(f"{name:<{width}}  {'not measured' if value is None else f'{value:.2f}'}")
     return "\n".join(line.rstrip() for line in text)
 
 
-def machine() -> dict[str, Any]:
-    """Return what the figures were taken on; `load` is the mean of the last minute."""
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "system": platform.platform(),
-        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
-    }
-
-
-def is_busy(found: Mapping[str, Any]) -> bool:
-    """Whether other work was running on the machine when `machine` was asked."""
-    load, cores = found["load"], found["cores"]
-    return load is not None and load > BUSY_SHARE * (cores or 1)
+def this_machine() -> Machine:
+    """Return the machine and its load."""
+    return Machine(
+        processor=_processor(),
+        cores=os.cpu_count(),
+        system=platform.platform(),
+        load=round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+    )
 
 
 def _processor() -> str:
-    """Return the processor's name, as Linux gives it, else as Python does."""
+    """Return the name of the processor: Linux' own, else Python's."""
     if CPU_INFO.is_file():
         for line in CPU_INFO.read_text(errors="replace").splitlines():
             if line.startswith("model name"):
@@ -166,5 +207,5 @@ def _processor() -> str:
 
 
 def _cell(text: str, width: int, column: int) -> str:
-    """Names to the left, figures to the right."""
+    """Align names to the left, figures to the right."""
     return text.rjust(width) if column >= FIRST_FIGURE else text.ljust(width)

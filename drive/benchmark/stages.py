@@ -1,7 +1,6 @@
-"""What `bench` times: decoding, encoding, and one frame through each network in each runtime.
+"""The stages of `bench`: decoding, encoding, and one frame through each network in each runtime.
 
-Knows the reader, the detectors and the engines; not clocks (`measure`) and not how the figures are
-shown (`report`).
+`measure` times them, `report` shows the figures.
 """
 
 from __future__ import annotations
@@ -13,35 +12,34 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-
 from drive.benchmark.measure import Stage
 from drive.core.errors import DriveError, InputError
+from drive.core.types import Array, Image
 
 DECODE, ENCODE, INFERENCE = "decode", "encode", "inference"
 V1, DRIVE, STEERING = "tiny-yolo-v1", "tiny-yolo-drive", "steering"
 FLOAT, INT8 = "float", "int8"
 
-DECODED_FRAMES = 100  # of one call; 4 s of video
-ENCODED_BYTES = 100_000_000  # of pictures that wait for the encoder; 36 frames of 1280x720
-ROAD_FRAME = (1280, 720)  # width, height: the frame whose road region the detector looks at
+DECODED_FRAMES = 100  # per call; 4 s of video
+ENCODED_BYTES = 100_000_000  # of images to encode per call; 36 frames of 1280x720
+ROAD_FRAME = (1280, 720)  # width, height of the frame whose road region is detected in
 
-STEADY_RATE = 25.0  # frames a second that the encoder is told; its speed hardly depends on it
+STEADY_RATE = 25.0  # frames per second of the encoded video; speed hardly depends on it
 
 RUNTIMES = ("openvino", "onnx")
 KERAS = "keras"
-REPEAT, KERAS_REPEAT = 5, 2  # timed calls in a turn; Keras takes about ten times as long
+REPEAT, KERAS_REPEAT = 5, 2  # timed calls per turn; Keras takes about ten times as long
 REFERENCE_FILE = "tiny-yolo-v1.onnx"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one line of the table is about.
+    """What one row of the table is about.
 
     Attributes:
-        stage: "decode", "encode" or "inference".
-        subject: the network, or the video's name.
-        precision: "float" or "int8"; empty where nothing is computed.
+        stage: such as "decode", "encode" or "inference".
+        subject: name of the network or of the video.
+        precision: "float" or "int8"; empty if no network runs.
         engine: the runtime, or the decoder.
         size: width x height of the input in pixels.
     """
@@ -54,23 +52,22 @@ class Row:
 
     @property
     def key(self) -> str:
-        """The row in one word."""
+        """A unique name."""
         return "/".join(value for value in asdict(self).values() if value)
 
 
-def decode_stage(video: str | Path) -> tuple[Row, Stage, np.ndarray]:
-    """Return the decoding of a video's first frames, and its first frame, (H, W, 3) uint8 RGB.
+def decode_stage(video: str | Path) -> tuple[Row, Stage, Image]:
+    """Return the decoding of the first frames of a video, and its first frame.
 
     Raises:
-        InputError: there is no such video, or no frame of it can be decoded.
+        InputError: there is no such video, or no frame can be decoded.
     """
     from drive.video.reader import read_frames
 
     with read_frames(video) as frames:
-        pictures = frames.info is None
-        first = None if pictures else next(iter(frames), None)
+        first = None if frames.info is None else next(iter(frames), None)
     if first is None:
-        raise InputError(f"a video with at least one frame expected; received: {video}")
+        raise InputError(f"{video}: bench requires a video with at least one frame")
 
     def decode() -> int:
         with read_frames(video) as frames:
@@ -83,7 +80,7 @@ def decode_stage(video: str | Path) -> tuple[Row, Stage, np.ndarray]:
 
 @contextmanager
 def encode_stage(video: str | Path) -> Iterator[tuple[Row, Stage]]:
-    """Yield the encoding of a video's first frames, as an annotated video is encoded."""
+    """Yield the encoding of the first frames of a video, with the settings of annotated videos."""
     from drive.video.reader import read_frames
     from drive.video.writer import VideoWriter
 
@@ -105,7 +102,7 @@ def encode_stage(video: str | Path) -> Iterator[tuple[Row, Stage]]:
 
 @contextmanager
 def reference_network() -> Iterator[Path]:
-    """Yield a file of tiny YOLO v1 with random weights: speed does not depend on their values."""
+    """Yield a file of tiny YOLO v1 with random weights, on which speed does not depend."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / REFERENCE_FILE
         write_reference(path)
@@ -120,8 +117,8 @@ def write_reference(path: Path) -> None:
     write_onnx(build_tiny_yolo_v1(), path, {})
 
 
-def reference_stages(path: Path, frame: np.ndarray) -> list[tuple[Row, Stage]]:
-    """Return tiny YOLO v1 in float in each runtime, on the frame as its port resizes it."""
+def reference_stages(path: Path, frame: Image) -> list[tuple[Row, Stage]]:
+    """Return tiny YOLO v1 in float in each runtime, on the whole frame."""
     from drive.detection.preprocess import resize
     from drive.runtime import load_engine
 
@@ -130,7 +127,7 @@ def reference_stages(path: Path, frame: np.ndarray) -> list[tuple[Row, Stage]]:
         engine = load_engine(path, name)
         side = engine.input_shape[1]
         if side is None:
-            raise DriveError(f"{path}: an input of a fixed size expected; received: a free one")
+            raise DriveError(f"{path}: the input must have a fixed size")
         batch = resize(frame, side, side)[None].astype(engine.input_dtype)
         row = Row(INFERENCE, V1, FLOAT, name, f"{side}x{side}")
         found.append((row, _inference(row, engine.predict, batch)))
@@ -138,9 +135,9 @@ def reference_stages(path: Path, frame: np.ndarray) -> list[tuple[Row, Stage]]:
 
 
 def detector_stages(
-    weights: Path, precision: str, frame: np.ndarray, engines: Sequence[str]
+    weights: Path, precision: str, frame: Image, engines: Sequence[str]
 ) -> list[tuple[Row, Stage]]:
-    """Return a detector's network in each runtime, on the road region of a 16:9 frame."""
+    """Return the network of a detector in each runtime, on the road region of a 16:9 frame."""
     from drive.detection.detector import load_detector
     from drive.detection.preprocess import resize
 
@@ -149,18 +146,18 @@ def detector_stages(
     found = []
     for name in engines:
         detector = load_detector(weights, name)
-        picture, _ = detector.prepare(detector.default_region(width, height).crop(road))
-        batch = picture[None].astype(detector.engine.input_dtype)
-        size = f"{picture.shape[1]}x{picture.shape[0]}"
+        image, _ = detector.prepare(detector.default_region(width, height).crop(road))
+        batch = image[None].astype(detector.engine.input_dtype)
+        size = f"{image.shape[1]}x{image.shape[0]}"
         row = Row(INFERENCE, detector.name, precision, name, size)
         found.append((row, _inference(row, detector.engine.predict, batch)))
     return found
 
 
 def steering_stages(
-    weights: Path, precision: str, frame: np.ndarray, engines: Sequence[str]
+    weights: Path, precision: str, frame: Image, engines: Sequence[str]
 ) -> list[tuple[Row, Stage]]:
-    """Return the steering network in each runtime, on the frame as it sees it."""
+    """Return the steering network in each runtime, on the prepared frame."""
     from drive.steering.predict import load_steering
     from drive.steering.preprocess import preprocess
 
@@ -173,6 +170,6 @@ def steering_stages(
     return found
 
 
-def _inference(row: Row, predict: Callable[[np.ndarray], object], batch: np.ndarray) -> Stage:
+def _inference(row: Row, predict: Callable[[Array], object], batch: Array) -> Stage:
     repeat = KERAS_REPEAT if row.engine == KERAS else REPEAT
     return Stage(row.key, lambda: predict(batch), repeat=repeat)

@@ -1,13 +1,12 @@
-"""What each thread did when, for chrome://tracing and ui.perfetto.dev.
+"""The work of each thread over time, for chrome://tracing and ui.perfetto.dev.
 
-The format is Google's "Trace Event Format": complete events ("ph": "X") in microseconds, and a
-name for each thread. Knows spans; not what ran.
+The format is Google's "Trace Event Format": complete events ("ph": "X") in microseconds, and the
+name of each thread.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from drive.results.run_folder import Span
 
@@ -15,21 +14,15 @@ PROCESS = 1
 MICROSECONDS = 1e6
 
 
-def chrome_trace(spans: Sequence[Span]) -> dict[str, Any]:
-    """The spans as a Chrome trace, ready for JSON; time begins with the first of them."""
+def chrome_trace(spans: Sequence[Span]) -> dict[str, object]:
+    """Return the spans as a Chrome trace, ready for JSON; time starts with the first one."""
     threads = list(dict.fromkeys(span.thread for span in spans))
     first_s = min((span.began_s for span in spans), default=0.0)
-    names = [
-        {
-            "name": "thread_name",
-            "ph": "M",
-            "pid": PROCESS,
-            "tid": number,
-            "args": {"name": thread},
-        }
+    names: list[dict[str, object]] = [
+        {"name": "thread_name", "ph": "M", "pid": PROCESS, "tid": number, "args": {"name": thread}}
         for number, thread in enumerate(threads, start=1)
     ]
-    events = [
+    events: list[dict[str, object]] = [
         {
             "name": span.stage,
             "ph": "X",

@@ -1,11 +1,9 @@
-"""What `bench` times of training: an epoch from the cache, and the straightforward epoch.
+"""Training for `bench`: an epoch from the cache, and the straightforward epoch.
 
-Both train the same network on the same chosen frames, in batches of the same size, without
-varying a picture: about ten frames a second with straight driving thinned, as `train-steering`
-(and the paper) choose them. The straightforward way (`benchmarks/straightforward.py`) decodes every
-frame of the videos to get at them, in each epoch, in one process; ours reads the cache. A unit is a
-frame trained on, so a ratio of times is the ratio of an epoch's. Knows recordings, the cache and
-the loop that trains; not clocks (`measure`).
+Both train the same network on the same frames, in batches of the same size, without augmentation:
+about ten frames per second, straight driving subsampled, as `train-steering` (and the paper) choose
+them. The straightforward way (`benchmarks/straightforward.py`) decodes all frames of the videos in
+each epoch, in one process; ours reads the cache. A unit is a frame trained on.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +19,7 @@ from drive.benchmark.measure import Stage
 from drive.benchmark.stages import Row
 from drive.core.errors import InputError
 from drive.core.progress import Progress, no_progress
+from drive.core.types import FloatArray, IntArray
 from drive.recordings.recording import Recording
 
 if TYPE_CHECKING:
@@ -32,53 +31,58 @@ DRIVE, VARIED, STRAIGHTFORWARD = "drive", "drive, varied", "straightforward"
 CACHE = "cache"
 
 READERS = ("opencv", "moviepy", "batches")
-"""How the straightforward way reads videos (`benchmarks/straightforward.py`): from front to back
-with OpenCV or moviepy, or anew for every batch as the published port that decodes in every epoch
-does. The plain ratio is to the first; `training_by_reader` has each."""
+"""How the straightforward way reads videos: in order with OpenCV or moviepy, or again for every
+batch, as the published port does. The plain ratio is to the first; `training_by_reader` has all."""
 
 FRAMES = 1500
-"""Of the recordings' beginning, that are decoded in a turn; a minute of video or so."""
+"""At the start of the recordings, decoded per turn; about a minute of video."""
 
 FRAMES_A_SECOND = 10.0
-"""The paper's rate of training frames (arXiv 1604.07316, section 5.1)."""
+"""Rate of training frames in the paper (arXiv 1604.07316, section 5.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFacts:
+    """What was trained on, as `bench.json` has it."""
+
+    videos: tuple[str, ...]
+    frames_decoded: int
+    frames_trained: int
+    batch: int
+
+    def as_text(self) -> str:
+        """Return one line for the terminal."""
+        return (
+            f"training: {self.frames_trained} frames of {self.frames_decoded} "
+            f"(about {FRAMES_A_SECOND:g} per second, straight driving subsampled), batches of "
+            f"{self.batch}, without augmentation except in the row that says so; times are per "
+            "frame trained on. The straightforward way decodes all frames in every epoch, in one "
+            "process"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingBench:
-    """An epoch in each way.
-
-    Attributes:
-        pairs: rows of the table with their stages; a unit is a frame trained on.
-        facts: what was trained on, for `bench.json`.
-    """
+    """An epoch in each way; a unit of its stages is a frame trained on."""
 
     pairs: list[tuple[Row, Stage]]
-    facts: dict[str, Any]
-
-    def as_text(self) -> str:
-        """What a frame a second of training means here."""
-        return (
-            f"training: {self.facts['frames_trained']} frames of {self.facts['frames_decoded']} "
-            f"(about {FRAMES_A_SECOND:g} a second, straight driving thinned), batches of "
-            f"{self.facts['batch']}, nothing varied except where it says so; times are for a frame "
-            "trained on. The straightforward way decodes all frames in every epoch, in one process"
-        )
+    facts: TrainingFacts
 
 
 def training_stages(
     recordings: Sequence[Recording], cache: Path, progress: Progress = no_progress
 ) -> TrainingBench:
-    """Fill the cache and make an epoch of each way.
+    """Fill the cache and return an epoch in each way.
 
-    Everything is done once here, so that graphs are traced and files are in memory.
+    Every epoch runs once here, so that graphs are traced and files are in memory.
 
     Args:
-        recordings: drives; the first of them that hold `FRAMES` frames are used.
-        cache: folder of decoded frames.
+        recordings: the first `FRAMES` frames of them are used.
+        cache: folder for decoded frames.
         progress: shows the decoding.
 
     Raises:
-        InputError: a recording is no video, or none of its frames has an angle.
+        InputError: a recording is not a video, or none of its frames has an angle.
     """
     from drive.runtime.quiet import load_keras
 
@@ -106,18 +110,18 @@ def training_stages(
     for reader, epoch in _straightforward(drives, settings.batch).items():
         row = Row(TRAINING, STRAIGHTFORWARD, "", reader, f"{first.width}x{first.height}")
         pairs.append((row, _stage(row, epoch, len(chosen))))
-    facts = {
-        "videos": [str(share.video) for share in shares],
-        "frames_decoded": sum(share.frames for share in shares),
-        "frames_trained": len(chosen),
-        "batch": settings.batch,
-    }
+    facts = TrainingFacts(
+        videos=tuple(str(share.video) for share in shares),
+        frames_decoded=sum(share.frames for share in shares),
+        frames_trained=len(chosen),
+        batch=settings.batch,
+    )
     return TrainingBench(pairs, facts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Share:
-    """What is used of one recording: its first `frames` frames, and the cached ones of these."""
+    """What is used of one recording: its first `frames` frames, and `part`, the cached ones."""
 
     video: Path
     frames: int
@@ -132,8 +136,7 @@ def _shares(recordings: Sequence[Recording], cache: Path, progress: Progress) ->
     for recording in recordings:
         if recording.images:
             raise InputError(
-                "bench trains on videos, which the straightforward way decodes in every epoch. "
-                f"Received: {recording.path}, a folder of pictures"
+                f"--recording must be videos; got {recording.path}, a folder of images"
             )
     found: list[_Share] = []
     left = FRAMES
@@ -150,24 +153,24 @@ def _shares(recordings: Sequence[Recording], cache: Path, progress: Progress) ->
             left -= frames
     if not found:
         raise InputError(
-            f"bench trains on the first {FRAMES} frames of a recording. "
-            f"Received: {recordings[0].path}, where none of these has an angle"
+            f"{recordings[0].path}: at least one of the first {FRAMES} frames must have an angle"
         )
     return found
 
 
 def _as_drives(
-    shares: Sequence[_Share], angle_deg: np.ndarray, chosen: np.ndarray
+    shares: Sequence[_Share], angle_deg: FloatArray, chosen: IntArray
 ) -> list[tuple[Path, dict[int, float], int]]:
-    """The chosen frames as the straightforward way is told of them.
+    """Return the chosen frames in the form of the straightforward way.
 
     Args:
         shares: what is used of each recording.
-        angle_deg: (N,) degrees of all their cached frames, in a row.
+        angle_deg: (N,) degrees of all their cached frames, one recording after the other.
         chosen: (M,) positions in it.
 
     Returns:
-        Of each video: its path, the chosen frames' angles by frame number, and frames to read.
+        Per video: its path, the angles of the chosen frames by frame number, and the number of
+        frames to read.
     """
     owner = np.repeat(np.arange(len(shares)), [len(share.part) for share in shares])
     frame = np.concatenate([share.part.drive.frame_index[share.part.rows] for share in shares])
@@ -195,7 +198,7 @@ def _from_cache(course: SteeringCourse) -> Callable[[], object]:
 def _straightforward(
     drives: list[tuple[Path, dict[int, float], int]], batch: int
 ) -> dict[str, Callable[[], object]]:
-    """The straightforward epoch by reader; empty where `benchmarks` was not brought along."""
+    """Return the straightforward epoch by reader; empty if `benchmarks` is not installed."""
     try:
         from benchmarks import straightforward
     except ImportError:

@@ -1,11 +1,9 @@
-"""What `bench` times of whole commands: a video in, an annotated MP4 out.
+"""Whole commands for `bench`: a video in, an annotated MP4 out.
 
-Our `predict-steering`, beside the half minute that its video plays; and detection in three ways.
-
-Ours decodes, detects, tracks, draws and encodes; the others are the straightforward loop
-(`benchmarks/straightforward.py`) and Ultralytics' predict-and-save
-(`benchmarks/ultralytics_predict.py`). All read the same excerpt, and each has its network loaded
-before the clock starts. A unit is a frame. Knows files and processes; not clocks (`measure`).
+`predict-steering` is compared with the length of its video (half a minute). `detect` decodes,
+detects, tracks, draws and encodes; it is compared with the straightforward loop
+(`benchmarks/straightforward.py`) and with Ultralytics' predict-and-save (`ultralytics_predict.py`).
+All read the same excerpt, with their networks loaded before the clock starts. A unit is a frame.
 """
 
 from __future__ import annotations
@@ -17,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from drive.benchmark.measure import Stage
 from drive.benchmark.stages import Row
@@ -26,23 +23,26 @@ from drive.core.errors import DriveError, InputError
 DETECT, PREDICT = "detect", "predict-steering"
 OURS, STRAIGHTFORWARD, ULTRALYTICS = "drive", "straightforward", "ultralytics"
 FRAMES = 100
-"""Of the video's beginning, in each turn: 4 s, half a minute of the straightforward loop."""
+"""At the start of the video, per turn: 4 s, for which the straightforward loop takes 30 s."""
 
 STEERED_S = 30.0
-"""A drive that `predict-steering` is timed on: the excerpt as often as it takes."""
+"""Length of the video for `predict-steering`, which repeats the excerpt."""
+
+LEAST_SHARE = 0.005
+"""Share of the time from which a stage is mentioned."""
 
 PEER = Path(__file__).with_name("ultralytics_predict.py")
 
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """The first frames of a video in a file of their own.
+    """A file with the first frames of a video.
 
     Attributes:
         path: of the file.
-        frames: in it.
+        frames: number of frames.
         size: width x height in pixels.
-        seconds: that it plays.
+        seconds: length.
     """
 
     path: Path
@@ -52,7 +52,7 @@ class Excerpt:
 
 
 def cut_excerpt(video: str | Path, folder: Path) -> Excerpt:
-    """Write the first `FRAMES` frames of a video, without sound, into `folder`.
+    """Write the first `FRAMES` frames of a video, without audio, into `folder`.
 
     Raises:
         InputError: there is no such video, or it has no frame.
@@ -63,7 +63,7 @@ def cut_excerpt(video: str | Path, folder: Path) -> Excerpt:
     path = folder / "excerpt.mp4"
     with read_frames(video) as frames:
         if frames.info is None:
-            raise InputError(f"bench detects in a video. Received: {video}")
+            raise InputError(f"bench requires a video; got {video}")
         size = frames.info.width, frames.info.height
         rate = frames.info.average_fps or frames.info.nominal_fps or 30.0
         with VideoWriter(path, width=size[0], height=size[1], rate_hint=rate) as writer:
@@ -74,7 +74,7 @@ def cut_excerpt(video: str | Path, folder: Path) -> Excerpt:
 
 
 def repeat_excerpt(excerpt: Excerpt, folder: Path, seconds: float) -> Excerpt:
-    """Write the excerpt as often as `seconds` take, in a file of its own in `folder`."""
+    """Write a file of about `seconds` into `folder` that repeats the excerpt."""
     from drive.benchmark.repeat import repeat_video
 
     path = folder / "repeated.mp4"
@@ -86,20 +86,20 @@ def repeat_excerpt(excerpt: Excerpt, folder: Path, seconds: float) -> Excerpt:
 def our_stage(
     excerpt: Excerpt, command: str, label: str, call: Callable[[Path], object]
 ) -> tuple[Row, Stage]:
-    """One of our commands, given as a callable that takes the video.
+    """Return the stage of one of our commands.
 
     Args:
         excerpt: the video.
-        command: its name.
-        label: how it works, as the table has it.
-        call: runs the command.
+        command: name of the command.
+        label: how it works, for the table.
+        call: runs the command on a video.
     """
     row = Row(command, OURS, "", label, excerpt.size)
     return row, _stage(row, excerpt, lambda: call(excerpt.path))
 
 
 def straightforward_stage(excerpt: Excerpt, folder: Path) -> list[tuple[Row, Stage]]:
-    """The straightforward loop; nothing where `benchmarks` was not brought along."""
+    """Return the straightforward loop; nothing if `benchmarks` is not installed."""
     try:
         from benchmarks import straightforward
     except ImportError:
@@ -117,15 +117,15 @@ def straightforward_stage(excerpt: Excerpt, folder: Path) -> list[tuple[Row, Sta
 def ultralytics_stage(
     excerpt: Excerpt, folder: Path, python: str | None
 ) -> Iterator[list[tuple[Row, Stage]]]:
-    """Yield Ultralytics' predict-and-save, run by another interpreter that has its package.
+    """Yield Ultralytics' predict-and-save, run by another interpreter.
 
     Args:
         excerpt: the video.
-        folder: for what it writes.
+        folder: for its output.
         python: the interpreter; None yields nothing.
 
     Raises:
-        InputError: there is no such interpreter, or it does not have the package.
+        InputError: there is no such interpreter, or the package is not installed there.
     """
     if python is None:
         yield []
@@ -139,12 +139,12 @@ def ultralytics_stage(
 
 
 def _stage(row: Row, excerpt: Excerpt, call: Callable[[], object]) -> Stage:
-    call()  # graphs are traced, files are in memory
+    call()  # traces graphs, loads files into memory
     return Stage(row.key, call, units=excerpt.frames, repeat=1, warm_up=0)
 
 
 class _Peer:
-    """The other interpreter, which works once for each line that it is sent."""
+    """The other interpreter, which works once per line that it reads."""
 
     def __init__(self, python: str, excerpt: Excerpt, folder: Path) -> None:
         command = [python, str(PEER), str(excerpt.path), str(folder)]
@@ -155,8 +155,8 @@ class _Peer:
             )
         except OSError as error:
             raise InputError(
-                f"--ultralytics names an interpreter that has the package. "
-                f"Received: {python} ({error.strerror})"
+                "--ultralytics must name a Python interpreter that has the package; "
+                f"got {python} ({error.strerror})"
             ) from error
         self._frames = excerpt.frames
 
@@ -164,24 +164,24 @@ class _Peer:
         """Predict and save once.
 
         Raises:
-            InputError: it does not work there.
-            DriveError: it saw other frames than we do.
+            InputError: the other program ended.
+            DriveError: it read another number of frames.
         """
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None and stdout is not None
         try:
             stdin.write("\n")
             stdin.flush()
-            answer = next((line for line in stdout if line.startswith("{")), "")
+            line = next((line for line in stdout if line.startswith("{")), "")
         except BrokenPipeError:
-            answer = ""
-        if not answer:
+            line = ""
+        if not line:
             _, errors = self._process.communicate()
-            last = (errors.strip() or "no answer").splitlines()[-1]
+            last = (errors.strip() or "no output").splitlines()[-1]
             raise InputError(f"--ultralytics does not work with {self._process.args!r}: {last}")
-        found = json.loads(answer)["frames"]
+        found = json.loads(line)["frames"]
         if found != self._frames:
-            raise DriveError(f"Ultralytics saw {found} frames where there are {self._frames}")
+            raise DriveError(f"Ultralytics must read {self._frames} frames; got {found}")
 
     def close(self) -> None:
         """End the other interpreter."""
@@ -189,21 +189,63 @@ class _Peer:
         self._process.wait()
 
 
-def shares(seconds: Mapping[str, float], wall_s: float) -> dict[str, Any]:
-    """How long each stage of our pipeline took, beside the clock on the wall.
+@dataclass(frozen=True, slots=True)
+class WholeFacts:
+    """The last run of our detection, as `bench.json` has it.
 
-    The stages run side by side, so they add up to more than the clock shows; `overlap` says how
-    much more: 1 if nothing ran beside anything.
+    The stages run in parallel, so their seconds add up to more than the whole run took.
 
-    Args:
-        seconds: of each stage, as a run records them.
-        wall_s: of the whole command.
+    Attributes:
+        frames: in the video.
+        seconds_of_video: length of the video.
+        first_run_s: seconds of the first run, which loads the network.
+        seconds: of each stage.
+        share_of_wall: the same as shares of the whole run.
+        sum_s: of all stages.
+        wall_s: of the whole run.
+        overlap: sum_s / wall_s; 1 if nothing ran in parallel.
     """
+
+    frames: int
+    seconds_of_video: float
+    first_run_s: float
+    seconds: dict[str, float]
+    share_of_wall: dict[str, float]
+    sum_s: float
+    wall_s: float
+    overlap: float
+
+    @property
+    def frame_s(self) -> float:
+        """Seconds per frame of the video."""
+        return self.seconds_of_video / self.frames
+
+    def as_text(self) -> str:
+        """Return one line for the terminal."""
+        stages = ", ".join(
+            f"{name} {share:.0%}"
+            for name, share in self.share_of_wall.items()
+            if share >= LEAST_SHARE
+        )
+        return (
+            f"detect: {self.frames} frames, video to annotated video, networks loaded before. The "
+            f"last run took {self.wall_s:.1f} s; its stages ran in parallel for {stages} of the "
+            f"time: {self.overlap:.2f} times as much work as time"
+        )
+
+
+def whole_facts(
+    excerpt: Excerpt, first_run_s: float, seconds: Mapping[str, float], wall_s: float
+) -> WholeFacts:
+    """Return the facts of a run from the seconds of its stages and of the whole."""
     total = sum(seconds.values())
-    return {
-        "seconds": {name: round(value, 3) for name, value in seconds.items()},
-        "share_of_wall": {name: round(value / wall_s, 3) for name, value in seconds.items()},
-        "sum_s": round(total, 3),
-        "wall_s": round(wall_s, 3),
-        "overlap": round(total / wall_s, 3),
-    }
+    return WholeFacts(
+        frames=excerpt.frames,
+        seconds_of_video=round(excerpt.seconds, 3),
+        first_run_s=round(first_run_s, 3),
+        seconds={name: round(value, 3) for name, value in seconds.items()},
+        share_of_wall={name: round(value / wall_s, 3) for name, value in seconds.items()},
+        sum_s=round(total, 3),
+        wall_s=round(wall_s, 3),
+        overlap=round(total / wall_s, 3),
+    )

@@ -1,4 +1,4 @@
-"""The figures of `bench` as bars: milliseconds a frame, shorter is better.
+"""The figures of `bench` as bars: milliseconds per frame, shorter is better.
 
 Knows labels and numbers; not what was measured.
 """
@@ -67,5 +67,5 @@ def plot_bench(bars: Sequence[Bar], path: str | Path, title: str) -> None:
     axes.set_xlim(0, max(max(bar.value_ms, bar.high_ms) for bar in bars) * LABEL_ROOM)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel("milliseconds a frame (median; the thin line spans the quartiles)", color=SOFT)
+    axes.set_xlabel("milliseconds per frame (median; thin line: quartiles)", color=SOFT)
     save_figure(figure, path)

@@ -1,9 +1,7 @@
-"""`bench`: speed on this machine."""
+"""`bench`: measure speed on this machine."""
 
 from __future__ import annotations
 
-import argparse
-import sys
 import time
 from collections.abc import Hashable
 from contextlib import ExitStack
@@ -12,149 +10,208 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from drive.core.errors import InputError
-from drive.core.reporter import KeepingReporter
+from drive.core.options import at_least, option
+from drive.core.reporter import KeepingReporter, Reporter
 from drive.core.shipped import SAMPLE
-from drive.tasks._common import Context
 from drive.tasks._options import AnalysisConfig
-from drive.tasks._run import Run
+from drive.tasks._run import Run, TaskResult, WeightsConfig, run_task
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from drive.benchmark.measure import Stage, Times
+    from drive.benchmark.report import Figure, Machine, Ratios
     from drive.benchmark.stages import Row
-    from drive.benchmark.training import TrainingBench
+    from drive.benchmark.training import TrainingBench, TrainingFacts
+    from drive.benchmark.whole import WholeFacts
+    from drive.core.types import Image
     from drive.results.run_folder import Span
-
-HELP = "Measure speed on this machine: whole detection, its parts, each network, training."
-EXAMPLE = "bench my_drive.mp4 --rounds 9"
 
 FIGURES = "bench.json"
 CHART = "bench.png"
 TRACE = "trace.json"
-ROUNDS, WHOLE_ROUNDS = 7, 3
+WHOLE_ROUNDS = 3
+"""Maximum number of rounds for whole commands, which take long."""
+
 STAGES_NAMED = ("detect", "predict-steering", "decode", "encode", "training")
-LEAST_SHARE = 0.005  # of the time, that is worth a word
 SAMPLE_VIDEO = SAMPLE / "epoch01_front.mp4"
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add this command's options."""
-    parser.add_argument(
-        "video", metavar="VIDEO", nargs="?", help="what to decode (default: the sample's)"
+@dataclass(frozen=True, kw_only=True)
+class BenchConfig(WeightsConfig):
+    """What is measured."""
+
+    summary = "Measure speed on this machine: whole commands, their stages, each network, training."
+    example = "bench video.mp4 --rounds 9"
+    group = "options"
+
+    video: str = option(
+        str(SAMPLE_VIDEO),
+        "the video to decode",
+        metavar="VIDEO",
+        positional=True,
+        shown_default="one of the sample",
     )
-    parser.add_argument(
-        "--rounds",
-        type=int,
-        default=ROUNDS,
+    rounds: int = option(
+        7,
+        "number of rounds; each round measures everything once",
         metavar="N",
-        help=f"everything is measured once a round, in turn (default: {ROUNDS})",
+        check=at_least(1),
     )
-    parser.add_argument("--no-keras", action="store_true", help="leave Keras out of the runtimes")
-    parser.add_argument(
-        "--no-detect", action="store_true", help="leave whole detection, video to video, out"
+    keras: bool = option(True, "do not measure networks in Keras")
+    detect: bool = option(True, "do not measure whole commands, video to annotated video")
+    profile: bool = option(
+        False, f"also write {TRACE}: the work of each thread of `detect`, for ui.perfetto.dev"
     )
-    parser.add_argument(
-        "--profile",
-        action="store_true",
-        help=f"also write {TRACE}: what each thread of `detect` did when, for ui.perfetto.dev",
-    )
-    parser.add_argument(
-        "--ultralytics",
+    ultralytics: str | None = option(
+        None,
+        "Python interpreter of an environment with the package ultralytics, to compare with",
         metavar="PYTHON",
-        help="interpreter of an environment with the package ultralytics, to compare with",
     )
-    parser.add_argument(
-        "--recording", metavar="DIR", help="what to train steering on (default: the sample)"
+    recording: str = option(
+        str(SAMPLE),
+        "recordings for the training stages",
+        metavar="DIR",
+        shown_default="the sample",
     )
-    parser.add_argument("--no-training", action="store_true", help="leave training out")
-    parser.add_argument("--cache", metavar="DIR", help="decoded frames (default: ~/.cache/drive)")
+    training: bool = option(True, "do not measure training")
+    cache: str | None = option(
+        None, "folder for decoded frames", metavar="DIR", shown_default="~/.cache/drive"
+    )
 
 
-def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
-    """Write `bench.json` and `bench.png`, print the table."""
-    if args.rounds < 1:
-        raise InputError(f"--rounds is a whole number from 1. Received: {args.rounds}")
+@dataclass(frozen=True, kw_only=True)
+class BenchResult(TaskResult):
+    """What was measured.
+
+    Attributes:
+        machine: what it was measured on.
+        rounds: how often.
+        stages: a row of figures each.
+        ratios: how many times faster one is than the other.
+        detect: figures of whole detection; None if it was left out.
+        training: what was trained on; None if training was left out.
+        bench, chart: `bench.json` and `bench.png`.
+    """
+
+    machine: Machine
+    rounds: int
+    stages: tuple[Figure, ...]
+    ratios: Ratios
+    detect: WholeFacts | None = None
+    training: TrainingFacts | None = None
+    bench: Path | None = None
+    chart: Path | None = None
+
+    def as_text(self) -> str:
+        """Return the table and the ratios."""
+        from drive.benchmark.report import as_text
+
+        return as_text(self.stages, self.ratios)
+
+
+def bench(config: BenchConfig | None = None, reporter: Reporter | None = None) -> BenchResult:
+    """Measure decoding, encoding, networks, whole commands and training in turn.
+
+    Raises:
+        InputError: the video, the weights, the recording or the interpreter does not work.
+
+    Example:
+        >>> from drive import BenchConfig, bench
+        >>> result = bench(BenchConfig("video.mp4", rounds=3, training=False))
+        >>> result.ratios.plain["detect_vs_straightforward"]
+    """
+    return run_task("bench", _bench, config or BenchConfig(), reporter)
+
+
+def _bench(config: BenchConfig, run: Run) -> BenchResult:
     from drive.benchmark import report
     from drive.benchmark.measure import take_turns
+    from drive.benchmark.trace import chrome_trace
+    from drive.results.run_folder import write_json
+
+    run.record.add_input(config.video)
+    machine = report.this_machine()
+    if machine.is_busy:
+        run.warn(
+            f"other programs are busy (load {machine.load:g} on {machine.cores} cores): times are "
+            "too long, ratios hold roughly. Measure again on an idle machine"
+        )
+    with ExitStack() as stack:
+        pairs, training = _prepare(config, run, stack)
+        with run.record.stage("measure"):
+            times = take_turns([stage for _, stage in pairs], config.rounds, run.progress)
+    whole = _whole(config, run) if config.detect else None
+    if whole:
+        pairs += whole.pairs
+        times |= whole.times
+        run.message(whole.facts.as_text())
+        if config.profile:
+            write_json(run.folder.file(TRACE), chrome_trace(whole.spans))
+    if training:
+        run.message(training.facts.as_text())
+    rows = [row for row, _ in pairs]
+    result = BenchResult(
+        machine=machine,
+        rounds=config.rounds,
+        stages=tuple(report.table_rows(rows, times)),
+        ratios=report.ratios(rows, times, whole.facts.frame_s if whole else None),
+        detect=whole.facts if whole else None,
+        training=training.facts if training else None,
+        bench=run.folder.path / FIGURES,
+        chart=run.folder.path / CHART,
+    )
+    paths = ("bench", "chart")
+    figures = {name: value for name, value in result.as_json().items() if name not in paths}
+    write_json(run.folder.file(FIGURES), figures)
+    _plot(result, run.folder.file(CHART))
+    return result
+
+
+def _prepare(
+    config: BenchConfig, run: Run, stack: ExitStack
+) -> tuple[list[tuple[Row, Stage]], TrainingBench | None]:
+    """Return the stages that take turns; `stack` closes what they need."""
     from drive.benchmark.stages import (
         decode_stage,
         encode_stage,
         reference_network,
         reference_stages,
     )
-    from drive.benchmark.trace import chrome_trace
-    from drive.results.run_folder import write_json
 
-    video = args.video or SAMPLE_VIDEO
-    context.record.add_input(video)
-    machine = report.machine()
-    if report.is_busy(machine):
-        context.warn(
-            f"other work runs here (load {machine['load']:g} on {machine['cores']} cores): "
-            "times are too long; ratios hold roughly"
-        )
-    row, stage, frame = decode_stage(video)
-    folder = context.run_folder()
-    with ExitStack() as stack:
-        with context.record.stage("prepare"):
-            pairs = [
-                (row, stage),
-                stack.enter_context(encode_stage(video)),
-                *reference_stages(stack.enter_context(reference_network()), frame),
-                *_detector(args, context, frame),
-                *_steering(args, context, frame),
-            ]
-            training = None if args.no_training else _training(args, context)
-            pairs += training.pairs if training else []
-        with context.record.stage("measure"):
-            times = take_turns([stage for _, stage in pairs], args.rounds, context.progress)
-    whole = None if args.no_detect else _whole(args, context, video)
-    if whole:
-        pairs += whole.pairs
-        times |= whole.times
-    rows = [row for row, _ in pairs]
-    frame_s = whole.facts["seconds_of_video"] / whole.facts["frames"] if whole else None
-    table, found = report.table_rows(rows, times), report.ratios(rows, times, frame_s)
-    figures = {"machine": machine, "rounds": args.rounds, "stages": table, "ratios": found}
-    if whole and args.profile:
-        write_json(folder.file(TRACE), chrome_trace(whole.spans))
-    if whole:
-        figures["detect"] = whole.facts
-        context.message(whole.as_text())
-    if training:
-        figures["training"] = training.facts
-        context.message(training.as_text())
-    write_json(folder.file(FIGURES), figures)
-    _plot(table, found, folder.file(CHART))
-    sys.stdout.write(report.as_text(table, found) + "\n")
-    return figures | {"bench": folder.path / FIGURES, "chart": folder.path / CHART}
+    row, stage, frame = decode_stage(config.video)
+    run.folder.file(FIGURES)  # an --out that cannot be used ends the run before the work
+    with run.record.stage("prepare"):
+        pairs = [
+            (row, stage),
+            stack.enter_context(encode_stage(config.video)),
+            *reference_stages(stack.enter_context(reference_network()), frame),
+            *_detector(config, run, frame),
+            *_steering(config, run, frame),
+        ]
+        training = _training(config, run) if config.training else None
+        return pairs + (training.pairs if training else []), training
 
 
-def _detector(
-    args: argparse.Namespace, context: Context, frame: np.ndarray
-) -> list[tuple[Row, Stage]]:
-    """Return the stages of the float weights and, where they lie beside, of the int8 ones."""
+def _detector(config: BenchConfig, run: Run, frame: Image) -> list[tuple[Row, Stage]]:
+    """Return the stages of the float weights and, if they exist, of the int8 ones."""
     from drive.benchmark.stages import FLOAT, INT8, KERAS, RUNTIMES, detector_stages
     from drive.detection.detector import DEFAULT_WEIGHTS
     from drive.runtime.int8_form import int8_beside
 
-    weights = Path(args.weights or DEFAULT_WEIGHTS)
+    weights = Path(config.weights or DEFAULT_WEIGHTS)
     int8 = int8_beside(weights)
-    context.record.add_input(weights)
-    engines = RUNTIMES if args.no_keras else (*RUNTIMES, KERAS)
+    run.record.add_input(weights)
+    engines = (*RUNTIMES, KERAS) if config.keras else RUNTIMES
     stages = detector_stages(weights, FLOAT, frame, engines)
     if not int8.is_file():
-        context.warn(f"there is no int8 form of these weights, so only float is measured: {int8}")
+        run.warn(
+            f"there is no int8 form of these weights, so only float is measured. Expected {int8}"
+        )
         return stages
-    context.record.add_input(int8)
+    run.record.add_input(int8)
     return stages + detector_stages(int8, INT8, frame, RUNTIMES)
 
 
-def _steering(
-    args: argparse.Namespace, context: Context, frame: np.ndarray
-) -> list[tuple[Row, Stage]]:
+def _steering(config: BenchConfig, run: Run, frame: Image) -> list[tuple[Row, Stage]]:
     """Return the stages of the steering network that ships, float and int8."""
     from drive.benchmark.stages import FLOAT, INT8, KERAS, RUNTIMES, steering_stages
     from drive.runtime.int8_form import int8_beside
@@ -162,72 +219,56 @@ def _steering(
 
     stages = []
     for weights, precision in ((DEFAULT_MODEL, FLOAT), (int8_beside(DEFAULT_MODEL), INT8)):
-        context.record.add_input(weights)
+        run.record.add_input(weights)
         stages += steering_stages(weights, precision, frame, RUNTIMES)
-    if args.no_keras:
+    if not config.keras:
         return stages
     return stages + steering_stages(DEFAULT_MODEL.with_suffix(".keras"), FLOAT, frame, (KERAS,))
 
 
 @dataclass(frozen=True, slots=True)
 class _Whole:
-    """Whole commands: rows with their stages, their times, and what is said of our detection."""
+    """Whole commands: rows with their stages, their times, and facts on our detection."""
 
     pairs: list[tuple[Row, Stage]]
     times: dict[str, Times]
-    facts: dict[str, Any]
+    facts: WholeFacts
     spans: list[Span]
 
-    def as_text(self) -> str:
-        stages = ", ".join(
-            f"{name} {share:.0%}"
-            for name, share in self.facts["share_of_wall"].items()
-            if share >= LEAST_SHARE
-        )
-        return (
-            f"detect: {self.facts['frames']} frames, video to annotated video, networks loaded "
-            f"before. Of the {self.facts['wall_s']:.1f} s that ours took last, its stages ran side "
-            f"by side for {stages}: {self.facts['overlap']:.2f} times as much work as time"
-        )
 
-
-def _whole(args: argparse.Namespace, context: Context, video: str | Path) -> _Whole:
-    """Time our commands, the straightforward loop and, where asked for, Ultralytics."""
+def _whole(config: BenchConfig, run: Run) -> _Whole:
+    """Time our commands, the straightforward loop and, if requested, Ultralytics."""
     from drive.benchmark import whole
     from drive.benchmark.measure import take_turns
 
     with TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        with context.record.stage("prepare"):
-            excerpt = whole.cut_excerpt(video, folder)
-            drive = whole.repeat_excerpt(excerpt, folder, whole.STEERED_S)
-            ours = _Turns("detect", args.weights, folder)
+        with run.record.stage("prepare"):
+            excerpt = whole.cut_excerpt(config.video, folder)
+            repeated = whole.repeat_excerpt(excerpt, folder, whole.STEERED_S)
+            ours = _Turns("detect", config.weights, folder)
             steering = _Turns("predict-steering", None, folder)
             pairs = [
                 whole.our_stage(excerpt, whole.DETECT, "pipeline", ours),
-                whole.our_stage(drive, whole.PREDICT, "pipeline", steering),
+                whole.our_stage(repeated, whole.PREDICT, "pipeline", steering),
             ]
             pairs += whole.straightforward_stage(excerpt, folder)
-            peer = whole.ultralytics_stage(excerpt, folder, args.ultralytics)
+            peer = whole.ultralytics_stage(excerpt, folder, config.ultralytics)
             pairs += stack.enter_context(peer)
-        with context.record.stage("measure"):
-            rounds = min(args.rounds, WHOLE_ROUNDS)
-            times = take_turns([stage for _, stage in pairs], rounds, context.progress)
-        facts = {
-            "frames": excerpt.frames,
-            "seconds_of_video": round(excerpt.seconds, 3),
-            "first_run_s": round(ours.first_s, 3),
-            **whole.shares(ours.seconds, ours.wall_s),
-        }
+        with run.record.stage("measure"):
+            rounds = min(config.rounds, WHOLE_ROUNDS)
+            times = take_turns([stage for _, stage in pairs], rounds, run.progress)
+        facts = whole.whole_facts(excerpt, ours.first_s, ours.seconds, ours.wall_s)
     return _Whole(pairs, times, facts, ours.spans)
 
 
 class _Turns:
-    """Runs a command as its user does, again and again, with the network loaded by the first run.
+    """Runs a command repeatedly, as a user does; the first run loads the network for all.
 
     Attributes:
-        seconds, spans, wall_s: what the last run's stages took, and all of it.
-        first_s: what the first run took, which loads the network.
+        seconds, spans: of the stages of the last run.
+        wall_s: of the whole last run.
+        first_s: of the whole first run.
     """
 
     def __init__(self, name: str, weights: str | None, folder: Path) -> None:
@@ -248,16 +289,19 @@ class _Turns:
     def _run(self, video: str) -> Run:
         from drive.tasks import detect, predict_steering
 
-        common: dict[str, Any] = {"out": self._out, "overwrite": True, "weights": self._weights}
-        config: AnalysisConfig
+        run: Run
         if self._name == "detect":
-            config = detect.DetectConfig(video, **common)
-            run = self._new_run(config)
-            detect.detect_one(config, run)
+            detecting = detect.DetectConfig(
+                video, out=self._out, overwrite=True, weights=self._weights
+            )
+            run = self._new_run(detecting)
+            detect.detect_one(detecting, run)
         else:
-            config = predict_steering.PredictSteeringConfig(video, **common)
-            run = self._new_run(config)
-            predict_steering.predict_one(config, run)
+            predicting = predict_steering.PredictSteeringConfig(
+                video, out=self._out, overwrite=True, weights=self._weights
+            )
+            run = self._new_run(predicting)
+            predict_steering.predict_one(predicting, run)
         return run
 
     def _new_run(self, config: AnalysisConfig) -> Run:
@@ -266,40 +310,40 @@ class _Turns:
         return run
 
 
-def _training(args: argparse.Namespace, context: Context) -> TrainingBench:
+def _training(config: BenchConfig, run: Run) -> TrainingBench:
     """Return an epoch of the steering network from the cache, and the straightforward one."""
     from drive.benchmark.training import training_stages
     from drive.recordings.recording import open_recordings
     from drive.steering.cache import default_cache
 
-    recordings = open_recordings([args.recording or SAMPLE])
-    cache = Path(args.cache or default_cache())
-    found = training_stages(recordings, cache, context.progress)
-    for video in found.facts["videos"]:
-        context.record.add_input(video)
+    recordings = open_recordings([config.recording])
+    found = training_stages(recordings, Path(config.cache or default_cache()), run.progress)
+    for video in found.facts.videos:
+        run.record.add_input(video)
     return found
 
 
-def _named(row: dict[str, Any]) -> tuple[str, ...]:
-    """What tells a bar from the others; what is more than a look at a frame says so first."""
-    names = ("subject", "precision", "engine", "size")
-    return ("stage", *names) if row["stage"] in STAGES_NAMED else names
+def _label(row: Figure) -> str:
+    """Return the label of a bar; the stage is in it unless it is a single inference."""
+    stage = row.stage if row.stage in STAGES_NAMED else ""
+    names = (stage, row.subject, row.precision, row.engine, row.size)
+    return " · ".join(name for name in names if name)
 
 
-def _plot(table: list[dict[str, Any]], found: dict[str, Any], path: Path) -> None:
+def _plot(result: BenchResult, path: Path) -> None:
     from drive.drawing.bench_chart import Bar, plot_bench
 
     bars = [
         Bar(
-            " · ".join(row[key] for key in _named(row) if row[key]),
-            row["ms"],
-            low_ms=row["ms_quartiles"][0],
-            high_ms=row["ms_quartiles"][1],
-            group=f"{row['stage']} {row['subject']} {row['precision']}",
+            _label(row),
+            row.ms,
+            low_ms=row.ms_quartiles[0],
+            high_ms=row.ms_quartiles[1],
+            group=f"{row.stage} {row.subject} {row.precision}",
         )
-        for row in table
+        for row in result.stages
     ]
-    faster = found["drive_int8_vs_tiny_yolo_v1_float"]
+    faster = result.ratios.plain["drive_int8_vs_tiny_yolo_v1_float"]
     title = "One frame on this machine"
     if faster:
         title = f"tiny-yolo-drive (int8): {faster:.1f} times as fast as tiny YOLO v1 (float)"

@@ -70,11 +70,7 @@ class CheckDataResult(TaskResult):
         broken = [
             {"name": each.name, "findings": _findings(each.finding)} for each in self.unreadable
         ]
-        paths = {"out": self.out, "run": self.run}
-        return {
-            "recordings": [*recordings, *broken],
-            **{name: path for name, path in paths.items() if path is not None},
-        }
+        return {"recordings": [*recordings, *broken], **self.run_files()}
 
     def as_text(self) -> str:
         """Return the report on every recording."""

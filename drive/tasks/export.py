@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from drive.core.errors import DriveError, InputError
 from drive.core.options import option
@@ -79,10 +79,6 @@ class ExportResult(TaskResult):
     """What was written; `files` holds one entry per format."""
 
     files: tuple[Exported, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return `files` with the figures of each, and the paths."""
-        return {**super().as_json(), "files": [each.as_json() for each in self.files]}
 
     def as_text(self) -> str:
         """Return a line per file."""

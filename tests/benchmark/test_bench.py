@@ -53,24 +53,25 @@ def test_ratios_compare_within_a_runtime_and_are_null_where_not_measured() -> No
     }
     times = {key.key: Times([[value]]) for key, value in milliseconds.items()}
     found = report.ratios(list(milliseconds), times)
-    assert found["drive_int8_vs_tiny_yolo_v1_float"] == 8.0
-    assert found["int8_vs_float"] == 3.0
-    assert found["by_engine"]["onnx"] == {
+    assert found.plain["drive_int8_vs_tiny_yolo_v1_float"] == 8.0
+    assert found.plain["int8_vs_float"] == 3.0
+    assert found.by_engine["onnx"] == {
         "int8_vs_float": None,
         "drive_int8_vs_tiny_yolo_v1_float": 4.0,
     }
     for name in ("detect_vs_straightforward", "detect_vs_ultralytics"):
-        assert found[name] is None
-    assert found["training_vs_straightforward"] is None
+        assert found.plain[name] is None
+    assert found.plain["training_vs_straightforward"] is None
     text = report.as_text(report.table_rows(list(milliseconds), times), found)
     assert "int8_vs_float                     3.00" in text
     assert "training_vs_straightforward       not measured" in text
 
 
 def test_a_busy_machine_is_noticed() -> None:
-    assert report.is_busy({"load": 2.0, "cores": 2})
-    assert not report.is_busy({"load": 0.2, "cores": 2})
-    assert not report.is_busy({"load": None, "cores": None})
+    assert report.Machine("", 2, "", load=2.0).is_busy
+    assert not report.Machine("", 2, "", load=0.2).is_busy
+    assert not report.Machine("", None, "", load=None).is_busy
+    assert report.this_machine().processor
 
 
 def test_the_command_writes_table_figures_and_chart(

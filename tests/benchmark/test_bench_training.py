@@ -96,14 +96,14 @@ def test_both_ways_train_on_the_same_frames(
     drives, batch = asked[0][1:3]
     limits = [limit for _, _, limit in drives]
     assert 79 <= limits[0] <= 80  # 10 of 20 frames a second are cached
-    assert sum(limits) == found.facts["frames_decoded"] == 100
+    assert sum(limits) == found.facts.frames_decoded == 100
     chosen = [angles for _, angles, _ in drives]
-    assert sum(map(len, chosen)) == found.facts["frames_trained"] == found.pairs[0][1].units
+    assert sum(map(len, chosen)) == found.facts.frames_trained == found.pairs[0][1].units
     assert len(chosen[0]) > 10
     for angles, limit in zip(chosen, limits, strict=True):
         assert all(ANGLES[index] == angle for index, angle in angles.items())
         assert all(index % 2 == 0 and index < limit for index in angles)
-    assert batch == found.facts["batch"]
+    assert batch == found.facts.batch
 
 
 @pytest.mark.slow
@@ -142,8 +142,8 @@ def test_the_ratio_is_to_the_first_reader() -> None:
     }
     times = {row.key: Times([[value]]) for row, value in milliseconds.items()}
     found = report.ratios(list(milliseconds), times)
-    assert found["training_vs_straightforward"] == 10.0
-    assert found["training_by_reader"] == {"opencv": 10.0, "moviepy": 20.0, "batches": 30.0}
+    assert found.plain["training_vs_straightforward"] == 10.0
+    assert found.by_reader == {"opencv": 10.0, "moviepy": 20.0, "batches": 30.0}
 
 
 @pytest.mark.slow
@@ -163,5 +163,5 @@ def test_pictures_are_no_videos(tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / "IMG" / name), np.zeros((40, 80, 3), np.uint8))
     line = ",".join([*(f"IMG/{name}" for name in names), "0.1", "0", "0", "20"])
     (tmp_path / "driving_log.csv").write_text(line + "\n")
-    with pytest.raises(InputError, match="folder of pictures"):
+    with pytest.raises(InputError, match="folder of images"):
         training.training_stages(open_recordings([tmp_path]), tmp_path / "cache")

@@ -14,12 +14,13 @@ import pytest
 from benchmarks import straightforward
 from drive import cli
 from drive.benchmark import whole
+from drive.benchmark.report import Figure
 from drive.benchmark.trace import chrome_trace
 from drive.core.errors import DriveError, InputError
 from drive.detection.detector import load_detector
 from drive.detection.tiny_yolo_v1 import build_tiny_yolo_v1
 from drive.results.run_folder import RunRecord, Span
-from drive.tasks.bench import _named, _Turns
+from drive.tasks.bench import _label, _Turns
 from drive.video.probe import probe
 from drive.video.reader import read_frames
 from tests.conftest import VideoMaker
@@ -71,7 +72,7 @@ def test_the_excerpt_is_the_beginning_of_the_video(
     assert excerpt.frames == probe(excerpt.path).frame_count == 4
     (tmp_path / "pictures").mkdir()
     cv2.imwrite(str(tmp_path / "pictures" / "a.png"), np.zeros((9, 9, 3), np.uint8))
-    with pytest.raises(InputError, match="Received"):
+    with pytest.raises(InputError, match="requires a video; got"):
         whole.cut_excerpt(tmp_path / "pictures", tmp_path)
 
 
@@ -165,7 +166,7 @@ def test_the_command_times_whole_detection_and_writes_a_trace(
     assert figures["detect"]["frames"] == 5
     assert figures["detect"]["first_run_s"] > 0
     assert {"decode", "detect", "write"} <= set(figures["detect"]["seconds"])
-    assert "side by side" in capsys.readouterr().err
+    assert "ran in parallel" in capsys.readouterr().err
     trace = json.loads((tmp_path / "out" / "trace.json").read_text())["traceEvents"]
     threads = {event["args"]["name"]: event["tid"] for event in trace if event["ph"] == "M"}
     assert {"read", "MainThread", "write"} <= set(threads)
@@ -193,14 +194,16 @@ def test_our_network_too_is_loaded_before_the_clock_starts(
     assert ours.first_s == first_s != ours.wall_s
 
 
-@pytest.mark.parametrize(("stage", "first"), [("detect", "stage"), ("inference", "subject")])
-def test_bars_of_whole_detection_say_so(stage: str, first: str) -> None:
-    assert _named({"stage": stage})[0] == first
+@pytest.mark.parametrize(
+    ("stage", "label"), [("detect", "detect · a · onnx · 9x9"), ("inference", "a · onnx · 9x9")]
+)
+def test_bars_of_whole_detection_say_so(stage: str, label: str) -> None:
+    assert _label(Figure(stage, "a", None, "onnx", "9x9", 1.0, (1.0, 1.0), 1000.0, 1)) == label
 
 
 def test_a_trace_has_microseconds_from_the_first_span() -> None:
     spans = [Span("decode", "read", 10.0, 10.5), Span("write", "write", 10.25, 10.75)]
-    events: list[dict[str, Any]] = chrome_trace(spans)["traceEvents"]
+    events: Any = chrome_trace(spans)["traceEvents"]
     assert [(e["ts"], e["dur"], e["tid"]) for e in events if e["ph"] == "X"] == [
         (0.0, 500_000.0, 1),
         (250_000.0, 500_000.0, 2),
