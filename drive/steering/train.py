@@ -6,16 +6,13 @@ The epoch loop is `drive.training.fit`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from drive.core.errors import DivergedError
 from drive.core.progress import Progress, no_progress
-from drive.results.history import EpochResult
 from drive.results.names import CHECKPOINT
 from drive.runtime.keras_file import load_model, save_model
 from drive.steering.backbone import (
@@ -33,7 +30,7 @@ from drive.steering.network import build_network
 from drive.steering.split import Part, Split
 from drive.steering.state import about_training, check_resumable
 from drive.steering.training_settings import RANDOM, TrainingSettings
-from drive.training.fit import OnEpoch, best_epoch, fit, history_before, stops
+from drive.training.fit import OnEpoch, TrainingResult, fit
 from drive.training.schedule import learning_rates
 from drive.training.state import STATE
 from drive.training.tensorboard import load_tensorflow
@@ -43,26 +40,6 @@ FEWEST_AVERAGED_STEPS = 10
 SMALLEST_SCALE_DEG = 0.1
 PROBE_FRAMES = 128
 """Frames of the batch whose gradients TensorBoard shows."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TrainingResult:
-    """What a training returns.
-
-    Attributes:
-        model: with the averaged weights of the best epoch.
-        history: of all epochs.
-        stopped_early: whether it ended before `epochs`.
-    """
-
-    model: keras.Model
-    history: list[EpochResult]
-    stopped_early: bool
-
-    @property
-    def best(self) -> EpochResult:
-        """The epoch with the lowest validation loss, whose weights `model` has."""
-        return best_epoch(self.history)
 
 
 class SteeringCourse:
@@ -154,20 +131,9 @@ def train_steering(
         start = load_model(folder / STATE)
     course = SteeringCourse(split, settings, start)
     probe = course.probe() if settings.tensorboard else None
-    history = fit(
+    return fit(
         course, folder, about, resume=resume, probe=probe, progress=progress, on_epoch=on_epoch
     )
-    return TrainingResult(load_model(folder / BEST), history, stops(history, course))
-
-
-def kept_result(folder: Path, error: DivergedError) -> TrainingResult:
-    """Return what a training left in its folder before it diverged.
-
-    Raises:
-        DivergedError: `error`, if no epoch was finished.
-    """
-    history = history_before(folder, error)
-    return TrainingResult(load_model(folder / BEST), history, stopped_early=False)
 
 
 def training_batches(samples: Samples, settings: TrainingSettings) -> TrainingBatches:

@@ -1,72 +1,83 @@
-"""`train-steering --find-lr`: the learning-rate range test instead of a training.
-
-Knows how a search is reported; the search is in `drive.training.find_rate`.
-"""
+"""`--find-lr`: the learning-rate range test instead of a training, for both networks."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from drive.tasks._common import Context
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import keras
 
     from drive.results.run_folder import RunFolder
-    from drive.steering.split import Split
-    from drive.steering.training_settings import TrainingSettings
+    from drive.tasks._common import Context
+    from drive.tasks._run import Run
+    from drive.training.batches import Batches
 
 TABLE, PLOT = "learning_rate_finder.csv", "learning_rate_finder.png"
 
 
+@dataclass(frozen=True, slots=True)
+class FoundRate:
+    """What a search found.
+
+    Attributes:
+        suggested_learning_rate: the rate to train with; None if the loss fell by no more than
+            chance.
+        least_loss_learning_rate: the rate with the lowest loss.
+        steps: number of steps.
+        diverged: whether the search ended because the loss climbed.
+        table: `learning_rate_finder.csv`.
+        plot: `learning_rate_finder.png`.
+    """
+
+    suggested_learning_rate: float | None
+    least_loss_learning_rate: float
+    steps: int
+    diverged: bool
+    table: Path
+    plot: Path
+
+
 def search_rate(
-    split: Split,
-    settings: TrainingSettings,
-    start: keras.Model | None,
+    model: keras.Model,
+    batches: Batches,
+    optimizer: str,
     epochs: int,
     folder: RunFolder,
-    context: Context,
-    loss_axis: str,
-) -> dict[str, Any]:
-    """Search, write table and picture, say what was found; nothing that was trained is kept."""
-    import keras
+    run: Run | Context,
+    loss_axis: str = "loss",
+) -> FoundRate:
+    """Search, write table and plot, report what was found; nothing that was trained is kept.
 
+    Args:
+        model: compiled; its weights are useless afterwards.
+        batches: to train on.
+        optimizer: of the model: the limits of the rate depend on it.
+        epochs: over which the rate grows.
+        folder: of the run.
+        run: receives messages and the duration.
+        loss_axis: name of the loss in the plot.
+    """
     from drive.drawing.rate_plot import plot_rate_search
-    from drive.steering.train import SteeringCourse
     from drive.training.find_rate import RATES, find_rate, write_search
 
     table, plot = folder.file(TABLE), folder.file(PLOT)
-    keras.utils.set_random_seed(settings.seed)
-    course = SteeringCourse(split, settings, start)
-    model = course.compiled(frozen=course.frozen_epochs > 0)
-    with context.record.stage("search"):
-        found = find_rate(
-            model,
-            course.batches,
-            *RATES[settings.optimizer],
-            epochs=epochs,
-            progress=context.progress,
-        )
+    with run.record.stage("search"):
+        found = find_rate(model, batches, *RATES[optimizer], epochs=epochs, progress=run.progress)
     write_search(table, found)
     suggested = found.suggested and float(f"{found.suggested:.2g}")
     least = float(f"{found.rate[found.smoothed.argmin()]:.2g}")
     plot_rate_search(plot, found.rate, found.loss, found.smoothed, suggested, loss_axis=loss_axis)
     if suggested is None:
-        context.warn(
-            "the loss fell by no more than chance: search over more steps, with --epochs N, and "
-            "look at the recordings with check-data"
+        run.warn(
+            "the loss fell by no more than chance. Search over more steps with --epochs N, and "
+            "check the data with check-data"
         )
     else:
-        context.message(
-            f"the loss is least at a learning rate of {least:g}; train with a tenth of it: "
+        run.message(
+            f"the loss is lowest at a learning rate of {least:g}; train with a tenth of it: "
             f"--learning-rate {suggested:g}"
         )
-    context.message(f"table and picture of the search -> {folder.path}")
-    return {
-        "suggested_learning_rate": suggested,
-        "least_loss_learning_rate": least,
-        "steps": len(found.rate),
-        "diverged": found.diverged,
-        "table": table,
-        "plot": plot,
-    }
+    run.message(f"table and plot of the search -> {folder.path}")
+    return FoundRate(suggested, least, len(found.rate), found.diverged, table, plot)

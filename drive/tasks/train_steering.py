@@ -116,8 +116,15 @@ def _search_or_train(
     from drive.steering.train import train_steering
 
     if args.find_lr:
-        epochs, start = args.epochs or 1, _start(args.weights, settings, split)
-        return search_rate(split, settings, start, epochs, folder, context, LOSS_AXIS)
+        import keras
+
+        from drive.steering.train import SteeringCourse
+
+        keras.utils.set_random_seed(settings.seed)
+        course = SteeringCourse(split, settings, _start(args.weights, settings, split))
+        model = course.compiled(frozen=course.frozen_epochs > 0)
+        how = (settings.optimizer, args.epochs or 1, folder, context, LOSS_AXIS)
+        return asdict(search_rate(model, course.batches, *how))
 
     if not args.resume:
         _start(args.weights, settings, split)  # wrong weights are refused before all writing
@@ -155,11 +162,10 @@ def _search_or_train(
 
 def _kept(home: RunFolder, error: DivergedError, context: Context) -> TrainingResult:
     """The epochs before the one that diverged; the command fails once they are written."""
-    from drive.steering.train import kept_result
-    from drive.training.fit import kept_epoch
+    from drive.steering.train import BEST
+    from drive.training.fit import kept_result
 
-    result = kept_result(home.path, error)
-    context.failure = kept_epoch(home.path, result.history)
+    result, context.failure = kept_result(home.path, BEST, error)
     return result
 
 

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ from drive.core.errors import DivergedError
 from drive.core.progress import Progress, no_progress
 from drive.results.history import EpochResult, read_history
 from drive.results.names import HISTORY
+from drive.runtime.keras_file import load_model
 from drive.training.batches import Batch, Batches
 from drive.training.state import STATE, read_state, save_state
 from drive.training.tensorboard import EventLog
@@ -31,6 +33,26 @@ CURE = (
 FROZEN = ", backbone frozen"
 
 OnEpoch = Callable[[EpochResult], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingResult:
+    """What a training returns.
+
+    Attributes:
+        model: with the averaged weights of the best epoch.
+        history: of all epochs.
+        stopped_early: whether `patience` ended it.
+    """
+
+    model: keras.Model
+    history: list[EpochResult]
+    stopped_early: bool = False
+
+    @property
+    def best(self) -> EpochResult:
+        """The epoch whose weights `model` has; the last one if there is no validation loss."""
+        return best_epoch(self.history)
 
 
 class Course(Protocol):
@@ -79,7 +101,7 @@ def fit(
     probe: Batch | None = None,
     progress: Progress = no_progress,
     on_epoch: OnEpoch | None = None,
-) -> list[EpochResult]:
+) -> TrainingResult:
     """Train; write `history.csv`, the state and the best epoch into `folder`.
 
     Args:
@@ -90,9 +112,6 @@ def fit(
         probe: batch whose gradients TensorBoard shows; None: write no event files.
         progress: shows each epoch.
         on_epoch: called after each epoch, its state on disk; what it raises ends the training.
-
-    Returns:
-        The history, earlier parts included.
 
     Raises:
         InputError: there is nothing to resume, or TensorFlow is missing for `probe`.
@@ -126,7 +145,7 @@ def fit(
             on_epoch(history[-1])
     if log:
         log.close()
-    return history
+    return TrainingResult(load_model(folder / course.best), history, stops(history, course))
 
 
 def best_epoch(history: Sequence[EpochResult]) -> EpochResult:
@@ -135,23 +154,29 @@ def best_epoch(history: Sequence[EpochResult]) -> EpochResult:
     return min(measured, key=lambda row: row.val_loss) if measured else history[-1]
 
 
-def history_before(folder: Path, error: DivergedError) -> list[EpochResult]:
-    """Return the epochs that a training finished before it diverged.
+def kept_result(
+    folder: Path, best: str, error: DivergedError
+) -> tuple[TrainingResult, DivergedError]:
+    """Return what a training finished before it diverged.
+
+    Args:
+        folder: of the training.
+        best: file of the best epoch in it.
+        error: that ended the training.
+
+    Returns:
+        The result, and the error to end with when it is exported.
 
     Raises:
-        DivergedError: `error`, if there are none.
+        DivergedError: `error`, if no epoch was finished.
     """
     history = read_history(folder / HISTORY)
     if not history:
         raise error
-    return history
-
-
-def kept_epoch(folder: Path, history: Sequence[EpochResult]) -> DivergedError:
-    """Return the error of a training that diverged, once its best epoch is exported."""
-    return DivergedError(
+    result = TrainingResult(load_model(folder / best), history)
+    return result, DivergedError(
         f"{folder}: the loss is not finite in epoch {len(history) + 1}; epoch "
-        f"{best_epoch(history).epoch}, the best before it, is kept and exported. {CURE}"
+        f"{result.best.epoch}, the best before it, is kept and exported. {CURE}"
     )
 
 
