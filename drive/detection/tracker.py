@@ -105,7 +105,15 @@ class _Track:
 
 
 class Tracker:
-    """Gives detections the number of the object that they show; numbers count from 1.
+    """Connects detections over time: detections of the same object get the same `track_id`.
+
+    Example:
+        >>> detector = load_detector()
+        >>> tracker = Tracker(detector.thresholds)
+        >>> for frame in read_frames("video.mp4"):
+        ...     found = detector.detect(frame.image, conf=tracker.low_conf)
+        ...     for car in tracker.update(found, frame.time_s):
+        ...         print(frame.time_s, car.track_id, car.label, car.box)
 
     Args:
         thresholds: least score to begin a track: for each label (the detector's `thresholds`), or

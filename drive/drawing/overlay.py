@@ -50,29 +50,48 @@ REGION_GLOW = 40
 """How much lighter the outline of the region is than the picture under it."""
 
 
+def font_px_of(width: int, height: int) -> int:
+    """Return the size of text on frames of `width` x `height` pixels."""
+    return max(SMALLEST_FONT_PX, round(FONT_BASE_PX + math.sqrt(width * height) * FONT_SHARE))
+
+
 class Overlay:
-    """Draws results on frames of one size.
+    """Draws detections, the steering gauge and a header on frames.
+
+    Example:
+        >>> overlay = Overlay()
+        >>> for frame in read_frames("video.mp4"):
+        ...     image = overlay.draw(frame.image, angle_deg=5.0, header=f"{frame.time_s:.1f} s")
 
     Attributes:
-        places: the rectangles outside which the last picture is as it was.
+        places: the rectangles that the last call of `draw` has changed.
     """
 
-    def __init__(self, width: int, height: int) -> None:
-        """Choose sizes for frames of `width` x `height` pixels.
+    def __init__(self, width: int | None = None, height: int | None = None) -> None:
+        """Choose sizes of text and lines.
+
+        Args:
+            width, height: pixels of every frame; None to follow the images that come.
 
         Raises:
-            InputError: there is no such frame.
+            InputError: the size is invalid.
         """
+        self.places: list[Place] = []
+        self.width = self.height = 0
+        self._follows = width is None or height is None
+        if width is not None and height is not None:
+            self._fit(width, height)
+
+    def _fit(self, width: int, height: int) -> None:
         if width < 1 or height < 1:
-            raise InputError(f"A frame has at least one pixel. Received: {width}x{height}")
-        self.width = width
-        self.height = height
-        reference = math.sqrt(width * height)
-        self.font_px = max(SMALLEST_FONT_PX, round(FONT_BASE_PX + reference * FONT_SHARE))
-        self._stroke = max(1, round(STROKE_BASE + reference * STROKE_SHARE))
+            raise InputError(f"a frame must have at least one pixel; got {width}x{height}")
+        if (width, height) == (self.width, self.height):
+            return
+        self.width, self.height = width, height
+        self.font_px = font_px_of(width, height)
+        self._stroke = max(1, round(STROKE_BASE + math.sqrt(width * height) * STROKE_SHARE))
         self._margin = max(2, round(self.font_px * 0.5))
         self._gauge = Gauge(self.font_px)
-        self.places: list[Place] = []
 
     def draw(
         self,
@@ -122,10 +141,14 @@ class Overlay:
         return canvas
 
     def _canvas(self, image: np.ndarray) -> np.ndarray:
-        if image.shape != (self.height, self.width, 3) or image.dtype != np.uint8:
+        if self._follows and image.ndim == 3:
+            self._fit(image.shape[1], image.shape[0])
+        if image.shape[2:] != (3,) or image.dtype != np.uint8:
+            raise InputError(f"an image must be (H, W, 3) uint8; got {image.shape} {image.dtype}")
+        if image.shape[:2] != (self.height, self.width):
             raise InputError(
-                f"The overlay is made for ({self.height}, {self.width}, 3) uint8 images. "
-                f"Received: {image.shape} {image.dtype}"
+                f"the overlay is for {self.width}x{self.height} pixels; got "
+                f"{image.shape[1]}x{image.shape[0]}"
             )
         usable = image.flags.writeable and image.flags.c_contiguous
         return image if usable else np.array(image)

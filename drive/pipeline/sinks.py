@@ -22,16 +22,13 @@ from drive.core.files import atomic, atomic_folder
 from drive.core.region import Region
 from drive.core.types import Detection, Frame
 from drive.drawing.heat import HeatMap, draw_heat
-from drive.drawing.overlay import Overlay
+from drive.drawing.overlay import Overlay, font_px_of
 from drive.results.detections import detection_row, open_detections
 from drive.results.steering import Steering, open_steering
 from drive.video.planes import carry_over
-from drive.video.writer import VideoWriter
+from drive.video.writer import USUAL_RATE, VideoWriter
 
 JPEG_QUALITY = 92
-
-LIVE_RATE_HINT = 30.0
-"""Frames a second that most cameras give; times in the file come from the frames themselves."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -175,11 +172,11 @@ class SteeringTable(Sink):
 
 @dataclass(frozen=True, slots=True)
 class VideoSettings:
-    """How an annotated video begins: see `VideoWriter`."""
+    """How an annotated video starts: see `VideoWriter`."""
 
-    width: int
-    height: int
-    rate_hint: float
+    width: int | None = None
+    height: int | None = None
+    rate_hint: float = USUAL_RATE
     audio_from: str | None = None
     audio_start_s: float = 0.0
     audio_end_s: float | None = None
@@ -187,34 +184,28 @@ class VideoSettings:
 
 
 class AnnotatedVideo(Sink):
-    """The source's video with everything drawn on it.
+    """The video of the source with everything drawn on it.
 
-    With `settings` the encoder is opened, and so proved, before the first frame is processed;
-    without them (a camera, whose size is unknown) when the first frame comes.
+    If the settings have a size, the encoder opens, and so proves itself, before the first frame.
 
     Attributes:
         frames_written: frames in the file so far.
     """
 
-    def __init__(self, path: Path, settings: VideoSettings | None) -> None:
+    def __init__(self, path: Path, settings: VideoSettings | None = None) -> None:
         super().__init__()
         self.path = path
         self.frames_written = 0
-        self._settings = settings
-        self._writer: VideoWriter | None = None
-        self._overlay: Overlay | None = None
+        self._settings = settings or VideoSettings()
+        self._overlay = Overlay()
 
     def open(self) -> None:
-        """Open the encoder where the size is known."""
-        if self._settings is not None:
-            self._open_writer(self._settings)
+        """Open the file."""
+        writer = VideoWriter(self.path, **asdict(self._settings))
+        self._writer = self._stack.enter_context(writer)
 
     def write(self, result: Result) -> None:
         """Draw on the frame and write it at its own time."""
-        if self._writer is None or self._overlay is None:
-            height, width = result.frame.image.shape[:2]
-            self._open_writer(VideoSettings(width, height, LIVE_RATE_HINT))
-        assert self._writer is not None and self._overlay is not None
         frame = result.frame
         drawn = draw(self._overlay, result)
         planes = frame.planes if result.heat is None else None
@@ -222,10 +213,6 @@ class AnnotatedVideo(Sink):
             carry_over(drawn, planes, self._overlay.places)
         self._writer.write(drawn, frame.time_s, planes)
         self.frames_written = self._writer.frames_written
-
-    def _open_writer(self, settings: VideoSettings) -> None:
-        self._writer = self._stack.enter_context(VideoWriter(self.path, **asdict(settings)))
-        self._overlay = Overlay(settings.width, settings.height)
 
 
 class AnnotatedImages(Sink):
@@ -239,6 +226,7 @@ class AnnotatedImages(Sink):
         super().__init__()
         self.path = path
         self.frames_written = 0
+        self._overlay = Overlay()
         self._names: set[str] = set()
         self._part = path
 
@@ -248,10 +236,8 @@ class AnnotatedImages(Sink):
 
     def write(self, result: Result) -> None:
         """Draw on the picture and save it."""
-        image = result.frame.image
-        height, width = image.shape[:2]
         name = self._free_name(Path(result.frame.source).stem)
-        save_image(self._part / f"{name}.jpg", draw(Overlay(width, height), result))
+        save_image(self._part / f"{name}.jpg", draw(self._overlay, result))
         self.frames_written += 1
 
     def _free_name(self, stem: str) -> str:
@@ -268,7 +254,7 @@ def draw(overlay: Overlay, result: Result) -> np.ndarray:
     """The frame with its heat, boxes, gauges and header, (H, W, 3) uint8 RGB."""
     image = result.frame.image
     if result.heat is not None:
-        image = draw_heat(image, result.heat, overlay.font_px)
+        image = draw_heat(image, result.heat, font_px_of(image.shape[1], image.shape[0]))
     return overlay.draw(
         image,
         detections=result.detections or (),

@@ -32,22 +32,28 @@ from drive.video.mp4 import (
     to_yuv,
 )
 
+USUAL_RATE = 30.0
 MAX_RATE_DENOMINATOR = 1001
 """Of broadcast rates such as 30000/1001."""
 
 
 class VideoWriter:
-    """Writes frames, each shown at its own time, and the sound of the source.
+    """Writes frames, each shown at its own time, and the audio of the source.
 
-    The file, its folder and the encoder are opened by the constructor, before any frame is
-    processed. Use it as a context manager: when the block ends well the file is completed and
-    renamed, when it ends with an exception nothing is left behind.
+    With a size, the constructor opens file and encoder, before any frame is processed. Use it as a
+    context manager: when the block ends, the file is completed and renamed; when it ends with an
+    exception, nothing is left behind.
 
     Frames are shown at `time_s` less the first frame's `time_s`, to 1/90000 s. A time that does
     not advance (a duplicate, a step back) becomes the previous one plus one tick and is counted.
-    The last frame lasts as long as the one before it, and the sound ends with it. Odd widths and
+    The last frame lasts as long as the one before it, and the audio ends with it. Odd widths and
     heights, which yuv420p does not have, are padded by repeating the last column or row: no pixel
     is lost or moved.
+
+    Example:
+        >>> with VideoWriter("negative.mp4", audio_from="video.mp4") as writer:
+        ...     for frame in read_frames("video.mp4"):
+        ...         writer.write(255 - frame.image, frame.time_s)
 
     Attributes:
         path: the final file.
@@ -59,9 +65,9 @@ class VideoWriter:
         self,
         path: str | Path,
         *,
-        width: int,
-        height: int,
-        rate_hint: Fraction | float,
+        width: int | None = None,
+        height: int | None = None,
+        rate_hint: Fraction | float = USUAL_RATE,
         audio_from: str | Path | None = None,
         audio_start_s: float = 0.0,
         audio_end_s: float | None = None,
@@ -69,48 +75,58 @@ class VideoWriter:
         crf: int = CRF,
         threads: int = 0,
     ) -> None:
-        """Open the file and the encoder.
+        """Open the file and the encoder; without a size, when the first frame comes.
 
         Args:
-            path: the MP4 to write; an existing one is replaced once the new one is whole.
-            width, height: pixels of every frame.
-            rate_hint: average frames a second of what will be written: a hint to the encoder. What
-                the file says in the end comes from the frame times.
-            audio_from: file whose sound is carried over, usually the source of the frames.
-            audio_start_s: sound before this moment (the frames' clock) is left out, as is sound
-                before the first frame.
-            audio_end_s: sound from this moment (the frames' clock) on is left out.
+            path: the MP4 to write; an existing one is replaced once the new one is complete.
+            width, height: pixels of every frame; None for those of the first one.
+            rate_hint: average frames per second of what will be written: a hint to the encoder.
+                The rate of the file comes from the frame times.
+            audio_from: file whose audio is copied, usually the source of the frames.
+            audio_start_s: leave out audio before this time (the frames' clock); audio before the
+                first frame is left out too.
+            audio_end_s: leave out audio from this time (the frames' clock) on.
             preset, crf: of x264.
-            threads: that x264 encodes in; 0 leaves the number to it.
+            threads: of x264; 0 leaves the number to it.
 
         Raises:
-            InputError: size, rate or `audio_from` are wrong, or the folder is not writable.
+            InputError: size, rate or `audio_from` are invalid, or the folder is not writable.
             EncodeError: the encoder does not open.
         """
         self.path = Path(path)
         self.frames_written = 0
         self.times_adjusted = 0
-        self._size = _checked_size(width, height)
+        self._size: tuple[int, int] | None = None
         self._rate = _checked_rate(rate_hint)
+        self._audio_from = audio_from
         self._audio_start_s = audio_start_s
         self._audio_end_s = audio_end_s
+        self._x264 = (preset, crf, threads)
         self._first_s: float | None = None
         self._last_pts: int | None = None
         self._duration = round(TICKS_PER_SECOND / self._rate)
         self._sound: SoundTrack | None = None
+        self._stack = ExitStack()
+        if width is not None and height is not None:
+            self._open(_checked_size(width, height))
+        else:
+            _prove_folder(self.path)
+
+    def _open(self, size: tuple[int, int]) -> None:
+        """Open the file and the encoder for frames of `size` (width, height)."""
         _prove_folder(self.path)
         with ExitStack() as stack:
             part = stack.enter_context(atomic(self.path))
             self._container = open_mp4(part)
             stack.callback(self._close)
-            self._stream = add_h264(self._container, self._size, self._rate, preset, crf, threads)
-            if audio_from is not None:
-                self._sound = open_sound(Path(audio_from), self._container)
+            self._stream = add_h264(self._container, size, self._rate, *self._x264)
+            if self._audio_from is not None:
+                self._sound = open_sound(Path(self._audio_from), self._container)
             try:
                 self._container.start_encoding()
             except ENCODE_ERRORS as error:
                 raise self._error("the encoder does not open", error) from error
-            self._stack = stack.pop_all()
+            self._stack, self._size = stack.pop_all(), size
 
     @property
     def sound(self) -> str:
@@ -121,7 +137,13 @@ class VideoWriter:
 
     @property
     def encoded_size(self) -> tuple[int, int]:
-        """(width, height) of the pictures in the file: even, so up to one pixel more."""
+        """(width, height) of the images in the file: even, so up to one pixel more.
+
+        Raises:
+            InputError: the size is not known before the first frame.
+        """
+        if self._size is None:
+            raise InputError(f"{self.path}: the size is not known before the first frame")
         return even_size(self._size)
 
     def __enter__(self) -> VideoWriter:
@@ -151,6 +173,8 @@ class VideoWriter:
             InputError: the image has another size or type than declared, or the time is no number.
             EncodeError: it could not be encoded or written (a full disk, for one).
         """
+        if self._size is None and image.ndim == 3 and image.dtype == np.uint8:
+            self._open(_checked_size(image.shape[1], image.shape[0]))
         self._check(image, time_s)
         try:
             pts = self._advance_clock(time_s)
@@ -164,15 +188,15 @@ class VideoWriter:
         self.frames_written += 1
 
     def _check(self, image: np.ndarray, time_s: float) -> None:
-        width, height = self._size
+        width, height = self._size or ("W", "H")
         if image.shape != (height, width, 3) or image.dtype != np.uint8:
             raise InputError(
-                f"{self.path}: frame {self.frames_written} does not fit. Expected ({height}, "
-                f"{width}, 3) uint8. Received: {image.shape} {image.dtype}"
+                f"{self.path}: frame {self.frames_written} must be ({height}, {width}, 3) uint8; "
+                f"got {image.shape} {image.dtype}"
             )
         if not math.isfinite(time_s):
             raise InputError(
-                f"{self.path}: frame {self.frames_written} has no time. Received: {time_s}"
+                f"{self.path}: the time of frame {self.frames_written} must be finite; got {time_s}"
             )
 
     @property
@@ -241,7 +265,7 @@ def _prove_folder(path: Path) -> None:
 def _checked_size(width: int, height: int) -> tuple[int, int]:
     if not (0 < width <= LIBX264_MAX_SIZE and 0 < height <= LIBX264_MAX_SIZE):
         raise InputError(
-            f"A video has from 1 to {LIBX264_MAX_SIZE} pixels a side. Received: {width}x{height}"
+            f"a video must have 1 to {LIBX264_MAX_SIZE} pixels per side; got {width}x{height}"
         )
     return width, height
 
@@ -249,7 +273,7 @@ def _checked_size(width: int, height: int) -> tuple[int, int]:
 def _checked_rate(rate: Fraction | float) -> Fraction:
     if not (math.isfinite(rate) and 0 < rate <= TICKS_PER_SECOND):
         raise InputError(
-            f"A frame rate lies between 0 and {TICKS_PER_SECOND} a second. Received: {rate}"
+            f"a frame rate must be above 0 and at most {TICKS_PER_SECOND} per second; got {rate}"
         )
     slowest = Fraction(1, MAX_RATE_DENOMINATOR)
     return max(Fraction(rate).limit_denominator(MAX_RATE_DENOMINATOR), slowest)

@@ -262,7 +262,7 @@ def test_an_earlier_result_survives_a_failure(tmp_path: Path) -> None:
 )
 def test_a_frame_of_another_kind_is_refused(tmp_path: Path, image: np.ndarray) -> None:
     with (
-        pytest.raises(InputError, match=r"Expected \(48, 64, 3\) uint8"),
+        pytest.raises(InputError, match=r"must be \(48, 64, 3\) uint8"),
         VideoWriter(tmp_path / "v.mp4", width=64, height=48, rate_hint=10) as writer,
     ):
         writer.write(image, 0.0)
@@ -315,3 +315,18 @@ def test_an_encoder_that_does_not_open_is_said_before_any_frame(tmp_path: Path) 
 def test_the_times_are_on_the_scale_that_the_docstring_names() -> None:
     assert TICKS_PER_SECOND % 25 == 0
     assert (Fraction(1001, 30_000) * TICKS_PER_SECOND).denominator == 1
+
+
+def test_without_a_size_the_first_frame_gives_it(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "v.mp4") as writer:
+        assert list(tmp_path.iterdir()) == []
+        for index in range(3):
+            writer.write(np.zeros((48, 64, 3), np.uint8), index / 10)
+    assert writer.encoded_size == (64, 48)
+    assert [frame.image.shape for frame in read_frames(writer.path)] == [(48, 64, 3)] * 3
+
+
+def test_without_a_size_no_frame_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no frame"), VideoWriter(tmp_path / "v.mp4"):
+        pass
+    assert list(tmp_path.iterdir()) == []
