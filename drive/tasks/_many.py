@@ -138,8 +138,12 @@ def _check_unchanged(config: AnalysisConfig, asked: AnalysisConfig) -> None:
     for each in (each for each in fields_of(type(config)) if each.name in given):
         value, was = given[each.name], before[each.name]
         if value not in (each.default, was):
-            told = "was not given" if was is None else f"was {was}"
-            raise InputError(f"{each.flag} {told} in the run to resume; got {value}")
+            told = "was not given" if was is None else f"was {_shown(was)}"
+            raise InputError(f"{each.flag} {told} in the run to resume; got {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _check_videos(names: Iterable[str]) -> None:

@@ -276,7 +276,7 @@ class SteeringOptions(Config):
 
     smooth_s: float | None = option(
         None,
-        "smooth the angle over time; it then comes S seconds late (try 0.2)",
+        "smooth the angle over time; it then comes S seconds late (at most 5; try 0.2)",
         flag="--smooth",
         metavar="S",
         check=SMOOTHING,

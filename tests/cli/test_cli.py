@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("numpy", "cv2", "av", "tensorflow", "keras", "openvino", "pandas", "matplotlib")
 
 
-def run(*arguments: object, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+def run(*arguments: object, timeout: float = 240) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / "run.py"), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
 
@@ -268,13 +268,13 @@ def test_an_interrupted_command_leaves_nothing(tmp_path: Path, make_video: Video
     out = tmp_path / "out"
     command = [sys.executable, str(ROOT / "run.py"), "detect", str(video), "--out", str(out)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not list(out.glob("*.part.mp4")) and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        complaint = process.communicate(timeout=60)[1]
+        complaint = process.communicate(timeout=240)[1]
     assert process.returncode == 130
     assert "interrupted" in complaint.splitlines()[-1]
     assert "Traceback" not in complaint

@@ -12,7 +12,8 @@ from typing import Any
 
 from drive.core.errors import InputError
 
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
+"""Far more than an idle machine needs: a busy one may be ten times slower."""
 
 
 def square(number: int) -> dict[str, Any]:

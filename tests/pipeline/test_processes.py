@@ -17,10 +17,9 @@ from drive.core.jobs import Outcome, Task, Work
 from drive.pipeline import processes
 from drive.pipeline.processes import run_in_processes
 from tests.pipeline import light_work
-from tests.pipeline.light_work import is_running, wait_until
+from tests.pipeline.light_work import PATIENCE_S, is_running, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 120.0
 
 
 def outcomes(work: Work, payloads: list, jobs: int, **options: object) -> dict[int, Outcome]:

@@ -16,7 +16,7 @@ from drive import cli
 from drive.core.errors import InputError
 from drive.core.types import Frame
 from drive.drawing.overlay import Overlay
-from drive.pipeline.analyser import Analyser
+from drive.pipeline.analyser import Analyser, Predicting
 from drive.pipeline.sinks import draw
 from drive.steering.evaluate import Answers
 from drive.steering.smooth import Smoother, jitter_deg, measure_smoothing, smooth
@@ -97,7 +97,7 @@ class Weaving:
 
 
 def test_the_picture_shows_the_smoothed_angle_and_says_how_late_it_is() -> None:
-    analyser = Analyser(pilot=Weaving(), smoother=Smoother(0.25))  # type: ignore[arg-type]
+    analyser = Analyser(predicting=Predicting(Weaving(), Smoother(0.25)))  # type: ignore[arg-type]
     frames = [Frame(n, n / 20, np.full((180, 320, 3), 90, np.uint8)) for n in range(3)]
     result = [analyser.analyse(frame) for frame in frames][-1]
     assert result.angle_deg == -8 and result.smoothed_deg is not None
@@ -150,7 +150,7 @@ def test_pictures_are_not_smoothed(tmp_path: Path, capsys: pytest.CaptureFixture
     command = ["predict-steering", str(tmp_path / "p.png"), "--smooth=0.2", "--quiet"]
     assert cli.main([*command, "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
-    assert "pictures" in error and len(error.splitlines()) == 1
+    assert "images" in error and len(error.splitlines()) == 1
 
 
 def exit_status(arguments: list[str]) -> int:

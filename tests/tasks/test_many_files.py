@@ -18,10 +18,11 @@ import numpy as np
 import pytest
 
 from drive import cli
+from drive.core.errors import InputError
 from drive.tasks import annotate, detect
 from tests.conftest import VideoMaker
 from tests.pipeline import light_analysis
-from tests.pipeline.light_work import wait_for_file
+from tests.pipeline.light_work import PATIENCE_S, wait_for_file
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -175,6 +176,47 @@ def test_going_on_otherwise_than_asked_is_refused(
     assert detect_all("--resume", out, "--conf", "0.3", "--jobs", "1") == 0
 
 
+OLD_SETTINGS = {
+    **{"start": 0.0, "end": 3.0, "no_video": True, "engine": "auto", "no_report": True},
+    **{"conf": 0.3, "region": "auto", "detail": None, "tiles": None, "classes": None, "every": 1},
+    **{"exponent": None, "preview": False, "weights": None, "seed": 0},
+}
+"""As drive 0.1 wrote them: the names of the options of its command line."""
+
+
+def test_a_run_of_an_earlier_version_is_resumed(
+    tmp_path: Path, light: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = videos(tmp_path / "in", a="", b="")
+    out = tmp_path / "out"
+    assert detect_all(*paths.values(), "--out", out, "--conf", "0.3", "--end", "3") == 0
+    content = json.loads((out / "manifest.json").read_text())
+    content["videos"][1]["status"] = "pending"
+    (out / "manifest.json").write_text(json.dumps(content | {"settings": OLD_SETTINGS}))
+    assert detect_all("--resume", out, "--end", "4") == 2
+    assert "--end was 3 in the run to resume; got 4" in capsys.readouterr().err
+    assert detect_all("--resume", out, "--end", "3", "--no-video", "--jobs", "1") == 0
+    assert {path.stem: attempts(path) for path in paths.values()} == {"a": 1, "b": 2}
+    settings = json.loads((out / "b" / "run.json").read_text())["settings"]
+    assert (settings["end_s"], settings["video"], settings["report"]) == (3, False, False)
+
+
+def test_the_result_of_several_videos_has_that_of_each(tmp_path: Path, light: None) -> None:
+    paths = videos(tmp_path, a="lossy", b="broken")
+    config = detect.DetectConfig([str(path) for path in paths.values()], out=str(tmp_path / "out"))
+    with pytest.raises(InputError, match="1 of 2 videos failed") as caught:
+        detect.detect(config)
+    result = caught.value.result
+    assert isinstance(result, detect.DetectResult)
+    assert (result.videos, result.done, result.failed) == (2, 1, 1)
+    done, failed = result.per_video
+    assert (done.status, failed.status) == ("done", "failed")
+    assert done.result is not None and done.result.out == tmp_path / "out" / "a"
+    assert (done.result.boxes, done.result.frames) == (2, 3)
+    assert done.warnings == ("2 damaged frames of a.mp4 were skipped",)
+    assert failed.result is None and "b.mp4 is broken" in str(failed.reason)
+
+
 def test_results_that_are_there_are_not_overwritten(
     tmp_path: Path, light: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -300,6 +342,7 @@ def test_without_ray_the_command_says_what_to_install(
 INTERRUPTED = """
 import sys
 from drive import cli
+from drive.core.errors import InputError
 from drive.tasks import detect
 from tests.pipeline import light_analysis
 
@@ -326,7 +369,7 @@ def test_ctrl_c_leaves_a_manifest_to_go_on_from(tmp_path: Path, light: None) -> 
         for name in "bc":
             wait_for_file(out / name / "table.part.csv")
         os.killpg(process.pid, signal.SIGINT)
-        complaint = process.communicate(timeout=60)[1]
+        complaint = process.communicate(timeout=PATIENCE_S)[1]
     assert process.returncode == 130
     assert complaint.strip().splitlines()[-1].endswith(f"resume with --resume {out}")
     assert "Traceback" not in complaint

@@ -11,6 +11,7 @@ import pytest
 
 from drive.core.errors import EncodeError, InputError
 from drive.video.mp4 import TICKS_PER_SECOND
+from drive.video.reader import read_frames
 from drive.video.writer import VideoWriter
 
 MILLISECOND = 1e-3
