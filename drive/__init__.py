@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from drive.pages import write_report as write_report
     from drive.recordings.recording import open_recordings as open_recordings
     from drive.steering.predict import load_steering as load_steering
+    from drive.tasks.annotate import AnnotateConfig as AnnotateConfig
+    from drive.tasks.annotate import AnnotateResult as AnnotateResult
+    from drive.tasks.annotate import annotate as annotate
     from drive.tasks.bench import BenchConfig as BenchConfig
     from drive.tasks.bench import BenchResult as BenchResult
     from drive.tasks.bench import bench as bench
@@ -34,13 +37,30 @@ if TYPE_CHECKING:
     from drive.tasks.compare import CompareConfig as CompareConfig
     from drive.tasks.compare import CompareResult as CompareResult
     from drive.tasks.compare import compare as compare
+    from drive.tasks.crop_preview import CropPreviewConfig as CropPreviewConfig
+    from drive.tasks.crop_preview import CropPreviewResult as CropPreviewResult
+    from drive.tasks.crop_preview import crop_preview as crop_preview
+    from drive.tasks.detect import DetectConfig as DetectConfig
+    from drive.tasks.detect import DetectResult as DetectResult
+    from drive.tasks.detect import detect as detect
+    from drive.tasks.evaluate_steering import EvaluateSteeringConfig as EvaluateSteeringConfig
+    from drive.tasks.evaluate_steering import EvaluateSteeringResult as EvaluateSteeringResult
+    from drive.tasks.evaluate_steering import evaluate_steering as evaluate_steering
     from drive.tasks.export import ExportConfig as ExportConfig
     from drive.tasks.export import ExportResult as ExportResult
     from drive.tasks.export import export as export
+    from drive.tasks.predict_steering import PredictSteeringConfig as PredictSteeringConfig
+    from drive.tasks.predict_steering import PredictSteeringResult as PredictSteeringResult
+    from drive.tasks.predict_steering import predict_steering as predict_steering
+    from drive.tasks.simulate import SimulateConfig as SimulateConfig
+    from drive.tasks.simulate import SimulateResult as SimulateResult
+    from drive.tasks.simulate import simulate as simulate
     from drive.video.reader import read_frames as read_frames
     from drive.video.writer import VideoWriter as VideoWriter
 
 _HOMES = {
+    "AnnotateConfig": "drive.tasks.annotate",
+    "AnnotateResult": "drive.tasks.annotate",
     "BenchConfig": "drive.tasks.bench",
     "BenchResult": "drive.tasks.bench",
     "Box": "drive.core.types",
@@ -48,25 +68,41 @@ _HOMES = {
     "CheckDataResult": "drive.tasks.check_data",
     "CompareConfig": "drive.tasks.compare",
     "CompareResult": "drive.tasks.compare",
+    "CropPreviewConfig": "drive.tasks.crop_preview",
+    "CropPreviewResult": "drive.tasks.crop_preview",
+    "DetectConfig": "drive.tasks.detect",
+    "DetectResult": "drive.tasks.detect",
     "Detection": "drive.core.types",
     "DriveError": "drive.core.errors",
+    "EvaluateSteeringConfig": "drive.tasks.evaluate_steering",
+    "EvaluateSteeringResult": "drive.tasks.evaluate_steering",
     "ExportConfig": "drive.tasks.export",
     "ExportResult": "drive.tasks.export",
     "Frame": "drive.core.types",
     "InputError": "drive.core.errors",
     "Overlay": "drive.drawing.overlay",
+    "PredictSteeringConfig": "drive.tasks.predict_steering",
+    "PredictSteeringResult": "drive.tasks.predict_steering",
     "Region": "drive.core.region",
     "Reporter": "drive.core.reporter",
+    "SimulateConfig": "drive.tasks.simulate",
+    "SimulateResult": "drive.tasks.simulate",
     "Tracker": "drive.detection.tracker",
     "VideoWriter": "drive.video.writer",
+    "annotate": "drive.tasks.annotate",
     "bench": "drive.tasks.bench",
     "check_data": "drive.tasks.check_data",
     "compare": "drive.tasks.compare",
+    "crop_preview": "drive.tasks.crop_preview",
+    "detect": "drive.tasks.detect",
+    "evaluate_steering": "drive.tasks.evaluate_steering",
     "export": "drive.tasks.export",
     "load_detector": "drive.detection.detector",
     "load_steering": "drive.steering.predict",
     "open_recordings": "drive.recordings.recording",
+    "predict_steering": "drive.tasks.predict_steering",
     "read_frames": "drive.video.reader",
+    "simulate": "drive.tasks.simulate",
     "write_report": "drive.pages",
 }
 

@@ -1,9 +1,10 @@
-"""README and guides are true: examples run as written, commands and options exist, links resolve."""
+"""README and guides are true: examples run, commands and options exist, links resolve."""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import json
 import math
 import re
 import shlex
@@ -57,9 +58,12 @@ def options(command: str) -> frozenset[str]:
     """The options that the full help of a command names."""
     for flag in ("--help-all", "--help"):
         said = io.StringIO()
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()):
-            with contextlib.suppress(SystemExit):
-                main([command, flag])
+        with (
+            contextlib.redirect_stdout(said),
+            contextlib.redirect_stderr(io.StringIO()),
+            contextlib.suppress(SystemExit),
+        ):
+            main([command, flag])
         if said.getvalue():
             return frozenset(re.findall(r"--[a-z0-9][a-z0-9-]*", said.getvalue())) | {"--help-all"}
     raise AssertionError(f"no help of {command}")
@@ -172,8 +176,12 @@ def test_the_reference_names_nothing_else() -> None:
     members = re.findall(r"members: \[(.*?)\]", text)
     named = {name.strip() for found in members for name in found.split(",")}
     named |= {name.rpartition(".")[2] for name in re.findall(r"^::: ([\w.]+)$", text, re.MULTILINE)}
-    modules = {name for name in named if (ROOT / "drive" / "tasks" / f"{name}.py").exists()}
-    assert named - modules <= set(drive.__all__)
+    tasks = {path.stem: path.read_text() for path in (ROOT / "drive" / "tasks").glob("[a-z]*.py")}
+    waiting = {name for name, text in tasks.items() if "def configure(" in text}
+    for name in waiting:  # commands that are not tasks yet
+        camel = "".join(word.title() for word in name.split("_"))
+        named -= {name, f"{camel}Config", f"{camel}Result"}
+    assert named - set(tasks) <= set(drive.__all__)
 
 
 def test_the_readme_is_short_and_begins_with_an_image() -> None:
@@ -186,11 +194,27 @@ def test_the_readme_is_short_and_begins_with_an_image() -> None:
 
 @pytest.mark.slow
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
-    pytest.importorskip(
-        "mkdocs", reason="mkdocs comes with the extra docs; .ci/run builds the site"
-    )
+    pytest.importorskip("mkdocs", reason="needs the extra docs; .ci/run builds the site")
     build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
     done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     loaded = re.findall(r'(?:src|href)="https?://[^"]+', (tmp_path / "index.html").read_text())
     assert [link for link in loaded if "src=" in link or ".css" in link] == []
+
+
+@pytest.mark.slow
+def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nbformat = pytest.importorskip("nbformat")
+    client = pytest.importorskip("nbclient").NotebookClient
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    notebook = nbformat.read(ROOT / "docs" / "notebook.ipynb", as_version=4)
+    client(notebook, resources={"metadata": {"path": str(tmp_path)}}, timeout=300).execute()
+    outputs = [out for cell in notebook.cells for out in cell.get("outputs", ())]
+    assert sum("image/png" in out.get("data", {}) for out in outputs) == 2
+    assert (tmp_path / "notebook_results" / "detection" / "report.html").is_file()
+
+
+def test_the_notebook_is_kept_without_outputs() -> None:
+    text = json.loads((ROOT / "docs" / "notebook.ipynb").read_text())
+    assert not any(cell.get("outputs") for cell in text["cells"])
