@@ -1,7 +1,13 @@
 """drive turns dashcam video into steering predictions, car detections and annotated video.
 
-Every command is a function with a config: `detect(DetectConfig("video.mp4"))`. The public names
-are loaded when they are first used, so that importing `drive` costs nothing.
+Every command is a function with a config and a result: `detect(DetectConfig("video.mp4"))` returns
+a `DetectResult`. The public names are loaded when they are first used, so that importing `drive`
+costs nothing.
+
+Example:
+    >>> from drive import DetectConfig, detect
+    >>> result = detect(DetectConfig("video.mp4", out="results"))
+    >>> result.video, result.detections, result.frames
 """
 
 from __future__ import annotations
@@ -58,53 +64,38 @@ if TYPE_CHECKING:
     from drive.video.reader import read_frames as read_frames
     from drive.video.writer import VideoWriter as VideoWriter
 
+_TASKS = (
+    "annotate",
+    "bench",
+    "check_data",
+    "compare",
+    "crop_preview",
+    "detect",
+    "evaluate_steering",
+    "export",
+    "predict_steering",
+    "simulate",
+)
 _HOMES = {
-    "AnnotateConfig": "drive.tasks.annotate",
-    "AnnotateResult": "drive.tasks.annotate",
-    "BenchConfig": "drive.tasks.bench",
-    "BenchResult": "drive.tasks.bench",
     "Box": "drive.core.types",
-    "CheckDataConfig": "drive.tasks.check_data",
-    "CheckDataResult": "drive.tasks.check_data",
-    "CompareConfig": "drive.tasks.compare",
-    "CompareResult": "drive.tasks.compare",
-    "CropPreviewConfig": "drive.tasks.crop_preview",
-    "CropPreviewResult": "drive.tasks.crop_preview",
-    "DetectConfig": "drive.tasks.detect",
-    "DetectResult": "drive.tasks.detect",
     "Detection": "drive.core.types",
     "DriveError": "drive.core.errors",
-    "EvaluateSteeringConfig": "drive.tasks.evaluate_steering",
-    "EvaluateSteeringResult": "drive.tasks.evaluate_steering",
-    "ExportConfig": "drive.tasks.export",
-    "ExportResult": "drive.tasks.export",
     "Frame": "drive.core.types",
     "InputError": "drive.core.errors",
     "Overlay": "drive.drawing.overlay",
-    "PredictSteeringConfig": "drive.tasks.predict_steering",
-    "PredictSteeringResult": "drive.tasks.predict_steering",
     "Region": "drive.core.region",
     "Reporter": "drive.core.reporter",
-    "SimulateConfig": "drive.tasks.simulate",
-    "SimulateResult": "drive.tasks.simulate",
     "Tracker": "drive.detection.tracker",
     "VideoWriter": "drive.video.writer",
-    "annotate": "drive.tasks.annotate",
-    "bench": "drive.tasks.bench",
-    "check_data": "drive.tasks.check_data",
-    "compare": "drive.tasks.compare",
-    "crop_preview": "drive.tasks.crop_preview",
-    "detect": "drive.tasks.detect",
-    "evaluate_steering": "drive.tasks.evaluate_steering",
-    "export": "drive.tasks.export",
     "load_detector": "drive.detection.detector",
     "load_steering": "drive.steering.predict",
     "open_recordings": "drive.recordings.recording",
-    "predict_steering": "drive.tasks.predict_steering",
     "read_frames": "drive.video.reader",
-    "simulate": "drive.tasks.simulate",
     "write_report": "drive.pages",
 }
+for _task in _TASKS:
+    _name = "".join(word.title() for word in _task.split("_"))
+    _HOMES |= dict.fromkeys((_task, f"{_name}Config", f"{_name}Result"), f"drive.tasks.{_task}")
 
 __all__ = sorted(_HOMES)
 

@@ -34,7 +34,9 @@ class CheckDataConfig(RecordingOptions, RunConfig):
     recordings: tuple[str, ...] = option(
         help="folder or video", metavar="RECORDING", positional=True
     )
-    out: str | None = option(None, f"folder for {REPORT_FILE} (default: none)", metavar="DIR")
+    out: str | None = option(
+        None, f"folder for {REPORT_FILE}", metavar="DIR", shown_default="it is not written"
+    )
 
 
 @dataclass(frozen=True, slots=True)
