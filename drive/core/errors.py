@@ -1,6 +1,6 @@
-"""The errors that drive raises on purpose: one family, told apart by what the caller can do.
+"""The errors that drive raises: one family, by what the caller can do.
 
-Knows nothing of commands or exit codes; `drive.cli` turns `InputError` into exit status 2.
+`drive.cli` turns `InputError` into exit status 2 and every other `DriveError` into 1.
 """
 
 from __future__ import annotations
@@ -10,59 +10,59 @@ from collections.abc import Iterable
 
 
 class DriveError(Exception):
-    """Base of every error that drive raises on purpose. Its text is one line for the user.
+    """Base of every error that drive raises; its text is one line for the user.
 
     Attributes:
-        result: the result of a task that failed after it had written its files; None otherwise.
+        result: of a task that failed after it had written its files; None otherwise.
     """
 
     result: object = None
 
 
 class InputError(DriveError, ValueError):
-    """The input or the arguments are wrong: the user can mend it. Says what, where and how."""
+    """The input or the arguments are invalid. Says what, where, and what was expected."""
 
 
 class MissingFileError(InputError, FileNotFoundError):
-    """A file or a folder that was named does not exist."""
+    """A file or folder does not exist."""
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
 
 
 class WeightsError(InputError):
-    """A weights or model file is damaged, of the wrong size or for another network."""
+    """A weights or model file is damaged or belongs to another network."""
 
 
 class DivergedError(DriveError):
-    """The loss of a training is no longer a number."""
+    """The loss of a training is NaN or infinite."""
 
 
 class MismatchError(DriveError):
-    """A network that was written for another runtime does not answer as the original does."""
+    """A network that was converted for another runtime does not compute what the original does."""
 
 
 class EncodeError(DriveError, OSError):
-    """A result (video, picture, table) could not be written."""
+    """A result (video, image, table) could not be written."""
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
 
 
 def as_option(name: str) -> str:
-    """How the command line calls a setting: `restart_epochs` is `--restart-epochs`."""
+    """Return the command-line option of a setting: `--restart-epochs` of `restart_epochs`."""
     return f"--{name.replace('_', '-')}"
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:
-    """The one of the known names that `name` was probably meant to be; None where none is near."""
+    """Return the known name that is most similar to `name`; None if none is similar."""
     by_lower = {each.lower(): each for each in known}
     near = difflib.get_close_matches(name.lower(), by_lower, n=1)
     return by_lower[near[0]] if near else None
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
-    """The words of a complaint about an unknown name: what it is, the nearest one, all of them."""
+    """Return an error text for an unknown name, with the most similar one and all of them."""
     names = list(known)
     near = nearest_name(name, names)
     hint = "" if near is None else f"Did you mean {near}? "

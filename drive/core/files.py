@@ -1,6 +1,6 @@
-"""Files that are either whole or absent, and where those lie that can be made anew.
+"""Write files that are either complete or absent, and find the cache folder.
 
-Knows nothing of what is written; every result file of drive goes through `atomic`.
+Every result file of drive goes through `atomic`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ PART = ".part"
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it when the block ends well, else remove it.
+    """Yield a temporary path beside `path`; rename it if the block succeeds, else remove it.
 
-    The temporary name keeps the suffix (`video.part.mp4`), since writers choose their format by it.
+    The temporary name keeps the suffix (`video.part.mp4`), from which writers choose the format.
     """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
@@ -32,9 +32,9 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`, put in its place when the block ends well.
+    """Yield a temporary folder beside `path`; it replaces `path` if the block succeeds.
 
-    What `path` held before is gone then, and untouched when the block ends with an error.
+    If the block fails, the old contents of `path` stay.
     """
     final = Path(path)
     part = final.with_name(final.name + PART)
@@ -50,11 +50,11 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
 
 
 def leads_out(path: Path, home: Path) -> bool:
-    """Whether a file lies outside the folder `home`, behind a link."""
+    """Return whether a path leads outside the folder `home` through a link."""
     return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(home))
 
 
 def cache_folder() -> Path:
-    """The user's folder for what drive can make anew: decoded frames, converted weights."""
+    """Return the user's folder for files that can be made again, such as decoded frames."""
     base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or "~/.cache"
     return Path(base).expanduser() / "drive"

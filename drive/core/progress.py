@@ -1,7 +1,4 @@
-"""How long work tells that it goes on: a callable that wraps an iterable, nothing more.
-
-Libraries take a `Progress`; only the command line knows that it is drawn on standard error.
-"""
+"""Progress of long work: a callable that wraps an iterable."""
 
 from __future__ import annotations
 
@@ -24,5 +21,5 @@ class Progress(Protocol):
 def no_progress(
     iterable: Iterable[Item], total: int | None = None, description: str = ""
 ) -> Iterable[Item]:
-    """Return the iterable as it is: the silent `Progress`."""
+    """Return the iterable unchanged: the `Progress` that shows nothing."""
     return iterable

@@ -1,7 +1,7 @@
-"""Text files that people edit and copy, TOML and JSON, read with care.
+"""Read text files that people edit: TOML and JSON.
 
-They may begin with a byte order mark, be saved in another encoding, be damaged or no files at all:
-each of these is told in one line. Knows no entries.
+Files with a byte order mark are accepted. Other encodings, damaged files and paths that are not
+files give an error of one line.
 """
 
 from __future__ import annotations
@@ -17,53 +17,51 @@ from typing import Any, TypeGuard
 from drive.core.errors import InputError, MissingFileError
 
 BOM = "\ufeff"
-"""The byte order mark that Windows' Notepad begins a file with."""
+"""The byte order mark that some Windows editors write at the start of a file."""
 
 SHOWN = 40
-"""Characters of a wrong value that are worth showing."""
+"""Maximum number of characters of an invalid value in an error."""
 
 TOO_DEEP = "is nested too deeply: it is damaged"
-TOO_LONG = "holds a whole number with too many digits"
+TOO_LONG = "has a whole number with too many digits"
 
 
 def read_text(path: Path, pipes: bool = False) -> str:
-    """The text of a file in UTF-8, with its line ends and its byte order mark as they are.
+    """Return the text of a UTF-8 file; line ends and byte order mark are kept.
 
     Args:
         path: of the file.
-        pipes: whether a pipe is read too; one that nobody writes into is waited for.
+        pipes: whether a pipe is read too.
 
     Raises:
         MissingFileError: there is no such file.
-        InputError: it is no file, or not to be read, or in another encoding.
+        InputError: it is not a file, cannot be read, or has another encoding.
     """
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            raise InputError(f"{path} is a folder, where a file is expected")
+            raise InputError(f"{path} is a folder; expected a file")
         if not (pipes or stat.S_ISREG(mode)):
-            raise InputError(f"{path} is no regular file. Put a file in its place")
+            raise InputError(f"{path} is not a regular file")
         return path.read_bytes().decode("utf-8")
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise MissingFileError(f"There is no file {path}") from error
+        raise MissingFileError(f"there is no file {path}") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path} is no text in UTF-8. Save it as UTF-8, unless it is damaged"
-        ) from error
+        raise InputError(f"{path} is not UTF-8 text; save it as UTF-8") from error
 
 
 def parse_toml(text: str, path: str | Path) -> dict[str, Any]:
-    """What a text in TOML says; `path` begins a complaint.
+    """Return the values of a TOML text; `path` is for errors.
 
     Raises:
-        InputError: it is none.
+        InputError: the text is not valid TOML.
     """
     try:
         return tomllib.loads(text.removeprefix(BOM))
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path} is no readable TOML: {error}") from None
+        raise InputError(f"{path} is not valid TOML: {error}") from None
     except RecursionError:
         raise InputError(f"{path} {TOO_DEEP}") from None
     except ValueError:
@@ -71,16 +69,16 @@ def parse_toml(text: str, path: str | Path) -> dict[str, Any]:
 
 
 def parse_json(text: str, path: str | Path) -> Any:
-    """What a text in JSON says; `path` begins a complaint.
+    """Return the value of a JSON text; `path` is for errors.
 
     Raises:
-        InputError: it is none.
+        InputError: the text is not valid JSON.
     """
     try:
         return json.loads(text.removeprefix(BOM))
     except json.JSONDecodeError as error:
         raise InputError(
-            f"{path} is no JSON: it is damaged or cut short at line {error.lineno}"
+            f"{path} is not valid JSON: it is damaged or cut short at line {error.lineno}"
         ) from None
     except RecursionError:
         raise InputError(f"{path} {TOO_DEEP}") from None
@@ -89,7 +87,7 @@ def parse_json(text: str, path: str | Path) -> Any:
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Whether a value of such a file is a finite number, and no larger than a float can be."""
+    """Return whether a value is a finite number within the range of a float."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     try:
@@ -99,7 +97,7 @@ def is_number(value: object) -> TypeGuard[float]:
 
 
 def as_written(value: object) -> str:
-    """A value about as TOML writes it, shortened, for a complaint about it."""
+    """Return a value roughly as TOML writes it, shortened, for errors."""
     if isinstance(value, bool):
         text = str(value).lower()
     elif isinstance(value, (date, time)):

@@ -1,7 +1,4 @@
-"""The plain values that pass from one room of the application to the next.
-
-Knows no file format, no network and no drawing: numpy and the standard library only.
-"""
+"""Plain values that all parts of drive share."""
 
 from __future__ import annotations
 
@@ -22,12 +19,20 @@ Array: TypeAlias = "NDArray[Any]"
 """Of any element type."""
 
 HD_HEIGHT = 720
-"""Colours are in BT.709 from this height up, below it in BT.601, where a file does not name its
-matrix: what players assume."""
+"""Files that do not name their colour matrix are taken as BT.709 from this height on, as BT.601
+below it, as players do."""
 
 
 class Box(NamedTuple):
-    """A rectangle in pixels of the source frame, origin at the top left, `x2`/`y2` exclusive."""
+    """A bounding box in pixels of the source frame.
+
+    The origin is the top left corner; `x2` and `y2` are exclusive.
+
+    Example:
+        >>> box = Box(10.0, 20.0, 50.0, 40.0)
+        >>> box.width, box.height
+        (40.0, 20.0)
+    """
 
     x1: float
     y1: float
@@ -36,39 +41,55 @@ class Box(NamedTuple):
 
     @property
     def width(self) -> float:
-        """Pixels from left to right."""
+        """Width in pixels."""
         return self.x2 - self.x1
 
     @property
     def height(self) -> float:
-        """Pixels from top to bottom."""
+        """Height in pixels."""
         return self.y2 - self.y1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One decoded picture.
+    """One image of a video, with its time.
 
     Attributes:
-        index: position in the source, counted from 0 over decoded frames.
-        time_s: presentation timestamp in seconds, 0 at the source's first frame.
+        index: position in the source, counted from 0.
+        time_s: presentation timestamp in seconds; 0 at the first frame of the source.
         image: (H, W, 3) uint8, RGB, upright.
-        source: name of the file (or camera, or URL) that it comes from.
-        planes: the same picture as the decoder gave it, (H * 3 / 2, W) uint8, I420 in the limited
-            range, BT.709 from 720 rows up and BT.601 below; None where nobody asked for it or the
-            decoder gave something else.
+        source: name of the file, camera or URL.
+        planes: the image as decoded, (H * 3 / 2, W) uint8, I420 in limited range, BT.709 from 720
+            rows on and BT.601 below; None unless requested (`read_frames(planes=True)`) and
+            available.
+
+    Example:
+        >>> for frame in read_frames("video.mp4"):
+        ...     print(frame.index, frame.time_s, frame.image.shape)
     """
 
     index: int
     time_s: float
-    image: np.ndarray
+    image: Image
     source: str = ""
-    planes: np.ndarray | None = None
+    planes: Image | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One object found in a frame; `score` is in 0..1, `box` in source pixels."""
+    """One object in a frame.
+
+    Attributes:
+        label: the class, such as "car".
+        score: confidence, 0 to 1.
+        box: in source pixels.
+        track_id: the same number for the same object over time; None without tracking, and until
+            the track is confirmed.
+
+    Example:
+        >>> for d in load_detector().detect(frame.image):
+        ...     print(d.label, d.score, d.box.x1, d.box.width)
+    """
 
     label: str
     score: float
@@ -78,7 +99,7 @@ class Detection:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SteeringSample:
-    """A frame with the steering angle of the same moment, in degrees, positive to the right."""
+    """A frame with its steering angle in degrees, positive to the right."""
 
     frame: Frame
     angle_deg: float
@@ -86,19 +107,19 @@ class SteeringSample:
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """What a video file says about itself, checked where that is cheap.
+    """Properties of a video file; None if unknown.
 
     Attributes:
         path: the file.
-        width, height: pixels as shown, after rotation.
-        rotation_deg: clockwise turn that the file asks for: 0, 90, 180 or 270.
-        nominal_fps: frame rate that the container states, None where it states none.
-        average_fps: frames over duration, None when neither is known.
-        variable_rate: whether the distance between frames varies; None when not counted.
-        frame_count: frames that decode when counted, else the container's claim, else None.
-        counted: whether `frame_count` comes from decoding.
-        frames_lost: damaged packets met while counting.
-        duration_s: seconds from the first frame's start to the last one's end.
+        width, height: in pixels, after rotation.
+        rotation_deg: clockwise rotation for display: 0, 90, 180 or 270.
+        nominal_fps: frame rate that the container states.
+        average_fps: number of frames / duration.
+        variable_rate: whether the time between frames varies.
+        frame_count: number of frames that decode if counted, else what the container states.
+        counted: whether the frames were counted by decoding.
+        frames_lost: number of damaged packets, if counted.
+        duration_s: seconds from the start of the first frame to the end of the last one.
         codec: name of the video codec.
         has_audio: whether there is an audio stream.
     """

@@ -217,7 +217,7 @@ def _entry(folder: Path, root: Path) -> RunEntry:
     try:
         if _is_text(run):
             return _read_entry(folder, run)
-        problem = "The name of this folder is no text in UTF-8. Rename the folder"
+        problem = "The name of this folder is not valid UTF-8. Rename the folder"
     except DriveError as error:
         problem = str(error)
     except OSError as error:

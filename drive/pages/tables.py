@@ -144,7 +144,7 @@ def _read(
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is no text in UTF-8. Expected a table, a CSV") from error
+        raise InputError(f"{path} is not UTF-8 text; expected a CSV") from error
     except csv.Error as error:
         raise InputError(f"{path}, line {rows.line_num}, is no row of a CSV: {error}") from error
     except ValueError as error:

@@ -113,7 +113,7 @@ def read_table(file: Path, **options: Any) -> pd.DataFrame:
 
 
 def _no_text(file: Path) -> str:
-    return f"{file} is no text in UTF-8. Expected a CSV, with commas between its columns"
+    return f"{file} is not UTF-8 text; expected a CSV with commas between its columns"
 
 
 def _read_table(file: Path) -> pd.DataFrame:

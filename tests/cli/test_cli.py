@@ -159,7 +159,7 @@ def test_a_wrong_config_file_is_refused(
 
 def test_a_folder_is_no_config_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["check-data", "x", "--config", str(tmp_path)]) == 2
-    assert f"{tmp_path} is a folder, where a file is expected" in capsys.readouterr().err
+    assert f"{tmp_path} is a folder; expected a file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

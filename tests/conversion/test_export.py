@@ -255,9 +255,24 @@ def test_the_original_runs_in_another_runtime_than_the_file(
     ("formats", "int8", "metadata", "message"),
     [
         (["onnx", "saved-model"], True, {}, "openvino, onnx, litert; got --format saved-model"),
-        (["onnx"], True, {"precision": "int8"}, "--int8 requires float weights; got an int8 file"),
-        (["litert"], False, {"precision": "int8"}, "litert requires float weights"),
-        (["saved-model"], False, {"precision": "int8"}, "saved-model requires float weights"),
+        (
+            ["onnx"],
+            True,
+            {"precision": "int8", "calibrated_on": "9"},
+            "--int8 requires float weights; got an int8 file",
+        ),
+        (
+            ["litert"],
+            False,
+            {"precision": "int8", "calibrated_on": "9"},
+            "litert requires float weights",
+        ),
+        (
+            ["saved-model"],
+            False,
+            {"precision": "int8", "calibrated_on": "9"},
+            "saved-model requires float weights",
+        ),
     ],
 )
 def test_what_cannot_be_written_is_refused(
@@ -267,8 +282,20 @@ def test_what_cannot_be_written_is_refused(
         check_request(formats, int8, metadata)
 
 
-def test_int8_weights_may_be_written_as_they_are() -> None:
-    check_request(["openvino", "onnx"], False, {"precision": "int8"})
+def test_int8_weights_may_be_written_as_they_are(original: Original, tmp_path: Path) -> None:
+    calibrated = export(original, "onnx", tmp_path.joinpath, pictures(2), pictures(4))
+    metadata = load_written("onnx", calibrated.path).metadata
+    check_request(["openvino", "onnx"], False, metadata)
+    int8 = replace(
+        original,
+        name="again",
+        onnx_path=calibrated.path,
+        metadata=metadata,
+        load=lambda engine: load_engine(calibrated.path, engine),
+    )
+    made = export(int8, "openvino", tmp_path.joinpath, pictures(2))
+    assert made.precision == "int8"
+    assert load_written("openvino", made.path).metadata == metadata
 
 
 def test_files_of_others_are_told_apart(tmp_path: Path) -> None:

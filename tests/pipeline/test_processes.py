@@ -150,6 +150,7 @@ def test_ctrl_c_ends_all_workers_without_a_word(tmp_path: Path, parent: subproce
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path, parent: subprocess.Popen) -> None:
     parent.kill()
-    parent.wait()
+    assert parent.wait() == -signal.SIGKILL
     wait_until(lambda: pids(tmp_path, "cleared") == pids(tmp_path, "begun"))
     wait_until(lambda: not any(map(is_running, pids(tmp_path, "begun"))))
+    assert len(pids(tmp_path, "begun")) == 2

@@ -79,6 +79,7 @@ def test_a_ray_worker_that_cannot_be_interrupted_is_killed(
         light_work.wait_for_file(tmp_path / "begun")
         light_work.wait_until(lambda: (tmp_path / "begun").read_text())
         worker = int((tmp_path / "begun").read_text())
+        assert light_work.is_running(worker)
         ray_cluster._cancel(ray, [hanging])
         light_work.wait_until(lambda: not light_work.is_running(worker))
     finally:

@@ -161,7 +161,7 @@ def test_the_same_mark_twice_or_none_to_undo(tmp_path: Path) -> None:
         ("[[bad]]\nstart_s = 1\nend_s = 2\nreason = 'a\u2028b'", ["reason", "one line"]),
         ("[bad]\nstart_s = 1\nend_s = 2", ["[[bad]]", "tables"]),
         ("bad = [3]", ["table", "3"]),
-        ("bad = [", ["no readable TOML"]),
+        ("bad = [", ["not valid TOML"]),
         ("[[bad]]\nstart_s = 1\nend_s = 2\ndrive = 'epoch7'", ["'epoch7'", "'epoch01'"]),
     ],
 )

@@ -94,9 +94,9 @@ def test_lag_moves_the_angles_earlier(make_recording: MakeRecording) -> None:
         (",".join(f"c{n}" for n in range(99)) + "\n1\n", r"c9 and 89 more\.$"),
         ("", "is empty"),
         (" \n\n", "is empty"),
-        ("frame\0,wheel\n0,1\n", "no text"),
-        (b"\xff\xd8\xff\xe0 a picture", "no text"),
-        (b"\xff\xfe" + "frame,wheel\n0,1\n".encode("utf-16-le"), "no text in UTF-8"),
+        ("frame\0,wheel\n0,1\n", "not UTF-8 text"),
+        (b"\xff\xd8\xff\xe0 a picture", "not UTF-8 text"),
+        (b"\xff\xfe" + "frame,wheel\n0,1\n".encode("utf-16-le"), "not UTF-8 text"),
     ],
 )
 def test_wrong_csv_names_file_row_and_value(
@@ -119,7 +119,7 @@ def test_a_folder_in_the_place_of_the_csv_is_named(make_recording: MakeRecording
         open_recordings([folder])
 
 
-@pytest.mark.parametrize(("content", "message"), [(b"", "is empty"), (b"\x89PNG\0", "no text")])
+@pytest.mark.parametrize(("content", "message"), [(b"", "is empty"), (b"\x89PNG\0", "not UTF-8")])
 def test_a_wrong_log_of_the_simulator_is_named(
     tmp_path: Path, content: bytes, message: str
 ) -> None:

@@ -228,7 +228,9 @@ def test_a_moved_folder_keeps_its_video(
     folder = annotated_run()
     write_report(folder)
     moved = folder.rename(tmp_path / "moved")
-    wait_for(open_page(moved / "report.html"), READY)
+    browser = open_page(moved / "report.html")
+    wait_for(browser, READY)
+    assert "/moved/" in browser.execute_script("return document.querySelector('video').currentSrc")
 
 
 def test_without_its_video_charts_and_clock_go_on(
@@ -456,6 +458,7 @@ def test_two_reports_stand_side_by_side(
         """
     )
     wait_for(browser, "Math.abs(window.second.time - 1.2) < 0.01")
+    assert browser.execute_script("return DriveReport.report.time") == pytest.approx(1.2, abs=0.01)
     browser.execute_script("window.second.destroy()")
 
 
@@ -496,7 +499,7 @@ def test_the_videos_of_a_run_are_listed_with_their_facts_in_words(
     browser = open_page(write_report(tmp_path))
     text = browser.find_element("tag name", "main").text
     assert "frames 30, took 12.0 s" in text
-    assert "metrics.json is no JSON: it is damaged or cut short at line 1" in text
+    assert "metrics.json is not valid JSON: it is damaged or cut short at line 1" in text
 
 
 def test_the_loss_chart_says_why_the_training_loss_is_the_higher_one(

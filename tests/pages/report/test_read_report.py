@@ -161,11 +161,15 @@ def test_a_damaged_table_is_named(annotated_run: Callable[..., Path]) -> None:
     ("name", "content", "told"),
     [
         ("detections.csv", b"", "detections.csv is empty. Expected a table with columns frame, "),
-        ("detections.csv", b"\xff\xfe1", "detections.csv is no text in UTF-8. "),
+        ("detections.csv", b"\xff\xfe1", "detections.csv is not UTF-8 text"),
         ("detections.csv", b"\0\1\x1b[2J,a\n", "detections.csv is no table: it is damaged. "),
-        ("steering.csv", b"\x80", "steering.csv is no text in UTF-8. "),
-        ("metrics.json", b"{", "metrics.json is no JSON: it is damaged or cut short at line 1"),
-        ("metrics.json", b"\xff", "metrics.json is no text in UTF-8"),
+        ("steering.csv", b"\x80", "steering.csv is not UTF-8 text"),
+        (
+            "metrics.json",
+            b"{",
+            "metrics.json is not valid JSON: it is damaged or cut short at line 1",
+        ),
+        ("metrics.json", b"\xff", "metrics.json is not UTF-8 text"),
         ("clip.mp4", b"no video", "clip.mp4 cannot be read as a video: charts and tables are "),
         ("clip.mp4", None, "clip.mp4 is not in this folder any more: charts and tables are shown"),
     ],
@@ -198,7 +202,7 @@ def test_a_damaged_run_json_leaves_the_rest_and_the_old_page(
     (folder / "report.html").write_text("old")
     (folder / "run.json").write_text('{"command": [')
     data = read_report(folder)
-    assert data["damaged"][0] == "run.json is no JSON: it is damaged or cut short at line 1"
+    assert data["damaged"][0] == "run.json is not valid JSON: it is damaged or cut short at line 1"
     assert data["damaged"][1].endswith(
         "report.html of this folder, as the run left it, still opens."
     )

@@ -110,7 +110,7 @@ def test_a_damaged_run_says_why_in_the_list(page: Page, results: Results) -> Non
     page.open("/?q=damaged", "document.querySelectorAll('.card').length === 1")
     (text,) = page.texts(".card .text")
     assert "cannot be read" in text
-    assert "run.json is no JSON: it is damaged or cut short at line 1" in text
+    assert "run.json is not valid JSON: it is damaged or cut short at line 1" in text
 
 
 def test_a_broken_video_is_a_word_in_the_list(page: Page, results: Results) -> None:

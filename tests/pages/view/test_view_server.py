@@ -188,11 +188,11 @@ def test_a_folder_without_permission_takes_no_other_along(client: TestClient, lo
         (r'{"command": ["p", "det\ud800ect"]}', "done", ""),
         ("\ufeff" + '{"command": ["p", "detect"]}', "done", ""),
         ("[" * 200_000, "damaged", "run.json is nested too deeply: it is damaged"),
-        ("{", "damaged", "run.json is no JSON: it is damaged or cut short at line 1"),
+        ("{", "damaged", "run.json is not valid JSON: it is damaged or cut short at line 1"),
         ("[]", "damaged", "run.json: an object expected. Received: a list"),
-        (f'{{"seconds": {"1" * 5000}}}', "damaged", "run.json holds a whole number with too many"),
+        (f'{{"seconds": {"1" * 5000}}}', "damaged", "run.json has a whole number with too many"),
         (f'{{"results": {{"frames": {"1" * 400}}}}}', "done", ""),
-        (None, "damaged", "run.json is no regular file. Put a file in its place"),
+        (None, "damaged", "run.json is not a regular file"),
     ],
 )
 def test_an_odd_run_json_takes_no_other_run_along(
