@@ -1,16 +1,14 @@
 """Tasks in worker processes of this machine.
 
-The calling process only hands out tasks and collects outcomes; each worker takes one task after
-the other, and keeps what it has imported and loaded. The contract:
+The calling process hands out tasks and collects outcomes; each worker does one task after the
+other, and keeps what it has imported and loaded. The contract:
 
-- workers are spawned, never forked: TensorFlow's and OpenVINO's threads do not survive a fork;
-- a worker that dies (a crash in native code, the system's out-of-memory killer) costs its task
-  alone: that one has failed, and another worker takes the next;
+- workers are spawned, never forked: the threads of TensorFlow and OpenVINO do not survive a fork;
+- a worker that dies (a crash in native code, the out-of-memory killer) costs its own task only;
+  another worker takes the next;
 - Ctrl-C reaches the calling process only. Leaving `run_in_processes`, for whatever reason, raises
-  `KeyboardInterrupt` in the workers, which clear up as a single command does, and waits for them;
+  `KeyboardInterrupt` in the workers, which clean up as a single command does, and waits for them;
 - a worker whose parent is gone ends in the same way.
-
-Knows nothing of videos.
 """
 
 from __future__ import annotations
@@ -27,44 +25,48 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import FrameType
+from typing import Generic
 
 from drive.core.errors import InputError
-from drive.core.jobs import Outcome, Task, Work, attempt
+from drive.core.jobs import Outcome, Payload, Task, Work, attempt
 
-CLEAR_UP_S = 20.0
-"""Time that workers have to remove what is half written, before they are killed."""
+CLEAN_UP_S = 20.0
+"""Time for workers to remove half-written files, before they are killed."""
 
 
 def cores() -> int:
-    """Processor cores that this process may use."""
+    """Return the number of processor cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def run_in_processes(
-    work: Work, tasks: Sequence[Task], jobs: int, environment: Mapping[str, str] | None = None
+    work: Work[Payload],
+    tasks: Sequence[Task[Payload]],
+    jobs: int,
+    environment: Mapping[str, str] | None = None,
 ) -> Generator[Outcome]:
-    """Do all tasks, `jobs` at a time.
+    """Do all tasks, `jobs` at the same time.
 
     Close the iterator (`contextlib.closing`) to stop early: the workers end before that returns.
 
     Args:
-        work: what is done with a task's payload.
-        tasks: in the order in which they begin.
-        jobs: worker processes, from 1; no more are started than there are tasks.
-        environment: variables that the workers get before they import what `work` needs.
+        work: is called with the payload of each task.
+        tasks: in the order in which they start.
+        jobs: worker processes; no more are started than there are tasks.
+        environment: variables of the workers, set before they import what `work` needs.
 
     Yields:
         The outcomes in the order in which the tasks end.
 
     Raises:
-        InputError: `jobs` is less than 1.
+        InputError: `jobs` is below 1.
     """
     if jobs < 1:
-        raise InputError(f"jobs is a whole number from 1; received: jobs={jobs}")
+        raise InputError(f"jobs must be at least 1; got {jobs}")
     waiting = deque(tasks)
-    workers: list[_Worker] = []
+    workers: list[_Worker[Payload]] = []
     try:
         while waiting or any(worker.task for worker in workers):
             for worker in workers:
@@ -78,17 +80,17 @@ def run_in_processes(
         _stop(workers)
 
 
-class _Worker:
+class _Worker(Generic[Payload]):
     """A worker process as its parent sees it.
 
     Attributes:
-        task: what it is busy with; None when it waits for a task.
+        task: it is busy with; None if it waits for one.
         alive: False once its process has ended.
     """
 
-    def __init__(self, work: Work, environment: dict[str, str]) -> None:
+    def __init__(self, work: Work[Payload], environment: dict[str, str]) -> None:
         context = multiprocessing.get_context("spawn")
-        self.task: Task | None = None
+        self.task: Task[Payload] | None = None
         self.alive = True
         self._since = 0.0
         self.connection, other_end = context.Pipe()
@@ -99,7 +101,7 @@ class _Worker:
             self.process.start()
         other_end.close()  # or its end would not be noticed here
 
-    def take_next(self, waiting: deque[Task]) -> None:
+    def take_next(self, waiting: deque[Task[Payload]]) -> None:
         """Hand the next task to an idle worker."""
         if self.task is not None or not waiting:
             return
@@ -108,11 +110,12 @@ class _Worker:
             self.connection.send(self.task)
 
     def outcome(self) -> Outcome:
-        """Receive the outcome of its task; call it when the connection has something to say."""
+        """Receive the outcome of its task; call it when the connection is ready."""
         assert self.task is not None
         task, self.task = self.task, None
         try:
-            return self.connection.recv()
+            found: Outcome = self.connection.recv()
+            return found
         except (EOFError, OSError):
             self.alive = False
             self.process.join()
@@ -128,24 +131,24 @@ def _how_it_ended(exitcode: int | None) -> str:
             name = f"signal {-exitcode}"
         hint = "; was there enough memory?" if name == "SIGKILL" else ""
         return f"the worker process was ended by {name}{hint}"
-    return f"the worker process ended in the middle, with exit status {exitcode}"
+    return f"the worker process ended during the work, with exit status {exitcode}"
 
 
-def _next_outcomes(workers: Sequence[_Worker]) -> list[Outcome]:
-    """Wait until at least one busy worker has something to say."""
+def _next_outcomes(workers: Sequence[_Worker[Payload]]) -> list[Outcome]:
+    """Wait until at least one busy worker has an outcome."""
     busy = {worker.connection: worker for worker in workers if worker.task is not None}
     return [busy[connection].outcome() for connection in wait(list(busy)) if connection in busy]
 
 
-def _stop(workers: Sequence[_Worker]) -> None:
-    """End the workers: idle ones at once, busy ones when they have cleared up, in the end all."""
+def _stop(workers: Sequence[_Worker[Payload]]) -> None:
+    """End the workers: idle ones at once, busy ones when they have cleaned up."""
     for worker in workers:
         if worker.task is None:
             with contextlib.suppress(OSError):
                 worker.connection.send(None)
         else:
             worker.process.terminate()
-    deadline = time.monotonic() + CLEAR_UP_S
+    deadline = time.monotonic() + CLEAN_UP_S
     for worker in workers:
         worker.process.join(max(0.0, deadline - time.monotonic()))
         if worker.process.is_alive():
@@ -156,7 +159,7 @@ def _stop(workers: Sequence[_Worker]) -> None:
 
 @contextmanager
 def _interrupts_held_back() -> Iterator[None]:
-    """Hold Ctrl-C back until the block ends; where the system cannot (Windows), do nothing."""
+    """Hold Ctrl-C back until the block ends; on Windows, which cannot, do nothing."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -167,7 +170,7 @@ def _interrupts_held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _serve(work: Work, environment: Mapping[str, str], connection: Connection) -> None:
+def _serve(work: Work[Payload], environment: Mapping[str, str], connection: Connection) -> None:
     """Do tasks until None comes: what a worker process runs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
@@ -181,7 +184,7 @@ def _serve(work: Work, environment: Mapping[str, str], connection: Connection) -
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Interrupt the work as Ctrl-C does, once: a second signal must not disturb the clearing up."""
+    """Interrupt the work as Ctrl-C does, once: a second signal must not disturb the clean-up."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt
 

@@ -1,9 +1,8 @@
-"""The same tasks over a Ray cluster: `run_on_ray` in the place of `run_in_processes`.
+"""Tasks on a Ray cluster: `run_on_ray` instead of `run_in_processes`.
 
-Ray joins the cluster that `RAY_ADDRESS` names, with the token that Ray itself looks for
-(`RAY_AUTH_TOKEN_PATH`); without an address a local one is started and ended here.
-All machines of a cluster see the videos, the run folder and drive's source under the same paths.
-Knows nothing of videos. Ray is optional and imported only here.
+Ray joins the cluster that `RAY_ADDRESS` names, with the token of `RAY_AUTH_TOKEN_PATH`; without an
+address, a local cluster is started and ended here. All machines of a cluster must see the videos,
+the run folder and drive's source under the same paths. Ray is optional and imported only here.
 """
 
 from __future__ import annotations
@@ -12,21 +11,21 @@ import os
 import socket
 import time
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Mapping, Sequence
+from types import ModuleType
 
 from drive.core.errors import DriveError, InputError
 from drive.core.extras import load_extra
-from drive.core.jobs import Outcome, Task, Work, attempt
+from drive.core.jobs import Outcome, Payload, Task, Work, attempt
 from drive.core.shipped import CHECKOUT as ROOT
-from drive.pipeline.processes import CLEAR_UP_S
+from drive.pipeline.processes import CLEAN_UP_S
 
 ADDRESS = "RAY_ADDRESS"
 KNOCK_S = 10.0
-"""Time that a cluster's address has to answer; Ray itself would try for minutes."""
+"""Timeout for the address of a cluster; Ray itself would try for minutes."""
 
 
-def load_ray() -> Any:
+def load_ray() -> ModuleType:
     """Import Ray.
 
     Raises:
@@ -37,8 +36,8 @@ def load_ray() -> Any:
 
 
 def run_on_ray(
-    work: Work,
-    tasks: Sequence[Task],
+    work: Work[Payload],
+    tasks: Sequence[Task[Payload]],
     jobs: int | None,
     environment: Mapping[str, str] | None = None,
     threads: int = 1,
@@ -46,23 +45,21 @@ def run_on_ray(
     """Do all tasks on the cluster; see `run_in_processes`.
 
     Args:
-        work: what is done with a task's payload.
-        tasks: in the order in which they are handed out.
-        jobs: tasks at a time, from 1; None for as many as the cluster has room for.
-        environment: variables that the workers get before they import what `work` needs.
-        threads: processor cores that a task takes.
+        work: is called with the payload of each task.
+        tasks: in the order in which they start.
+        jobs: tasks at the same time; None for as many as the cluster has room for.
+        environment: variables of the workers, set before they import what `work` needs.
+        threads: processor cores per task.
 
     Yields:
         The outcomes in the order in which the tasks end.
 
     Raises:
-        InputError: Ray is not installed, or a number is less than 1.
+        InputError: Ray is not installed, or a number is below 1.
         DriveError: the cluster cannot be reached.
     """
     if threads < 1 or (jobs is not None and jobs < 1):
-        raise InputError(
-            f"jobs and threads are whole numbers from 1; received: jobs={jobs}, threads={threads}"
-        )
+        raise InputError(f"jobs and threads must be at least 1; got jobs={jobs}, threads={threads}")
     ray = load_ray()
     if not tasks:
         return
@@ -78,8 +75,8 @@ def run_on_ray(
         ray.shutdown()
 
 
-def _join(ray: Any, jobs: int | None, threads: int) -> None:
-    """Join the cluster that is named, or start one on this machine."""
+def _join(ray: ModuleType, jobs: int | None, threads: int) -> None:
+    """Join the cluster of `RAY_ADDRESS`, or start one on this machine."""
     quiet = {"logging_level": "ERROR", "log_to_driver": False}
     address = os.environ.get(ADDRESS)
     try:
@@ -90,13 +87,16 @@ def _join(ray: Any, jobs: int | None, threads: int) -> None:
             cpus = jobs * threads if jobs else None
             ray.init(address="local", num_cpus=cpus, include_dashboard=False, **quiet)
     except (OSError, RuntimeError, ValueError) as error:
-        where = f"{address} cannot be reached" if address else "on this machine does not start"
-        hint = f". Check {ADDRESS}, and RAY_AUTH_TOKEN_PATH if it asks for a token"
-        raise DriveError(f"The Ray cluster {where}: {error}{hint if address else ''}") from error
+        if not address:
+            raise DriveError(f"Ray does not start on this machine: {error}") from error
+        raise DriveError(
+            f"the Ray cluster {address} cannot be reached: {error}. Check {ADDRESS}, and "
+            "RAY_AUTH_TOKEN_PATH if the cluster requires a token"
+        ) from error
 
 
 def _knock(address: str) -> None:
-    """See whether anybody listens at host:port; other forms of an address are left to Ray."""
+    """Check that host:port answers; other forms of an address are left to Ray."""
     host, _, port = address.rpartition(":")
     if host and port.isdigit() and "://" not in address:
         socket.create_connection((host.strip("[]"), int(port)), KNOCK_S).close()
@@ -107,9 +107,14 @@ def _python_path() -> str:
     return os.pathsep.join([str(ROOT), *([given] if given else [])])
 
 
-def _collect(ray: Any, submit: Any, tasks: Sequence[Task], room: int) -> Generator[Outcome]:
+def _collect(
+    ray: ModuleType,
+    submit: Callable[[Task[Payload]], object],
+    tasks: Sequence[Task[Payload]],
+    room: int,
+) -> Generator[Outcome]:
     waiting = deque(tasks)
-    running: dict[Any, tuple[Task, float]] = {}
+    running: dict[object, tuple[Task[Payload], float]] = {}
     try:
         while waiting or running:
             while waiting and len(running) < room:
@@ -121,19 +126,20 @@ def _collect(ray: Any, submit: Any, tasks: Sequence[Task], room: int) -> Generat
         _cancel(ray, list(running))
 
 
-def _outcome(ray: Any, reference: Any, task: Task, since: float) -> Outcome:
+def _outcome(ray: ModuleType, reference: object, task: Task[Payload], since: float) -> Outcome:
     try:
-        return ray.get(reference)
+        found: Outcome = ray.get(reference)
     except ray.exceptions.RayError as error:  # the worker died, or its machine did
         first = next(iter(str(error).strip().splitlines()), type(error).__name__)
         seconds = time.perf_counter() - since
         return Outcome(task.key, reason=f"the Ray worker ended: {first}", seconds=seconds)
+    return found
 
 
-def _cancel(ray: Any, running: list[Any]) -> None:
-    """Interrupt what still runs, as Ctrl-C does; what has not cleared up in time is killed."""
+def _cancel(ray: ModuleType, running: list[object]) -> None:
+    """Interrupt running tasks, as Ctrl-C does; kill those that do not clean up in time."""
     for force in (False, True):
         for reference in running:
             ray.cancel(reference, force=force)
         if running:
-            _, running = ray.wait(running, num_returns=len(running), timeout=CLEAR_UP_S)
+            _, running = ray.wait(running, num_returns=len(running), timeout=CLEAN_UP_S)

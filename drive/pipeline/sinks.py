@@ -1,7 +1,7 @@
-"""Where results of frames go: tables, an annotated video, annotated pictures.
+"""Where results of frames go: tables, an annotated video, annotated images.
 
-A sink is a context manager with `write(result)`. Each file is whole or absent: an error inside
-the `with` block leaves nothing under a final name. Knows nothing of the models.
+A sink is a context manager with `write(result)`. Each file is complete or absent: an error inside
+the `with` block leaves nothing under a final name.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ JPEG_QUALITY = 92
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
-    """What the models say of one frame.
+    """What the models found in one frame; None for what did not run.
 
     Attributes:
-        frame: the picture, its index and its time.
-        detections: objects found or tracked; None where no detector ran.
-        angle_deg: the model's steering angle, positive right; None where no such model ran.
-        truth_deg: the human's angle, None where unknown.
+        frame: the image, its index and its time.
+        detections: objects found or tracked.
+        angle_deg: predicted steering angle, positive right.
+        truth_deg: recorded angle; None if unknown.
         region: where the detector looked.
-        header: the line at the top of the picture.
-        smoothed_deg: the model's angle behind the filter over time; None without one.
-        heat: how much each part of the picture counts for the angle; None where nobody asks.
-        spread_deg: how far the members of an ensemble lie apart; None for a single network.
+        header: the line at the top of the image.
+        smoothed_deg: predicted angle after the filter over time.
+        heat: how much each part of the image matters for the angle.
+        spread_deg: standard deviation over the members of an ensemble.
     """
 
     frame: Frame
@@ -62,7 +62,7 @@ class Sink(ABC):
     """Takes the results of a source, frame by frame.
 
     What `open` enters on `_stack` is left when the `with` block ends, with its error if there is
-    one: that is how files become whole or absent.
+    one: that is how files become complete or absent.
     """
 
     def __init__(self) -> None:
@@ -90,15 +90,15 @@ class Sink(ABC):
 
     @abstractmethod
     def write(self, result: Result) -> None:
-        """Take one frame's result."""
+        """Take the result of one frame."""
 
 
 class DetectionTable(Sink):
     """`detections.csv`: a row per box that the frame shows.
 
-    With a tracker that includes boxes of tracked objects in frames where the detector missed them
-    for a moment or, with a stride, did not run; their scores fall while they are missed. Without
-    one every row is a detection, and `track_id` is empty.
+    With a tracker, that includes tracked objects in frames where the detector missed them or, with
+    a stride, did not run; their scores fall meanwhile. Without one, every row is a detection and
+    `track_id` is empty.
 
     Attributes:
         rows_written: boxes so far.
@@ -216,10 +216,10 @@ class AnnotatedVideo(Sink):
 
 
 class AnnotatedImages(Sink):
-    """A folder with a picture for each picture of the source, under the same name.
+    """A folder with an annotated image for each image of the source, under the same name.
 
     Attributes:
-        frames_written: pictures so far.
+        frames_written: images so far.
     """
 
     def __init__(self, path: Path) -> None:
@@ -231,17 +231,17 @@ class AnnotatedImages(Sink):
         self._part = path
 
     def open(self) -> None:
-        """Make the folder; it gets its name when all pictures are in it."""
+        """Make the folder; it gets its name when all images are in it."""
         self._part = self._stack.enter_context(atomic_folder(self.path))
 
     def write(self, result: Result) -> None:
-        """Draw on the picture and save it."""
+        """Draw on the image and save it."""
         name = self._free_name(Path(result.frame.source).stem)
         save_image(self._part / f"{name}.jpg", draw(self._overlay, result))
         self.frames_written += 1
 
     def _free_name(self, stem: str) -> str:
-        """Tell pictures of the same name apart, from two folders or with two suffixes."""
+        """Number images of the same name, from two folders or with two suffixes."""
         name, number = stem, 1
         while name in self._names:
             number += 1
@@ -251,7 +251,7 @@ class AnnotatedImages(Sink):
 
 
 def draw(overlay: Overlay, result: Result) -> np.ndarray:
-    """The frame with its heat, boxes, gauges and header, (H, W, 3) uint8 RGB."""
+    """Return the frame with heat, boxes, gauges and header, (H, W, 3) uint8 RGB."""
     image = result.frame.image
     if result.heat is not None:
         image = draw_heat(image, result.heat, font_px_of(image.shape[1], image.shape[0]))
@@ -267,12 +267,12 @@ def draw(overlay: Overlay, result: Result) -> np.ndarray:
 
 
 def save_image(path: Path, image: np.ndarray) -> None:
-    """Write an RGB picture; the suffix of `path` gives the format.
+    """Write an RGB image; the suffix of `path` gives the format.
 
     Raises:
-        EncodeError: the picture cannot be encoded or written.
+        EncodeError: the image cannot be encoded or written.
     """
     quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if path.suffix == ".jpg" else []
     with atomic(path) as part:
         if not cv2.imwrite(str(part), cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality):
-            raise EncodeError(f"The picture {path} could not be written")
+            raise EncodeError(f"the image {path} could not be written")

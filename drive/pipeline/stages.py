@@ -1,17 +1,14 @@
-"""Three stages of work in three threads: read, think, write; in order, with few items in between.
+"""Three stages of work in three threads: read, process, write; in order, with few items in between.
 
-The threads and what each may touch:
+- The reading thread iterates over the source, and nothing else does.
+- The calling thread does the work: what was made there (networks, trackers, progress bars) stays
+  there, and Ctrl-C reaches it.
+- The writing thread calls the sink for one item after the other.
 
-- the reading thread iterates over the source, and nothing else does;
-- the calling thread does the work, so that what was made there (networks, trackers, progress bars)
-  stays there, and Ctrl-C reaches it;
-- the writing thread calls the sink, one item after the other.
-
-Between two stages lies a lane for a bounded number of items: the faster one waits, and memory does
-not grow with the length of a video. Where the source is live it does not wait: the oldest item in
-the lane is dropped instead, and the next ones are fresh. An error in any stage ends all three; the
-caller gets it when the threads have ended. Where there is one core to work on, `run_in_turn` does
-without threads. Knows nothing of frames.
+Between two stages is a lane for a bounded number of items: the faster stage waits, and memory does
+not grow with the length of a video. A live source does not wait: the oldest item in the lane is
+dropped instead. An error in any stage ends all three; the caller gets it when the threads have
+ended. With one core, `run_in_turn` does without threads.
 """
 
 from __future__ import annotations
@@ -25,10 +22,10 @@ Item = TypeVar("Item")
 Done = TypeVar("Done")
 
 DEPTH = 4
-"""Items that wait between two stages: enough to even out a slow frame; at 1080p 25 MB."""
+"""Items between two stages: enough to even out a slow frame; 25 MB at 1080p."""
 
 PATIENCE_S = 2.0
-"""How long a live source may take to end: a stream that hangs must not hold the program."""
+"""Time for a live source to end: a stream that hangs must not hold the program."""
 
 
 def run_stages(
@@ -40,19 +37,19 @@ def run_stages(
     live: bool = False,
     depth: int = DEPTH,
 ) -> None:
-    """Carry every item of `source` through `work` to `sink`, each in its own thread.
+    """Pass every item of `source` through `work` to `sink`, each in its own thread.
 
     Args:
-        source: iterated over in a thread of its own.
-        work: called here, in order.
-        sink: called in a thread of its own, in order. What was worked on when an error or Ctrl-C
-            ends the work still reaches it.
-        wrap: what the items go through on their way to the work, such as a progress bar.
+        source: is iterated over in its own thread.
+        work: is called here, in order.
+        sink: is called in its own thread, in order. Finished items still reach it when an error
+            or Ctrl-C ends the work.
+        wrap: wraps the iterable of items before the work, such as in a progress bar.
         live: drop items that nobody has taken when the next one comes.
         depth: items between two stages.
 
     Raises:
-        BaseException: what ended a stage.
+        BaseException: the error that ended a stage.
     """
     read: Lane[Item] = Lane(1 if live else depth, drops=live)
     ready: Lane[Done] = Lane(depth)
@@ -80,7 +77,7 @@ def run_in_turn(
     *,
     wrap: Callable[[Iterable[Item]], Iterable[Item]] = lambda items: items,
 ) -> None:
-    """The same in the calling thread alone, for who has one core for it; see `run_stages`."""
+    """Do the same in the calling thread alone; see `run_stages`."""
     for item in wrap(source):
         sink(work(item))
 
@@ -89,7 +86,7 @@ class Lane(Generic[Item]):
     """A bounded queue between two threads that either of them can end.
 
     Attributes:
-        error: what ended the thread that takes.
+        error: the one that ended the thread that takes.
     """
 
     def __init__(self, depth: int, drops: bool = False) -> None:
@@ -101,7 +98,7 @@ class Lane(Generic[Item]):
         self._changed = threading.Condition()
 
     def put(self, item: Item) -> bool:
-        """Add an item, waiting for room; False where nobody takes any more."""
+        """Add an item, waiting for room; return False if nobody takes any more."""
         with self._changed:
             while len(self._items) >= self._depth and not self._left:
                 if self._drops:
@@ -114,13 +111,13 @@ class Lane(Generic[Item]):
             return not self._left
 
     def end(self, cause: BaseException | None = None) -> None:
-        """Nothing comes any more; `cause` is raised behind the last item."""
+        """End the lane; `cause` is raised after the last item."""
         with self._changed:
             self._ended, self._cause = True, cause
             self._changed.notify_all()
 
     def leave(self, error: BaseException | None = None) -> None:
-        """Nothing is taken any more: `put` no longer waits."""
+        """Take nothing any more: `put` no longer waits."""
         with self._changed:
             self._left, self.error = True, error
             self._items.clear()

@@ -64,7 +64,7 @@ def test_workers_get_the_variables_before_anything_is_imported() -> None:
 
 
 def test_no_jobs_are_refused() -> None:
-    with pytest.raises(InputError, match="jobs=0"):
+    with pytest.raises(InputError, match="jobs must be at least 1; got 0"):
         next(run_in_processes(light_work.square, [Task(0, 1)], 0))
 
 
@@ -78,7 +78,7 @@ def test_leaving_early_interrupts_the_workers_and_waits_for_them(tmp_path: Path)
 def test_a_worker_that_cannot_be_interrupted_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processes, "CLEAR_UP_S", 0.5)
+    monkeypatch.setattr(processes, "CLEAN_UP_S", 0.5)
     tasks = [Task(0, "fine"), Task(1, tmp_path)]
     with closing(run_in_processes(one_fine_one_hanging, tasks, 2)) as found:
         assert next(found).key == 0

@@ -71,7 +71,7 @@ def test_leaving_early_lets_ray_workers_clear_up(tmp_path: Path, no_cluster: Non
 def test_a_ray_worker_that_cannot_be_interrupted_is_killed(
     tmp_path: Path, no_cluster: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ray_cluster, "CLEAR_UP_S", 2.0)
+    monkeypatch.setattr(ray_cluster, "CLEAN_UP_S", 2.0)
     ray = ray_cluster.load_ray()
     ray_cluster._join(ray, jobs=1, threads=1)
     try:
