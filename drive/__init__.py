@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from drive.drawing.overlay import Overlay as Overlay
     from drive.pages import write_report as write_report
     from drive.recordings.recording import open_recordings as open_recordings
+    from drive.results.run_results import RunResults as RunResults
+    from drive.results.run_results import read_run as read_run
     from drive.steering.predict import load_steering as load_steering
     from drive.tasks.annotate import AnnotateConfig as AnnotateConfig
     from drive.tasks.annotate import AnnotateResult as AnnotateResult
@@ -85,12 +87,14 @@ _HOMES = {
     "Overlay": "drive.drawing.overlay",
     "Region": "drive.core.region",
     "Reporter": "drive.core.reporter",
+    "RunResults": "drive.results.run_results",
     "Tracker": "drive.detection.tracker",
     "VideoWriter": "drive.video.writer",
     "load_detector": "drive.detection.detector",
     "load_steering": "drive.steering.predict",
     "open_recordings": "drive.recordings.recording",
     "read_frames": "drive.video.reader",
+    "read_run": "drive.results.run_results",
     "write_report": "drive.pages",
 }
 for _task in _TASKS:

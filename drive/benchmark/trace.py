@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from drive.results.run_folder import Span
+from drive.results.record import Span
 
 PROCESS = 1
 MICROSECONDS = 1e6

@@ -22,7 +22,7 @@ from drive.cli.console import Console
 from drive.cli.parser import EXIT_WRONG_INPUT, build, make_parser, parse
 from drive.core.errors import DriveError, InputError
 from drive.core.options import Config
-from drive.results.run_folder import plain
+from drive.results.json_files import plain
 
 EXIT_DONE = 0
 EXIT_FAILED = 1

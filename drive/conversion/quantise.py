@@ -17,9 +17,8 @@ import onnx
 from onnx import helper
 
 from drive.core.errors import InputError, WeightsError
-from drive.core.files import atomic
+from drive.core.files import atomic, sha256
 from drive.core.types import Array, FloatArray
-from drive.results.run_folder import sha256
 from drive.runtime.base import check_batch
 from drive.runtime.int8_form import CALIBRATED_ON, INT8, PRECISION
 from drive.runtime.onnx_file import read_model

@@ -5,6 +5,7 @@ Every result file of drive goes through `atomic`.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PART = ".part"
+DIGEST_BLOCK = 1 << 20
 
 
 @contextmanager
@@ -47,6 +49,15 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         part.replace(final)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file as hexadecimal digits, read in blocks."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(DIGEST_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def leads_out(path: Path, home: Path) -> bool:

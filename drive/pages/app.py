@@ -3,7 +3,7 @@
 Pages:  `/`, `/run/RUN`, `/compare?a=RUN&b=RUN`.
 Data:   `/api/runs`, `/api/report/RUN`, `/api/marks?run=RUN` (GET, POST, DELETE).
 Files:  `/files/PATH` below the folder, `/source/NUMBER/RUN` the video of a run's recording,
-        `/thumbnail/RUN`, `/assets/NAME`, `/report-assets/NAME`.
+        `/thumbnail/RUN`, `/assets/NAME`.
 
 Handlers are plain functions, so that each works in a thread of its own.
 """
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 from starlette.applications import Starlette
@@ -36,28 +36,25 @@ from starlette.staticfiles import StaticFiles
 
 from drive.core.errors import DriveError, InputError, MissingFileError
 from drive.core.texts import parse_json
-from drive.pages import read_report
+from drive.pages.data import Report
+from drive.pages.excluded import KnownRecording, known_recordings
 from drive.pages.guard import Guard
-from drive.pages.page import ASSETS as REPORT_ASSETS
-from drive.pages.page import SCRIPTS, STYLE, colours
-from drive.pages.recordings import KnownRecording, known_recordings
+from drive.pages.page import ASSETS, SCRIPTS, STYLE, colours
+from drive.pages.report import report_of
 from drive.pages.runs import (
     below,
-    inputs_of,
+    describe_trial,
     list_runs,
     live_data,
     picture_of,
-    read_record,
-    resolved_settings,
     run_folder,
     run_state,
-    search_of,
-    trial_report,
+    search_with,
 )
-from drive.pages.search import trial_folder
 from drive.recordings.excluded import BadStretch, add_mark, parse_mark, remove_mark
+from drive.results.run_results import read_run
+from drive.results.search import trial_folder
 
-ASSETS = Path(__file__).parent / "assets"
 HEAD = f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -65,7 +62,7 @@ HEAD = f"""<!doctype html>
 <meta name="color-scheme" content="light dark">
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="/assets/colours.css">
-<link rel="stylesheet" href="/report-assets/{STYLE}">
+<link rel="stylesheet" href="/assets/{STYLE}">
 <link rel="stylesheet" href="/assets/view.css">"""
 UNFINISHED = ("running", "stopped")
 ASKED = ("command", "title", "started", "command_line", "settings", "written", "alive")
@@ -144,7 +141,6 @@ def make_app(root: Path) -> Starlette:
             Route("/thumbnail/{run:any}", _told(shelf.thumbnail)),
             Route("/assets/colours.css", _colours),
             Mount("/assets", StaticFiles(directory=ASSETS)),
-            Mount("/report-assets", StaticFiles(directory=REPORT_ASSETS)),
         ],
         middleware=[Middleware(Guard)],
     )
@@ -152,7 +148,7 @@ def make_app(root: Path) -> Starlette:
 
 def _page(name: str, status: int = 200) -> Response:
     """A page with its head and the scripts of reports put in."""
-    scripts = [f'<script src="/report-assets/{each}" defer></script>' for each in SCRIPTS]
+    scripts = [f'<script src="/assets/{each}" defer></script>' for each in SCRIPTS]
     text = (ASSETS / name).read_text(encoding="utf-8")
     for mark, part in {"<!--head-->": HEAD, "<!--scripts-->": "\n".join(scripts)}.items():
         text = text.replace(mark, part)
@@ -213,39 +209,45 @@ class _Shelf:
 
     def report(self, request: Request) -> Response:
         """The data of a run's report, its settings, its state and its recordings."""
-        run = request.path_params["run"]
-        folder = run_folder(self._root, run)
-        record = read_record(folder)
-        recordings = known_recordings(record)
-        data: dict[str, Any] = {"run": run, "state": run_state(folder), "report": None, "error": ""}
-        search = search_of(folder)
-        data["within"] = self._name_of(search) if search else None
+        name = request.path_params["run"]
+        folder = run_folder(self._root, name)
+        run = read_run(folder)
+        state, search = run_state(run), search_with(folder)
+        recordings = known_recordings(run.record)
+        report: Report | None = None
+        problem = ""
         try:
-            report = read_report(folder)
-            if data["state"] in UNFINISHED:
-                report |= _as_it_goes_on(folder, report, data["state"])
+            report = report_of(run)
+            if state in UNFINISHED:
+                _as_it_goes_on(folder, report, state)
             if search:
-                report |= trial_report(search, folder)
-            data["report"] = self._linked(_with_sources(report, run, recordings), run)
+                describe_trial(report, search, folder)
+            _with_sources(report, name, recordings)
+            self._linked(report, name)
         except DriveError as error:
-            data["error"] = f"The report cannot be made: {error}"
+            problem = f"The report cannot be made: {error}"
         files = sorted(entry for entry in folder.iterdir() if entry.is_file())
-        data |= {
-            "settings": resolved_settings(record),
-            "inputs": inputs_of(record),
-            "recordings": [recording.data() for recording in recordings],
-            "files": [{"name": file.name, "bytes": file.stat().st_size} for file in files],
-        }
-        return _Json(data)
+        return _Json(
+            {
+                "run": name,
+                "state": state,
+                "report": report,
+                "error": problem,
+                "within": self._name_of(search) if search else None,
+                "settings": run.record.resolved,
+                "inputs": [asdict(each) for each in run.record.inputs],
+                "recordings": [recording.data() for recording in recordings],
+                "files": [{"name": file.name, "bytes": file.stat().st_size} for file in files],
+            }
+        )
 
-    def _linked(self, report: dict[str, Any], run: str) -> dict[str, Any]:
-        """The report with links from its videos or trials to their own pages of this server."""
+    def _linked(self, report: Report, run: str) -> None:
+        """Lead links from the report's videos or trials to their own pages of this server."""
         for each in report["runs"]:
             each["src"] = self._page_of(run, each["title"])
-        for trial in (report["search"] or {}).get("trials", []):
+        for trial in report["search"]["trials"] if report["search"] else ():
             inner = trial_folder(Path(), trial["trial"]).as_posix()
             trial["src"] = self._page_of(run, inner)
-        return report
 
     def _name_of(self, folder: Path) -> str | None:
         """The name of a run in the list; None of one that is not below the folder shown."""
@@ -264,7 +266,7 @@ class _Shelf:
 
     def marks(self, request: Request) -> Response:
         folder = run_folder(self._root, request.query_params.get("run", ""))
-        return _as_json(known_recordings(read_record(folder)))
+        return _as_json(_recordings_of(folder))
 
     async def change_marks(self, request: Request) -> Response:
         try:
@@ -278,7 +280,7 @@ class _Shelf:
         run, number = body.get("run"), body.get("recording")
         if not isinstance(run, str) or not isinstance(number, int) or isinstance(number, bool):
             raise InputError("A mark names its run and the number of its recording there")
-        recordings = known_recordings(read_record(run_folder(self._root, run)))
+        recordings = _recordings_of(run_folder(self._root, run))
         recording = _numbered(recordings, number)
         mark = body.get("mark")
         if not isinstance(mark, dict):
@@ -299,14 +301,14 @@ class _Shelf:
 
     def source(self, request: Request) -> Response:
         folder = run_folder(self._root, request.path_params["run"])
-        recordings = known_recordings(read_record(folder))
+        recordings = _recordings_of(folder)
         return _file(_numbered(recordings, request.path_params["number"]).video)
 
     def thumbnail(self, request: Request) -> Response:
         from drive.pages.thumbnails import thumbnail
 
         folder = run_folder(self._root, request.path_params["run"])
-        name = picture_of(folder, read_record(folder))
+        name = picture_of(read_run(folder))
         if not name:
             raise MissingFileError("This run has no picture")
         headers = {"cache-control": f"max-age={A_DAY_S}"} if request.url.query else {}
@@ -317,12 +319,14 @@ class _Shelf:
         return Response(image, media_type="image/jpeg", headers=headers)
 
 
-def _as_it_goes_on(folder: Path, report: dict[str, Any], state: str) -> dict[str, Any]:
-    """What the report of a training or a search without a `run.json` can say besides."""
+def _as_it_goes_on(folder: Path, report: Report, state: str) -> None:
+    """Add what the report of a training or a search without a `run.json` can say besides."""
     known = live_data(folder)
-    said = {"written": (report["training"] or {}).get("updated")}
-    said |= {key: known[key] for key in ASKED if key in known}
-    return said | {"live": state == "running", "stopped": state == "stopped"}
+    training = report["training"]
+    entries: dict[str, object] = {"written": training["updated"] if training else None}
+    entries |= {key: known[key] for key in ASKED if key in known}
+    entries |= {"live": state == "running", "stopped": state == "stopped"}
+    report.update(cast(Report, entries))
 
 
 def _of_recording(table: dict[str, Any], recording: KnownRecording) -> BadStretch:
@@ -333,30 +337,32 @@ def _of_recording(table: dict[str, Any], recording: KnownRecording) -> BadStretc
     return mark
 
 
+def _recordings_of(folder: Path) -> list[KnownRecording]:
+    return known_recordings(read_run(folder).record)
+
+
 def _numbered(recordings: list[KnownRecording], number: int) -> KnownRecording:
     if not 0 <= number < len(recordings):
         raise MissingFileError("The recording of this run is not where it was when it was read")
     return recordings[number]
 
 
-def _with_sources(
-    report: dict[str, Any], run: str, recordings: list[KnownRecording]
-) -> dict[str, Any]:
-    """The report with links to videos outside the run's folder led through this server.
+def _with_sources(report: Report, run: str, recordings: list[KnownRecording]) -> None:
+    """Lead links to videos outside the run's folder through this server.
 
-    They stay relative to where the run's files are, `/files/RUN/`. Each drive gets the number of
-    its recording, where it is known, as `recording`.
+    They stay relative to where the run's files are, `/files/RUN/`. Each recording of the report
+    gets its number among `recordings`, if it is known.
     """
     numbers = {recording.name: number for number, recording in enumerate(recordings)}
     only = 0 if len(recordings) == len(report["drives"]) == 1 else None
     for each in report["drives"]:
         each["recording"] = number = numbers.get(each["name"], only)
-        video = each.get("video")
-        if video and not video.get("annotated", True):
-            playable = number is not None and recordings[number].video.is_file()
-            link = {"src": f"{_top(run)}source/{number}/{quote(run)}"}
-            each["video"] = video | link if playable else None
-    return report
+        video = each["video"]
+        if video and not video["annotated"]:
+            if number is not None and recordings[number].video.is_file():
+                video["src"] = f"{_top(run)}source/{number}/{quote(run)}"
+            else:
+                each["video"] = None
 
 
 def _top(run: str) -> str:

@@ -6,11 +6,10 @@ Knows arrays; the page's script (`assets/report.js`, `readColumn`) is the other 
 from __future__ import annotations
 
 import base64
-from typing import Any
 
 import numpy as np
 
-Column = dict[str, Any]
+from drive.pages.data import Column
 
 INTEGERS = (("u8", np.uint8), ("i8", np.int8), ("u16", np.uint16), ("i16", np.int16),
             ("u32", np.uint32), ("i32", np.int32))  # fmt: skip

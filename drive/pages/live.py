@@ -10,11 +10,12 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from drive.core.files import atomic
-from drive.pages.folder import read_report
-from drive.pages.page import LIVE_DATA, script_json, write_page
+from drive.pages.data import Report
+from drive.pages.page import script_json, write_page
+from drive.pages.report import read_report
+from drive.results.names import LIVE_DATA
 
 BEAT_S = 5.0
 """Between two signs of life."""
@@ -37,22 +38,26 @@ class LiveReport:
         record: what `run.json` is going to say, as far as it is known.
     """
 
-    def __init__(self, folder: Path, record: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, record: Mapping[str, object]) -> None:
         self._folder = folder
         self._record = {**record, "seconds": {}}  # nobody knows yet how long it takes
-        self._data: dict[str, Any] = {}
         self._writing = threading.Lock()
         self._over = threading.Event()
-        self.update()
+        self._data = self._read()
+        self._write()
         write_page(folder, self._data)
         self._heart = threading.Thread(target=self._beat, daemon=True, name="live report")
         self._heart.start()
 
     def update(self) -> None:
         """Write what is known by now."""
-        report = read_report(self._folder, self._record)
-        self._data = report | {"live": True, "stopped": False, "written": time.time()}
+        self._data = self._read()
         self._write()
+
+    def _read(self) -> Report:
+        report = read_report(self._folder, self._record)
+        report |= {"live": True, "stopped": False, "written": time.time()}
+        return report
 
     def close(self) -> None:
         """Write no more: the whole report takes this one's place."""

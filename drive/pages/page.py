@@ -10,16 +10,15 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from drive.core.files import atomic
 from drive.drawing import palette
-from drive.pages.folder import PAGE as REPORT
-from drive.pages.folder import read_report
-from drive.results.run_folder import plain
+from drive.pages.data import Report
+from drive.pages.report import read_report
+from drive.results.json_files import plain
+from drive.results.names import LIVE_DATA, REPORT
 
 ASSETS = Path(__file__).resolve().parent / "assets"
-LIVE_DATA = "report-data.js"
 TEMPLATE, STYLE = "report.html", "report.css"
 PLACE = re.compile(r"<!--(title|style|data|scripts)-->")
 SCRIPTS = (
@@ -44,18 +43,24 @@ ROLES = {
 where it would not stand out."""
 
 
-def write_report(folder: str | Path, record: Mapping[str, Any] | None = None) -> Path:
+def write_report(folder: str | Path, record: Mapping[str, object] | None = None) -> Path:
     """Write `report.html` of a run into its folder, whole or not at all.
+
+    Works on the folder of any run, also of one that an earlier version of drive wrote.
 
     Args:
         folder: of the run.
-        record: what its `run.json` is going to say; None reads it, where there is one.
+        record: what its `run.json` is going to say; None reads it, if there is one.
 
     Returns:
         The page.
 
     Raises:
         MissingFileError: there is no such folder.
+
+    Example:
+        >>> from drive import write_report
+        >>> page = write_report("outputs/001-detect")
     """
     home = Path(folder)
     path = write_page(home, read_report(home, record))
@@ -63,7 +68,7 @@ def write_report(folder: str | Path, record: Mapping[str, Any] | None = None) ->
     return path
 
 
-def write_page(folder: Path, data: Mapping[str, Any]) -> Path:
+def write_page(folder: Path, data: Report) -> Path:
     """Write the page of this data into `folder`."""
     path = folder / REPORT
     text = page(data)
@@ -72,7 +77,7 @@ def write_page(folder: Path, data: Mapping[str, Any]) -> Path:
     return path
 
 
-def page(data: Mapping[str, Any]) -> str:
+def page(data: Report) -> str:
     """The whole page."""
     parts = {
         "title": html.escape(f"{data['title']} - {data['command'] or 'drive'}"),
@@ -104,7 +109,7 @@ def colours() -> str:
     )
 
 
-def script_json(data: Mapping[str, Any]) -> str:
+def script_json(data: Mapping[str, object]) -> str:
     """JSON that can stand in a script element: no `<` that might end it."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=plain)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

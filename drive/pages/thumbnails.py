@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from drive.core.errors import DriveError, InputError
-from drive.pages.runs import VIDEOS
+from drive.pages.report import VIDEOS
 from drive.video.probe import probe
 from drive.video.reader import read_frames, read_image
 

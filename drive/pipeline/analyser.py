@@ -19,7 +19,7 @@ from drive.core.types import Box, Detection, Frame
 from drive.drawing.heat import HeatMap
 from drive.pipeline.sinks import Result, Sink
 from drive.pipeline.stages import run_in_turn, run_stages
-from drive.results.run_folder import RunRecord
+from drive.results.record import RunRecord
 from drive.video.reader import FrameReader
 from drive.video.sources import Kind
 

@@ -16,9 +16,9 @@ from typing import Any
 
 from drive.core.errors import InputError, MissingFileError
 from drive.core.jobs import Outcome
-from drive.results.run_folder import write_json
+from drive.results.json_files import write_json
+from drive.results.names import MANIFEST, RUN, SUMMARY
 
-MANIFEST = "manifest.json"
 FORMAT = 1
 PENDING, DONE, FAILED = "pending", "done", "failed"
 STATUSES = (PENDING, DONE, FAILED)
@@ -71,8 +71,8 @@ class Entry:
         results: what the work returned of a done video.
     """
 
-    source: str
-    folder: str
+    source: str = ""
+    folder: str = ""
     status: str = PENDING
     seconds: float | None = None
     reason: str | None = None
@@ -178,7 +178,7 @@ class Manifest:
         taken = {entry.folder.casefold() for entry in self.entries}
         stem = source.stem.strip(". ") or NAMELESS
         if "." in stem:  # run.json.mp4
-            taken |= {"run.json", "summary.csv", MANIFEST}
+            taken |= {RUN, SUMMARY, MANIFEST}
         name, number = stem, 1
         while name.casefold() in taken:
             number += 1

@@ -13,7 +13,6 @@ from typing import Any
 from drive.core.files import atomic
 from drive.results.manifest import DONE, FAILED, Entry
 
-SUMMARY = "summary.csv"
 COUNTS = ("frames", "frames_lost", "boxes", "tracks")
 COLUMNS = ("source", "folder", "status", *COUNTS, "seconds", "reason")
 UNKNOWN = "-"

@@ -186,7 +186,7 @@ def _read(path: Path, columns: Sequence[Column]) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not text in UTF-8; expected a CSV") from error
+        raise InputError(f"{path} is not UTF-8 text; expected a CSV") from error
     except csv.Error as error:
         raise InputError(
             f"{path}, line {rows.line_num}: not a valid row of a CSV: {error}"

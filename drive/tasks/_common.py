@@ -18,7 +18,9 @@ from drive.core.errors import DriveError, InputError, MissingFileError
 from drive.core.progress import Item, no_progress
 from drive.core.texts import TOO_LONG, as_written, parse_toml, read_text
 from drive.core.wording import are, counted
-from drive.results.run_folder import RunFolder, RunRecord, open_run_folder, plain
+from drive.results.json_files import plain
+from drive.results.record import RunRecord
+from drive.results.run_folder import RunFolder, open_run_folder
 
 if TYPE_CHECKING:
     from drive.pages import LiveReport

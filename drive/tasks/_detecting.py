@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from drive.detection.detector import Detector
     from drive.detection.tracker import Tracker
     from drive.pipeline.analyser import Detecting
-    from drive.results.run_folder import RunRecord
+    from drive.results.record import RunRecord
     from drive.tasks._options import AnalysisConfig
     from drive.tasks._run import Run
     from drive.video.reader import FrameReader

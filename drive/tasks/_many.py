@@ -81,7 +81,8 @@ def run_sources(
 
 def _fresh(config: AnalysisConfig, run: Run, names: list[str]) -> Manifest:
     """A manifest of the videos, in a run folder that holds nothing of theirs yet."""
-    from drive.results.manifest import MANIFEST, Manifest
+    from drive.results.manifest import Manifest
+    from drive.results.names import MANIFEST
 
     folder = run.folder
     if (folder.path / MANIFEST).exists() and not folder.overwrite:
@@ -258,7 +259,8 @@ class _Videos(Generic[ConfigT, ResultT]):
     def _summary(self) -> ResultT:
         """Write the summary; if videos failed, the task fails once all is written."""
         from drive.results.manifest import FAILED
-        from drive.results.summary import SUMMARY, as_text, totals, write_summary
+        from drive.results.names import SUMMARY
+        from drive.results.summary import as_text, totals, write_summary
 
         run, entries, folder = self.run, self.manifest.entries, self.run.folder.path
         write_summary(folder / SUMMARY, entries)

@@ -16,7 +16,8 @@ from drive.core.options import Config, at_least, command_line, option
 from drive.core.progress import Item
 from drive.core.reporter import LogReporter, Reporter
 from drive.core.wording import are, counted
-from drive.results.run_folder import RunFolder, RunRecord, open_run_folder
+from drive.results.record import RunRecord
+from drive.results.run_folder import RunFolder, open_run_folder
 
 if TYPE_CHECKING:
     from drive.pages import LiveReport

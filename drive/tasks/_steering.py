@@ -200,7 +200,7 @@ def _errors(
 def check_explanation(run: Run, predicting: Predicting, seed: int) -> Fields:
     """Write and report whether the model steers by what it looks at, if it was explained."""
     from drive.drawing.shift_chart import plot_shift_check
-    from drive.results.run_folder import write_json
+    from drive.results.json_files import write_json
     from drive.steering.shift_check import frames_in_words, in_one_line, in_words, shift_check
 
     explainer, sample = predicting.explainer, predicting.sample

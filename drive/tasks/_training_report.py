@@ -1,6 +1,6 @@
 """What a training puts into its report besides its tables: distributions, frames, layers.
 
-Puts what the rooms know into `drive.pages.training.Notes`. Imports nothing heavy at the top.
+Imports nothing heavy at the top.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from drive.detection.dataset import LabelledImages
-    from drive.pages.training import NotedPicture
+    from drive.results.training_notes import NotedImage
     from drive.steering.evaluate import Answers, SteeringMetrics
     from drive.steering.split import Part
     from drive.steering.training_settings import TrainingSettings
@@ -52,7 +52,7 @@ def begin_report(
     """
     if not context.reports:
         return None
-    from drive.pages.training import Notes
+    from drive.results.training_notes import Notes
 
     notes = Notes(epochs=epochs, loss_unit=loss_unit, loss_note=loss_note)
     if angles:
@@ -84,14 +84,14 @@ def note_steering(
     """
     if not context.reports:
         return
-    from drive.pages.training import Notes
+    from drive.results.training_notes import Notes
 
     notes = Notes(settings.epochs, LOSS_UNIT, steering_loss_note(settings))
     notes.count(angles)
     home = _pictures_folder(folder)
-    notes.worst = _worst(home, parts, answers)
+    notes.worst = tuple(_worst(home, parts, answers))
     image = parts[0].drive.images[int(parts[0].rows[len(parts[0]) // 2])]
-    notes.layers = _layers(home, network, image, yuv=True)
+    notes.layers = tuple(_layers(home, network, image, yuv=True))
     notes.write(folder)
 
 
@@ -125,24 +125,24 @@ def note_detector(
         return
     from drive.detection.preprocess import letterbox
     from drive.detection.train import TRAINING_SIZES
-    from drive.pages.training import Notes
+    from drive.results.training_notes import Notes
 
     notes = Notes(epochs=epochs, loss_note=LOSS_NOTE.format(made="augmented"))
     if shown.images:
         image, _ = letterbox(shown.images[0].read(), *TRAINING_SIZES[0])
-        notes.layers = _layers(_pictures_folder(folder), network, image, yuv=False)
+        notes.layers = tuple(_layers(_pictures_folder(folder), network, image, yuv=False))
     notes.write(folder)
 
 
 def _pictures_folder(folder: Path) -> Path:
-    from drive.pages.training import FILES
+    from drive.results.names import NOTES_FOLDER
 
-    home = folder / FILES
+    home = folder / NOTES_FOLDER
     home.mkdir(exist_ok=True)
     return home
 
 
-def _worst(home: Path, parts: Sequence[Part], answers: Sequence[Answers]) -> list[NotedPicture]:
+def _worst(home: Path, parts: Sequence[Part], answers: Sequence[Answers]) -> list[NotedImage]:
     """The frames with the largest errors, not two of the same moment."""
     import cv2
     import numpy as np
@@ -150,8 +150,8 @@ def _worst(home: Path, parts: Sequence[Part], answers: Sequence[Answers]) -> lis
     from drive.drawing.gauge import angle_text
     from drive.drawing.steering_card import steering_card
     from drive.pages.moments import peaks
-    from drive.pages.training import NotedPicture
     from drive.pipeline.sinks import save_image
+    from drive.results.training_notes import NotedImage
 
     found = [
         (abs(float(drive.angle_deg[row] - drive.truth_deg[row])), number, row)
@@ -171,17 +171,17 @@ def _worst(home: Path, parts: Sequence[Part], answers: Sequence[Answers]) -> lis
         save_image(home / name, steering_card(image, angle, truth, full_deg or 1.0))
         note = f"model {angle_text(angle)}, human {angle_text(truth)}"
         where = f"{drive.name}, frame {drive.frame_index[row]}, {drive.time_s[row]:.1f} s"
-        pictures.append(NotedPicture(name, f"{error:.1f}° off", f"{note}; {where}"))
+        pictures.append(NotedImage(name, f"{error:.1f}° off", f"{note}; {where}"))
     return pictures
 
 
-def _layers(home: Path, network: keras.Model, image: np.ndarray, yuv: bool) -> list[NotedPicture]:
+def _layers(home: Path, network: keras.Model, image: np.ndarray, yuv: bool) -> list[NotedImage]:
     """The first layer's kernels, and what the first layers answer to a picture."""
     import cv2
 
     from drive.drawing.layer_sheet import kernel_sheet, map_sheet
-    from drive.pages.training import NotedPicture
     from drive.pipeline.sinks import save_image
+    from drive.results.training_notes import NotedImage
     from drive.runtime.layer_views import feature_maps, first_kernels
 
     pictures = []
@@ -189,13 +189,13 @@ def _layers(home: Path, network: keras.Model, image: np.ndarray, yuv: bool) -> l
     if kernels is not None:
         save_image(home / KERNELS_NAME, kernel_sheet(kernels, yuv))
         note = f"{len(kernels)} kernels of {kernels.shape[1]} by {kernels.shape[2]} pixels"
-        pictures.append(NotedPicture(KERNELS_NAME, "First layer: kernels", note))
+        pictures.append(NotedImage(KERNELS_NAME, "First layer: kernels", note))
     shown = cv2.cvtColor(image, cv2.COLOR_YUV2RGB) if yuv else image
     save_image(home / INPUT_NAME, shown)
-    pictures.append(NotedPicture(INPUT_NAME, "A picture", "as the network gets it"))
+    pictures.append(NotedImage(INPUT_NAME, "A picture", "as the network gets it"))
     for maps in feature_maps(network, image):
         name = MAPS_NAME.format(maps.layer)
         save_image(home / name, map_sheet(maps.values))
         note = f"{len(maps.values)} feature maps of that picture; bright: a strong answer"
-        pictures.append(NotedPicture(name, f"Layer {maps.layer}", note))
+        pictures.append(NotedImage(name, f"Layer {maps.layer}", note))
     return pictures

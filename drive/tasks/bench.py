@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from drive.benchmark.training import TrainingBench, TrainingFacts
     from drive.benchmark.whole import WholeFacts
     from drive.core.types import Image
-    from drive.results.run_folder import Span
+    from drive.results.record import Span
 
 FIGURES = "bench.json"
 CHART = "bench.png"
@@ -126,7 +126,7 @@ def _bench(config: BenchConfig, run: Run) -> BenchResult:
     from drive.benchmark import report
     from drive.benchmark.measure import take_turns
     from drive.benchmark.trace import chrome_trace
-    from drive.results.run_folder import write_json
+    from drive.results.json_files import write_json
 
     run.record.add_input(config.video)
     machine = report.this_machine()

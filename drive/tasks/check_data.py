@@ -100,7 +100,7 @@ def check_data(config: CheckDataConfig, reporter: Reporter | None = None) -> Che
 def _check_data(config: CheckDataConfig, run: Run) -> CheckDataResult:
     from drive.recordings.check import Finding, check_recording
     from drive.recordings.recording import open_recordings
-    from drive.results.run_folder import write_json
+    from drive.results.json_files import write_json
 
     broken: list[Unreadable] = []
 

@@ -12,7 +12,7 @@ from drive.tasks._run import Run, RunConfig, TaskResult, run_task
 
 if TYPE_CHECKING:
     from drive.core.types import VideoInfo
-    from drive.pages.excerpt import Excerpt
+    from drive.results.excerpt import Excerpt
 
 VIDEO_FILE = "side_by_side.mp4"
 PREVIEW_FILE = "preview.gif"
@@ -87,7 +87,7 @@ def compare(config: CompareConfig, reporter: Reporter | None = None) -> CompareR
 
 def _compare(config: CompareConfig, run: Run) -> CompareResult:
     from drive.drawing.compare import default_labels, preview_gif, side_by_side
-    from drive.pages.excerpt import read_excerpt
+    from drive.results.excerpt import read_excerpt
     from drive.video.probe import probe
 
     name_a, name_b = config.labels or default_labels(Path(config.a), Path(config.b))

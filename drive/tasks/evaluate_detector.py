@@ -50,7 +50,7 @@ def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
     from drive.detection.detector import load_detector, prefer_detail, shipped_weights
     from drive.detection.evaluate import as_table, detect_all, evaluate
     from drive.detection.tiles import with_tiles
-    from drive.results.run_folder import write_json
+    from drive.results.json_files import write_json
 
     detector = load_detector(args.weights, args.engine, detail=args.detail)
     if args.detail is None:

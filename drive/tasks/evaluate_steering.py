@@ -129,7 +129,7 @@ def evaluate_steering(
 
 def _evaluate(config: EvaluateSteeringConfig, run: Run) -> EvaluateSteeringResult:
     from drive.recordings.recording import open_recordings
-    from drive.results.run_folder import write_json
+    from drive.results.json_files import write_json
     from drive.steering.evaluate import evaluate, name_of_mean
     from drive.steering.predict import load_steering
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from drive.conversion.export import Original, Size
 from drive.core.errors import InputError, MissingFileError, WeightsError
+from drive.core.files import sha256
 from drive.core.progress import Progress, no_progress
 from drive.core.types import Image
 from drive.detection.detector import DARKNET_SUFFIX, DEFAULT_WEIGHTS, TINY_YOLO_DRIVE
-from drive.results.run_folder import sha256
 from drive.runtime.onnx_file import read_metadata
 from drive.steering.predict import DEFAULT_MODEL, NETWORK
 from drive.video.reader import read_frames

@@ -140,8 +140,8 @@ def simulate(config: SimulateConfig, reporter: Reporter | None = None) -> Simula
 
 def _simulate(config: SimulateConfig, run: Run) -> SimulateResult:
     from drive.recordings.recording import open_recordings
+    from drive.results.json_files import write_json
     from drive.results.names import METRICS, SIMULATION, SIMULATION_PLOT
-    from drive.results.run_folder import write_json
     from drive.results.simulation import write_simulation
     from drive.steering.predict import load_steering
     from drive.steering.simulation_report import measure_beside, table_of

@@ -19,7 +19,7 @@ from drive.benchmark.trace import chrome_trace
 from drive.core.errors import DriveError, InputError
 from drive.detection.detector import load_detector
 from drive.detection.tiny_yolo_v1 import build_tiny_yolo_v1
-from drive.results.run_folder import RunRecord, Span
+from drive.results.record import RunRecord, Span
 from drive.tasks.bench import _label, _Turns
 from drive.video.probe import probe
 from drive.video.reader import read_frames

@@ -15,7 +15,7 @@ from onnx import numpy_helper
 from drive.conversion.onnx_writer import write_onnx
 from drive.conversion.quantise import quantise
 from drive.core.errors import InputError, MissingFileError, WeightsError
-from drive.results.run_folder import sha256
+from drive.core.files import sha256
 from drive.runtime import load_engine
 from drive.runtime.int8_form import is_int8
 from drive.runtime.onnx_engine import _source

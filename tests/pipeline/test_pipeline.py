@@ -21,7 +21,7 @@ from drive.pipeline.sinks import (
     SteeringTable,
     VideoSettings,
 )
-from drive.results.run_folder import RunRecord
+from drive.results.record import RunRecord
 from drive.video.probe import probe
 from tests.conftest import VideoMaker, marked_picture, read_mark
 

@@ -10,7 +10,8 @@ import pytest
 
 from drive.core.errors import InputError, MissingFileError
 from drive.core.jobs import Outcome
-from drive.results.manifest import DONE, FAILED, MANIFEST, PENDING, Manifest
+from drive.results.manifest import DONE, FAILED, PENDING, Manifest
+from drive.results.names import MANIFEST
 from drive.results.summary import as_text, totals, write_summary
 
 

@@ -11,7 +11,9 @@ import pytest
 from drive.core.errors import InputError
 from drive.core.files import atomic, atomic_folder
 from drive.results import run_folder as runs
-from drive.results.run_folder import RunRecord, open_run_folder, write_json
+from drive.results.json_files import write_json
+from drive.results.record import RunRecord
+from drive.results.run_folder import open_run_folder
 
 
 def test_folders_are_numbered_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

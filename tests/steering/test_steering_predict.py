@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from drive.core.errors import MissingFileError, WeightsError
+from drive.core.files import sha256
 from drive.recordings.recording import open_recordings
-from drive.results.run_folder import sha256
 from drive.runtime.int8_form import usual_form
 from drive.steering.evaluate import evaluate, predict_recording
 from drive.steering.predict import DEFAULT_MODEL, SteeringModel, load_steering

@@ -14,9 +14,9 @@ from drive import load_detector, load_steering, read_frames
 from drive.conversion.export import INT8_FORMATS, Original, export, load_written
 from drive.conversion.onnx_writer import write_onnx
 from drive.core.errors import InputError, MissingFileError, WeightsError
+from drive.core.files import sha256
 from drive.detection.detector import DEFAULT_WEIGHTS, shipped_weights
 from drive.detection.tiny_yolo_v1_detector import METADATA as V1_METADATA
-from drive.results.run_folder import sha256
 from drive.runtime.onnx_file import read_model
 from drive.steering.ensemble import describe_ensemble, merge
 from drive.steering.model_file import describe, save_trained

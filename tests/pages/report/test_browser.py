@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from drive.pages import LiveReport, write_report
-from drive.pages.training import Notes
+from drive.results.training_notes import Notes
 from tests.conftest import VideoMaker
 
 pytestmark = pytest.mark.slow

@@ -13,9 +13,10 @@ import pytest
 from drive.core.errors import MissingFileError
 from drive.pages import read_report
 from drive.pages.columns import values_of
-from drive.pages.folder import read_facts
+from drive.pages.facts import facts_of
 from drive.pages.moments import peaks
-from drive.pages.training import Notes
+from drive.results.run_results import read_run
+from drive.results.training_notes import Notes
 
 VARIABLE_MS = [0, 40, 95, 140, 260, 300, 340, 420, 700, 720, 800, 840]
 
@@ -93,7 +94,7 @@ def test_the_error_stands_beside_its_baselines(annotated_run: Callable[..., Path
         {"label": "RMSE", "value": "1.25°", "note": "always zero 2.50, persistence 1.50"},
         {"label": "mean absolute error", "value": "1.00°", "note": "3 frames compared"},
     ]
-    assert read_facts(folder, record) == facts
+    assert facts_of(read_run(folder)) == facts
 
 
 def test_a_hole_in_the_times_is_a_gap(annotated_run: Callable[..., Path]) -> None:
@@ -119,7 +120,7 @@ def test_a_search_has_its_trials_and_the_best_of_them(tmp_path: Path) -> None:
     (tmp_path / "trials.csv").write_text("trial,outcome\n0,complete\n")
     damaged = read_report(tmp_path, {"command": ["run.py", "tune-steering"]})
     assert damaged["search"] is None
-    assert "trials.csv is cut short" in damaged["damaged"][0]
+    assert "trials.csv is damaged or cut short" in damaged["damaged"][0]
 
 
 def test_without_a_human_there_is_no_error(annotated_run: Callable[..., Path]) -> None:
@@ -141,18 +142,18 @@ def test_an_empty_folder_has_a_report_and_a_missing_one_none(tmp_path: Path) -> 
     data = read_report(tmp_path)
     assert data["drives"] == []
     assert data["title"] == tmp_path.name
-    with pytest.raises(MissingFileError, match="Name the folder of a run"):
+    with pytest.raises(MissingFileError, match="expected the folder of a run"):
         read_report(tmp_path / "absent")
 
 
 def test_a_damaged_table_is_named(annotated_run: Callable[..., Path]) -> None:
     folder = annotated_run(frames=12)
-    (folder / "steering.csv").write_text("frame,time_s,angle_deg\n0,zero,1\n")
+    (folder / "steering.csv").write_text("frame,time_s,angle_deg,truth_deg\n0,zero,1,2\n")
     (told,) = read_report(folder)["damaged"]
-    assert told == "steering.csv, line 2: a number expected. Received: 'zero'"
+    assert told == "steering.csv, row 1: time_s must be a number; got 'zero'"
     (folder / "steering.csv").write_text("time_s\n1\n")
     data = read_report(folder)
-    assert data["damaged"] == ["steering.csv: a column frame expected. Received: time_s"]
+    assert data["damaged"] == ["steering.csv: missing column frame; got time_s"]
     assert [chart["id"] for chart in data["drives"][0]["charts"]] == ["cars", "score"]
     assert data["drives"][0]["video"]["src"] == "clip.mp4"
 
@@ -160,18 +161,22 @@ def test_a_damaged_table_is_named(annotated_run: Callable[..., Path]) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("detections.csv", b"", "detections.csv is empty. Expected a table with columns frame, "),
-        ("detections.csv", b"\xff\xfe1", "detections.csv is not UTF-8 text"),
-        ("detections.csv", b"\0\1\x1b[2J,a\n", "detections.csv is no table: it is damaged. "),
-        ("steering.csv", b"\x80", "steering.csv is not UTF-8 text"),
         (
-            "metrics.json",
-            b"{",
-            "metrics.json is not valid JSON: it is damaged or cut short at line 1",
+            "detections.csv",
+            b"",
+            "detections.csv is empty; expected a table with the columns ",
         ),
+        ("detections.csv", b"\xff\xfe1", "detections.csv is not UTF-8 text"),
+        (
+            "detections.csv",
+            b"\0\1\x1b[2J,a\n",
+            "detections.csv is damaged; expected a table with the ",
+        ),
+        ("steering.csv", b"\x80", "steering.csv is not UTF-8 text"),
+        ("metrics.json", b"{", "metrics.json is not valid JSON: it is damaged or cut"),
         ("metrics.json", b"\xff", "metrics.json is not UTF-8 text"),
-        ("clip.mp4", b"no video", "clip.mp4 cannot be read as a video: charts and tables are "),
-        ("clip.mp4", None, "clip.mp4 is not in this folder any more: charts and tables are shown"),
+        ("clip.mp4", b"no video", "clip.mp4 is not a valid video: charts and tables are "),
+        ("clip.mp4", None, "clip.mp4 is no longer in this folder: charts and tables are shown"),
     ],
 )
 def test_a_damaged_part_hides_only_itself(
@@ -203,9 +208,7 @@ def test_a_damaged_run_json_leaves_the_rest_and_the_old_page(
     (folder / "run.json").write_text('{"command": [')
     data = read_report(folder)
     assert data["damaged"][0] == "run.json is not valid JSON: it is damaged or cut short at line 1"
-    assert data["damaged"][1].endswith(
-        "report.html of this folder, as the run left it, still opens."
-    )
+    assert data["damaged"][1].endswith("; report.html in this folder still opens")
     assert len(data["drives"][0]["charts"]) == 4
 
 
@@ -221,11 +224,11 @@ def test_wrong_entries_deep_in_json_are_told_and_left_out(
     (folder / "manifest.json").write_text("[]")
     data = read_report(folder)
     assert data["damaged"] == [
-        'run.json: settings: start: a number expected. Received: "soon"',
-        f'run.json: results: boxes: a number expected. Received: "{"x" * 39}...',
-        "run.json: results: against_human: baselines: an object expected. Received: 3",
-        'metrics.json: rmse_deg: a number expected. Received: "1"',
-        "manifest.json: an object expected. Received: a list",
+        f'run.json: results.boxes must be a number; got "{"x" * 39}...',
+        "run.json: results.baselines must be an object; got a list",
+        "run.json: results.against_human.baselines must be an object; got 3",
+        'metrics.json: rmse_deg must be a number; got "1"',
+        "manifest.json must hold an object; got a list",
     ]
     assert "frames" in [fact["label"] for fact in data["facts"]]
 
@@ -235,10 +238,10 @@ def test_wrong_entries_deep_in_json_are_told_and_left_out(
     [
         (
             "epoch,loss,val_loss,learning_rate,seconds\n1,2.5,1",
-            "history.csv, line 2, is damaged or ",
+            "history.csv, row 1: expected 5 cells; got 3. Is the file cut short?",
         ),
-        ("", "history.csv is empty. Expected the history of a training, with a row an epoch: "),
-        ("epoch,loss\n", "history.csv has no column val_loss. "),
+        ("", "history.csv is empty; expected a table with the columns epoch, loss, "),
+        ("epoch,loss\n", "history.csv: missing column val_loss; got epoch, loss"),
     ],
 )
 def test_a_cut_history_hides_only_the_losses(tmp_path: Path, content: str, told: str) -> None:
@@ -250,20 +253,20 @@ def test_a_cut_history_hides_only_the_losses(tmp_path: Path, content: str, told:
     assert data["training"]["histories"] == []
     assert data["training"]["distribution"]["edges"] == [0, 1]
     (tmp_path / "report_files" / "notes.json").write_text('{"shares": {"a": 3}, "worst": [{}]}')
-    told_now = "notes.json: an entry is not of the kind that drive writes; its part is left out"
+    told_now = "notes.json: shares.a must be a list; got 3"
     assert told_now in read_report(tmp_path)["damaged"]
 
 
 @pytest.mark.parametrize(
     ("row", "told"),
     [
-        ("1,0.1", "steering.csv, line 3: 4 cells expected. Received: 2"),
-        ("1,0.1,one,2", "steering.csv, line 3: a number expected. Received: 'one'"),
-        ("1,0.1,\x1b[2J,2", "line 3: a number expected. Received: what is no text"),
-        (f"1,0.1,{'x' * 99},2", f"line 3: a number expected. Received: '{'x' * 39}..."),
-        (",0.1,1,2", "steering.csv, row 2: frame is no number that it can be. Received: nan"),
-        ("9e15,0.1,1,2", "row 2: frame is no number that it can be. Received: 9e+15"),
-        ("1,inf,1,2", "row 2: time_s is no number that it can be. Received: inf"),
+        ("1,0.1", "steering.csv, row 2: expected 4 cells; got 2"),
+        ("1,0.1,one,2", "steering.csv, row 2: angle_deg must be a number; got 'one'"),
+        ("1,0.1,\x1b[2J,2", "row 2: angle_deg must be a number; got unprintable characters"),
+        (f"1,0.1,{'x' * 99},2", f"row 2: angle_deg must be a number; got '{'x' * 39}..."),
+        (",0.1,1,2", "steering.csv, row 2: frame must be from 0 to 10000000; got nan"),
+        ("9e15,0.1,1,2", "row 2: frame must be from 0 to 10000000; got 9e+15"),
+        ("1,inf,1,2", "row 2: time_s must be a finite number; got inf"),
     ],
 )
 def test_a_damaged_row_is_named(tmp_path: Path, row: str, told: str) -> None:
@@ -297,7 +300,7 @@ def test_links_out_of_the_folder_are_not_followed(tmp_path: Path, name: str, sec
     if name == "predictions.csv":
         Notes(epochs=3).write(folder)
     data = read_report(folder)
-    assert f"{name} is a link out of the run's folder, and is not read" in data["damaged"]
+    assert f"{name} is a link out of the run's folder and is not read" in data["damaged"]
     assert "secret" not in json.dumps(data)
 
 
@@ -328,10 +331,10 @@ def test_the_model_is_judged_by_its_own_angle_beside_a_smoothed_one(
         csv.writer(file).writerows([[*head, "smoothed_deg"], *([*row, 50] for row in rows)])
     (drive,) = read_report(folder)["drives"]
     steering, error = drive["charts"][:2]
-    assert [series["name"] for series in steering["series"]] == ["model", "smoothed", "human"]
+    assert [series["name"] for series in steering["series"]] == ["model", "smoothed", "recorded"]
     np.testing.assert_allclose(values_of(error["series"][0]["values"])[:3], [0, 0.05, 0.1])
     assert "not of the smoothed one" in error["note"]
-    assert drive["moments"][0]["text"] == "model 0.9°, human -30.0°"
+    assert drive["moments"][0]["text"] == "model 0.9°, recorded -30.0°"
 
 
 def test_the_error_that_a_run_measured_is_its_first_fact(

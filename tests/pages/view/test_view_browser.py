@@ -205,7 +205,7 @@ def test_pictures_are_compared_too(page: Page, results: Results) -> None:
 def test_a_damaged_table_is_named_over_the_rest_of_the_report(page: Page, results: Results) -> None:
     (results.root / "001-annotate" / "steering.csv").write_text("frame\nno number\n")
     page.open("/run/001-annotate", "document.querySelector('.damaged')")
-    assert page.texts(".damaged") == ["steering.csv: a column time_s expected. Received: frame"]
+    assert page.texts(".damaged") == ["steering.csv: missing column time_s; got frame"]
     assert page.texts("video") and page.texts("#problem") == [""]
     assert page.complaints() == []
 
@@ -350,7 +350,9 @@ def test_a_stretch_is_marked_and_undone(
     assert page.complaints() == []
     page.type("#mark-end", "99")
     page.click(".marks .main")
-    page.wait("document.querySelector('#mark-form .problem').innerText.includes('ends at 8.0 s')")
+    page.wait(
+        "document.querySelector('#mark-form .problem').innerText.includes('must end at 8.0 s')"
+    )
     assert read_marks(results.recording) == []
 
 

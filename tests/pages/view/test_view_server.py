@@ -101,7 +101,7 @@ def test_trials_belong_to_their_search(results: Results) -> None:
     assert data["report"]["settings"] == [["dropout", "0.1"]]
     (folder / "trials.csv").write_text("trial\n0\n")
     damaged = client.get("/api/report/deep/006-tune-steering").json()["report"]["damaged"]
-    assert "trials.csv is cut short" in damaged[0]
+    assert "trials.csv is damaged or cut short" in damaged[0]
     assert client.get("/api/runs").status_code == 200
 
 
@@ -189,7 +189,7 @@ def test_a_folder_without_permission_takes_no_other_along(client: TestClient, lo
         ("\ufeff" + '{"command": ["p", "detect"]}', "done", ""),
         ("[" * 200_000, "damaged", "run.json is nested too deeply: it is damaged"),
         ("{", "damaged", "run.json is not valid JSON: it is damaged or cut short at line 1"),
-        ("[]", "damaged", "run.json: an object expected. Received: a list"),
+        ("[]", "damaged", "run.json must hold an object; got a list"),
         (f'{{"seconds": {"1" * 5000}}}', "damaged", "run.json has a whole number with too many"),
         (f'{{"results": {{"frames": {"1" * 400}}}}}', "done", ""),
         (None, "damaged", "run.json is not a regular file"),
@@ -225,7 +225,7 @@ def test_a_name_that_is_no_text_takes_no_other_run_along(
     runs = {run["run"]: run for run in client.get("/api/runs").json()["runs"]}
     assert len(runs) == 6
     assert runs["bad?utf"]["state"] == "damaged"
-    assert "no text in UTF-8. Rename the folder" in runs["bad?utf"]["problem"]
+    assert "not valid UTF-8. Rename the folder" in runs["bad?utf"]["problem"]
 
 
 def test_a_run_json_behind_a_link_out_of_its_folder_is_not_read(
@@ -235,7 +235,7 @@ def test_a_run_json_behind_a_link_out_of_its_folder_is_not_read(
     (results.root / "odd").mkdir()
     (results.root / "odd" / "run.json").symlink_to(tmp_path / "outside")
     runs = {run["run"]: run for run in client.get("/api/runs").json()["runs"]}
-    assert runs["odd"]["problem"] == "run.json is a link out of the run's folder, and is not read"
+    assert runs["odd"]["problem"] == "run.json is a link out of the run's folder and is not read"
     for page in ("runs", "report/odd"):
         assert "secret" not in client.get(f"/api/{page}").text
 
@@ -308,12 +308,15 @@ def test_a_file_without_permission_is_told_before_it_is_sent(
 @pytest.mark.parametrize(
     ("record", "told"),
     [
-        ({"settings": 3}, "run.json: settings: an object expected. Received: 3"),
-        ({"command": "detect"}, 'run.json: command: a list expected. Received: "detect"'),
-        ({"seconds": {"total": "x"}}, 'run.json: seconds: total: a number expected. Received: "x"'),
-        ({"frames": {"first": [1]}}, "run.json: frames: first: an object expected"),
-        ({"results": {"boxes": []}}, "run.json: results: boxes: a number expected"),
-        ({"frames": {"first": {"frame": []}}}, "run.json: frames: first: frame: a number expected"),
+        ({"settings": 3}, "run.json: settings must be an object; got 3"),
+        ({"command": "detect"}, 'run.json: command must be a list; got "detect"'),
+        ({"seconds": {"total": "x"}}, 'run.json: seconds.total must be a number; got "x"'),
+        ({"frames": {"first": [1]}}, "run.json: frames.first must be an object; got a list"),
+        ({"results": {"boxes": []}}, "run.json: results.boxes must be a number; got a list"),
+        (
+            {"frames": {"first": {"frame": []}}},
+            "run.json: frames.first.frame must be a number; got a list",
+        ),
     ],
 )
 def test_what_is_wrong_in_a_run_json_is_told(
@@ -342,10 +345,7 @@ def test_the_page_of_an_unknown_run_is_not_found(tmp_path: Path) -> None:
     client = TestClient(make_app(tmp_path), base_url=ADDRESS)
     answer = client.get("/run/nowhere")
     assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
-    assert (
-        client.get("/api/report/nowhere").json()["error"]
-        == "There is no 'nowhere' among the results"
-    )
+    assert client.get("/api/report/nowhere").json()["error"] == "'nowhere' is not among the results"
 
 
 def test_videos_of_a_run_over_several_lead_to_their_pages(tmp_path: Path) -> None:
@@ -596,8 +596,16 @@ def test_nobody_else_writes_marks(
         ({"mark": {"start_s": "a", "end_s": 1}}, 400, "start_s"),
         ({"mark": {"start_s": None, "end_s": 1}}, 400, "start_s"),
         ({"mark": {"start_s": 1, "end_s": int("9" * 400)}}, 400, "hundreds of digits"),
-        ({"mark": {"start_s": 3, "end_s": 999}}, 400, "town/epoch01 ends at 8.0 s"),
-        ({"mark": {"start_s": 500, "end_s": 999}}, 400, "town/epoch01 ends at 8.0 s"),
+        (
+            {"mark": {"start_s": 3, "end_s": 999}},
+            400,
+            "town/epoch01: the range must end at 8.0 s or before",
+        ),
+        (
+            {"mark": {"start_s": 500, "end_s": 999}},
+            400,
+            "town/epoch01: the range must end at 8.0 s or before",
+        ),
         ({"mark": {"start_s": 1, "end_s": 2, "reason": "two\nlines"}}, 400, "one line"),
         ({"mark": None}, 400, "start_s"),
         ({"recording": 1}, 404, "recording"),

@@ -1,29 +1,39 @@
-"""The recordings that a run was made from, as far as they still lie where they lay.
+"""The recordings that a run was made from, if they are still where they were, and their excluded
+ranges.
 
-A page names a run and a recording by its number there, never a path; what may be marked or played
-follows from the run's `run.json`. Knows runs, recordings and marks; nothing of the web.
+A page names a run and a recording by its number there, never a path; what may be excluded or played
+follows from the run's `run.json`. Knows nothing of the web.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
 from drive.core.errors import InputError
 from drive.core.shipped import CHECKOUT
 from drive.pages.clock import read_clock
-from drive.pages.runs import inputs_of
 from drive.recordings import udacity
 from drive.recordings.excluded import TIME_TOLERANCE_S, BadStretch, marks_of
 from drive.recordings.recording import FRONT, VIDEO_SUFFIXES, find_steering_csv
 from drive.recordings.recording_config import CONFIG_FILE
+from drive.results.record import InputFile, Record
 
 LONGEST_FRAME_S = 1.0
-"""The last frame is in sight as long as the one before it, at most for this long."""
+"""The last frame is shown as long as the one before it, at most for this long."""
+
+
+class RecordingData(TypedDict):
+    """What a page shows of a recording; `error` says what is wrong with its excluded ranges."""
+
+    name: str
+    file: str
+    marks: list[dict[str, object]]
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +41,10 @@ class KnownRecording:
     """A recording that a run was made from.
 
     Attributes:
-        name: folder and drive, as commands print it.
+        name: folder and name, as commands print it.
         video: its file; the folder of a Udacity recording.
         folder: in which its `recording.toml` is.
-        drive: its name there; None for a Udacity folder, which holds one.
+        drive: NAME of its files there; None for a Udacity folder, which holds one.
     """
 
     name: str
@@ -43,15 +53,15 @@ class KnownRecording:
     drive: str | None
 
     def marks(self) -> tuple[BadStretch, ...]:
-        """Its marks.
+        """Return its excluded ranges.
 
         Raises:
-            InputError: `recording.toml` is wrong.
+            InputError: `recording.toml` is not valid.
         """
         return marks_of(self.folder, self.drive or self.folder.name)
 
     def check_within(self, mark: BadStretch) -> None:
-        """Refuse a mark that leads beyond the end of the drive.
+        """Refuse a range that leads beyond the end of the recording.
 
         Raises:
             InputError: it does.
@@ -63,51 +73,46 @@ class KnownRecording:
         end_s = times_s[-1] + min(frame_s, LONGEST_FRAME_S)
         if mark.end_s > end_s + TIME_TOLERANCE_S:
             raise InputError(
-                f"{self.name} ends at {end_s:.1f} s: give an end up to there. "
-                f"Received: {mark.end_s:g}"
+                f"{self.name}: the range must end at {end_s:.1f} s or before; got {mark.end_s:g}"
             )
 
     def _times_s(self) -> np.ndarray:
-        """(N,) seconds of its frames after the first one; none where they cannot be had."""
+        """(N,) seconds of its frames after the first one; empty if unknown."""
         if self.video.is_dir():
             return udacity.read_log(self.video)["time_s"].to_numpy()
         clock = read_clock(self.video, times=True)
         return clock.time_s if clock else np.zeros(0)
 
-    def data(self) -> dict[str, Any]:
-        """What a page shows of it; what is wrong with its marks under `error`."""
-        data: dict[str, Any] = {
-            "name": self.name,
-            "file": str(self.folder / CONFIG_FILE),
-            "marks": [],
-            "error": "",
-        }
+    def data(self) -> RecordingData:
+        """Return what a page shows of it."""
+        marks: list[dict[str, object]] = []
+        problem = ""
         try:
-            data["marks"] = [asdict(mark) for mark in self.marks()]
+            marks = [asdict(mark) for mark in self.marks()]
         except InputError as error:
-            data["error"] = str(error)
-        return data
+            problem = str(error)
+        file = str(self.folder / CONFIG_FILE)
+        return {"name": self.name, "file": file, "marks": marks, "error": problem}
 
 
-def known_recordings(record: Mapping[str, Any]) -> list[KnownRecording]:
-    """The recordings among the inputs of a run that are still there and are of the same size."""
-    settings = record.get("settings")
-    steering = settings.get("steering") if isinstance(settings, dict) else None
+def known_recordings(record: Record) -> list[KnownRecording]:
+    """Return the recordings among the inputs of a run that are still there, of the same size."""
+    steering = record.settings.get("steering")
     found: list[KnownRecording] = []
-    for entry in inputs_of(record):
+    for entry in record.inputs:
         recording = _known(entry, steering)
         if recording is not None and recording not in found:
             found.append(recording)
     return found
 
 
-def _known(entry: Mapping[str, Any], steering: Any) -> KnownRecording | None:
-    for path in _places(str(entry.get("path", ""))):
+def _known(entry: InputFile, steering: object) -> KnownRecording | None:
+    for path in _places(entry.path):
         if path.is_dir() and udacity.is_udacity_folder(path):
             return KnownRecording(path.name, path, path, None)
         if not path.is_file() or path.suffix.lower() not in VIDEO_SUFFIXES:
             continue
-        if entry.get("bytes") != path.stat().st_size:
+        if entry.bytes != path.stat().st_size:
             continue
         csv = _first_file(str(steering)) if steering else find_steering_csv(path)
         if csv is not None:
@@ -121,7 +126,7 @@ def _first_file(text: str) -> Path | None:
 
 
 def _places(text: str) -> Iterator[Path]:
-    """Where a path of a `run.json` may lead: it is as it was typed, wherever that was."""
+    """Where a path of a `run.json` may lead: it was written as typed, in an unknown folder."""
     if not text:
         return
     path = Path(text)

@@ -1,4 +1,4 @@
-"""What of a run folder is damaged: that part is left out of the report, and named in it.
+"""Reads the parts of a run folder; one that is damaged is left out and named.
 
 Knows files and errors; not what the parts are for.
 """
@@ -16,14 +16,13 @@ Asked = ParamSpec("Asked")
 Found = TypeVar("Found")
 
 STRANGE = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
-"""What reading meets where a JSON file holds something else than drive wrote there."""
+"""What reading meets where a file holds something else than drive writes there."""
 
-
-LEADS_OUT = "is a link out of the run's folder, and is not read"
+LEADS_OUT = "is a link out of the run's folder and is not read"
 
 
 class Damage:
-    """Reads the parts of a run folder, and remembers which cannot be read.
+    """Reads parts of a run folder, and remembers which cannot be read.
 
     Attributes:
         told: a line for each, with the file's name and what is wrong.
@@ -34,13 +33,13 @@ class Damage:
         self._home = home
 
     def tell(self, text: str) -> None:
-        """Remember a line, once; files are named as the folder has them."""
+        """Remember a line, once; files are named relative to the folder."""
         line = text.replace(f"{self._home}/", "")
         if line not in self.told:
             self.told.append(line)
 
     def holds(self, path: Path) -> bool:
-        """Whether there is such a file of the run; a link out of its folder is told, not read."""
+        """Return whether the run has such a file; a link out of its folder is named, not read."""
         if not path.is_file():
             return False
         if leads_out(path, self._home):
@@ -49,19 +48,13 @@ class Damage:
         return True
 
     def read(
-        self,
-        name: str,
-        instead: Found,
-        read: Callable[Asked, Found],
-        *args: Asked.args,
-        **options: Asked.kwargs,
-    ) -> Found:
-        """What `read` gives; `instead` where the part is damaged.
+        self, name: str, read: Callable[Asked, Found], *args: Asked.args, **options: Asked.kwargs
+    ) -> Found | None:
+        """Return what `read` returns; None if the part is damaged.
 
         Args:
-            name: of the file, for the line about an entry that nobody foresaw.
-            instead: of the part.
-            read: reads it.
+            name: of the file, for the line about an unforeseen entry.
+            read: reads the part.
             *args: of `read`.
             **options: of `read`.
         """
@@ -70,7 +63,5 @@ class Damage:
         except DriveError as error:
             self.tell(str(error))
         except STRANGE:
-            self.tell(
-                f"{name}: an entry is not of the kind that drive writes; its part is left out"
-            )
-        return instead
+            self.tell(f"{name}: an entry is not as drive writes it; this part is left out")
+        return None
