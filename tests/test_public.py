@@ -43,6 +43,18 @@ with VideoWriter("annotated.mp4", audio_from="video.mp4") as writer:
 """
 
 
+TYPED = """
+from drive import *
+result = detect(DetectConfig("video.mp4", out="results"))
+boxes: int | None = result.boxes
+for outcome in detect(DetectConfig(source=["a.mp4", "b.mp4"])).per_video:
+    boxes = outcome.result.boxes if outcome.result else None
+rmse: float = evaluate_steering(EvaluateSteeringConfig(["recordings/"], smooth_s=0.2)).metrics
+compare(CompareConfig("a.mp4", "b.mp4", 360))
+"""
+"""What a user may write, and two lines that are wrong: type checkers see both."""
+
+
 @pytest.mark.parametrize("name", drive.__all__)
 def test_every_public_name_loads_and_is_documented(name: str) -> None:
     found = getattr(drive, name)
@@ -166,3 +178,16 @@ def test_nothing_below_the_command_line_parses_arguments_or_prints() -> None:
         if re.search(r"argparse|sys\.stderr|^ *print\(", line)
     ]
     assert found == []
+
+
+@pytest.mark.slow
+def test_type_checkers_know_configs_and_results(tmp_path: Path) -> None:
+    (tmp_path / "user.py").write_text(TYPED)
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", str(tmp_path / "user.py")],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    wrong = [line for line in checked.stdout.splitlines() if "error:" in line]
+    assert [line.split(":")[1] for line in wrong] == ["7", "8"], checked.stdout

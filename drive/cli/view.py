@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 from drive.cli.console import Console
@@ -11,7 +11,7 @@ from drive.core.options import Config, option
 from drive.results.run_folder import OUTPUTS
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class ViewConfig(Config):
     """What is shown, and where."""
 
@@ -24,6 +24,7 @@ class ViewConfig(Config):
     folder: str = option(
         str(OUTPUTS), "folder with results, searched recursively", metavar="DIR", positional=True
     )
+    _: KW_ONLY
     port: int | None = option(
         None,
         "port of the server; 0 for any free one",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Hashable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,7 @@ STAGES_NAMED = ("detect", "predict-steering", "decode", "encode", "training")
 SAMPLE_VIDEO = SAMPLE / "epoch01_front.mp4"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class BenchConfig(WeightsConfig):
     """What is measured."""
 
@@ -50,6 +50,7 @@ class BenchConfig(WeightsConfig):
         positional=True,
         shown_default="one of the sample",
     )
+    _: KW_ONLY
     rounds: int = option(
         7,
         "number of rounds; each round measures everything once",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 REPORT_FILE = "check.json"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class CheckDataConfig(RecordingOptions, RunConfig):
     """Which recordings are checked."""
 
@@ -31,9 +32,8 @@ class CheckDataConfig(RecordingOptions, RunConfig):
     example = "check-data data/sample"
     group = "options"
 
-    recordings: tuple[str, ...] = option(
-        help="folder or video", metavar="RECORDING", positional=True
-    )
+    recordings: Sequence[str] = option(help="folder or video", metavar="RECORDING", positional=True)
+    _: KW_ONLY
     out: str | None = option(
         None, f"folder for {REPORT_FILE}", metavar="DIR", shown_default="it is not written"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +37,7 @@ class CompareConfig(RunConfig):
     b: str = option(help="the video on the right", metavar="B.mp4", positional=True)
     _: KW_ONLY
     height: int = option(360, "height of each video in pixels", metavar="N", check=at_least(2))
-    labels: tuple[str, ...] | None = option(
+    labels: Sequence[str] | None = option(
         None, "names above the videos", metavar=("A", "B"), shown_default="the file names"
     )
     seconds: float = option(4.0, "length of the GIF", metavar="S", check=above(0))

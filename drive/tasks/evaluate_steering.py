@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,7 @@ ENSEMBLE_LEGEND = (
 TOGETHER = "together"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class EvaluateSteeringConfig(
     EngineOptions, RecordingOptions, ReportConfig, WeightsConfig, SeedConfig
 ):
@@ -50,9 +50,10 @@ class EvaluateSteeringConfig(
     example = "evaluate-steering data/sample/epoch03_front.mp4"
     group = "options"
 
-    recordings: tuple[str, ...] = option(
+    recordings: Sequence[str] = option(
         help="folders or videos", metavar="RECORDING", positional=True
     )
+    _: KW_ONLY
     smooth_s: float | None = option(
         None,
         "also evaluate the angles behind a filter over time, S seconds late; at most 5",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -24,7 +24,7 @@ CHECKED, CALIBRATED = 20, 100
 """Maximum numbers of frames to compare on and to calibrate on."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class ExportConfig(RunConfig):
     """Which network is written, and how."""
 
@@ -41,7 +41,8 @@ class ExportConfig(RunConfig):
         metavar="MODEL",
         positional=True,
     )
-    format: tuple[str, ...] | None = option(
+    _: KW_ONLY
+    format: Sequence[str] | None = option(
         None,
         f"formats to write, of {', '.join(FORMATS)}",
         choices=FORMATS,
@@ -53,14 +54,14 @@ class ExportConfig(RunConfig):
         "store weights and activations of convolutions in 8 bits; the first layer of the steering "
         "network stays float, a LiteRT detector becomes int8 throughout",
     )
-    calibrate: tuple[str, ...] | None = option(
+    calibrate: Sequence[str] | None = option(
         None,
         "videos or images from which --int8 measures ranges; they should look like the data the "
         "network will see",
         metavar="SOURCE",
         shown_default="two recordings of the sample, which is simulated",
     )
-    frames: tuple[str, ...] | None = option(
+    frames: Sequence[str] | None = option(
         None,
         "videos or images on which the file is compared with the original",
         metavar="SOURCE",

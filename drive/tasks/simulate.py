@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,7 @@ LEGEND = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class SimulateConfig(EngineOptions, RecordingOptions, ReportConfig, WeightsConfig, SeedConfig):
     """Which recordings the model drives along, and by which rules."""
 
@@ -53,9 +53,10 @@ class SimulateConfig(EngineOptions, RecordingOptions, ReportConfig, WeightsConfi
     example = "simulate data/sample/epoch03_front.mp4"
     group = "options"
 
-    recordings: tuple[str, ...] = option(
+    recordings: Sequence[str] = option(
         help="folders or videos", metavar="RECORDING", positional=True
     )
+    _: KW_ONLY
     limit_m: float = option(
         1.0,
         "metres beside the path that count as an intervention",
