@@ -15,7 +15,9 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-__version__ = "0.2.0"
+from drive.core.version import VERSION
+
+__version__ = VERSION
 
 if TYPE_CHECKING:
     from drive.core.errors import DriveError as DriveError

@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 
 import drive
+from drive.cli import main
 from drive.core import extras
 from drive.core.extras import MissingPackageError, load_extra
 from drive.core.shipped import DETECTOR, SAMPLE, STEERING
+from drive.results.record import versions
 
 ROOT = Path(__file__).resolve().parent.parent
 MOST_MB = 30
@@ -54,6 +56,14 @@ def test_the_version_stands_in_one_place() -> None:
         line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("## [")
     )
     assert first.startswith((f"## [{drive.__version__}]", "## [Unreleased]"))
+
+
+def test_the_command_line_and_run_json_name_the_version(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"drive {drive.__version__}\n"
+    assert versions()["drive"] == drive.__version__
 
 
 def test_the_files_that_ship_are_found_in_a_checkout() -> None:

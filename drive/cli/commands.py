@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from drive import __version__
 from drive.cli.console import Console
 from drive.cli.parser import EXIT_WRONG_INPUT, build, make_parser, parse
 from drive.core.errors import DriveError, InputError
@@ -148,6 +149,9 @@ def _print_result(result: Any, as_json: bool) -> None:
 def _without_command(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         sys.stdout.write(_overview())
+        return EXIT_DONE
+    if arguments[0] == "--version":
+        sys.stdout.write(f"drive {__version__}\n")
         return EXIT_DONE
     known = ", ".join(COMMANDS)
     return _fail(arguments[0], f"unknown command. Expected one of: {known}", EXIT_WRONG_INPUT)

@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from drive import __version__
 from drive.core.files import sha256
 from drive.results.json_files import plain, write_json
 
@@ -107,8 +108,12 @@ class RunRecord:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python, the system and the packages that shape results."""
-    found = {"python": platform.python_version(), "system": platform.platform()}
+    """Return the versions of drive, Python, the system and the packages that shape results."""
+    found = {
+        "drive": __version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+    }
     for package in PACKAGES:
         try:
             found[package] = metadata.version(package)

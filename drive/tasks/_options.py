@@ -190,8 +190,8 @@ class ManyOptions(Config):
     )
     engine_cluster: str | None = option(
         None,
-        "spread the videos over a Ray cluster: that of RAY_ADDRESS, or a local one (needs: pip "
-        "install ray)",
+        "spread the videos over a Ray cluster: that of RAY_ADDRESS, or a local one (requires the "
+        "extra ray)",
         choices=CLUSTERS,
         advanced=True,
         resumable=True,

@@ -16,7 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from drive.core.errors import InputError
+from drive.core.extras import load_extra
 from drive.results.history import EpochResult
 from drive.results.names import TENSORBOARD
 from drive.training.batches import Batch
@@ -30,16 +30,9 @@ def load_tensorflow() -> Any:
     """Return the module `tensorflow`.
 
     Raises:
-        InputError: it is not installed; Keras runs on other backends too.
+        MissingPackageError: it is not installed; Keras runs on other backends too.
     """
-    try:
-        import tensorflow
-    except ImportError as error:
-        raise InputError(
-            "--tensorboard requires TensorFlow, which is not installed. Install tensorflow-cpu, or "
-            "leave --tensorboard out"
-        ) from error
-    return tensorflow
+    return load_extra("tensorflow", "--tensorboard")
 
 
 class EventLog:
