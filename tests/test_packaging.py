@@ -18,6 +18,7 @@ from drive.cli import main
 from drive.core import extras
 from drive.core.extras import MissingPackageError, load_extra
 from drive.core.shipped import DETECTOR, SAMPLE, STEERING
+from drive.core.version import VERSION
 from drive.results.record import versions
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,7 +52,8 @@ def only(folder: Path, pattern: str) -> Path:
 
 
 def test_the_version_stands_in_one_place() -> None:
-    assert 'path = "drive/__init__.py"' in (ROOT / "pyproject.toml").read_text()
+    assert 'path = "drive/core/version.py"' in (ROOT / "pyproject.toml").read_text()
+    assert drive.__version__ == VERSION
     first = next(
         line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("## [")
     )

@@ -18,11 +18,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from drive import __version__
 from drive.cli.console import Console
 from drive.cli.parser import EXIT_WRONG_INPUT, build, make_parser, parse
 from drive.core.errors import DriveError, InputError
 from drive.core.options import Config
+from drive.core.version import VERSION
 from drive.results.json_files import plain
 
 EXIT_DONE = 0
@@ -151,7 +151,7 @@ def _without_command(arguments: list[str]) -> int:
         sys.stdout.write(_overview())
         return EXIT_DONE
     if arguments[0] == "--version":
-        sys.stdout.write(f"drive {__version__}\n")
+        sys.stdout.write(f"drive {VERSION}\n")
         return EXIT_DONE
     known = ", ".join(COMMANDS)
     return _fail(arguments[0], f"unknown command. Expected one of: {known}", EXIT_WRONG_INPUT)

@@ -13,8 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from drive import __version__
 from drive.core.files import sha256
+from drive.core.version import VERSION
 from drive.results.json_files import plain, write_json
 
 PACKAGES = (
@@ -110,7 +110,7 @@ class RunRecord:
 def versions() -> dict[str, str]:
     """Return the versions of drive, Python, the system and the packages that shape results."""
     found = {
-        "drive": __version__,
+        "drive": VERSION,
         "python": platform.python_version(),
         "system": platform.platform(),
     }
