@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drive.cli.console import Console
 from drive.cli.parser import EXIT_WRONG_INPUT, build, make_parser, parse
@@ -135,7 +135,7 @@ def _run(name: str, arguments: list[str]) -> int:
     return EXIT_DONE
 
 
-def _print_result(result: Any, as_json: bool) -> None:
+def _print_result(result: TaskResult | None, as_json: bool) -> None:
     """Show a result on standard output: its text, then with `--json` one line of JSON."""
     if result is None:
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -21,6 +21,9 @@ from drive.core.options import (
 from drive.core.texts import parse_toml, read_text
 
 ConfigT = TypeVar("ConfigT", bound=Config)
+
+Settings = dict[str, Any]
+"""Values of a config by field name."""
 
 EXIT_WRONG_INPUT = 2
 ARGUMENTS, COMMON = "arguments", "common options"
@@ -62,7 +65,7 @@ def make_parser(program: str, config: type[Config]) -> Parser:
     return _bare_parser(program, config, full) if has_more else full
 
 
-def parse(parser: Parser, config: type[ConfigT], arguments: Sequence[str]) -> dict[str, Any]:
+def parse(parser: Parser, config: type[ConfigT], arguments: Sequence[str]) -> Settings:
     """Return the settings of a command line, over those of `--config`.
 
     Raises:
@@ -73,7 +76,7 @@ def parse(parser: Parser, config: type[ConfigT], arguments: Sequence[str]) -> di
     return {**(_from_file(path, parser, config) if path else {}), **given}
 
 
-def build(config: type[ConfigT], settings: dict[str, Any]) -> ConfigT:
+def build(config: type[ConfigT], settings: Settings) -> ConfigT:
     """Return the config of parsed settings; name options as the command line does.
 
     Raises:
@@ -184,10 +187,10 @@ class _OnOff(argparse.Action):
         setattr(namespace, self.dest, not str(option_string).startswith("--no-"))
 
 
-def _reader(each: OptionField) -> Any:
+def _reader(each: OptionField) -> Callable[[str], object]:
     """The function that reads the text of a value."""
 
-    def read(text: str) -> Any:
+    def read(text: str) -> object:
         try:
             return each.kind(text)
         except ValueError:
@@ -217,7 +220,7 @@ def _complaint(config: type[Config], error: OptionError) -> str:
     return f"{text} (write {first.shown} before {each.flag})"
 
 
-def _from_file(path: str, parser: Parser, config: type[Config]) -> dict[str, Any]:
+def _from_file(path: str, parser: Parser, config: type[Config]) -> Settings:
     """Read the values of `--config FILE.toml`.
 
     Raises:
@@ -229,7 +232,7 @@ def _from_file(path: str, parser: Parser, config: type[Config]) -> dict[str, Any
         raise MissingFileError(f"--config: there is no file {path}") from None
     except InputError as error:
         raise InputError(f"--config: {error}") from None
-    settings: dict[str, Any] = {}
+    settings: Settings = {}
     known = aliases(config) | {"quiet": ("quiet", False), "json": ("json", False)}
     for key, value in table.items():
         name, negated = known.get(key.replace("-", "_"), (None, False))
@@ -240,7 +243,7 @@ def _from_file(path: str, parser: Parser, config: type[Config]) -> dict[str, Any
     return settings
 
 
-def _checked(config: type[Config], name: str, value: Any, where: str, negated: bool) -> Any:
+def _checked(config: type[Config], name: str, value: object, where: str, negated: bool) -> object:
     """The value as the command line would have read it."""
     each = next((one for one in fields_of(config) if one.name == name), None)
     if each is None or each.kind is bool:

@@ -12,7 +12,6 @@ import math
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Self, Union, get_args, get_origin, get_type_hints
 
@@ -94,6 +93,7 @@ class Config:
     example: ClassVar[str] = ""
     rare: ClassVar[tuple[str, ...]] = ()
     """Fields of the bases that only `--help-all` shows for this command."""
+    _fields: ClassVar[tuple[OptionField, ...]]
 
     def __new__(cls, *values: Any, **named: Any) -> Self:
         """Note which fields are passed; see `given`."""
@@ -108,7 +108,7 @@ class Config:
             value = checked_value(declared, getattr(self, declared.name))
             object.__setattr__(self, declared.name, value)
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, object]:
         """Return the values by field name, as JSON can hold them."""
         return {each.name: getattr(self, each.name) for each in fields_of(type(self))}
 
@@ -123,7 +123,7 @@ class Config:
         everything = {each.name for each in fields_of(type(self))}
         return frozenset(self.changed()) if everything <= passed else passed
 
-    def changed(self) -> dict[str, Any]:
+    def changed(self) -> dict[str, object]:
         """Return the values that differ from the defaults."""
         return {
             each.name: value
@@ -132,7 +132,7 @@ class Config:
         }
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, Any], source: str = "settings") -> Self:
+    def from_settings(cls, settings: Mapping[str, object], source: str = "settings") -> Self:
         """Build a config from plain settings: of `run.json`, of a TOML file.
 
         Keys are the names of fields or flags; `-` and `_` mean the same. `no_video = true` means
@@ -199,18 +199,14 @@ class OptionField:
 
 def fields_of(config: type[Config]) -> tuple[OptionField, ...]:
     """Return the declared fields of a config, base classes first."""
-    hashable: Any = config
-    return _fields_of(hashable)
-
-
-@cache
-def _fields_of(config: Any) -> tuple[OptionField, ...]:
-    hints = get_type_hints(config)
-    return tuple(
-        _described(each, hints[each.name], config)
-        for each in dataclasses.fields(config)
-        if KEY in each.metadata
-    )
+    if "_fields" not in config.__dict__:
+        hints = get_type_hints(config)
+        config._fields = tuple(
+            _described(each, hints[each.name], config)
+            for each in dataclasses.fields(config)
+            if KEY in each.metadata
+        )
+    return config._fields
 
 
 def aliases(config: type[Config]) -> dict[str, tuple[str, bool]]:
@@ -244,7 +240,7 @@ def command_line(command: str, config: Config) -> list[str]:
     return words + flags
 
 
-def checked_value(declared: OptionField, value: Any) -> Any:
+def checked_value(declared: OptionField, value: object) -> object:
     """Return a value of a field in its usual form: paths as text, lists as tuples.
 
     Raises:
@@ -254,16 +250,14 @@ def checked_value(declared: OptionField, value: Any) -> Any:
         if not declared.optional:
             raise OptionError(declared.name, "must be given; got None")
         return None
-    plain = _plain(value, declared)
-    if declared.many and declared.default is MISSING and not plain:
+    values = _values(value, declared)
+    if declared.many and declared.default is MISSING and not values:
         raise OptionError(declared.name, "must be given; got none")
-    for one in plain if declared.many else (plain,):
+    for one in values:
         if problem := _problem(declared, one):
-            whole = isinstance(one, float) and one.is_integer()
-            raise OptionError(
-                declared.name, f"{problem}; got {as_written(int(one) if whole else one)}"
-            )
-    return plain
+            shown = int(one) if isinstance(one, float) and one.is_integer() else one
+            raise OptionError(declared.name, f"{problem}; got {as_written(shown)}")
+    return values if declared.many else values[0]
 
 
 def at_least(low: float) -> Check:
@@ -309,28 +303,28 @@ def _described(each: dataclasses.Field[Any], hint: Any, config: type[Config]) ->
     return OptionField(each.name, kind, many, optional, each.default, declared, group, place)
 
 
-def _alternatives(hint: Any) -> tuple[Any, ...]:
+def _alternatives(hint: object) -> tuple[object, ...]:
     return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
 
 
-def _plain(value: Any, declared: OptionField) -> Any:
-    """Paths become text, lists become tuples, a single value of many becomes a tuple of it."""
-    if declared.many:
-        single = isinstance(value, str | Path) or not isinstance(value, Iterable)
-        return tuple(_single(one, declared) for one in ([value] if single else value))
-    return _single(value, declared)
+def _values(value: object, declared: OptionField) -> tuple[object, ...]:
+    """The values in their usual form: paths become text, whole numbers of floats floats."""
+    if declared.many and isinstance(value, Iterable) and not isinstance(value, str | Path):
+        return tuple(_single(one, declared) for one in value)
+    return (_single(value, declared),)
 
 
-def _single(value: Any, declared: OptionField) -> Any:
+def _single(value: object, declared: OptionField) -> object:
     if declared.kind is str and isinstance(value, list | tuple):
         return ",".join(map(str, value))
-    whole = isinstance(value, int) and is_number(value)
-    if isinstance(value, Path) or (declared.kind is str and whole):
+    if isinstance(value, Path):
         return str(value)
-    return float(value) if declared.kind is float and whole else value
+    if not (isinstance(value, int) and is_number(value)):
+        return value
+    return str(value) if declared.kind is str else declared.kind(value)
 
 
-def _problem(declared: OptionField, value: Any) -> str | None:
+def _problem(declared: OptionField, value: object) -> str | None:
     words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
     wanted = declared.kind
     if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):

@@ -168,13 +168,13 @@ def _check_shared(config: AnalysisConfig) -> None:
             raise MissingFileError(f"--{name.replace('_', '-')}: there is no file {path}")
 
 
-def _shared_settings(config: AnalysisConfig) -> dict[str, Any]:
+def _shared_settings(config: AnalysisConfig) -> dict[str, object]:
     """The options that shape the results of every video, as a later run can take them up."""
     left_out = {*NOT_SHARED, *_resumable(config)}
     settings = {name: value for name, value in config.settings().items() if name not in left_out}
     for name in FILES:
-        if settings.get(name):
-            settings[name] = str(Path(settings[name]).absolute())
+        if path := settings.get(name):
+            settings[name] = str(Path(str(path)).absolute())
     return settings
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
 
 from drive.core.errors import InputError
 from drive.core.options import Config, above, at_least, between, option
@@ -156,7 +155,7 @@ class SourceOptions(EngineOptions):
         """The sources as they were named."""
         return (self.source,) if isinstance(self.source, str) else tuple(self.source)
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, object]:
         """Return the values by field name; a single source as its name."""
         named = self.sources
         return {**super().settings(), "source": named[0] if len(named) == 1 else named}
