@@ -25,6 +25,9 @@ from drive.core.options import Config
 from drive.core.version import VERSION
 from drive.results.json_files import plain
 
+if TYPE_CHECKING:
+    from drive.tasks._run import TaskResult
+
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130

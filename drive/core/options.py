@@ -321,7 +321,7 @@ def _single(value: object, declared: OptionField) -> object:
         return str(value)
     if not (isinstance(value, int) and is_number(value)):
         return value
-    return str(value) if declared.kind is str else declared.kind(value)
+    return declared.kind(value) if declared.kind in (str, float) else value
 
 
 def _problem(declared: OptionField, value: object) -> str | None:
