@@ -51,7 +51,7 @@ from drive.pages.runs import (
     run_state,
     search_with,
 )
-from drive.recordings.excluded import BadStretch, add_mark, parse_mark, remove_mark
+from drive.recordings.excluded import ExcludedRange, add_mark, parse_mark, remove_mark
 from drive.results.run_results import read_run
 from drive.results.search import trial_folder
 
@@ -329,7 +329,7 @@ def _as_it_goes_on(folder: Path, report: Report, state: str) -> None:
     report.update(cast(Report, entries))
 
 
-def _of_recording(table: dict[str, Any], recording: KnownRecording) -> BadStretch:
+def _of_recording(table: dict[str, Any], recording: KnownRecording) -> ExcludedRange:
     """The mark of `recording` that a page means; another drive's is none of its."""
     mark = parse_mark(table, "The mark")
     if mark not in recording.marks():

@@ -18,7 +18,7 @@ from drive.core.errors import InputError
 from drive.core.shipped import CHECKOUT
 from drive.pages.clock import read_clock
 from drive.recordings import udacity
-from drive.recordings.excluded import TIME_TOLERANCE_S, BadStretch, marks_of
+from drive.recordings.excluded import TIME_TOLERANCE_S, ExcludedRange, marks_of
 from drive.recordings.recording import FRONT, VIDEO_SUFFIXES, find_steering_csv
 from drive.recordings.recording_config import CONFIG_FILE
 from drive.results.record import InputFile, Record
@@ -52,7 +52,7 @@ class KnownRecording:
     folder: Path
     drive: str | None
 
-    def marks(self) -> tuple[BadStretch, ...]:
+    def marks(self) -> tuple[ExcludedRange, ...]:
         """Return its excluded ranges.
 
         Raises:
@@ -60,7 +60,7 @@ class KnownRecording:
         """
         return marks_of(self.folder, self.drive or self.folder.name)
 
-    def check_within(self, mark: BadStretch) -> None:
+    def check_within(self, mark: ExcludedRange) -> None:
         """Refuse a range that leads beyond the end of the recording.
 
         Raises:

@@ -1,1 +1,1 @@
-"""Frames: from files and cameras to pictures with the right time and the right steering angle."""
+"""Recordings: formats, `recording.toml`, labels and time, checks, geometry of camera and car."""

@@ -1,8 +1,8 @@
-"""Where a recording's camera sits, and what it would see from further left or right, or turned.
+"""The geometry of a camera, and its image if it were shifted sideways or turned.
 
-The model of the paper (arXiv 1604.07316, section 4): all below the horizon is flat ground, all
-above it is infinitely far away. A shifted camera then shears the ground and leaves the sky alone;
-a turned one moves both. Knows pinhole cameras; nothing of steering.
+The model of the paper (arXiv 1604.07316, section 4): everything below the horizon is flat ground,
+everything above it is infinitely far away. Shifting the camera shears the ground and leaves the sky
+unchanged; turning it moves both.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import cv2
 import numpy as np
 
 from drive.core.region import Region
+from drive.core.types import FloatArray, Image
 
 DEFAULT_HORIZON = 0.5
-"""Share of the frame's height at which a level camera has the horizon."""
+"""Position of the horizon for a level camera, as a share of the height."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,9 @@ class Camera:
     Attributes:
         height_m: metres above the road; 1.2 is behind the windscreen of a car.
         fov_deg: horizontal field of view in degrees; dashcams have 60 to 110.
-        horizon: share of the frame's height at which the horizon lies; None: to be estimated from
-            the video (`drive.recordings.horizon`), or the middle.
-        side_m: metres by which the left and right cameras sit beside the front one.
+        horizon: its position as a share of the height from the top; None to estimate it from the
+            video (`drive.recordings.horizon`) or assume the middle.
+        side_m: metres from the front camera to the left and right ones.
     """
 
     height_m: float = 1.2
@@ -37,7 +38,7 @@ class Camera:
     side_m: float = 0.5
 
     def view(self, width: int, height: int) -> View:
-        """The geometry of its whole frame of `width` x `height` pixels."""
+        """Return the geometry of the whole frame of `width` x `height` pixels."""
         focal = width / 2 / math.tan(math.radians(self.fov_deg) / 2)
         horizon = DEFAULT_HORIZON if self.horizon is None else self.horizon
         return View(width, height, focal, focal, width / 2, horizon * height, self.height_m)
@@ -45,14 +46,14 @@ class Camera:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How directions become pixels in one picture: a frame, or a crop of it that was resized.
+    """The projection of directions to pixels of one image: a frame, or a resized crop of it.
 
     Attributes:
-        width, height: pixels of the picture.
-        focal_x, focal_y: pixels for a tangent of 1 to the right and downwards.
-        centre_x, horizon_y: pixels at which the camera looks straight ahead, from the left and top
-            edges (pixel centres lie at .5); both may lie outside.
-        camera_m: metres of the camera above the road.
+        width, height: of the image in pixels.
+        focal_x, focal_y: pixels per tangent of 1 to the right and downwards.
+        centre_x, horizon_y: pixels of the direction straight ahead, from the left and top edges
+            (pixel centres are at .5); may be outside the image.
+        camera_m: height of the camera above the road in metres.
     """
 
     width: int
@@ -64,7 +65,7 @@ class View:
     camera_m: float
 
     def cropped(self, region: Region, width: int, height: int) -> View:
-        """The geometry of `region` of this picture after resizing it to `width` x `height`."""
+        """Return the geometry of `region` of this image, resized to `width` x `height`."""
         scale_x = width / (region.x2 - region.x1)
         scale_y = height / (region.y2 - region.y1)
         return View(
@@ -78,38 +79,38 @@ class View:
         )
 
     def widened(self, columns: int) -> View:
-        """The geometry of the picture with so many columns more on each side."""
+        """Return the geometry of the image with so many more columns on each side."""
         return replace(self, width=self.width + 2 * columns, centre_x=self.centre_x + columns)
 
-    def rays(self) -> tuple[np.ndarray, np.ndarray]:
-        """Each pixel's tangents to the right and downwards: two (H, W) float32."""
+    def rays(self) -> tuple[FloatArray, FloatArray]:
+        """Return the tangents of each pixel to the right and downwards: two (H, W) float32."""
         across = (np.arange(self.width, dtype=np.float32) + 0.5 - self.centre_x) / self.focal_x
         down = (np.arange(self.height, dtype=np.float32) + 0.5 - self.horizon_y) / self.focal_y
         right, below = np.meshgrid(across.astype(np.float32), down.astype(np.float32))
         return right, below
 
-    def pixels(self, right: np.ndarray, below: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Tangents to OpenCV's pixel coordinates (centres at whole numbers), float32."""
+    def pixels(self, right: FloatArray, below: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Turn tangents into OpenCV's pixel coordinates (centres at whole numbers), float32."""
         x = right * self.focal_x + (self.centre_x - 0.5)
         y = below * self.focal_y + (self.horizon_y - 0.5)
         return x.astype(np.float32), y.astype(np.float32)
 
-    def ground(self, ahead_m: np.ndarray, right_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Pixel coordinates of points of the road `ahead_m` > 0 in front of the camera."""
+    def ground(self, ahead_m: FloatArray, right_m: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return pixel coordinates of points on the road, `ahead_m` > 0 before the camera."""
         ahead = np.asarray(ahead_m, np.float64)
         return self.pixels(np.asarray(right_m) / ahead, self.camera_m / ahead)
 
 
 def moved_rays(
-    right: np.ndarray, below: np.ndarray, camera_m: float, shift_m: float, yaw_deg: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Where the original camera sees what a moved one sees in the given directions.
+    right: FloatArray, below: FloatArray, camera_m: float, shift_m: float, yaw_deg: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return the directions of the original camera for directions of a moved one.
 
     Args:
         right, below: tangents of directions of the moved camera.
-        camera_m: metres of both cameras above the road.
-        shift_m: how far right of the original one the moved camera stands, in metres.
-        yaw_deg: how far right of the original one it looks, in degrees.
+        camera_m: height of both cameras above the road in metres.
+        shift_m: metres from the original camera to the moved one, positive right.
+        yaw_deg: degrees from the original direction to that of the moved one, positive right.
     """
     turn = math.tan(math.radians(yaw_deg))
     ahead = 1.0 - right * turn  # both over the cosine, which cancels
@@ -119,23 +120,23 @@ def moved_rays(
 
 
 def move_camera(
-    image: np.ndarray,
+    image: Image,
     view: View,
     shift_m: float,
     yaw_deg: float,
     border: int = cv2.BORDER_REPLICATE,
-) -> np.ndarray:
-    """Redraw a picture as the same camera further right and turned to the right would see it.
+) -> Image:
+    """Return the image that the camera would take if it were shifted and turned.
 
     Args:
-        image: (H, W, 3) uint8, of any colours; H and W as in `view`.
-        view: its geometry.
+        image: (H, W, 3) uint8, any colour order; H and W as in `view`.
+        view: geometry of the image.
         shift_m: metres to the right; negative to the left.
         yaw_deg: degrees to the right; negative to the left.
         border: how OpenCV fills what the original camera did not see.
 
     Returns:
-        A new picture of the same shape.
+        A new image of the same shape.
     """
     rays = moved_rays(*view.rays(), view.camera_m, shift_m, yaw_deg)
     return cv2.remap(image, *view.pixels(*rays), cv2.INTER_LINEAR, borderMode=border)

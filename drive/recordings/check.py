@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from drive.core.progress import Progress, no_progress
+from drive.core.types import Array, FloatArray, IntArray
 from drive.core.wording import are, counted, have, noun
 from drive.recordings.excluded import marked
 from drive.recordings.horizon import HorizonEstimate, estimate_horizon
@@ -28,17 +29,17 @@ from drive.recordings.steering_csv import HEADER_ROWS, SteeringRows, read_steeri
 from drive.recordings.udacity import LOG
 
 WIDEST_STEERING_WHEEL_DEG = 720.0
-"""Two full turns: no car's steering wheel goes further; front wheels stay under 50 degrees."""
+"""Two full turns, the limit of steering wheels; front wheels stay under 50 degrees."""
 
 STUCK_S = 5.0
-"""An angle other than zero that stays the same to the last digit for so long is suspicious."""
+"""An angle other than zero that stays exactly the same for so long is suspicious."""
 
 ZEROS_SHARE = 0.5
-"""From this share of exact zeros on, a network that always says zero looks good: say so."""
+"""Share of exact zeros from which a network that always predicts zero looks good."""
 
 DRIFT_S = 0.1
 HORIZON_TOLERANCE = 0.05
-"""Further apart than this share of the height, `recording.toml` and the motion disagree."""
+"""Share of the height by which the estimate may differ from `recording.toml`."""
 
 FULL_SCALE_TOLERANCE = 1.0001
 EXAMPLES = 5
@@ -49,9 +50,9 @@ class Finding:
     """One thing that stands out.
 
     Attributes:
-        code: stable, for scripts.
-        text: for people.
-        note: whether it is only to be known; else it is a problem, which is to be mended.
+        code: stable name for scripts.
+        text: one line for people.
+        note: whether it is information only; otherwise it is a problem to fix.
     """
 
     code: str
@@ -112,16 +113,16 @@ class _Reading:
     turning: Turning
 
     @property
-    def frame_index(self) -> np.ndarray:
+    def frame_index(self) -> IntArray:
         return self.turning.frame_index
 
     @property
-    def time_s(self) -> np.ndarray:
+    def time_s(self) -> FloatArray:
         return self.turning.time_s
 
 
 def check_recording(recording: Recording, progress: Progress = no_progress) -> CheckReport:
-    """Read every frame and every row of `recording` and report what is wrong."""
+    """Read every frame and every row of a recording and report what is wrong."""
     reading = _Reading(recording, _raw_rows(recording), measure_turning(recording, progress))
     lag = find_lag(recording, reading.turning)
     horizon = estimate_horizon(recording)
@@ -146,7 +147,7 @@ def check_recording(recording: Recording, progress: Progress = no_progress) -> C
 
 
 def _raw_rows(recording: Recording) -> SteeringRows:
-    """The rows as they stand in the file, duplicates and all."""
+    """Return the rows of the file, including duplicates."""
     if recording.steering_csv.name != LOG:
         return read_steering_csv(recording.steering_csv)
     return SteeringRows(
@@ -186,7 +187,7 @@ def _pairing(reading: _Reading) -> Iterator[Finding]:
     if not reading.rows.numbered:
         yield Finding(
             "no_frame_column",
-            "the CSV has no column frame: its rows were taken in order, from 0",
+            "the CSV has no column frame: its rows are counted from 0",
             note=True,
         )
     lost = reading.recording.report.frames_lost
@@ -218,9 +219,8 @@ def _duplicates(reading: _Reading) -> Iterator[Finding]:
     if len(repeated):
         yield Finding(
             "duplicates",
-            f"{counted(len(repeated), 'frame')} {have(len(repeated))} several rows, of which the "
-            "first counts: "
-            f"{_some(repeated)}",
+            f"{counted(len(repeated), 'frame')} {have(len(repeated))} several rows; the first is "
+            f"used: {_some(repeated)}",
         )
 
 
@@ -235,20 +235,20 @@ def _time_gaps(reading: _Reading) -> Iterator[Finding]:
             widest = float(steps_s[wide].max())
             yield Finding(
                 "gaps",
-                f"{len(wide)} gaps in time in the {what}, up to {widest:.2f} s where "
-                f"{usual_s:.3f} s is usual, after entries {_some(wide)}",
+                f"{len(wide)} gaps in the time of the {what}, up to {widest:.2f} s instead of "
+                f"{usual_s:.3f} s, after entries {_some(wide)}",
             )
         still = np.flatnonzero(steps_s == 0)
         if len(still):
             yield Finding(
                 "time_stands_still",
-                f"{len(still)} entries of the {what} have the time of the one before, "
+                f"{len(still)} entries of the {what} repeat the time of the entry before, "
                 f"after entries {_some(still)}",
             )
         if (steps_s < 0).any():
             yield Finding(
                 "time_backwards",
-                f"the {what}'s time goes backwards {int((steps_s < 0).sum())} times, "
+                f"the time of the {what} goes backwards {int((steps_s < 0).sum())} times, "
                 f"after entries {_some(np.flatnonzero(steps_s < 0))}",
             )
 
@@ -272,17 +272,17 @@ def _angles(reading: _Reading) -> Iterator[Finding]:
             "out_of_range",
             f"{len(wide)} angles are beyond {limit:.0f} degrees, up to "
             f"{np.nanmax(np.abs(angles)):.0f}, at frames "
-            f"{_some(reading.recording.frame_index[wide])}: is the unit right?",
+            f"{_some(reading.recording.frame_index[wide])}; check unit in recording.toml",
         )
     known = angles[np.isfinite(angles)]
     if len(known) > 1 and np.ptp(known) == 0:
-        yield Finding("constant", f"the wheel stays at {known[0]:g} degrees throughout")
+        yield Finding("constant", f"the angle is {known[0]:g} degrees everywhere")
     zeros = float((known == 0).mean()) if len(known) else 0.0
     if zeros >= ZEROS_SHARE:
         yield Finding(
             "zeros",
-            f"{zeros:.0%} of the angles are exactly zero (a keyboard?): compare every error "
-            "with the baseline `zero`",
+            f"{zeros:.0%} of the angles are exactly zero (a keyboard?): compare errors with the "
+            "baseline `zero`",
             note=True,
         )
 
@@ -302,7 +302,7 @@ def _drift(reading: _Reading) -> Iterator[Finding]:
     if abs(apart_s[worst]) > DRIFT_S:
         yield Finding(
             "drift",
-            f"the CSV's time and the video's drift apart by up to {apart_s[worst]:+.2f} s "
+            f"the times of CSV and video drift apart by up to {apart_s[worst]:+.2f} s "
             f"(frame {frames[worst]}), by {apart_s[-1]:+.2f} s at the end; "
             "frames and rows are paired by frame number",
         )
@@ -321,24 +321,24 @@ def _stuck(reading: _Reading) -> Iterator[Finding]:
         if length_s >= STUCK_S and angles[start] != 0 and np.isfinite(angles[start]):
             yield Finding(
                 "stuck",
-                f"the wheel stays at exactly {angles[start]:g} degrees for {length_s:.1f} s "
+                f"the angle stays at exactly {angles[start]:g} degrees for {length_s:.1f} s "
                 f"from frame {recording.frame_index[start]}",
             )
 
 
 def _speeds(recording: Recording) -> Iterator[Finding]:
-    """What the column `speed` holds that no driving car has."""
+    """Report values of the column `speed` that a driving car does not have."""
     speed = recording.speed
     if speed is None:
         return
     if unknown := int((~np.isfinite(speed)).sum()):
         usual = recording.config.car.speed_mps
-        text = f"{unknown} of {len(speed)} speeds are no numbers: {usual:g} m/s stand for them"
+        text = f"{unknown} of {len(speed)} speeds are not numbers; {usual:g} m/s is used for them"
         yield Finding("speed", text)
     if backwards := int((speed < 0).sum()):
-        yield Finding("speed", f"{backwards} of {len(speed)} speeds are below 0: taken as standing")
+        yield Finding("speed", f"{backwards} of {len(speed)} speeds are below 0; 0 is used")
     if len(speed) and (speed == 0).all():
-        yield Finding("speed", "the speed is 0 in every row: is it another column?")
+        yield Finding("speed", "the speed is 0 in every row; check the column speed of the CSV")
 
 
 def _marks(reading: _Reading) -> Iterator[Finding]:
@@ -348,18 +348,18 @@ def _marks(reading: _Reading) -> Iterator[Finding]:
     count = int(marked(marks, time_s).sum())
     yield Finding(
         "marked_bad",
-        f"{count} of {counted(len(time_s), 'frame')} {are(count)} marked as bad and left out of "
-        f"training and measuring: {_some(marks)}",
+        f"{count} of {counted(len(time_s), 'frame')} {are(count)} in excluded ranges, left out of "
+        f"training and evaluation: {_some(marks)}",
         note=True,
     )
     for mark in marks:
         if not marked([mark], time_s).any():
-            yield Finding("mark_without_frames", f"no frame lies in the marked stretch {mark}")
+            yield Finding("mark_without_frames", f"no frame is in the excluded range {mark}")
 
 
 def _others_tables(recording: Recording) -> Iterator[Finding]:
     if names := others_tables(recording.steering_csv.parent):
-        text = f"recording.toml has tables of others, which are not read: {_some(names)}"
+        text = f"recording.toml has tables that drive does not read: {_some(names)}"
         yield Finding("unknown_table", text, note=True)
 
 
@@ -369,18 +369,18 @@ def _lag_findings(recording: Recording, lag: LagEstimate | None) -> Iterator[Fin
     if lag.correlation < 0:
         yield Finding(
             "sign",
-            "the picture turns the other way than the wheel "
-            f"(correlation {lag.correlation:+.2f}): is positive to the left? "
-            'If so, write positive = "left" in recording.toml',
+            "the image turns the other way than the wheel "
+            f"(correlation {lag.correlation:+.2f}); if angles are positive to the left, write "
+            'positive = "left" in recording.toml',
         )
     if not NATURAL_LAG_S[0] <= lag.lag_s <= NATURAL_LAG_S[1]:
         way = "trails" if lag.lag_s > 0 else "leads"
         total_s = round(recording.lag_s + lag.lag_s, 3)
         yield Finding(
             "lag",
-            f"the wheel {way} the picture by about {abs(lag.lag_s):.2f} s "
-            f"(correlation {lag.correlation:+.2f}); lag_s = {total_s:g} in recording.toml "
-            "takes it out",
+            f"the angle {way} the video by about {abs(lag.lag_s):.2f} s "
+            f"(correlation {lag.correlation:+.2f}); to correct it, write lag_s = {total_s:g} in "
+            "recording.toml",
         )
 
 
@@ -390,12 +390,12 @@ def _horizon_findings(recording: Recording, horizon: HorizonEstimate) -> Iterato
         return
     yield Finding(
         "horizon",
-        f"the horizon is given as {given:g} of the height, and the motion of the picture says "
-        f"{horizon.share:g}: does the camera belong to this recording?",
+        f"the horizon is given as {given:g} of the height, but the motion of the image says "
+        f"{horizon.share:g}; check the camera in recording.toml",
     )
 
 
-def _some(values: Sequence[object] | np.ndarray) -> str:
-    """The first few values, and how many more there are."""
+def _some(values: Sequence[object] | Array) -> str:
+    """Return the first few values, and how many more there are."""
     shown = ", ".join(str(value) for value in values[:EXAMPLES])
     return shown + (f" and {len(values) - EXAMPLES} more" if len(values) > EXAMPLES else "")

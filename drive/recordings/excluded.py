@@ -1,9 +1,8 @@
-"""Stretches of a recording that are marked as bad: autopilot, parking, a wrong label.
+"""Excluded ranges of a recording: autopilot, parking, wrong labels.
 
-They stand in `recording.toml` as tables `[[bad]]`; whoever learns or measures leaves their frames
-out, and nothing is deleted. Marking adds a table at the end of the file and undoing takes exactly
-that table away, so that everything else in it, comments included, stays to the byte. Knows times;
-no pictures and no angles.
+They are tables `[[bad]]` in `recording.toml`. Training and evaluation leave their frames out;
+nothing is deleted. Excluding a range adds a table at the end of the file, and including it again
+removes exactly that table, so everything else, comments included, stays to the byte.
 """
 
 from __future__ import annotations
@@ -22,25 +21,26 @@ from drive.core.files import atomic
 from drive.core.texts import BOM, as_written, is_number, parse_toml, read_text
 from drive.recordings.recording_config import BAD, CONFIG_FILE
 
-HEADER = "# Stretches that training leaves out, marked in `python run.py view`.\n"
-"""What a file begins with that was made for the first mark, and goes with the last."""
+HEADER = "# Ranges that training leaves out, excluded in `drive view`.\n"
+HEADERS = (HEADER, "# Stretches that training leaves out, marked in `python run.py view`.\n")
+"""First line of a file that was made for excluded ranges only; the second is of version 0.1."""
 
 TABLE_HEAD = re.compile(r"\s*\[\[\s*bad\s*\]\]")
 LONGEST_REASON = 200
 DECIMALS = 3
 TIME_TOLERANCE_S = 0.0006
-"""Marks are in whole milliseconds: a frame up to half of one beside the border is inside."""
+"""Ranges are in whole milliseconds; a frame up to half of one outside the border is inside."""
 
 
 @dataclass(frozen=True, slots=True)
-class BadStretch:
-    """A marked stretch; both of its ends are inside.
+class ExcludedRange:
+    """An excluded range, including both of its ends.
 
     Attributes:
-        start_s, end_s: seconds after the recording's first frame, by the video's timestamps, in
-            whole milliseconds.
+        start_s, end_s: seconds after the first frame, by the video's timestamps, in whole
+            milliseconds.
         reason: for people; may be empty.
-        drive: NAME of `NAME_front.mp4` where a folder holds several; None for all of them.
+        drive: NAME of `NAME_front.mp4` if a folder has several videos; None for all of them.
     """
 
     start_s: float
@@ -53,12 +53,12 @@ class BadStretch:
             value = getattr(self, name)
             if not (is_number(value) and value >= 0):
                 raise InputError(
-                    f"{name} is a number of seconds from 0. Received: {as_written(value)}"
+                    f"{name} must be a number of seconds, at least 0; got {as_written(value)}"
                 )
             object.__setattr__(self, name, round(float(value), DECIMALS))
         if not self.end_s > self.start_s:
             raise InputError(
-                f"end_s is after start_s. Received: start_s = {self.start_s:g}, "
+                f"end_s must be after start_s; got start_s = {self.start_s:g}, "
                 f"end_s = {self.end_s:g}"
             )
         for name in ("reason", "drive"):
@@ -69,16 +69,16 @@ class BadStretch:
             return
         if not isinstance(value, str) or not value.isprintable() or len(value) > LONGEST_REASON:
             raise InputError(
-                f"{name} is one line of at most {LONGEST_REASON} characters. "
-                f"Received: {as_written(value)}"
+                f"{name} must be one line of at most {LONGEST_REASON} characters; "
+                f"got {as_written(value)}"
             )
 
     def __str__(self) -> str:
         return f"{self.start_s:g}-{self.end_s:g} s" + (f" ({self.reason})" if self.reason else "")
 
 
-def marked(marks: Sequence[BadStretch], time_s: np.ndarray) -> np.ndarray:
-    """(N,) bool: which of these times, in seconds, lie inside a marked stretch."""
+def marked(marks: Sequence[ExcludedRange], time_s: np.ndarray) -> np.ndarray:
+    """Return (N,) bool: which of these times in seconds are in an excluded range."""
     inside = np.zeros(np.shape(time_s), bool)
     for mark in marks:
         inside |= (time_s >= mark.start_s - TIME_TOLERANCE_S) & (
@@ -87,22 +87,21 @@ def marked(marks: Sequence[BadStretch], time_s: np.ndarray) -> np.ndarray:
     return inside
 
 
-def read_marks(folder: str | Path) -> list[BadStretch]:
-    """All marks in the `recording.toml` of `folder`, in their order; none without such a file.
+def read_marks(folder: str | Path) -> list[ExcludedRange]:
+    """Return all excluded ranges of `recording.toml` in `folder`; none without such a file.
 
     Raises:
-        InputError: it is no TOML, or a mark has an unknown key or a wrong value; names the file,
-            the mark and the key.
+        InputError: the file is not valid TOML, or a range has an unknown key or an invalid value.
     """
     path = Path(folder) / CONFIG_FILE
     return _parsed(_read(path), path)
 
 
-def marks_of(folder: str | Path, drive: str) -> tuple[BadStretch, ...]:
-    """The marks of one drive of `folder`: those that name it, and those that name none.
+def marks_of(folder: str | Path, drive: str) -> tuple[ExcludedRange, ...]:
+    """Return the excluded ranges of one video NAME of `folder`: those with its name or none.
 
     Raises:
-        InputError: as `read_marks`; or a mark names a drive that the folder does not have.
+        InputError: as `read_marks`; or a range names a video that the folder does not have.
     """
     found = []
     for mark in read_marks(folder):
@@ -110,24 +109,24 @@ def marks_of(folder: str | Path, drive: str) -> tuple[BadStretch, ...]:
             found.append(mark)
         elif not any(entry.name.startswith(f"{mark.drive}_") for entry in Path(folder).iterdir()):
             raise InputError(
-                f"{Path(folder) / CONFIG_FILE} marks {mark} of {mark.drive!r}, and there is no "
-                f"such drive. Expected NAME of a NAME_front.mp4 beside it, such as {drive!r}, or "
-                "no key drive"
+                f"{Path(folder) / CONFIG_FILE}: the excluded range {mark} must name a "
+                f"NAME_front.mp4 beside it as drive, such as {drive!r}, or none; "
+                f"got {mark.drive!r}"
             )
     return tuple(found)
 
 
-def add_mark(folder: str | Path, mark: BadStretch) -> None:
-    """Write a mark at the end of `recording.toml`, which is made where there is none.
+def add_mark(folder: str | Path, mark: ExcludedRange) -> None:
+    """Write an excluded range at the end of `recording.toml`, which is created if missing.
 
     Raises:
-        InputError: the same stretch is marked already, or the file is not to be read or written.
+        InputError: the range is excluded already, or the file cannot be read or written.
     """
     path = (Path(folder) / CONFIG_FILE).resolve()
     before = _read(path)
     marks = _parsed(before, path)
     if mark in marks:
-        raise InputError(f"{path}: {mark} is marked already")
+        raise InputError(f"{path}: {mark} is excluded already")
     line_end = "\r\n" if "\r\n" in before else "\n"
     gap = line_end if before and not before.endswith("\n") else ""
     lines = ["", f"[[{BAD}]]", *(f"{key} = {value}" for key, value in _as_toml(mark)), ""]
@@ -135,17 +134,17 @@ def add_mark(folder: str | Path, mark: BadStretch) -> None:
     _write(path, text, before, [*marks, mark])
 
 
-def remove_mark(folder: str | Path, mark: BadStretch) -> None:
-    """Take a mark out of `recording.toml`; a file made for it goes with the last one.
+def remove_mark(folder: str | Path, mark: ExcludedRange) -> None:
+    """Remove an excluded range from `recording.toml`; a file made for ranges only is deleted.
 
     Raises:
-        InputError: there is no such mark, or the file is not to be read or written.
+        InputError: there is no such range, or the file cannot be read or written.
     """
     path = (Path(folder) / CONFIG_FILE).resolve()
     before = _read(path)
     marks = _parsed(before, path)
     if mark not in marks:
-        raise InputError(f"{path}: {mark} is not marked (any more)")
+        raise InputError(f"{path}: {mark} is not excluded (any more)")
     bom = BOM if before.startswith(BOM) else ""
     lines = before.removeprefix(bom).splitlines(keepends=True)
     start, end = _lines_of(lines, mark, path)
@@ -153,14 +152,14 @@ def remove_mark(folder: str | Path, mark: BadStretch) -> None:
         start -= 1
     text = bom + "".join(lines[:start] + lines[end:])
     marks.remove(mark)
-    if text == HEADER:
+    if text in HEADERS:
         path.unlink()
         return
     _write(path, text, before, marks)
 
 
-def _lines_of(lines: list[str], mark: BadStretch, path: Path) -> tuple[int, int]:
-    """First and last (exclusive) line of a mark's table; what comments follow it are not its."""
+def _lines_of(lines: list[str], mark: ExcludedRange, path: Path) -> tuple[int, int]:
+    """Return the first and last (exclusive) line of the table of a range."""
     heads = [n for n, line in enumerate(lines) if line.lstrip().startswith("[")]
     for start in heads:
         if not TABLE_HEAD.match(lines[start]):
@@ -168,14 +167,14 @@ def _lines_of(lines: list[str], mark: BadStretch, path: Path) -> tuple[int, int]
         for end in [*(head for head in heads if head > start), len(lines)]:
             try:
                 found = _parsed("".join(lines[start:end]), path)
-            except InputError:  # a text of several lines, cut where one of them looks like a head
+            except InputError:  # a text of several lines, one of which looks like a table head
                 continue
             if found == [mark]:
                 while lines[end - 1].strip() == "" or lines[end - 1].lstrip().startswith("#"):
                     end -= 1
                 return start, end
             break
-    raise InputError(f"{path}: {mark} is not written as a table [[{BAD}]]. Remove it by hand")
+    raise InputError(f"{path}: {mark} is not written as a table [[{BAD}]]; remove it by hand")
 
 
 def _read(path: Path) -> str:
@@ -185,58 +184,56 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _parsed(text: str, path: Path) -> list[BadStretch]:
+def _parsed(text: str, path: Path) -> list[ExcludedRange]:
     tables = parse_toml(text, path).get(BAD, [])
     if not isinstance(tables, list):
         raise InputError(
-            f"{path}: marks are tables [[{BAD}]]. Received: {BAD} = {as_written(tables)}"
+            f"{path}: excluded ranges must be tables [[{BAD}]]; got {BAD} = {as_written(tables)}"
         )
     return [_mark(table, f"{path}, [[{BAD}]] number {n}") for n, table in enumerate(tables, 1)]
 
 
-def _mark(table: object, where: str) -> BadStretch:
+def _mark(table: object, where: str) -> ExcludedRange:
     if not isinstance(table, dict):
-        raise InputError(
-            f"{where}: a table with start_s and end_s expected. Received: {as_written(table)}"
-        )
+        raise InputError(f"{where} must be a table with start_s and end_s; got {as_written(table)}")
     return parse_mark(table, where)
 
 
-def parse_mark(table: dict[str, Any], where: str) -> BadStretch:
-    """A mark from its keys and values; `where` begins a complaint.
+def parse_mark(table: dict[str, Any], where: str) -> ExcludedRange:
+    """Return an excluded range from its keys and values; `where` is for errors.
 
     Raises:
-        InputError: a key is unknown or missing, or a value is wrong.
+        InputError: a key is unknown or missing, or a value is invalid.
     """
-    known = [field.name for field in fields(BadStretch)]
+    known = [field.name for field in fields(ExcludedRange)]
     for key in table:
         if key not in known:
             raise InputError(f"{where}: {unknown_name('key', key, known)}")
     for key in ("start_s", "end_s"):
         if key not in table:
-            raise InputError(f"{where} lacks {key}, seconds after the first frame")
+            raise InputError(f"{where}: missing {key}, seconds after the first frame")
     try:
-        return BadStretch(**table)
+        return ExcludedRange(**table)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
 
 
-def _as_toml(mark: BadStretch) -> list[tuple[str, str]]:
-    """Keys and values; JSON's form of a string is TOML's too."""
+def _as_toml(mark: ExcludedRange) -> list[tuple[str, str]]:
+    """Return keys and values; the JSON form of a string is valid TOML."""
     values = {key: value for key, value in asdict(mark).items() if value or key == "start_s"}
     order = [key for key in ("drive", "start_s", "end_s", "reason") if key in values]
     return [(key, json.dumps(values[key], ensure_ascii=False)) for key in order]
 
 
-def _write(path: Path, text: str, before: str, expected: list[BadStretch]) -> None:
-    """Write the file, whole or not at all, once it is known to say what it is to say."""
+def _write(path: Path, text: str, before: str, expected: list[ExcludedRange]) -> None:
+    """Write the file after checking that it has the expected ranges and nothing else changed."""
     try:
         others = parse_toml(text, path) | {BAD: None} == parse_toml(before, path) | {BAD: None}
         safe = others and _parsed(text, path) == expected
     except InputError:
         safe = False
     if not safe:
-        raise InputError(f"{path} cannot be edited safely. Change its [[{BAD}]] tables by hand")
+        raise InputError(f"{path} cannot be edited safely; change its [[{BAD}]] tables by hand")
     try:
         with atomic(path) as part, part.open("w", encoding="utf-8", newline="") as file:
             file.write(text)

@@ -1,10 +1,9 @@
-"""Where the horizon lies, from how the picture moves while the car drives straight on.
+"""Estimate the horizon from the motion of the image while the car drives straight.
 
-What stands still seems to stream away from the point that the car drives towards (the focus of
-expansion), and on a flat road that point lies on the horizon. So the horizon's height is where the
-lines of motion of many small corners meet, over several moments of the drive. Turning cameras,
-other cars and standing ones spoil a moment; a moment in which few corners agree does not count.
-Knows recordings; nothing of networks.
+Static points move away from the point that the car drives towards (the focus of expansion), which
+is on the horizon on a flat road. So the horizon is where the lines of motion of many small corners
+meet, over several moments of the recording. Turns, other cars and standstill spoil a moment;
+moments in which few corners agree do not count.
 """
 
 from __future__ import annotations
@@ -30,54 +29,54 @@ if TYPE_CHECKING:
     from drive.recordings.recording import Recording
 
 HORIZON_VERSION = 1
-"""Goes up when the estimate changes, so that kept ones are made anew."""
+"""Increases when the estimate changes, so that stored ones are made again."""
 
 MOMENTS = 12
-"""Moments of a drive that are looked at, spread over its length."""
+"""Number of moments, spread over the recording."""
 
 FRAMES_A_MOMENT = 4
 STEP_S = 0.09
-"""Between two frames that are compared; at 10 m/s, road ten metres ahead moves 6 to 10 pixels."""
+"""Between two compared frames; at 10 m/s, road 10 m ahead moves 6 to 10 pixels."""
 
 WORKING_WIDTH = 640
 SLOW_MPS = 3.0
 CORNERS, CORNER_QUALITY, CORNER_DISTANCE = 400, 0.005, 7
 WINDOW, LEVELS = (15, 15), 4
 ROUND_TRIP_PX = 0.5
-"""A corner followed to the next frame and back has to end within this of where it began."""
+"""A corner tracked to the next frame and back must end within this distance of its start."""
 
 MOTION_PX = (1.0, 0.25 * WORKING_WIDTH)
 FEWEST_CORNERS = 25
 GUESSES = 400
 FLATTEST_CROSSING = 0.1
-"""Sine of the angle between two lines of motion, below which their meeting point says nothing."""
+"""Minimum sine of the angle between two lines of motion for their crossing to count."""
 
 PLAUSIBLE_X, PLAUSIBLE_Y = (0.15, 0.85), (0.1, 0.9)
 ANGLE_TOLERANCE = (np.radians(3.0), np.radians(15.0))
 POSITION_PX = 0.4
-"""How exactly a corner is followed: a short motion may point this much the wrong way."""
+"""Accuracy of tracking: a short motion may point this much the wrong way."""
 
 REFINEMENTS = 4
 NEAREST_PX = 10.0
 
 AGREEMENT = 0.5
-"""Share of the moving corners that must stream away from one point for a pair to count."""
+"""Share of the moving corners that must move away from one point for a pair to count."""
 
 FEWEST_PAIRS = 6
 WIDEST_SPREAD = 0.08
-"""Between the quartiles of the pairs' answers, as a share of the height; the recordings and clips
-here that can be judged by eye have 0.005 to 0.064."""
+"""Between the quartiles of the estimates of pairs, as a share of the height; recordings whose
+horizon can be judged by eye have 0.005 to 0.064."""
 
 
 @dataclass(frozen=True, slots=True)
 class HorizonEstimate:
-    """Where the horizon lies in a drive.
+    """The horizon of a recording.
 
     Attributes:
-        share: of the height, from the top; the middle where the estimate is not trusted.
+        share: of the height, from the top; the middle if the estimate is not trusted.
         trusted: whether enough pairs of frames agree.
-        pairs: pairs of frames in which most corners stream away from one point.
-        spread: distance between the quartiles of their answers, a share of the height; 1 where
+        pairs: number of pairs in which most corners move away from one point.
+        spread: distance between the quartiles of their estimates, as a share of the height; 1 if
             there are too few.
     """
 
@@ -88,7 +87,7 @@ class HorizonEstimate:
 
     def __str__(self) -> str:
         """As in `0.49 of the height (estimated from motion)`."""
-        where = "estimated from motion" if self.trusted else "assumed: the motion does not tell"
+        where = "estimated from motion" if self.trusted else "assumed: motion does not show it"
         return f"{self.share:.2f} of the height ({where})"
 
 
@@ -104,7 +103,7 @@ def estimate_horizon(recording: Recording) -> HorizonEstimate:
 
 
 def stored_horizon(recording: Recording, folder: str | Path) -> HorizonEstimate:
-    """As `estimate_horizon`, kept in `folder`, so that the frames are read once."""
+    """Return `estimate_horizon`, stored in `folder` so that frames are read only once."""
     key = hashlib.sha256(
         f"horizon {HORIZON_VERSION} {recording.pixels_digest}".encode()
     ).hexdigest()[:32]
@@ -121,34 +120,34 @@ def stored_horizon(recording: Recording, folder: str | Path) -> HorizonEstimate:
 
 
 def with_horizon(recording: Recording, estimate: HorizonEstimate) -> Recording:
-    """The recording with the estimate as its camera's horizon."""
+    """Return the recording with the estimate as the horizon of its camera."""
     camera = replace(recording.config.camera, horizon=estimate.share)
     return replace(recording, config=replace(recording.config, camera=camera))
 
 
 def horizon_of_pairs(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> HorizonEstimate:
-    """Estimate the horizon from pairs of grey frames, each a tenth of a second or so apart.
+    """Estimate the horizon from pairs of grey frames, about a tenth of a second apart.
 
     Args:
         pairs: of (H, W) uint8, all of one size.
     """
     rng = np.random.default_rng(0)
-    answers = [
+    shares = [
         centre[1] / first.shape[0]
         for first, second in pairs
         if (centre := _centre_of_motion(first, second, rng)) is not None
     ]
-    if len(answers) < FEWEST_PAIRS:
-        return HorizonEstimate(DEFAULT_HORIZON, False, len(answers), 1.0)
-    low, share, high = np.percentile(answers, [25, 50, 75])
+    if len(shares) < FEWEST_PAIRS:
+        return HorizonEstimate(DEFAULT_HORIZON, False, len(shares), 1.0)
+    low, share, high = np.percentile(shares, [25, 50, 75])
     spread = round(float(high - low), 4)
     if spread > WIDEST_SPREAD:
-        return HorizonEstimate(DEFAULT_HORIZON, False, len(answers), spread)
-    return HorizonEstimate(round(float(share), 4), True, len(answers), spread)
+        return HorizonEstimate(DEFAULT_HORIZON, False, len(shares), spread)
+    return HorizonEstimate(round(float(share), 4), True, len(shares), spread)
 
 
 def _straight_moments(recording: Recording) -> Iterator[float]:
-    """Of each part of the drive, the moment at which it goes most nearly straight on."""
+    """Yield the straightest moment of each part of the recording."""
     try:
         times_s = recording.row_times_s()
     except InputError:  # neither the rows nor the video have times
@@ -159,13 +158,13 @@ def _straight_moments(recording: Recording) -> Iterator[float]:
         bend = np.where(recording.speed_mps < SLOW_MPS, np.inf, bend)
     for part in np.array_split(known, MOMENTS):
         if len(part):
-            # the middle of the straightest stretch: of equals, not always the first
+            # the middle of the straightest ones, not always the first
             best = part[bend[part] <= bend[part].min()]
             yield float(times_s[best[len(best) // 2]])
 
 
 def _pairs(recording: Recording, start_s: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Grey frames from a moment on, each with the next one."""
+    """Yield grey frames from a moment on, each with the next one."""
     yield from pairwise(_frames(recording, start_s))
 
 
@@ -195,7 +194,7 @@ def _images(recording: Recording, start_s: float) -> Generator[tuple[float, np.n
 
 
 def _grey(image: np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8 RGB to grey, at most `WORKING_WIDTH` wide."""
+    """Turn (H, W, 3) uint8 RGB into grey, at most `WORKING_WIDTH` wide."""
     height, width = image.shape[:2]
     if width > WORKING_WIDTH:
         size = (WORKING_WIDTH, round(height * WORKING_WIDTH / width))
@@ -206,7 +205,7 @@ def _grey(image: np.ndarray) -> np.ndarray:
 def _centre_of_motion(
     first: np.ndarray, second: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray | None:
-    """The pixel (x, y) that most corners stream away from; None where there is no such point."""
+    """Return the pixel (x, y) that most corners move away from; None if there is none."""
     points, motions = _followed(first, second)
     lengths = np.linalg.norm(motions, axis=1)
     moving = (lengths > MOTION_PX[0]) & (lengths < MOTION_PX[1])
@@ -230,7 +229,7 @@ def _centre_of_motion(
 
 
 def _followed(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Corners of the first frame and how they move to the second: two (N, 2) float32."""
+    """Return corners of the first frame and their motion to the second: two (N, 2) float32."""
     corners = cv2.goodFeaturesToTrack(first, CORNERS, CORNER_QUALITY, CORNER_DISTANCE)
     if corners is None:
         return np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)
@@ -244,7 +243,7 @@ def _followed(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.nda
 def _flow(
     first: np.ndarray, second: np.ndarray, corners: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where the corners go, and whether they were found: (N, 1, 2) float32, (N,) bool."""
+    """Return where the corners go, and whether they were found: (N, 1, 2) float32, (N,) bool."""
     there, found, _ = cv2.calcOpticalFlowPyrLK(
         first,
         second,
@@ -263,7 +262,7 @@ def _meeting_points(
     shape: tuple[int, ...],
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Where the lines of random pairs of corners meet, if inside the picture: (K, 2)."""
+    """Return (K, 2) crossings of the lines of random pairs of corners, inside the image."""
     one, other = rng.integers(0, len(points), (2, GUESSES))
     crossing = _cross(motions[one], motions[other])
     usable = np.abs(crossing) > FLATTEST_CROSSING * lengths[one] * lengths[other]
@@ -276,7 +275,7 @@ def _meeting_points(
 
 
 def _away_from(centres: np.ndarray, points: np.ndarray, motions: np.ndarray) -> np.ndarray:
-    """(K, N) radians between each motion and the direction away from each centre."""
+    """Return (K, N) radians between each motion and the direction away from each centre."""
     outward = points[None] - centres[:, None]
     straight = (outward * motions[None]).sum(axis=-1)
     return np.arctan2(np.abs(_cross(outward, motions[None])), straight)
@@ -285,7 +284,7 @@ def _away_from(centres: np.ndarray, points: np.ndarray, motions: np.ndarray) -> 
 def _nearest_to_lines(
     points: np.ndarray, motions: np.ndarray, doubt: np.ndarray, near: np.ndarray
 ) -> np.ndarray:
-    """The point with the smallest angles to all lines of motion, by weighted least squares."""
+    """Return the point with the smallest angles to all lines of motion (least squares)."""
     away_px = np.maximum(np.linalg.norm(points - near, axis=1), NEAREST_PX)
     weights = 1 / (doubt * away_px)
     sides = np.stack([motions[:, 1], -motions[:, 0]], axis=1) * weights[:, None]

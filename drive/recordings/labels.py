@@ -1,8 +1,7 @@
-"""Cleaner labels: a recorded wheel that trails the picture moved back, and a jerky one smoothed.
+"""Clean labels: correct a lag of the angles behind the video, and smooth jerky angles.
 
-Both work on true timestamps and on stretches without gaps, and neither touches the video, so that
-nothing is decoded again. The smoothing is symmetric in time and therefore without delay. Knows
-recordings and their rows; no network.
+Both use true timestamps and do not cross gaps in time. Smoothing is symmetric in time, so it adds
+no delay.
 """
 
 from __future__ import annotations
@@ -26,17 +25,17 @@ if TYPE_CHECKING:
     from drive.recordings.recording import Recording
 
 TURNING_VERSION = 1
-"""Goes up when the measurement changes, so that kept ones are made anew."""
+"""Increases when the measurement changes, so that stored ones are made again."""
 
 GAP_STEPS = 5.0
 MINIMUM_GAP_S = 0.5
 NATURAL_LAG_S = (-0.6, 0.06)
-"""A car answers the wheel with a delay (the simulators' recordings here: 0.02 to 0.52 s), so that a
-wheel that leads the picture by so much is as it should be; one that trails it is recorded late."""
+"""A car reacts to the wheel with a delay (0.02 to 0.52 s in our simulators), so an angle that leads
+the video by so much is normal; one that trails it was recorded late."""
 
 WIDEST_SMOOTHING_S = 5.0
 PASSES = 2
-"""Two boxes after each other make a triangle: no corner of the steps is left."""
+"""Two box filters in turn are a triangle, which leaves no corners."""
 
 SHORTEST_S = 1e-6
 """A box narrower than this is a single moment."""
@@ -44,7 +43,7 @@ SHORTEST_S = 1e-6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Turning:
-    """How the picture of a drive turns.
+    """How the image of a recording turns.
 
     Attributes:
         frame_index: (N,) int64 frame numbers.
@@ -59,12 +58,12 @@ class Turning:
 
 @dataclass(frozen=True, slots=True)
 class LagVerdict:
-    """What was found about the lag of a recording's labels.
+    """What was found about the lag of the labels.
 
     Attributes:
-        applied_s: seconds by which the labels were moved earlier; 0 where they were left alone.
-        lag: the estimate, None where the drive is too short or does not turn.
-        text: for people.
+        applied_s: seconds by which the labels were moved earlier; 0 if they were not.
+        lag: the estimate; None if the recording is too short or does not turn.
+        text: one line for people.
     """
 
     applied_s: float
@@ -73,7 +72,7 @@ class LagVerdict:
 
 
 def wide_steps(time_s: np.ndarray) -> np.ndarray:
-    """Positions after which there is a gap: a step far above the usual one.
+    """Return positions after which there is a gap: a step far above the usual one.
 
     Args:
         time_s: (N,) finite seconds.
@@ -86,7 +85,7 @@ def wide_steps(time_s: np.ndarray) -> np.ndarray:
 
 
 def stretches(time_s: np.ndarray) -> Iterator[slice]:
-    """The stretches of a drive without a gap in time, and in which time does not go backwards."""
+    """Yield the parts without a gap, in which time does not go backwards."""
     borders = np.union1d(wide_steps(time_s), np.flatnonzero(np.diff(time_s) < 0)) + 1
     ends = [0, *borders.tolist(), len(time_s)]
     for start, end in pairwise(ends):
@@ -94,10 +93,9 @@ def stretches(time_s: np.ndarray) -> Iterator[slice]:
 
 
 def without_lag(angle_deg: np.ndarray, time_s: np.ndarray, lag_s: float) -> np.ndarray:
-    """The angle of each moment, read `lag_s` later where it was recorded.
+    """Return the angle of each moment, which was recorded `lag_s` later.
 
-    At the end of a stretch the last angle stays. An unknown angle, or one of an unknown time, is
-    NaN.
+    At the end of a part without gaps the last angle stays. Unknown angles stay NaN.
 
     Args:
         angle_deg: (N,) degrees; NaN where unknown.
@@ -118,10 +116,9 @@ def without_lag(angle_deg: np.ndarray, time_s: np.ndarray, lag_s: float) -> np.n
 def smoothed(angle_deg: np.ndarray, time_s: np.ndarray, width_s: float) -> np.ndarray:
     """Average the angle over a triangle of `width_s` seconds around each moment.
 
-    The angle counts as a straight line between rows, so rows at uneven times do not shift it.
-    Towards the ends of a stretch the triangle narrows and stays symmetric: the course of the
-    wheel is never delayed, and nothing crosses a gap. Steering with a keyboard comes in steps;
-    this is for them.
+    Removes the steps of steering with a keyboard. The angle is a straight line between rows, so
+    uneven times do not shift it. Towards the ends of a part without gaps the triangle narrows and
+    stays symmetric, so nothing is delayed.
 
     Args:
         angle_deg: (N,) degrees; NaN where unknown.
@@ -129,7 +126,7 @@ def smoothed(angle_deg: np.ndarray, time_s: np.ndarray, width_s: float) -> np.nd
         width_s: seconds of the whole triangle; 0 changes nothing.
 
     Returns:
-        (N,) float32; NaN where it was.
+        (N,) float32; NaN where unknown.
 
     Raises:
         InputError: the width is negative or too large.
@@ -148,7 +145,7 @@ def smoothed(angle_deg: np.ndarray, time_s: np.ndarray, width_s: float) -> np.nd
 
 
 def _boxed(values: np.ndarray, time_s: np.ndarray, width_s: float) -> np.ndarray:
-    """The mean of the line through `values` over `width_s` around each time, less at the ends."""
+    """Return the mean of the line through `values` over `width_s`, less at the ends."""
     half_s = np.minimum(width_s / 2, np.minimum(time_s - time_s[0], time_s[-1] - time_s))
     wide = half_s > SHORTEST_S
     if not wide.any():
@@ -169,17 +166,16 @@ def _boxed(values: np.ndarray, time_s: np.ndarray, width_s: float) -> np.ndarray
 
 
 def check_smoothing(width_s: float) -> float:
-    """Return the seconds to smooth labels over; raise `InputError` unless they are in range."""
+    """Return the seconds to smooth labels over; raise `InputError` if they are out of range."""
     if not 0 <= width_s <= WIDEST_SMOOTHING_S:
         raise InputError(
-            f"--smooth-labels is a number of seconds from 0 to {WIDEST_SMOOTHING_S:g}. "
-            f"Received: {width_s:g}"
+            f"--smooth-labels must be from 0 to {WIDEST_SMOOTHING_S:g} seconds; got {width_s:g}"
         )
     return width_s
 
 
 def smooth_labels(recording: Recording, width_s: float) -> Recording:
-    """The recording with its angles smoothed over `width_s` seconds, marked stretches left out."""
+    """Return the recording with smoothed angles; excluded ranges do not take part."""
     time_s = recording.row_times_s()
     bad = marked(recording.bad, time_s)
     angle_deg = smoothed(np.where(bad, np.nan, recording.angle_deg), time_s, width_s)
@@ -187,7 +183,7 @@ def smooth_labels(recording: Recording, width_s: float) -> Recording:
 
 
 def measure_turning(recording: Recording, progress: Progress = no_progress) -> Turning:
-    """Read every frame and measure how the picture turns."""
+    """Read every frame and measure how the image turns."""
     meter = TurnMeter()
     index, time_s, turn_px = [], [], []
     for frame in progress(recording.frames(), len(recording.frame_index), recording.name):
@@ -200,7 +196,7 @@ def measure_turning(recording: Recording, progress: Progress = no_progress) -> T
 def stored_turning(
     recording: Recording, folder: str | Path, progress: Progress = no_progress
 ) -> Turning:
-    """As `measure_turning`, kept in `folder`, so that the frames are read once."""
+    """Return `measure_turning`, stored in `folder` so that frames are read only once."""
     key = hashlib.sha256(
         f"turning {TURNING_VERSION} {recording.pixels_digest}".encode()
     ).hexdigest()[:32]
@@ -223,13 +219,14 @@ def stored_turning(
 
 
 def find_lag(recording: Recording, turning: Turning) -> LagEstimate | None:
-    """The lag that the angles still have; where the speed is known, yaw is angle times speed."""
+    """Return the lag of the angles; if the speed is known, of angle times speed, the yaw."""
     frames, in_rows, in_video = np.intersect1d(
         recording.frame_index, turning.frame_index, return_indices=True
     )
     wheel = recording.angle_deg[in_rows].astype(np.float64)
     if recording.speed is not None and np.isfinite(recording.speed).mean() > 0.5:
-        wheel = wheel * np.abs(recording.speed[in_rows])  # a sign of the speed is not the wheel's
+        # without the sign of the speed, which is not that of the wheel
+        wheel = wheel * np.abs(recording.speed[in_rows])
     known = np.isfinite(wheel) & ~marked(recording.bad, turning.time_s[in_video])
     if known.sum() < len(frames) / 2:
         return None
@@ -238,10 +235,10 @@ def find_lag(recording: Recording, turning: Turning) -> LagEstimate | None:
 
 
 def correct_lag(recording: Recording, turning: Turning) -> tuple[Recording, LagVerdict]:
-    """Take out the lag that picture and wheel agree upon, where it is more than a car's own.
+    """Correct the lag between video and angles if it is larger than the delay of a car.
 
     Returns:
-        The recording, with other angles and another `config.lag_s` where a lag was taken out, and
+        The recording, with other angles and another `config.lag_s` if a lag was corrected, and
         what was found.
     """
     lag = find_lag(recording, turning)
@@ -249,12 +246,12 @@ def correct_lag(recording: Recording, turning: Turning) -> tuple[Recording, LagV
         return recording, _left_alone(recording, lag, "too short, or it never turns")
     found = f"{lag.lag_s:+.2f} s, correlation {lag.correlation:+.2f}"
     if not lag.trusted:
-        return recording, _left_alone(recording, lag, f"picture and wheel do not agree ({found})")
+        return recording, _left_alone(recording, lag, f"image and wheel do not agree ({found})")
     if lag.correlation < 0:
-        why = f"the picture turns the other way than the wheel ({found}): is positive to the left?"
+        why = f"the image turns the other way than the wheel ({found}): is positive to the left?"
         return recording, _left_alone(recording, lag, why)
     if NATURAL_LAG_S[0] <= lag.lag_s <= NATURAL_LAG_S[1]:
-        return recording, _left_alone(recording, lag, f"as a car answers its wheel ({found})")
+        return recording, _left_alone(recording, lag, f"the usual delay of a car ({found})")
     angle_deg = without_lag(recording.angle_deg, recording.row_times_s(), lag.lag_s)
     config = replace(recording.config, lag_s=round(recording.config.lag_s + lag.lag_s, 3))
     text = f"{recording.name}: labels moved by a lag of {found}"
@@ -263,4 +260,4 @@ def correct_lag(recording: Recording, turning: Turning) -> tuple[Recording, LagV
 
 
 def _left_alone(recording: Recording, lag: LagEstimate | None, why: str) -> LagVerdict:
-    return LagVerdict(0.0, lag, f"{recording.name}: lag of the labels left alone, {why}")
+    return LagVerdict(0.0, lag, f"{recording.name}: lag of the labels not corrected: {why}")

@@ -1,8 +1,8 @@
-"""How the picture turns, and by how much the recorded wheel trails it.
+"""Measure how the image turns, and by how much the recorded angles trail it.
 
-The sideways shift of the far scene between two frames is proportional to the car's yaw, and so to
-the steering angle. Correlating the two over time shifts shows a lag, and a sign that is turned
-round. Needs no calibration; knows nothing of files.
+The sideways shift of the far scene between two frames is proportional to the yaw of the car, and so
+to the steering angle. Correlating the two over time shifts shows a lag and a wrong sign. It needs
+no calibration.
 """
 
 from __future__ import annotations
@@ -12,28 +12,28 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-PICTURE_SIZE = (160, 90)
-"""Width and height in pixels at which shifts are measured; a pixel is 0.4 degrees of yaw or so."""
+IMAGE_SIZE = (160, 90)
+"""Width and height in pixels at which shifts are measured; a pixel is about 0.4 degrees of yaw."""
 
 FAR_BAND = (0.25, 0.60)
-"""Share of the height around the horizon: far enough to show little of the way forward."""
+"""Shares of the height around the horizon, far enough to show little forward motion."""
 
 GRID_S = 0.02
 MAXIMUM_LAG_S = 1.0
 SMOOTHING_S = 0.2
 MINIMUM_OVERLAP_S = 5.0
 MINIMUM_CORRELATION = 0.35
-"""Below this the picture and the wheel do not tell the same story and no lag is suggested."""
+"""Below this, image and angles do not agree and no lag is suggested."""
 
 
 @dataclass(frozen=True, slots=True)
 class LagEstimate:
-    """How the wheel follows the picture.
+    """The lag of the recorded angles behind the video.
 
     Attributes:
-        lag_s: seconds by which the recorded angle trails the picture; negative where it leads.
-        correlation: of the picture's turning and the angle at that lag, -1..1; negative where
-            the recording's angles are positive to the left.
+        lag_s: seconds by which the angles trail the video; negative if they lead.
+        correlation: of the turning of the image and the angle at that lag, -1 to 1; negative if
+            angles are positive to the left.
     """
 
     lag_s: float
@@ -41,7 +41,7 @@ class LagEstimate:
 
     @property
     def trusted(self) -> bool:
-        """Whether picture and wheel agree well enough to act upon."""
+        """Whether image and angles agree well enough."""
         return abs(self.correlation) >= MINIMUM_CORRELATION
 
 
@@ -53,13 +53,13 @@ class TurnMeter:
         self._window: np.ndarray | None = None
 
     def step(self, image: np.ndarray) -> float:
-        """The turn since the frame before: pixels at `PICTURE_SIZE`, positive to the right.
+        """Return the turn since the last frame in pixels of `IMAGE_SIZE`, positive right.
 
         Args:
             image: (H, W, 3) uint8 RGB.
         """
-        small = cv2.resize(image, PICTURE_SIZE, interpolation=cv2.INTER_AREA)
-        top, bottom = (round(share * PICTURE_SIZE[1]) for share in FAR_BAND)
+        small = cv2.resize(image, IMAGE_SIZE, interpolation=cv2.INTER_AREA)
+        top, bottom = (round(share * IMAGE_SIZE[1]) for share in FAR_BAND)
         band = cv2.cvtColor(small[top:bottom], cv2.COLOR_RGB2GRAY).astype(np.float32)
         if self._window is None:
             self._window = cv2.createHanningWindow(band.shape[::-1], cv2.CV_32F)
@@ -73,17 +73,17 @@ class TurnMeter:
 def estimate_lag(
     time_s: np.ndarray, turn_px: np.ndarray, angle_time_s: np.ndarray, angle_deg: np.ndarray
 ) -> LagEstimate | None:
-    """Compare the picture's turning with the recorded angle over time shifts.
+    """Correlate the turning of the image with the recorded angles over time shifts.
 
     Args:
         time_s: (N,) seconds of the frames.
-        turn_px: (N,) turn since the frame before, from `TurnMeter`.
+        turn_px: (N,) turn since the last frame, from `TurnMeter`.
         angle_time_s: (M,) seconds of the angles, on the same clock.
-        angle_deg: (M,) finite angles, or angles times speed; only their course matters.
+        angle_deg: (M,) finite angles, or angles times speed, in any scale.
 
     Returns:
-        The shift of the largest correlation, or None where the drive is too short or the wheel
-        or the picture never moves.
+        The shift with the largest correlation; None if the recording is too short, or the angle or
+        the image never changes.
     """
     if len(time_s) < 3 or len(angle_deg) < 3:
         return None
@@ -106,7 +106,7 @@ def estimate_lag(
 
 
 def _limits(values: np.ndarray) -> tuple[float, float]:
-    """Where to cut the outliers that phase correlation gives on a cut or a blurred frame."""
+    """Return limits for outliers, which phase correlation gives on cuts and blurred frames."""
     low, high = np.percentile(values, [1, 99])
     return float(low), float(high)
 

@@ -1,8 +1,7 @@
-"""A recording: a drive's video with the steering angle of each of its frames.
+"""A recording: a video with the steering angle of each frame.
 
-Pairs frames and rows by frame number, in degrees, positive to the right, corrected for the lag
-that `recording.toml` states. Knows nothing of networks; what is wrong with a recording is
-`drive.recordings.check`'s business.
+Frames and rows are paired by frame number. Angles are in degrees, positive to the right, corrected
+for the lag that `recording.toml` states. `drive.recordings.check` reports what is wrong.
 """
 
 from __future__ import annotations
@@ -12,17 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from drive.core.errors import InputError, MissingFileError
 from drive.core.files import PART
-from drive.core.types import Frame, SteeringSample
+from drive.core.types import FloatArray, Frame, IntArray, SteeringSample
 from drive.recordings import udacity
-from drive.recordings.excluded import BadStretch, marked, marks_of
+from drive.recordings.excluded import ExcludedRange, marked, marks_of
 from drive.recordings.labels import without_lag
-from drive.recordings.recording_config import RecordingConfig, read_config
+from drive.recordings.recording_config import Overrides, RecordingConfig, read_config
 from drive.recordings.steering_csv import SteeringRows, read_steering_csv
 from drive.recordings.vehicle import SPEED_UNITS
 from drive.video.probe import probe
@@ -36,7 +34,7 @@ DIGEST_HEAD = 1 << 20
 
 @dataclass
 class PairingReport:
-    """What pairing frames with rows left out, counted while a recording is read."""
+    """Frames and rows without a partner, counted while a recording is read."""
 
     paired: int = 0
     frames_without_row: int = 0
@@ -48,43 +46,43 @@ class PairingReport:
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """One drive.
+    """A video with the steering angle of each frame; see `open_recordings`.
 
     Attributes:
-        name: folder and drive, such as `alpine-1/epoch01`.
+        name: folder and video, such as `alpine-1/epoch01`.
         path: the video, or the folder of a Udacity recording.
         frame_index: (N,) int64, frame of each row, ascending, unique.
-        angle_deg: (N,) float32 degrees, positive right, lag taken out; NaN where not recorded.
-        time_s: (N,) float64 seconds by the CSV, None without a time column.
-        speed: (N,) float64 in the recording's own unit, None where not recorded.
-        config: unit, sign and lag of the angles as recorded.
-        images: pictures of a Udacity recording, row by row; empty for a video.
-        bad: stretches that are marked as bad; their frames are read like all others.
-        rows_repeated: rows of the CSV that do not count, since an earlier one has their frame.
+        angle_deg: (N,) float32 degrees, positive right, lag corrected; NaN where not recorded.
+        time_s: (N,) float64 seconds from the CSV; None without a time column.
+        speed: (N,) float64 in the recording's own unit; None if not recorded.
+        config: unit, sign and lag of the recorded angles, camera and car.
+        images: files of a Udacity recording, row by row; empty for a video.
+        bad: excluded ranges; `samples` does not leave them out.
+        rows_repeated: number of rows of the CSV whose frame has an earlier row.
         report: what the last complete `samples()` left out.
     """
 
     name: str
     path: Path
     steering_csv: Path
-    frame_index: np.ndarray
-    angle_deg: np.ndarray
-    time_s: np.ndarray | None
-    speed: np.ndarray | None
+    frame_index: IntArray
+    angle_deg: FloatArray
+    time_s: FloatArray | None
+    speed: FloatArray | None
     config: RecordingConfig
     images: tuple[Path, ...] = ()
-    bad: tuple[BadStretch, ...] = ()
+    bad: tuple[ExcludedRange, ...] = ()
     rows_repeated: int = 0
     report: PairingReport = field(default_factory=PairingReport)
 
     @property
     def lag_s(self) -> float:
-        """Seconds by which the recorded angles trail the pictures; already taken out."""
+        """Seconds by which the recorded angles trail the video; already corrected."""
         return self.config.lag_s
 
     @property
     def digest(self) -> str:
-        """A key of the contents: the video's size and first megabyte, all angles and the lag."""
+        """A hash of the contents: size and first megabyte of the video, all angles, the lag."""
         digest = hashlib.sha256(repr(self.config.lag_s).encode())
         self._add_video(digest)
         digest.update(self.frame_index.tobytes())
@@ -93,7 +91,7 @@ class Recording:
 
     @property
     def pixels_digest(self) -> str:
-        """A key of the pictures that have an angle, whatever the angles are."""
+        """A hash of the frames that have an angle, whatever the angles are."""
         digest = hashlib.sha256()
         self._add_video(digest)
         digest.update(self.frame_index[np.isfinite(self.angle_deg)].tobytes())
@@ -101,10 +99,10 @@ class Recording:
 
     @property
     def pictures_key(self) -> str:
-        """Equal for copies of a drive, whatever they are called and whatever their labels say.
+        """Equal for copies of a recording, whatever their names and labels.
 
-        The video's size and first megabyte; of single pictures, whose first ones may be alike in
-        simulators, all angles too.
+        A hash of the video's size and first megabyte; of single images, the first of which may be
+        equal in simulators, all angles too.
         """
         digest = hashlib.sha256()
         self._add_video(digest)
@@ -113,8 +111,8 @@ class Recording:
         return digest.hexdigest()
 
     @property
-    def speed_mps(self) -> np.ndarray:
-        """(N,) float64 metres a second of the rows, from 0; the car's usual one if unknown."""
+    def speed_mps(self) -> FloatArray:
+        """(N,) float64 speed of the rows in m/s, at least 0; that of `config.car` if unknown."""
         car = self.config.car
         if self.speed is None:
             return np.full(len(self.frame_index), car.speed_mps)
@@ -123,14 +121,14 @@ class Recording:
 
     @property
     def rows_without_angle(self) -> int:
-        """Rows whose angle is empty or no finite number."""
+        """Number of rows whose angle is empty or not finite."""
         return int((~np.isfinite(self.angle_deg)).sum())
 
-    def row_times_s(self) -> np.ndarray:
-        """(N,) float64 seconds of the rows, by the video's rate where the CSV has no time.
+    def row_times_s(self) -> FloatArray:
+        """Return (N,) float64 seconds of the rows, from the frame rate if the CSV has no time.
 
         Raises:
-            InputError: there is neither.
+            InputError: the video has no frame rate either.
         """
         return (
             self.time_s if self.time_s is not None else _times_by_rate(self.path, self.frame_index)
@@ -144,12 +142,12 @@ class Recording:
             digest.update(file.read(DIGEST_HEAD))
 
     def angles_by_frame(self) -> dict[int, float]:
-        """The finite angles in degrees, by frame number."""
+        """Return the finite angles in degrees by frame number."""
         pairs = zip(self.frame_index.tolist(), self.angle_deg.tolist(), strict=True)
         return {index: angle for index, angle in pairs if np.isfinite(angle)}
 
     def frames(self, *, stride: int = 1, size: tuple[int, int] | None = None) -> Iterator[Frame]:
-        """The frames of the drive, every `stride`-th, resized to `size` = (width, height)."""
+        """Yield every `stride`-th frame, resized to `size` = (width, height)."""
         if self.images:
             yield from self._image_frames(stride, size)
             return
@@ -160,13 +158,13 @@ class Recording:
     def samples(
         self, *, stride: int = 1, size: tuple[int, int] | None = None
     ) -> Iterator[SteeringSample]:
-        """Frames with their angles, in the order of the drive.
+        """Yield frames with their angles, in order.
 
         Frames without a row, rows without a frame and rows without a finite angle are left out
         and counted in `report`.
 
         Args:
-            stride: keep every `stride`-th frame.
+            stride: yield every `stride`-th frame.
             size: (width, height) in pixels to resize to while decoding; None keeps the size.
         """
         report = self.report
@@ -200,12 +198,12 @@ class Recording:
             yield Frame(index, time_s, image, str(self.images[index]))
 
 
-class HumanAngles:
-    """What the human steered at each frame; unknown in stretches that are marked as bad.
+class RecordedAngles:
+    """The recorded angle of each frame; unknown in excluded ranges.
 
     Attributes:
         name: of the recording.
-        marked_bad: frames so far whose angle is not given for that reason.
+        marked_bad: number of frames so far in excluded ranges.
     """
 
     def __init__(self, recording: Recording) -> None:
@@ -218,7 +216,7 @@ class HumanAngles:
         self._bad = recording.bad
 
     def __call__(self, frame: Frame) -> float | None:
-        """Degrees, positive right; None where unknown."""
+        """Return degrees, positive right; None if unknown."""
         angle_deg = self._angles.get(frame.index)
         if angle_deg is not None and marked(self._bad, np.array(frame.time_s)):
             self.marked_bad += 1
@@ -230,7 +228,7 @@ class HumanAngles:
         return angle_deg
 
     def left_out(self) -> dict[str, int]:
-        """Frames so far without an angle, and rows that do not count, as `PairingReport` has it."""
+        """Return numbers of frames without an angle and of unused rows, as in `PairingReport`."""
         return {
             "frames_without_row": self._frames_without_row,
             "rows_without_angle": self._rows_without_angle,
@@ -242,26 +240,31 @@ def open_recordings(
     paths: Sequence[str | Path],
     *,
     steering_csv: str | Path | None = None,
-    overrides: dict[str, Any] | None = None,
+    overrides: Overrides | None = None,
     on_error: Callable[[Path, InputError], None] | None = None,
 ) -> list[Recording]:
-    """Find and open recordings.
+    """Find and open recordings: videos with steering angles, frame by frame.
 
     Args:
         paths: folders (searched recursively) or videos of recordings, or Udacity folders.
-        steering_csv: the rows of the single video in `paths`, where its name does not tell.
-        overrides: values that stand in for those of `recording.toml`, by key; None is no value.
-        on_error: is told of a recording that cannot be opened, instead of an error being raised.
+        steering_csv: the CSV of the single video in `paths`, if its name is not the usual one.
+        overrides: values by key that override those of `recording.toml`; None is no value.
+        on_error: called with a recording that cannot be opened; otherwise the error is raised.
 
     Returns:
         The recordings, sorted by path within each of `paths`; at least one without `on_error`.
 
     Raises:
-        MissingFileError: a path, or the CSV that a video should have, does not exist.
-        InputError: no recording is found, or a CSV or `recording.toml` is wrong.
+        MissingFileError: a path, or the CSV of a video, does not exist.
+        InputError: no recording is found, or a CSV or `recording.toml` is invalid.
+
+    Example:
+        >>> for recording in open_recordings(["drives/"], overrides={"unit": "radians"}):
+        ...     for sample in recording.samples(stride=2):
+        ...         print(recording.name, sample.frame.time_s, sample.angle_deg)
     """
     if steering_csv is not None and (len(paths) != 1 or not Path(paths[0]).is_file()):
-        raise InputError("--steering gives the rows of one video. Name exactly one video file")
+        raise InputError("--steering requires exactly one video file")
     found: list[Recording] = []
     for path in map(Path, paths):
         for place, open_one in _find(path, steering_csv, overrides or {}):
@@ -275,7 +278,7 @@ def open_recordings(
 
 
 def find_steering_csv(video: str | Path) -> Path | None:
-    """The steering CSV that belongs to `NAME_front.mp4` by its name, if it exists."""
+    """Return the steering CSV beside `NAME_front.mp4`; None if it does not exist."""
     path = Path(video)
     if not path.stem.endswith(FRONT):
         return None
@@ -284,11 +287,11 @@ def find_steering_csv(video: str | Path) -> Path | None:
 
 
 def _find(
-    path: Path, steering_csv: str | Path | None, overrides: dict[str, Any]
+    path: Path, steering_csv: str | Path | None, overrides: Overrides
 ) -> list[tuple[Path, Callable[[], Recording]]]:
-    """The recordings of `path`: where each is, and what opens it."""
+    """Return the recordings of `path`: where each is, and the function that opens it."""
     if not path.exists():
-        raise MissingFileError(f"There is no recording {path}. Expected a folder or a video")
+        raise MissingFileError(f"there is no recording {path}; expected a folder or a video")
     if path.is_file():
         csv = Path(steering_csv) if steering_csv else _csv_of(path)
         return [(path, partial(_from_video, path, csv, overrides))]
@@ -303,7 +306,7 @@ def _find(
         ]
     if not found:
         raise InputError(
-            f"{path} holds no recording. Expected NAME{FRONT}.mp4 with NAME{STEERING}, "
+            f"{path} has no recording; expected NAME{FRONT}.mp4 with NAME{STEERING}, "
             f"or {udacity.LOG} with {udacity.IMAGES}/"
         )
     return found
@@ -313,10 +316,10 @@ def _csv_of(video: Path) -> Path:
     return video.with_name(video.stem.removesuffix(FRONT) + STEERING)
 
 
-def _from_video(video: Path, csv: Path, overrides: dict[str, Any]) -> Recording:
+def _from_video(video: Path, csv: Path, overrides: Overrides) -> Recording:
     if not csv.exists():
         raise MissingFileError(
-            f"{video} lacks its steering CSV. Expected {csv}, or another named with --steering"
+            f"there is no steering CSV of {video}; expected {csv}, or another file as --steering"
         )
     rows = read_steering_csv(csv)
     config = read_config(csv.parent).with_overrides(**overrides)
@@ -343,11 +346,11 @@ def _from_video(video: Path, csv: Path, overrides: dict[str, Any]) -> Recording:
     )
 
 
-def _picked(rows: SteeringRows, order: np.ndarray) -> np.ndarray | None:
+def _picked(rows: SteeringRows, order: IntArray) -> FloatArray | None:
     return None if rows.speed is None else rows.speed[order]
 
 
-def _from_udacity(folder: Path, overrides: dict[str, Any]) -> Recording:
+def _from_udacity(folder: Path, overrides: Overrides) -> Recording:
     log = udacity.read_log(folder)
     config = read_config(folder, udacity.CONFIG).with_overrides(**overrides)
     time_s = log["time_s"].to_numpy()
@@ -366,21 +369,23 @@ def _from_udacity(folder: Path, overrides: dict[str, Any]) -> Recording:
     )
 
 
-def _first_of_each(frame_index: np.ndarray) -> np.ndarray:
-    """Positions of the rows in order of their frames; of duplicates, the first row counts."""
+def _first_of_each(frame_index: IntArray) -> IntArray:
+    """Return positions of the rows in order of their frames; of duplicates, the first row."""
     return np.unique(frame_index, return_index=True)[1]
 
 
-def _times_by_rate(video: Path, frame_index: np.ndarray) -> np.ndarray:
-    """Seconds of frames whose CSV has no time column; needed only to move or smooth angles."""
+def _times_by_rate(video: Path, frame_index: IntArray) -> FloatArray:
+    """Return seconds of frames, for a CSV without times."""
     fps = probe(video).average_fps
     if not fps:
-        raise InputError(f"{video} has no rate: moving angles needs times. Give the CSV a time_s")
+        raise InputError(
+            f"{video} has no frame rate, and the CSV no times; add a column time_s to the CSV"
+        )
     return frame_index / fps
 
 
 def _with_unique_names(recordings: list[Recording]) -> list[Recording]:
-    """Recordings of the same name are told apart by their whole path."""
+    """Give recordings of the same name their whole path as names."""
     names = [recording.name for recording in recordings]
     for recording in recordings:
         if names.count(recording.name) > 1:

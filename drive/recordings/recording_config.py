@@ -1,7 +1,6 @@
 """`recording.toml`: what the numbers of a recording mean, and which camera and car made it.
 
-Everything that the file says is checked here, key by key; options of the command line stand in for
-it. Knows no CSV and no video.
+Every key is checked here. Command-line options override the file.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from drive.core.errors import (
     unknown_name,
 )
 from drive.core.texts import as_written, is_number, parse_toml, read_text
+from drive.core.types import FloatArray
 from drive.recordings.camera import Camera
 from drive.recordings.vehicle import SPEED_UNITS, Car
 
@@ -44,17 +44,17 @@ RANGES = {
     "understeer": (0.0, 0.1),
     "lane_m": (-20.0, 20.0),
 }
-"""The least and the most of each number: from a model car's to a lorry's, with room to spare."""
+"""Minimum and maximum of each number: from a model car to a lorry, with a margin."""
 
 TABLES = {"camera": Camera, "car": Car}
 BAD = "bad"
-"""Marked stretches, tables `[[bad]]`: `drive.recordings.excluded` reads them."""
+"""Excluded ranges, tables `[[bad]]`; `drive.recordings.excluded` reads them."""
 
 TABLE_HEADS = {name: f"[{name}]" for name in TABLES} | {BAD: f"[[{BAD}]]"}
-"""What each table's name is written as."""
+"""How each table is written."""
 
 CAR_SHAPE = ("wheelbase_m", "steering_ratio", "understeer")
-"""What of a car decides which circle an angle drives."""
+"""The keys that decide which circle the car drives at an angle."""
 
 OPTIONS = {
     "lag_s": "lag",
@@ -64,10 +64,13 @@ OPTIONS = {
     "wheelbase_m": "wheelbase",
     "lane_m": "lane",
 }
-"""How the command line calls what has another name there."""
+"""Names of command-line options that differ from the keys."""
 
 FOUND_OUT = ("states_car",)
-"""Fields that nobody gives: they follow from what is given."""
+"""Fields that follow from the others."""
+
+Overrides = Mapping[str, float | str | None]
+"""Values that override `recording.toml`, by key; None is no value."""
 
 Checked = TypeVar("Checked", "RecordingConfig", Camera, Car)
 
@@ -78,13 +81,13 @@ class RecordingConfig:
 
     Attributes:
         unit: `degrees`, `radians` or `normalised` (-1..1 of `full_scale_deg`).
-        positive: the side, `right` or `left`, to which a positive angle turns.
-        full_scale_deg: degrees that a normalised 1.0 stands for.
-        lag_s: seconds by which the angles trail the pictures; the angle of a frame at time t is
-            the one recorded at t + lag_s.
-        camera: where the camera sits; the table `[camera]`.
-        car: what the angles mean for the car; the table `[car]`.
-        states_car: whether anything of `CAR_SHAPE` was given; else the car is only the usual one.
+        positive: the side of positive angles, `right` or `left`.
+        full_scale_deg: degrees of a normalised angle of 1.0.
+        lag_s: seconds by which the angles trail the video: the angle of a frame at time t was
+            recorded at t + lag_s.
+        camera: the table `[camera]`.
+        car: the table `[car]`.
+        states_car: whether any key of `CAR_SHAPE` was given.
     """
 
     unit: str = "degrees"
@@ -96,13 +99,13 @@ class RecordingConfig:
     states_car: bool = field(default=False, compare=False)
 
     def with_overrides(self, **overrides: Any) -> RecordingConfig:
-        """This configuration with the values that are not None put in, checked.
+        """Return the configuration with the values that are not None, checked.
 
         Args:
             overrides: by the name of a field of this class, of `Camera` or of `Car`.
 
         Raises:
-            InputError: one is out of range; names the option of `OPTIONS`.
+            InputError: a value is out of range; names the command-line option.
         """
         given = {key: value for key, value in overrides.items() if value is not None}
         stated = self.states_car or any(key in given for key in ("car", *CAR_SHAPE))
@@ -111,8 +114,8 @@ class RecordingConfig:
             given[name] = _put(given.get(name, getattr(self, name)), table, "")
         return replace(_put(self, given, ""), states_car=stated)
 
-    def to_degrees(self, angles: np.ndarray) -> np.ndarray:
-        """Turn angles as recorded into float32 degrees, positive to the right."""
+    def to_degrees(self, angles: FloatArray) -> FloatArray:
+        """Turn recorded angles into float32 degrees, positive to the right."""
         scale = {
             "degrees": 1.0,
             "radians": math.degrees(1.0),
@@ -123,14 +126,14 @@ class RecordingConfig:
 
 
 def read_config(folder: str | Path, default: RecordingConfig | None = None) -> RecordingConfig:
-    """Read `recording.toml` in `folder`; the default (degrees, positive right) without one.
+    """Read `recording.toml` in `folder`; return the default if there is none.
 
-    Marked stretches, `[[bad]]`, are read by `excluded`. Other tables belong to others and
-    are left alone, unless their names look like a slip of the pen; `others_tables` names them.
+    Excluded ranges, `[[bad]]`, are read by `excluded`. Unknown tables are ignored unless their name
+    looks like a typing error; `others_tables` returns their names.
 
     Raises:
-        InputError: it is no TOML, or holds an unknown key, a table whose name is nearly one of
-            these, or a value out of range; names the file and the key.
+        InputError: the file is not valid TOML, or has an unknown key, a table with a misspelt
+            name, or an invalid value; names the file and the key.
     """
     path = Path(folder) / CONFIG_FILE
     config = default or RecordingConfig()
@@ -143,14 +146,14 @@ def read_config(folder: str | Path, default: RecordingConfig | None = None) -> R
     for name in TABLES:
         table = values.get(name, {})
         if not isinstance(table, dict):
-            raise InputError(f"{path}: {name} is one table [{name}]. Received: {as_written(table)}")
+            raise InputError(f"{path}: {name} must be one table [{name}]; got {as_written(table)}")
         values[name] = _put(getattr(config, name), table, f"{path}, table [{name}]")
     stated = config.states_car or any(key in content.get("car", {}) for key in CAR_SHAPE)
     return replace(_put(config, values, str(path)), states_car=stated)
 
 
 def others_tables(folder: str | Path) -> list[str]:
-    """Names of the tables in `recording.toml` of `folder` that nothing here reads."""
+    """Return the names of tables in `recording.toml` that drive does not read."""
     return _of_others(_content(Path(folder) / CONFIG_FILE))
 
 
@@ -163,7 +166,7 @@ def _of_others(content: Mapping[str, Any]) -> list[str]:
 
 
 def _content(path: Path) -> dict[str, Any]:
-    """What the file says; nothing where there is none."""
+    """Return the values of the file; empty if there is none."""
     try:
         return parse_toml(read_text(path), path)
     except MissingFileError:
@@ -175,17 +178,14 @@ def _keys(kind: type) -> list[str]:
 
 
 def _put(target: Checked, values: Mapping[str, Any], where: str) -> Checked:
-    """`target` with `values` in it, each checked.
-
-    `where` begins the complaint; empty, the values are those of options.
-    """
+    """Return `target` with `values`, each checked; `where` is for errors, empty for options."""
     known = [key for key in _keys(type(target)) if key not in TABLES]
     for key, value in values.items():
         if key not in _keys(type(target)):
             raise InputError(f"{where}: {unknown_name('key', key, known)}")
         if key in CHOICES and value not in CHOICES[key]:
             expected = " or ".join(CHOICES[key])
-            raise InputError(f"{_named(key, where)} is {expected}. Received: {as_written(value)}")
+            raise InputError(f"{_named(key, where)} must be {expected}; got {as_written(value)}")
         if key in RANGES:
             _check_number(key, value, where)
     return replace(target, **values)
@@ -200,4 +200,4 @@ def _check_number(key: str, value: object, where: str) -> None:
     if is_number(value) and low <= value <= high:
         return
     bounds = f"from {low:g} to {high:g}" if math.isfinite(high) else "greater than 0"
-    raise InputError(f"{_named(key, where)} is a number {bounds}. Received: {as_written(value)}")
+    raise InputError(f"{_named(key, where)} must be a number {bounds}; got {as_written(value)}")

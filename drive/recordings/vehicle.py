@@ -1,8 +1,7 @@
-"""The car that made a recording: how its steering angle, its speed and its path belong together.
+"""The car of a recording: the relation of steering angle, speed and path.
 
-The bicycle model: front wheels at an angle a, a wheelbase L apart from the rear ones, drive a
-circle of curvature tan(a) / (L (1 + K v^2)) at a speed v; K is 0 where the tyres do not slip. Knows
-angles and metres; no pictures.
+The bicycle model: with front wheels at an angle a and a wheelbase L, the car drives a circle of
+curvature tan(a) / (L (1 + K v^2)) at a speed v; K is 0 if the tyres do not slip.
 """
 
 from __future__ import annotations
@@ -13,12 +12,14 @@ from typing import overload
 
 import numpy as np
 
+from drive.core.types import FloatArray
+
 SPEED_UNITS = {"m/s": 1.0, "km/h": 1 / 3.6, "mph": 0.44704}
-"""Each unit that a speed may be recorded in, with what turns it into metres a second."""
+"""Metres per second of each unit of recorded speeds."""
 
 STANDSTILL_M = 4.0
 RETURN_SHARE = 0.275
-"""The aim point of pure pursuit lies 4 m and 0.275 of the way driven in the return time ahead: at
+"""The aim point of pure pursuit is 4 m ahead plus 0.275 of the way driven in the return time: at
 10 m/s and above, less than 5 % of a shift is left after that time (docs/decisions/steering.md)."""
 
 
@@ -27,15 +28,15 @@ class Car:
     """The table `[car]` of `recording.toml`.
 
     Attributes:
-        wheelbase_m: metres from the front axle to the rear one.
-        steering_ratio: recorded degrees for each degree of the front wheels: 1 where the front
-            wheels' angle is recorded, 12 to 18 where it is that of a steering wheel.
-        speed_mps: speed in metres a second where the recording has none.
+        wheelbase_m: metres between the axles.
+        steering_ratio: recorded degrees per degree of the front wheels: 1 if their angle is
+            recorded, 12 to 18 if it is that of the steering wheel.
+        speed_mps: speed in m/s for recordings without speed.
         speed_unit: unit of the recorded speed, one of `SPEED_UNITS`.
-        understeer: how much wider the circle gets with the square of the speed, in s^2/m^2: the K
-            above (Gillespie, Fundamentals of Vehicle Dynamics, chapter 6); of cars about 0.002.
-        lane_m: metres that the recorded car keeps right of the middle of the road, negative left;
-            where it is given, training pictures get narrower roads too, and no mirror images.
+        understeer: the K above in s^2/m^2, about 0.002 for cars (Gillespie, Fundamentals of
+            Vehicle Dynamics, chapter 6).
+        lane_m: metres from the middle of the road to the car, positive right; if given, training
+            narrows roads and never mirrors images.
     """
 
     wheelbase_m: float = 2.6
@@ -49,12 +50,12 @@ class Car:
     def curvature(self, angle_deg: float, speed_mps: float = 0.0) -> float: ...
     @overload
     def curvature(
-        self, angle_deg: np.ndarray, speed_mps: float | np.ndarray = 0.0
-    ) -> np.ndarray: ...
+        self, angle_deg: FloatArray, speed_mps: float | FloatArray = 0.0
+    ) -> FloatArray: ...
     def curvature(
-        self, angle_deg: float | np.ndarray, speed_mps: float | np.ndarray = 0.0
-    ) -> float | np.ndarray:
-        """1/m of the circle driven at a recorded angle and a speed in m/s; positive right."""
+        self, angle_deg: float | FloatArray, speed_mps: float | FloatArray = 0.0
+    ) -> float | FloatArray:
+        """Return the curvature in 1/m at a recorded angle and a speed in m/s; positive right."""
         wheel = np.radians(angle_deg) / self.steering_ratio
         return np.tan(wheel) / (self.wheelbase_m * self._widening(speed_mps))
 
@@ -62,22 +63,22 @@ class Car:
     def angle_deg(self, curvature: float, speed_mps: float = 0.0) -> float: ...
     @overload
     def angle_deg(
-        self, curvature: np.ndarray, speed_mps: float | np.ndarray = 0.0
-    ) -> np.ndarray: ...
+        self, curvature: FloatArray, speed_mps: float | FloatArray = 0.0
+    ) -> FloatArray: ...
     def angle_deg(
-        self, curvature: float | np.ndarray, speed_mps: float | np.ndarray = 0.0
-    ) -> float | np.ndarray:
-        """The angle, as it would be recorded, that drives a circle of a curvature in 1/m."""
+        self, curvature: float | FloatArray, speed_mps: float | FloatArray = 0.0
+    ) -> float | FloatArray:
+        """Return the recorded angle in degrees of a curvature in 1/m."""
         wheel = np.arctan(np.asarray(curvature) * (self.wheelbase_m * self._widening(speed_mps)))
         return np.degrees(wheel) * self.steering_ratio
 
-    def _widening(self, speed_mps: float | np.ndarray) -> float | np.ndarray:
-        """How many times wider a circle is at a speed than at a walk; exactly 1 without slip."""
+    def _widening(self, speed_mps: float | FloatArray) -> float | FloatArray:
+        """Return how many times wider a circle is at a speed; exactly 1 without slip."""
         return 1.0 + self.understeer * (speed_mps * speed_mps)
 
 
 def aim_distance_m(speed_mps: float, return_s: float) -> float:
-    """How far ahead a driver aims who wants to be back on the path in about `return_s` seconds."""
+    """Return the distance to the aim point of a driver who returns in about `return_s` seconds."""
     return STANDSTILL_M + RETURN_SHARE * return_s * speed_mps
 
 
@@ -90,19 +91,19 @@ def corrected_angle(
     return_s: float,
     widen: float = 1.0,
 ) -> float:
-    """The angle that takes a car beside the recorded path back to it in about `return_s` seconds.
+    """Return the angle that takes a shifted car back to the recorded path.
 
-    Pure pursuit (Coulter 1992): the recorded angle says through which point ahead the recorded car
-    would go; the moved car steers through the same point.
+    Pure pursuit (Coulter 1992): the shifted car steers to the point ahead to which the recorded
+    angle leads the recorded car.
 
     Args:
         angle_deg: recorded, positive right.
         shift_m: metres right of the path; negative left.
-        yaw_deg: degrees that the moved car looks to the right of the recorded one.
-        speed_mps: metres a second.
-        car: that was recorded.
-        return_s: seconds until nearly nothing (5 % at 10 m/s) is left of the shift.
-        widen: how many times wider the world is made around the path: its bends bend so much more.
+        yaw_deg: degrees by which the shifted car is turned right.
+        speed_mps: metres per second.
+        car: of the recording.
+        return_s: seconds until little (5 % at 10 m/s) is left of the shift.
+        widen: factor by which the world around the path is widened; bends become so much tighter.
 
     Returns:
         Degrees as recorded, positive right.

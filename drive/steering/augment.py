@@ -254,8 +254,8 @@ def redraw(
     if view is not None:
         right = (x + (0.5 - view.centre_x)) / view.focal_x
         below = (y + (0.5 - view.horizon_y)) / view.focal_y
-        right, below = moved_rays(right, below, view.camera_m, move.shift_m, move.yaw_deg)
-        x, y = view.pixels(right / np.float32(widen), below)
+        across, down = moved_rays(right, below, view.camera_m, move.shift_m, move.yaw_deg)
+        x, y = view.pixels(across / np.float32(widen), down)
     if rng.random() < EDGE_SHARE:
         x = _without_edges(x, margin, rng)
     x += np.float32(margin)

@@ -23,7 +23,7 @@ from drive.core.errors import InputError
 from drive.core.files import cache_folder
 from drive.core.progress import Progress, no_progress
 from drive.recordings.camera import Camera, View
-from drive.recordings.excluded import BadStretch, marked
+from drive.recordings.excluded import ExcludedRange, marked
 from drive.recordings.recording import Recording
 from drive.recordings.vehicle import Car
 from drive.steering.preprocess import (
@@ -79,7 +79,7 @@ class CachedDrive:
     view: View | None = None
     sides: tuple[SideCamera, ...] = ()
     wide: np.ndarray | None = None
-    bad: tuple[BadStretch, ...] = ()
+    bad: tuple[ExcludedRange, ...] = ()
 
     def __post_init__(self) -> None:
         """Put the car's usual speed where no speeds are given."""

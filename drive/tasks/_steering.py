@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from drive.pipeline.analyser import Predicting
-    from drive.recordings.recording import HumanAngles
+    from drive.recordings.recording import RecordedAngles
     from drive.results.steering import Steering
     from drive.steering.evaluate import SteeringMetrics
     from drive.steering.explain import Explainer
@@ -84,12 +84,14 @@ def _explanation(
     return load_explainer(weights, config.engine), EvenSample(frames)
 
 
-def _recorded_angles(config: SteeringConfig, run: Run, reader: FrameReader) -> HumanAngles | None:
+def _recorded_angles(
+    config: SteeringConfig, run: Run, reader: FrameReader
+) -> RecordedAngles | None:
     """The recorded angles, if a CSV is named or lies beside the video.
 
     One that only lies there is not needed: if it cannot be read, that is a warning.
     """
-    from drive.recordings.recording import HumanAngles, find_steering_csv, open_recordings
+    from drive.recordings.recording import RecordedAngles, find_steering_csv, open_recordings
     from drive.recordings.recording_config import RecordingConfig
 
     overrides = config.overrides()
@@ -108,7 +110,7 @@ def _recorded_angles(config: SteeringConfig, run: Run, reader: FrameReader) -> H
             raise
         run.warn(f"no comparison with the recorded angle: {error}")
         return None
-    return HumanAngles(recording)
+    return RecordedAngles(recording)
 
 
 def evaluate(run: Run, predicting: Predicting, angles: Steering) -> Fields:
@@ -158,11 +160,11 @@ def _compare(run: Run, predicting: Predicting, angles: Steering) -> Fields:
 
     The model is evaluated by its own angle; the error of a smoothed one is recorded too.
     """
-    from drive.recordings.recording import HumanAngles
+    from drive.recordings.recording import RecordedAngles
     from drive.steering.evaluate import in_one_line, name_of_mean
 
     recorded = predicting.recorded
-    if not isinstance(recorded, HumanAngles):
+    if not isinstance(recorded, RecordedAngles):
         return {}
     name, mean_deg = recorded.name, predicting.model.training_mean_deg
     run.tell_excluded(name, recorded.marked_bad, NOT_COMPARED)

@@ -41,9 +41,9 @@ def test_a_sound_recording_has_no_findings(make_recording: MakeRecording) -> Non
     ("speeds", "told"),
     [
         ([8.0] * 30, ""),
-        ([np.nan, *[8.0] * 29], "1 of 30 speeds are no numbers: 20 m/s stand for them"),
+        ([np.nan, *[8.0] * 29], "1 of 30 speeds are not numbers; 20 m/s is used for them"),
         ([-5.0] * 30, "30 of 30 speeds are below 0"),
-        ([0.0] * 30, "0 in every row"),
+        ([0.0] * 30, "0 in every row; check"),
     ],
 )
 def test_speeds_that_no_driving_car_has(
@@ -186,7 +186,7 @@ def test_notes_are_no_problems(
     assert main(command) == 0
     printed = capsys.readouterr()
     assert "- note: 67% of the angles are exactly zero" in printed.out
-    assert "- note: recording.toml has tables of others, which are not read: weather" in printed.out
+    assert "- note: recording.toml has tables that drive does not read: weather" in printed.out
     (report,) = json.loads(printed.out.splitlines()[-1])["recordings"]
     assert {finding["kind"] for finding in report["findings"]} == {"note"}
     assert not printed.err

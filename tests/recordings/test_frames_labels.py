@@ -122,7 +122,11 @@ def test_a_lag_beyond_the_car_s_own_is_taken_out(
 
 @pytest.mark.parametrize(
     ("lag_s", "sign", "why"),
-    [(-0.3, 1, "as a car answers"), (0.0, 1, "as a car"), (0.4, -1, "positive to the left")],
+    [
+        (-0.3, 1, "usual delay of a car"),
+        (0.0, 1, "usual delay of a car"),
+        (0.4, -1, "positive to the left"),
+    ],
 )
 def test_other_lags_are_left_alone_and_why(
     make_recording: MakeRecording, lag_s: float, sign: int, why: str

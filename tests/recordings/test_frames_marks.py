@@ -13,7 +13,8 @@ from drive.cli import main
 from drive.core.errors import InputError
 from drive.recordings.check import check_recording
 from drive.recordings.excluded import (
-    BadStretch,
+    HEADERS,
+    ExcludedRange,
     add_mark,
     marked,
     marks_of,
@@ -37,8 +38,8 @@ reason = "parking [at home]"
 [camera]
 height_m = 1.4 # above the road
 """
-OWN = BadStretch(1, 2.5, "parking [at home]")
-NEW = BadStretch(3.25, 4.0, 'autopilot, "asleep" \\ Schlaf', "epoch02")
+OWN = ExcludedRange(1, 2.5, "parking [at home]")
+NEW = ExcludedRange(3.25, 4.0, 'autopilot, "asleep" \\ Schlaf', "epoch02")
 
 
 def test_a_mark_is_added_and_taken_back_to_the_byte(tmp_path: Path) -> None:
@@ -63,11 +64,11 @@ def test_undoing_a_mark_keeps_the_comments_behind_it(tmp_path: Path) -> None:
 
 
 def test_marks_of_the_same_times_are_told_apart(tmp_path: Path) -> None:
-    plain, of_drive = BadStretch(1, 2), BadStretch(1, 2, drive="epoch01")
-    for mark in (OWN, of_drive, plain, BadStretch(1, 2, "because")):
+    plain, of_drive = ExcludedRange(1, 2), ExcludedRange(1, 2, drive="epoch01")
+    for mark in (OWN, of_drive, plain, ExcludedRange(1, 2, "because")):
         add_mark(tmp_path, mark)
     remove_mark(tmp_path, plain)
-    assert read_marks(tmp_path) == [OWN, of_drive, BadStretch(1, 2, "because")]
+    assert read_marks(tmp_path) == [OWN, of_drive, ExcludedRange(1, 2, "because")]
 
 
 def test_a_file_made_for_a_mark_goes_with_the_last(tmp_path: Path) -> None:
@@ -107,7 +108,7 @@ def test_line_ends_and_last_lines_are_kept(tmp_path: Path, content: str) -> None
 def test_a_byte_order_mark_stays_before_a_mark_that_goes(tmp_path: Path) -> None:
     file = tmp_path / "recording.toml"
     file.write_text("\ufeff[[bad]]\nstart_s = 1\nend_s = 2\n[car]\nspeed_mps = 7\n")
-    remove_mark(tmp_path, BadStretch(1, 2))
+    remove_mark(tmp_path, ExcludedRange(1, 2))
     assert file.read_text() == "\ufeff[car]\nspeed_mps = 7\n"
 
 
@@ -134,7 +135,7 @@ def test_what_cannot_be_edited_safely_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_the_same_mark_twice_or_none_to_undo(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="not marked"):
+    with pytest.raises(InputError, match="not excluded"):
         remove_mark(tmp_path, OWN)
     add_mark(tmp_path, OWN)
     with pytest.raises(InputError, match="already"):
@@ -144,14 +145,14 @@ def test_the_same_mark_twice_or_none_to_undo(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("[[bad]]\nstart_s = 2\nend_s = 1", ["number 1", "end_s is after start_s", "2", "1"]),
-        ("[[bad]]\nstart_s = 1\nend_s = 1.0001", ["end_s is after start_s"]),
+        ("[[bad]]\nstart_s = 2\nend_s = 1", ["number 1", "end_s must be after start_s", "2", "1"]),
+        ("[[bad]]\nstart_s = 1\nend_s = 1.0001", ["end_s must be after start_s"]),
         ("[[bad]]\nstart_s = 1\nend_s = 'two'", ["end_s", "number", "'two'"]),
         ("[[bad]]\nstart_s = true\nend_s = 2", ["start_s", "true"]),
         ("[[bad]]\nstart_s = -1\nend_s = 2", ["start_s", "-1"]),
         ("[[bad]]\nstart_s = 1\nend_s = inf", ["end_s", "inf"]),
-        ("[[bad]]\nstart_s = 1", ["lacks end_s"]),
-        ("[[bad]]\nstart_s = 1979-05-27\nend_s = 2", ["start_s", "Received: 1979-05-27"]),
+        ("[[bad]]\nstart_s = 1", ["missing end_s"]),
+        ("[[bad]]\nstart_s = 1979-05-27\nend_s = 2", ["start_s", "got 1979-05-27"]),
         (f"[[bad]]\nstart_s = 1\nend_s = {'1' * 400}", ["end_s", "hundreds of digits"]),
         (
             "[[bad]]\nstart_s = 1\nend_s = 2\n[[bad]]\nstop_s = 3",
@@ -188,7 +189,7 @@ def test_a_mark_belongs_to_the_drive_that_it_names(make_recording: Callable[...,
 
 def test_both_ends_are_inside() -> None:
     times = np.array([0.0, 1 / 3, 2 / 3, 1.0, 4 / 3])
-    assert marked([BadStretch(0.333, 1.0)], times).tolist() == [False, True, True, True, False]
+    assert marked([ExcludedRange(0.333, 1.0)], times).tolist() == [False, True, True, True, False]
     assert not marked([], times).any()
 
 
@@ -196,14 +197,22 @@ def test_check_data_says_what_is_left_out(
     make_recording: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = make_recording("town", [np.sin(i / 5) for i in range(40)])
-    add_mark(folder, BadStretch(0.5, 1.0, "parking"))
-    add_mark(folder, BadStretch(50, 60))
+    add_mark(folder, ExcludedRange(0.5, 1.0, "parking"))
+    add_mark(folder, ExcludedRange(50, 60))
     (recording,) = open_recordings([folder])
     codes = [finding.code for finding in check_recording(recording).findings]
     assert codes == ["marked_bad", "mark_without_frames"]
     assert main(["check-data", str(folder), "--json", "--quiet"]) == 0
     out = capsys.readouterr().out
-    assert "11 of 40 frames are marked as bad" in out
+    assert "11 of 40 frames are in excluded ranges" in out
     assert "0.5-1 s (parking)" in out
     (report,) = json.loads(out.splitlines()[-1])["recordings"]
     assert report["frames_marked_bad"] == 11
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_a_file_made_for_ranges_goes_with_the_last_one(tmp_path: Path, header: str) -> None:
+    file = tmp_path / "recording.toml"
+    file.write_text(f"{header}\n[[bad]]\nstart_s = 1.0\nend_s = 2.0\n")
+    remove_mark(tmp_path, ExcludedRange(1, 2))
+    assert not file.exists()

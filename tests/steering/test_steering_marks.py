@@ -13,7 +13,7 @@ import pytest
 
 from drive.cli import main
 from drive.core.errors import InputError
-from drive.recordings.excluded import BadStretch, add_mark, remove_mark
+from drive.recordings.excluded import ExcludedRange, add_mark, remove_mark
 from drive.recordings.labels import smooth_labels
 from drive.recordings.recording import Recording, open_recordings
 from drive.steering.cache import CachedDrive
@@ -25,7 +25,7 @@ from drive.tasks import _training_data
 from drive.tasks._common import Context
 
 Maker = Callable[..., CachedDrive]
-MARK = BadStretch(1.0, 2.0, "autopilot")
+MARK = ExcludedRange(1.0, 2.0, "autopilot")
 
 
 def times(parts: list[Part]) -> np.ndarray:
@@ -34,7 +34,7 @@ def times(parts: list[Part]) -> np.ndarray:
 
 def test_marked_frames_are_in_no_part_of_one_drive(make_drive: Maker) -> None:
     drive = make_drive(angles=np.zeros(600), fps=10)
-    marks = (BadStretch(3, 5), BadStretch(40, 46.0), BadStretch(56, 57))
+    marks = (ExcludedRange(3, 5), ExcludedRange(40, 46.0), ExcludedRange(56, 57))
     split = split_drives([replace(drive, bad=marks)], "0.25", "0.1")
     plain = split_drives([drive], "0.25", "0.1")
     for use, left_out in (("training", 21), ("validation", 61), ("test", 11)):
@@ -54,7 +54,7 @@ def test_marked_frames_are_in_no_part_of_several_drives(make_drive: Maker) -> No
 
 def test_a_drive_that_is_bad_from_end_to_end_is_left_out(make_drive: Maker) -> None:
     drives = [make_drive(f"track{n}/epoch01") for n in range(3)]
-    drives[2] = replace(drives[2], bad=(BadStretch(0, 99),))
+    drives[2] = replace(drives[2], bad=(ExcludedRange(0, 99),))
     split = split_drives(drives, "0.3")
     assert [p.drive.name for p in split.validation] == ["track1/epoch01"]
     with pytest.raises(InputError, match=r"nothing is left.*\[\[bad\]\]"):
@@ -117,7 +117,7 @@ def test_evaluation_leaves_marked_frames_out_and_counts_them(
     answers = predict_recording(recording, Straight())  # type: ignore[arg-type]
     assert (len(answers.time_s), answers.marked_bad) == (59, 21)
     assert not answers.truth_deg.any()
-    add_mark(folder, BadStretch(0, 99))
+    add_mark(folder, ExcludedRange(0, 99))
     (recording,) = open_recordings([folder])
     with pytest.raises(InputError, match="every frame is marked as bad"):
         predict_recording(recording, Straight())  # type: ignore[arg-type]

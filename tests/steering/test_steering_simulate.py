@@ -17,7 +17,7 @@ from drive.core.region import Region
 from drive.drawing.simulation_overlay import SimulationOverlay
 from drive.drawing.simulation_plot import MOST_PANELS, DriveLine, plot_simulation
 from drive.recordings.camera import Camera, View
-from drive.recordings.excluded import BadStretch
+from drive.recordings.excluded import ExcludedRange
 from drive.recordings.recording import Recording, open_recordings
 from drive.recordings.recording_config import RecordingConfig
 from drive.recordings.vehicle import Car
@@ -257,7 +257,7 @@ def test_a_marked_stretch_is_a_cut_however_short(
     recording: Callable[..., Recording], end_s: float
 ) -> None:
     road = recording([0.0] * 60)
-    bad = replace(road, bad=(BadStretch(0.3, end_s),))
+    bad = replace(road, bad=(ExcludedRange(0.3, end_s),))
     result = simulate_recording(bad, lambda image: 2.0, limit_m=99.0)
     behind = round(end_s * 20) + 1
     assert result.frame_index.tolist() == [*range(6), *range(behind, 60)]
@@ -272,12 +272,12 @@ def test_a_marked_stretch_is_a_cut_however_short(
 def test_nobody_drives_into_a_marked_stretch(recording: Callable[..., Recording]) -> None:
     road = recording([0.0] * 60)
     wild = simulate_recording(road, lambda image: 9.0)
-    ends = replace(road, bad=(BadStretch(0.0, 0.2), BadStretch(0.4, 9.0)))
+    ends = replace(road, bad=(ExcludedRange(0.0, 0.2), ExcludedRange(0.4, 9.0)))
     result = simulate_recording(ends, lambda image: 9.0)
     assert wild.interventions > result.interventions == 0
     assert not result.cut.any() and result.path.marks_passed == 0
     with pytest.raises(InputError, match="60 that are marked as bad"):
-        simulate_recording(replace(road, bad=(BadStretch(0, 9),)), lambda image: 0.0)
+        simulate_recording(replace(road, bad=(ExcludedRange(0, 9),)), lambda image: 0.0)
 
 
 def test_delay_lets_a_bend_go_by() -> None:

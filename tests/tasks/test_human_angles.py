@@ -11,7 +11,7 @@ import pytest
 
 from drive.cli import main
 from drive.pages import read_report
-from drive.recordings.excluded import BadStretch, add_mark
+from drive.recordings.excluded import ExcludedRange, add_mark
 
 MakeRecording = Callable[..., Path]
 VIDEO = "epoch01_front.mp4"
@@ -31,7 +31,7 @@ def test_marked_stretches_are_not_compared(
     make_recording: MakeRecording, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = make_recording("town", [9.0 if 4 <= i <= 7 else 1.0 for i in range(12)])
-    add_mark(folder, BadStretch(0.2, 0.35, "autopilot"))
+    add_mark(folder, ExcludedRange(0.2, 0.35, "autopilot"))
     status, truth = predict(folder, tmp_path / "out")
     assert status == 0
     assert truth == [*["1.0"] * 4, *[""] * 4, *["1.0"] * 4]
