@@ -592,7 +592,7 @@ def test_nobody_else_writes_marks(
 @pytest.mark.parametrize(
     ("body", "status", "word"),
     [
-        ({"mark": {"start_s": 2, "end_s": 1}}, 400, "end_s is after start_s"),
+        ({"mark": {"start_s": 2, "end_s": 1}}, 400, "end_s must be after start_s"),
         ({"mark": {"start_s": "a", "end_s": 1}}, 400, "start_s"),
         ({"mark": {"start_s": None, "end_s": 1}}, 400, "start_s"),
         ({"mark": {"start_s": 1, "end_s": int("9" * 400)}}, 400, "hundreds of digits"),
