@@ -32,7 +32,7 @@ PAGE_SCRIPT = "page.js"
 
 ROLES = {
     "model": (palette.BLUE, palette.SKY_BLUE),
-    "human": ((178, 112, 0), palette.ORANGE),
+    "recorded": ((178, 112, 0), palette.ORANGE),
     "smoothed": (palette.GREEN, (64, 196, 158)),
     "error": ((170, 82, 130), palette.PURPLE),
     "cars": (palette.BLUE, palette.SKY_BLUE),

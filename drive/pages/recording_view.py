@@ -22,7 +22,7 @@ CARS = ("car", "truck", "bus")
 CURVES = {
     "angle_deg": ("model", "model"),
     "smoothed_deg": ("smoothed", "smoothed"),
-    "truth_deg": ("recorded", "human"),
+    "truth_deg": ("recorded", "recorded"),
 }
 """Curves of the angle: the column, their name, and the role that gives their colour."""
 

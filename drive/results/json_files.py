@@ -11,7 +11,7 @@ import types
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from drive.core.errors import InputError, MissingFileError
 from drive.core.files import atomic, leads_out
@@ -25,7 +25,13 @@ Form = TypeVar("Form", bound="DataclassInstance")
 Tell = Callable[[str], None]
 
 _WRONG = object()
-_KINDS = {str: "text", float: "a number", int: "a number", tuple: "a list"}
+_KINDS = {
+    str: "text",
+    bool: "true or false",
+    float: "a number",
+    int: "a number",
+    tuple: "a list",
+}
 
 
 def write_json(path: Path, value: object) -> None:
@@ -103,7 +109,7 @@ def _checked(value: object, hint: object, where: str, tell: Tell) -> object:
     if get_origin(hint) in (Union, types.UnionType):
         hint = next(each for each in get_args(hint) if each is not type(None))
     kind, args = get_origin(hint) or hint, get_args(hint)
-    if kind is object or (kind is str and isinstance(value, str)):
+    if kind in (object, Any) or (kind in (str, bool) and isinstance(value, kind)):
         return value
     if kind in (float, int) and is_number(value):
         return value
@@ -112,7 +118,7 @@ def _checked(value: object, hint: object, where: str, tell: Tell) -> object:
         return tuple(each for each in items if each is not _WRONG)
     if isinstance(value, dict) and dataclasses.is_dataclass(kind) and isinstance(kind, type):
         return kind(**_fields(kind, value, where, tell))
-    if isinstance(value, dict) and kind is Mapping:
+    if isinstance(value, dict) and kind in (Mapping, dict):
         entries = {k: _checked(each, args[1], f"{where}.{k}", tell) for k, each in value.items()}
         return {name: each for name, each in entries.items() if each is not _WRONG}
     expected = _KINDS.get(kind, "an object") if isinstance(kind, type) else "an object"

@@ -22,6 +22,12 @@ PACKAGES = (
     *("openvino", "optuna", "pandas", "tensorflow-cpu", "tensorflow"),
 )
 STARTED_FORM = "%Y-%m-%dT%H:%M:%S%z"
+RENAMED = {
+    **{"start": "start_s", "end": "end_s", "at": "at_s", "smooth": "smooth_s", "lag": "lag_s"},
+    **{"delay": "delay_s", "limit": "limit_m", "camera_height": "height_m", "fov": "fov_deg"},
+    **{"camera_side": "side_m", "lane": "lane_m", "wheelbase": "wheelbase_m"},
+}
+"""Settings that version 0.1 wrote without their unit, and their names since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +192,15 @@ class Record:
         return self.command[1] if len(self.command) > 1 else ""
 
     @property
+    def asked(self) -> dict[str, object]:
+        """The settings by today's names: `start_s` of `start`, `video` of `no_video`."""
+        return dict(_today(name, value) for name, value in self.settings.items())
+
+    @property
     def resolved(self) -> dict[str, object]:
         """The settings, with what a training made of those that were not given."""
         settings: dict[str, object] = {}
-        for each in (self.settings, self.training, self.data):
+        for each in (self.asked, self.training, self.data):
             settings |= {name: value for name, value in each.items() if value is not None}
         return settings
 
@@ -201,7 +212,7 @@ class Record:
     @property
     def start_s(self) -> float:
         """Second of the source at which the run began."""
-        start_s = self.settings.get("start_s", self.settings.get("start"))
+        start_s = self.asked.get("start_s")
         return float(start_s) if isinstance(start_s, int | float) else 0.0
 
     def title(self, home: Path) -> str:
@@ -215,6 +226,12 @@ class Record:
         if not names:
             return home.resolve().name
         return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+
+
+def _today(name: str, value: object) -> tuple[str, object]:
+    if name.startswith("no_") and isinstance(value, bool):
+        return name.removeprefix("no_"), not value
+    return RENAMED.get(name, name), value
 
 
 def _told_apart(paths: list[Path]) -> list[str]:

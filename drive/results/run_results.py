@@ -80,8 +80,8 @@ class RunResults:
 
     @property
     def settings(self) -> Mapping[str, object]:
-        """Every resolved setting, by the names that the version which wrote it used."""
-        return self.record.settings
+        """Every resolved setting, by today's names."""
+        return self.record.asked
 
     @property
     def counts(self) -> Mapping[str, object]:

@@ -8,10 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drive import read_run, write_report
+from drive import AnnotateConfig, CropPreviewConfig, SimulateConfig, read_run, write_report
 from drive.core.errors import MissingFileError
+from drive.core.jobs import Outcome
+from drive.core.options import fields_of
 from drive.pages.runs import list_runs
 from drive.results.excerpt import read_excerpt
+from drive.results.manifest import Manifest
+from drive.results.record import RENAMED
 
 OLD_SETTINGS = {
     "source": "drives/epoch03_front.mp4",
@@ -64,6 +68,7 @@ def test_an_old_run_is_read(old_run: Path) -> None:
     run = read_run(old_run)
     assert (run.command, run.title) == ("annotate", "epoch03_front.mp4")
     assert run.settings["conf"] == 0.4 and run.record.start_s == 2.5
+    assert (run.settings["video"], run.settings["report"]) == (False, True)
     assert run.counts["frames_read"] == 2 and run.seconds["total"] == 1.5
     assert run.warnings == ("town: 1 row of the CSV without an angle is left out",)
     assert run.record.inputs[0].sha256 == "ab"
@@ -76,10 +81,18 @@ def test_an_old_run_is_read(old_run: Path) -> None:
 
 def test_an_old_run_has_a_report_and_a_line_in_the_list(old_run: Path) -> None:
     text = write_report(old_run).read_text(encoding="utf-8")
-    assert '["no_video","yes"]' in text and '["lag","0.1"]' in text
+    assert '["video","no"]' in text and '["lag_s","0.1"]' in text
     (entry,) = list_runs(old_run.parent)
     assert (entry.command, entry.state) == ("annotate", "done")
     assert [fact["label"] for fact in entry.facts][:2] == ["RMSE", "mean absolute error"]
+
+
+def test_old_settings_have_the_names_of_today(old_run: Path) -> None:
+    named = {each.name for each in fields_of(AnnotateConfig)}
+    assert set(read_run(old_run).settings) <= named
+    configs = (AnnotateConfig, SimulateConfig, CropPreviewConfig)
+    now = {each.name for config in configs for each in fields_of(config)}
+    assert set(RENAMED.values()) <= now and not now & set(RENAMED)
 
 
 def test_settings_of_today_are_read_like_those_of_yesterday(old_run: Path) -> None:
@@ -124,10 +137,13 @@ def test_an_evaluation_has_a_table_per_recording(tmp_path: Path) -> None:
 
 
 def test_a_run_over_several_videos_lists_them(tmp_path: Path) -> None:
-    videos = [{"source": "/a.mp4", "folder": "a", "status": "failed", "reason": "no frames"}]
-    (tmp_path / "manifest.json").write_text(json.dumps({"format": 1, "videos": videos}))
-    (entry,) = read_run(tmp_path).videos
-    assert (entry.folder, entry.status, entry.reason) == ("a", "failed", "no frames")
+    manifest = Manifest(tmp_path / "manifest.json", "detect", {})
+    manifest.add(["/videos/a.mp4", "/videos/b.mp4"])
+    manifest.note(Outcome(0, {"frames": 7}, seconds=1.5))
+    manifest.note(Outcome(1, reason="no frames", wrong_input=True))
+    run = read_run(tmp_path)
+    assert list(run.videos) == manifest.entries
+    assert run.problems == []
 
 
 def test_what_is_damaged_is_none_and_a_problem(old_run: Path) -> None:

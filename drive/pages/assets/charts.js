@@ -118,7 +118,7 @@
         button.addEventListener("click", act);
         return button;
       };
-      const all = element("button", { class: "quiet all", title: "Show the whole drive (0)" }, "Whole drive");
+      const all = element("button", { class: "quiet all", title: "Show the whole recording (0)" }, "Whole recording");
       all.addEventListener("click", () => this.setRange(null));
       this._span = element("span", { class: "span" });
       return element("div", { class: "bar" }, element("h2", {}, "Over time"), this._span, element("span", { class: "spring" }),
@@ -132,7 +132,7 @@
       const ticks = timeTicks(from + first, to + first, width).map((tick) => tick - first);
       const step = ticks.length > 1 ? ticks[1] - ticks[0] : 1;
       const digits = [0.99, 0.09].filter((second) => step < second).length;
-      this._span.textContent = this.range ? `${clock(from)} to ${clock(to)}` : "click to go there, drag to look closer";
+      this._span.textContent = this.range ? `${clock(from)} to ${clock(to)}` : "click to seek, drag to zoom";
       this.axis.replaceChildren(...ticks.map((tick) =>
         element("span", { style: `left:${share(tick, from, to)}` }, clock(tick, digits))));
       const marks = this.drive.moments.filter((moment) => moment.time >= from && moment.time <= to);
@@ -268,8 +268,8 @@
           symbol: "none",
           silent: true,
           connectNulls: false,
-          z: series.role === "human" ? 2 : 3,
-          lineStyle: { color: colour(series.role), width: series.width || (series.role === "human" ? 2.5 : 1.5), type: series.line || "solid" },
+          z: series.role === "recorded" ? 2 : 3,
+          lineStyle: { color: colour(series.role), width: series.width || (series.role === "recorded" ? 2.5 : 1.5), type: series.line || "solid" },
           areaStyle: this.chart.series.length === 1 && this.chart.zero ? { color: colour(series.role), opacity: 0.12 } : undefined,
           markLine: k === 0 && this.chart.limits.length ? {
             silent: true, symbol: "none", label: { show: false }, animation: false,

@@ -27,12 +27,12 @@ const DriveView = (globalThis.DriveView = globalThis.DriveView || {});
         body: body ? JSON.stringify(body) : undefined,
       });
     } catch {
-      throw new Error("The server does not answer: was `view` ended? Start it again and reload.");
+      throw new Error("The server does not respond. Start `drive view` again and reload this page.");
     }
     const text = await answer.text();
     let said;
     try { said = JSON.parse(text); } catch { said = { error: text.trim() }; }
-    if (!answer.ok) throw new Error(said.error || `The server answered ${answer.status}`);
+    if (!answer.ok) throw new Error(said.error || `The server responded with status ${answer.status}`);
     return said;
   }
 
@@ -49,8 +49,8 @@ const DriveView = (globalThis.DriveView = globalThis.DriveView || {});
   }
 
   const STATES = {
-    running: "running now",
-    stopped: "stopped before its end",
+    running: "running",
+    stopped: "stopped early",
     damaged: "cannot be read",
   };
 

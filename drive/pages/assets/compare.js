@@ -13,7 +13,7 @@
   const [EPOCH, LOSS, VALIDATION] = [0, 1, 2];
   const LOG_FROM = 20;
 
-  const STROKES = { A: { width: 4.5 }, B: { width: 1.75 }, human: { width: 1.5, line: "dashed" } }; // equal curves stay two
+  const STROKES = { A: { width: 4.5 }, B: { width: 1.75 }, recorded: { width: 1.5, line: "dashed" } }; // equal curves stay two
 
   const place = document.getElementById("comparison");
   const query = new URLSearchParams(location.search);
@@ -138,9 +138,9 @@
         if (!made.has(chart.id)) made.set(chart.id, { ...chart, series: [] });
         const into = made.get(chart.id);
         chart.series.forEach((series, place) => {
-          const human = series.role === "human";
+          const recorded = series.role === "recorded";
           const numbers = shown.map((at) => (at < 0 ? NaN : series.numbers[at]));
-          const known = human && same && into.series.find((each) => each.role === "human");
+          const known = recorded && same && into.series.find((each) => each.role === "recorded");
           if (known) {
             known.numbers = filled(known.numbers, numbers);
             return;
@@ -148,9 +148,9 @@
           const alone = chart.series.length === 1 ? "" : ` ${series.name}`;
           const side = SIDES[k];
           into.series.push({
-            name: human && same ? series.name : `${side}${alone}`,
-            role: human ? "human" : side.toLowerCase() + (place > 0 ? "2" : ""),
-            ...(human ? STROKES.human : STROKES[side]),
+            name: recorded && same ? series.name : `${side}${alone}`,
+            role: recorded ? "recorded" : side.toLowerCase() + (place > 0 ? "2" : ""),
+            ...(recorded ? STROKES.recorded : STROKES[side]),
             numbers,
           });
         });
@@ -200,7 +200,7 @@
     });
     return {
       animation: false,
-      aria: { enabled: true, label: { description: `Loss over the epochs. ${best.filter(Boolean).join(". ")}.` } },
+      aria: { enabled: true, label: { description: `Loss per epoch. ${best.filter(Boolean).join(". ")}.` } },
       grid: { left: 56, right: 16, top: 12, bottom: 44 },
       tooltip: { trigger: "axis", confine: true, backgroundColor: colour("card"), borderColor: colour("line"), textStyle: { color: colour("ink"), fontSize: 12 }, valueFormatter: (value) => (value === undefined ? "–" : Number(value).toFixed(3)) },
       xAxis: { ...axis, type: "value", name: "epoch", nameGap: 28, minInterval: 1, min: "dataMin", max: "dataMax" },
@@ -246,7 +246,7 @@
     const rows = settingRows(both);
     const differ = rows.filter(([, a, b]) => a !== b);
     const same = rows.filter(([, a, b]) => a === b && a !== "–");
-    const section = table("Settings that differ", differ, "Both were asked the same.", "settings");
+    const section = table("Settings that differ", differ, "All settings are the same.", "settings");
     if (same.length) {
       section.append(element("details", {}, element("summary", {}, `${same.length} settings are the same`),
         element("table", {}, ...same.map(([name, value]) => element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, value))))));
@@ -258,7 +258,7 @@
 
   function build(both) {
     document.title = `${names[0]} and ${names[1]} - drive`;
-    const stage = element("section", { class: "stage-pair", "aria-label": "Videos and curves of both" });
+    const stage = element("section", { class: "stage-pair", "aria-label": "Videos and charts of both" });
     const parts = [element("div", { class: "heads" }, ...both.map((data, k) => head(SIDES[k], data)))];
     const pairs = matchDrives(...both);
     if (pairs.length > 1) {
@@ -269,8 +269,8 @@
     if (pairs.length) parts.push(stage);
     const losses = lossChart(both);
     if (losses) parts.push(losses);
-    if (!pairs.length && !losses) parts.push(element("p", { class: "soft nothing" }, "These two have no videos, curves or losses in common. Numbers and settings stand below."));
-    parts.push(element("div", { class: "tables" }, table("Numbers", numberRows(both), "Neither has key numbers.", "numbers"), settings(both)));
+    if (!pairs.length && !losses) parts.push(element("p", { class: "soft nothing" }, "These runs have no videos, charts or losses in common. Their numbers and settings are below."));
+    parts.push(element("div", { class: "tables" }, table("Numbers", numberRows(both), "Neither run has key numbers.", "numbers"), settings(both)));
     place.replaceChildren(...parts);
     if (pairs.length) showDrives(stage, both, pairs[0]);
   }
@@ -306,7 +306,7 @@
     const swap = document.getElementById("swap");
     swap.href = `/compare?a=${encodeURIComponent(names[1] || "")}&b=${encodeURIComponent(names[0] || "")}`;
     if (names.some((name) => name === null)) {
-      complain("Choose two runs in the list of all results, and compare them.");
+      complain("Choose two runs in the list of results to compare them.");
       return;
     }
     try {

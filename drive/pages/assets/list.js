@@ -38,7 +38,7 @@
       const picture = element("img", { class: PLOT.test(run.picture) ? "plot" : null, src: `/thumbnail/${encoded(run.run)}?${run.changed}`, alt: "", loading: "lazy" });
       picture.addEventListener("error", () => {
         picture.remove();
-        instead.textContent = "no picture to show";
+        instead.textContent = "no image";
       });
       cover.append(picture);
     }
@@ -71,8 +71,8 @@
     }
     const all = `${runs.length} ${runs.length === 1 ? "run" : "runs"}`;
     count.textContent = found.length === runs.length ? all : `${found.length} of ${all}`;
-    if (!runs.length) count.textContent = "No runs yet. Make one, for example: python run.py demo";
-    else if (!found.length) count.textContent = `No run matches. ${all} in all`;
+    if (!runs.length) count.textContent = "No runs yet. Make one, for example: drive demo";
+    else if (!found.length) count.textContent = `No run matches; ${all} in total`;
     drawPair();
   }
 
@@ -91,7 +91,7 @@
     clear.addEventListener("click", () => { chosen = []; draw(); });
     const go = chosen.length === 2
       ? element("a", { class: "button main", id: "compare", href: `/compare?a=${encodeURIComponent(chosen[0])}&b=${encodeURIComponent(chosen[1])}` }, "Compare")
-      : element("span", { class: "soft" }, "Choose one more");
+      : element("span", { class: "soft" }, "Choose a second run");
     pair.replaceChildren(element("div", { class: "inner" },
       ...chosen.map((run, k) => element("span", { class: "chip" }, element("b", { class: "AB"[k].toLowerCase() }, "AB"[k]), run || "this folder")),
       element("span", { class: "spring" }), clear, go));

@@ -1,5 +1,5 @@
 // Numbers of a report: columns out of base64, thinning for drawing, and how times are written.
-// Knows no page. The other end of the columns is drive/report/columns.py.
+// Knows no page. The other end of the columns is drive/pages/columns.py.
 "use strict";
 
 const DriveReport = (globalThis.DriveReport = globalThis.DriveReport || {});

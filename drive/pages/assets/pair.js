@@ -27,7 +27,7 @@
       this.video = null;
       if (drive.video) this._openVideo(base, label);
       else if (drive.pictures) this._openPictures(base, label);
-      else this._say("This run has no video. Its curves stand below.");
+      else this._say("This run has no video. Its charts are below.");
     }
 
     get duration() {
@@ -70,7 +70,7 @@
       this.video.addEventListener("error", () => {
         this.video.remove();
         this.video = null;
-        this._say("This video does not lie where it did, or the browser cannot play it.");
+        this._say("This video was moved, or the browser cannot play it.");
       });
       this.root.append(this.video);
     }
@@ -280,8 +280,8 @@
       this.playButton = button("play", "Play or pause both (space)", () => this.toggle());
       this.playButton.classList.add("play");
       this.timeText = element("span", { class: "time" });
-      this.stepText = element("span", { class: "step soft", title: "How far the two videos are apart" });
-      this.scrub = element("input", { type: "range", min: "0", max: String(SCRUB_STEPS), step: "1", value: "0", "aria-label": "Moment of both videos" });
+      this.stepText = element("span", { class: "step soft", title: "Offset between the two videos" });
+      this.scrub = element("input", { type: "range", min: "0", max: String(SCRUB_STEPS), step: "1", value: "0", "aria-label": "Time in both videos" });
       this.scrub.addEventListener("input", () => {
         this.pause();
         this.seek((Number(this.scrub.value) / SCRUB_STEPS) * this.duration);
@@ -291,7 +291,7 @@
       this.select.addEventListener("change", () => this.setSpeed(Number(this.select.value)));
       return element("div", { class: "controls" }, this.playButton,
         button("back", "One frame back (left arrow)", () => this.step(-1)),
-        button("on", "One frame on (right arrow)", () => this.step(1)),
+        button("on", "One frame forward (right arrow)", () => this.step(1)),
         this.timeText, this.scrub, this.stepText, this.select);
     }
 

@@ -30,7 +30,7 @@
       this.screen = element("div", { class: "screen" });
       this.root.append(this.screen);
       if (drive.video) this._openVideo(base + drive.video.src);
-      else this._sayNoVideo("No video to show. Charts and tables stand on its clock.");
+      else this._sayNoVideo("No video. Charts and tables use its timestamps.");
       this.root.append(this._controls());
       this._tick = this._tick.bind(this);
       this._frame = requestAnimationFrame(this._tick);
@@ -181,7 +181,7 @@
         this._virtual = time;
         this._wanted = null;
         this._sayNoVideo(
-          `${decodeURIComponent(this.drive.video.src)} does not lie where it did, or this browser ` +
+          `${decodeURIComponent(this.drive.video.src)} was moved, or this browser ` +
           "cannot play it. Charts and tables work without it.");
         this._say("pause");
         this._say("blind");
@@ -200,7 +200,7 @@
       this._playButton.addEventListener("click", () => this.toggle());
       const back = element("button", { title: "One frame back (left arrow)", "aria-label": "One frame back" }, icon("back"));
       back.addEventListener("click", () => this.step(-1));
-      const on = element("button", { title: "One frame on (right arrow)", "aria-label": "One frame on" }, icon("on"));
+      const on = element("button", { title: "One frame forward (right arrow)", "aria-label": "One frame forward" }, icon("on"));
       on.addEventListener("click", () => this.step(1));
       this._time = element("span", { class: "time" });
       this._frameText = element("span", { class: "frame" });

@@ -4,7 +4,7 @@
 (() => {
   const { element } = DriveReport;
 
-  const SILENT_S = 30; // without a sign of life for so long, a run is over; as in drive/report/live.py
+  const SILENT_S = 30; // without a sign of life for so long, a run is over; as in drive/pages/live.py
 
   class Progress {
     /** @param name what goes on: "Training". */
@@ -29,15 +29,15 @@
       const when = over
         ? data.alive ? `last sign of life ${at(data.alive)}` : ""
         : `as of ${at(data.written)}`;
-      const words = over ? ["Stopped before its end: ", data.reason || `${text}. It goes on with --resume and its folder`] : [`${this.name}: `, text + left];
+      const words = over ? ["Stopped early: ", data.reason || `${text}. Resume it with --resume and its folder`] : [`${this.name}: `, text + left];
       this.root.replaceChildren(
         element("p", {}, element("b", {}, words[0]), words[1], element("small", {}, when)),
-        element("progress", { max: String(asked || 1), value: String(Math.min(done, asked || 1)), "aria-label": `How far: ${text}` }));
+        element("progress", { max: String(asked || 1), value: String(Math.min(done, asked || 1)), "aria-label": `Progress: ${text}` }));
     }
 
     /** The page was made for a run that goes on, and its numbers are no longer beside it. */
     lost() {
-      this.root.replaceChildren(element("p", {}, `${this.name}: this page was begun by a run that has left no newer numbers.`));
+      this.root.replaceChildren(element("p", {}, `${this.name}: the run that wrote this page has left no newer numbers.`));
     }
   }
 

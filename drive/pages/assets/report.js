@@ -2,7 +2,7 @@
 //
 //   const report = mountReport(element, data, {base: "runs/7/", keyboard: true, heading: true});
 //
-// The form of the data, and what the returned object can do, stand in drive/report/__init__.py.
+// The form of the data, and what the returned object can do, are in drive/pages/data.py and drive/pages/__init__.py.
 "use strict";
 
 (() => {
@@ -10,8 +10,8 @@
 
   const KINDS = {
     intervention: "Interventions",
-    difference: "Model and human differ most",
-    near: "Cars closest",
+    difference: "Largest errors",
+    near: "Nearest cars",
   };
   const SECONDS_A_JUMP = 1;
   const THUMB_PX = 112;
@@ -155,7 +155,7 @@
 
     _moments(drive) {
       if (!drive.moments.length) return null;
-      const list = element("section", { class: "moments", "aria-label": "Moments to jump to" }, element("h2", {}, "Moments to jump to"));
+      const list = element("section", { class: "moments", "aria-label": "Highlights" }, element("h2", {}, "Highlights"));
       const scroll = element("div", { class: "scrolling" });
       this.thumbs = drive.video ? new Thumbnails(this.base + drive.video.src) : null;
       for (const [kind, title] of Object.entries(KINDS)) {
@@ -196,7 +196,7 @@
     }
 
     _gallery(drive) {
-      return gallery("Annotated pictures", drive.pictures.map((src) =>
+      return gallery("Annotated images", drive.pictures.map((src) =>
         ({ src: this.base + src, note: decodeURIComponent(src.split("/").pop()) })), "gallery");
     }
 
@@ -225,7 +225,7 @@
         element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, value))));
       return element("footer", {},
         element("section", {}, element("h2", {}, "Files"), files),
-        element("section", {}, element("h2", {}, "How it was made"),
+        element("section", {}, element("h2", {}, "Command and settings"),
           data.command_line ? element("code", {}, data.command_line) : null,
           data.settings.length ? element("details", {}, element("summary", {}, "Settings"), settings) : null),
         this.player || data.drives.length && !data.drives[0].pictures ? keysHelp() : null);
@@ -355,7 +355,7 @@
     const whole = (value) => value.toFixed(0);
     const columns = [
       drive.pictures
-        ? { title: "picture", width: "minmax(8rem, 2fr)", button: true, value: (row) => at[row], text: (row) => decodeURIComponent(drive.pictures[at[row]].split("/").pop()) }
+        ? { title: "image", width: "minmax(8rem, 2fr)", button: true, value: (row) => at[row], text: (row) => decodeURIComponent(drive.pictures[at[row]].split("/").pop()) }
         : { title: "time", width: "minmax(4.2rem, 1fr)", number: true, button: true, value: (row) => at[row], text: (row) => drive.clock(drive.times[at[row]], 2) },
       { title: "class", width: "minmax(3.6rem, 1fr)", value: (row) => found.labels[label[row]], text: (row) => found.labels[label[row]] },
       { title: "score", width: "minmax(3.2rem, 1fr)", number: true, falls: true, value: (row) => score[row], text: (row) => score[row].toFixed(3) },
@@ -392,8 +392,8 @@
         });
       }
     }
-    const table = new Table({ label: "Every frame", columns, count: drive.times.length, onRow: choose });
-    return { title: `Every frame (${drive.times.length.toLocaleString("en")})`, table, placeOf: (row) => row, firstRow: (place) => place };
+    const table = new Table({ label: "All frames", columns, count: drive.times.length, onRow: choose });
+    return { title: `All frames (${drive.times.length.toLocaleString("en")})`, table, placeOf: (row) => row, firstRow: (place) => place };
   }
 
   /** Pictures side by side, each with a line below it. */
@@ -409,7 +409,7 @@
   function keysHelp() {
     const keys = [
       ["space", "play, pause"], ["← →", "one frame"], ["shift ← →", "one second"], ["J K L", "backwards, stop, forwards; again: faster"],
-      ["+ − 0", "look closer, less close, whole drive"], ["F", "full screen"],
+      ["+ − 0", "zoom in, zoom out, whole recording"], ["F", "full screen"],
     ];
     return element("section", { class: "keys" }, element("h2", {}, "Keys"), element("dl", {}, ...keys.map(([key, what]) =>
       element("div", {}, element("dt", {}, ...key.split(" ").map((each) => element("kbd", {}, each))), element("dd", {}, what)))));

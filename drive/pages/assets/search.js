@@ -19,7 +19,7 @@
     update(data) {
       const { search } = data;
       const { trials, asked } = search;
-      const text = trials.length || !asked ? `${trials.length}${asked ? ` of ${asked}` : ""} trials done` : "the first trial is on its way";
+      const text = trials.length || !asked ? `${trials.length}${asked ? ` of ${asked}` : ""} trials done` : "waiting for the first trial";
       this.progress.show(data, { done: trials.length, asked, text, left: "" });
       const drawn = JSON.stringify(search);
       if (drawn === this.drawn) return;
@@ -43,7 +43,7 @@
       this.table.draw(true);
       this.trials.replaceChildren(
         element("div", { class: "bar" }, element("h2", {}, `Trials (${trials.length})`),
-          element("span", { class: "note" }, best === null ? "none is complete" : `trial ${best} is the best, and best.toml has its settings`)),
+          element("span", { class: "note" }, best === null ? "no trial is complete" : `the best is trial ${best}; best.toml has its settings`)),
         this.table.root);
     }
 
@@ -51,8 +51,8 @@
       if (!picture) return;
       const src = this.base + picture;
       this.picture.replaceChildren(element("figure", {},
-        element("figcaption", {}, element("h2", {}, "The search")),
-        element("a", { href: src }, element("img", { src: written ? `${src}?${written}` : src, alt: "Losses of the trials, one after the other and over each setting" }))));
+        element("figcaption", {}, element("h2", {}, "Plot of the search")),
+        element("a", { href: src }, element("img", { src: written ? `${src}?${written}` : src, alt: "Losses of the trials, in order and against each setting" }))));
     }
   }
 

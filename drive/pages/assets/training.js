@@ -22,7 +22,7 @@
       this._loss = this._plot("loss", "Loss", (training) => lossOption(training), lossWords);
       this._rate = this._plot("rate", "Learning rate", (training) => rateOption(training), rateWords);
       this._distribution = this._plot("distribution", "Distribution of the angles", (training) => distributionOption(training), () => "");
-      this._scatter = this._plot("scatter", "Predicted against true angle", (training) => scatterOption(training), scatterWords);
+      this._scatter = this._plot("scatter", "Predicted against recorded angle", (training) => scatterOption(training), scatterWords);
       this._stopTheme = onTheme(() => this._draw());
       this._resized = new ResizeObserver(() => this._draw());
       this._resized.observe(this.grid);
@@ -86,7 +86,7 @@
       const member = histories.length > 1 ? `network ${histories.length}, ` : "";
       this.progress.show(this.data, {
         done, asked,
-        text: done ? `${member}epoch ${done}${asked ? ` of ${asked}` : ""} done` : "the first epoch is on its way",
+        text: done ? `${member}epoch ${done}${asked ? ` of ${asked}` : ""} done` : "waiting for the first epoch",
         left: done && asked && each ? `, about ${duration((asked - done) * each)} to go at most` : "",
       });
     }
@@ -96,7 +96,7 @@
       const parts = [];
       const made = (list) => list.map((picture) => ({ ...picture, src: this.base + picture.src }));
       if (training.worst.length) parts.push(gallery("Frames with the largest errors", made(training.worst), "worst"));
-      if (training.layers.length) parts.push(gallery("What the first layer looks for, and what it sees", made(training.layers), "layers"));
+      if (training.layers.length) parts.push(gallery("Kernels and feature maps of the first layers", made(training.layers), "layers"));
       const tables = [historyTable(training), worstTable(training)].filter(Boolean);
       parts.push(element("section", { class: "numbers" }, ...tables));
       const open = [...this.rest.querySelectorAll("details")].map((each) => each.open);
@@ -153,7 +153,7 @@
         showSymbol: history.rows.length < 30, symbolSize: 5, symbol: column === LOSS ? "emptyCircle" : "circle", color: colour(role),
         lineStyle: { width: many ? 1.2 : 2, type: column === LOSS ? "solid" : [6, 3], opacity: many ? 0.55 + 0.45 * ((k + 1) / training.histories.length) : 1 },
       });
-      return [curve("training", LOSS, "model"), curve("validation", VALIDATION, "human")];
+      return [curve("training", LOSS, "model"), curve("validation", VALIDATION, "recorded")];
     });
     return {
       grid: GRID, series,
@@ -185,7 +185,7 @@
 
   function rateWords(training) {
     const rows = training.histories.length ? training.histories.at(-1).rows : [];
-    return rows.length ? `mean of each epoch; last ${exponent(rows.at(-1)[RATE])}` : "";
+    return rows.length ? `mean per epoch; last ${exponent(rows.at(-1)[RATE])}` : "";
   }
 
   function exponent(value) {
@@ -197,7 +197,7 @@
   function distributionOption(training) {
     const found = training.distribution;
     if (!found) return null;
-    const roles = { predictions: "model", model: "model", ensemble: "model", validation: "human", human: "human" };
+    const roles = { predictions: "model", model: "model", ensemble: "model", validation: "recorded", recorded: "recorded", human: "recorded" };
     const middle = found.edges.slice(1).map((edge, k) => (edge + found.edges[k]) / 2);
     return {
       grid: GRID,
@@ -226,12 +226,12 @@
     const points = Array.from(found.truth, (truth, k) => [truth, found.angle[k]]);
     return {
       grid: GRID,
-      tooltip: tooltip({ trigger: "item", formatter: (item) => (item.seriesIndex ? "" : said(place(found, item.dataIndex), [`human ${number(item.value[0], "°", 2)}`, `model ${number(item.value[1], "°", 2)}`])) }),
-      xAxis: axis({ name: "human, degrees", min: -widest, max: widest, interval }),
+      tooltip: tooltip({ trigger: "item", formatter: (item) => (item.seriesIndex ? "" : said(place(found, item.dataIndex), [`recorded ${number(item.value[0], "°", 2)}`, `model ${number(item.value[1], "°", 2)}`])) }),
+      xAxis: axis({ name: "recorded, degrees", min: -widest, max: widest, interval }),
       yAxis: axis({ name: "model, degrees", nameGap: 36, min: -widest, max: widest, interval }),
       series: [
         { type: "scatter", data: points, symbolSize: points.length > LARGE ? 2.5 : 4.5, large: points.length > LARGE, itemStyle: { color: colour("model"), opacity: points.length > 500 ? 0.35 : 0.6 } },
-        { type: "line", data: [[-widest, -widest], [widest, widest]], showSymbol: false, silent: true, lineStyle: { color: colour("human"), width: 1.5, type: "dashed" } },
+        { type: "line", data: [[-widest, -widest], [widest, widest]], showSymbol: false, silent: true, lineStyle: { color: colour("recorded"), width: 1.5, type: "dashed" } },
       ],
     };
   }
@@ -241,7 +241,7 @@
     if (!found || !found.truth.length) return "";
     let sum = 0;
     for (let k = 0; k < found.truth.length; k++) sum += (found.angle[k] - found.truth[k]) ** 2;
-    return `${found.truth.length.toLocaleString("en")} frames that did not teach it; RMSE ${number(Math.sqrt(sum / found.truth.length), "°", 2)}; on the dashed line both agree`;
+    return `${found.truth.length.toLocaleString("en")} held-out frames; RMSE ${number(Math.sqrt(sum / found.truth.length), "°", 2)}; the dashed line is a perfect prediction`;
   }
 
   function place(found, k) {
@@ -260,14 +260,14 @@
       ...(many ? [history.name] : []), String(row[EPOCH]), number(row[LOSS], "", 4), number(row[VALIDATION], "", 4), exponent(row[RATE]), number(row[SECONDS], "s", 1),
     ]));
     if (!rows.length) return null;
-    return plainTable("Every epoch", [...(many ? ["network"] : []), "epoch", "loss", "validation loss", "learning rate", "took"], rows);
+    return plainTable("All epochs", [...(many ? ["network"] : []), "epoch", "loss", "validation loss", "learning rate", "took"], rows);
   }
 
   function worstTable(training) {
     const found = training.predictions;
     if (!found || !found.truth.length) return null;
     const order = Array.from(found.truth.keys()).sort((a, b) => Math.abs(found.angle[b] - found.truth[b]) - Math.abs(found.angle[a] - found.truth[a]));
-    return plainTable("Largest errors", ["frame", "human", "model", "error"], order.slice(0, WORST_LISTED).map((k) => [
+    return plainTable("Largest errors", ["frame", "recorded", "model", "error"], order.slice(0, WORST_LISTED).map((k) => [
       place(found, k), number(found.truth[k], "°", 2), number(found.angle[k], "°", 2), number(found.angle[k] - found.truth[k], "°", 2)]));
   }
 

@@ -377,14 +377,14 @@ def test_a_live_page_shows_new_epochs_and_in_the_end_the_whole_report(
     said = browser.execute_script(
         f"DriveReport.report.update({{...DriveReport.report.data, alive: 1e9}}); {state}"
     )
-    assert said.startswith("Stopped before its end: epoch 2 ")
+    assert said.startswith("Stopped early: epoch 2 ")
     live.stop()
     wait_for(browser, "DriveReport.report.data.stopped")
-    assert browser.execute_script(state).startswith("Stopped before its end: epoch 2 ")
+    assert browser.execute_script(state).startswith("Stopped early: epoch 2 ")
     live.stop("The training diverged")
     browser.refresh()
-    wait_for(browser, "document.querySelector('.state').textContent.startsWith('Stopped before')")
-    assert browser.execute_script(state).startswith("Stopped before its end: The training diverged")
+    wait_for(browser, "document.querySelector('.state').textContent.startsWith('Stopped early')")
+    assert browser.execute_script(state).startswith("Stopped early: The training diverged")
     live = LiveReport(tmp_path, record)  # resumed: the page that is open goes on
     wait_for(browser, "document.querySelector('.state').textContent.startsWith('Training: ')")
     live.close()

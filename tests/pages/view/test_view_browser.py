@@ -118,7 +118,7 @@ def test_a_broken_video_is_a_word_in_the_list(page: Page, results: Results) -> N
     video.write_bytes(video.read_bytes()[:500])
     page.open("/?q=annotate", "document.querySelectorAll('.card').length === 2")
     page.wait("document.querySelectorAll('.card img').length === 1")
-    assert page.texts("[data-run='001-annotate'] .instead") == ["no picture to show"]
+    assert page.texts("[data-run='001-annotate'] .instead") == ["no image"]
     assert page.complaints() == []
 
 
@@ -261,7 +261,7 @@ def test_curves_lie_over_each_other_and_settings_differ(page: Page) -> None:
     assert page.texts("#settings tbody tr") == ["conf\t0.1\t0.2"]
     assert "boxes\t7\t14" in [row.replace("\n", "") for row in page.texts("#numbers tbody tr")]
     legend = "".join(page.texts("#chart-steering .values"))
-    assert [word in legend for word in ("A model", "B model", "human")] == [True] * 3
+    assert [word in legend for word in ("A model", "B model", "recorded")] == [True] * 3
     label = page.value("document.querySelector('#chart-steering [aria-label]').ariaLabel")
     assert "A model: lowest \u22124.0°" in label
     assert "B model: lowest \u22122.5°" in label
@@ -277,7 +277,7 @@ def test_curves_lie_over_each_other_and_settings_differ(page: Page) -> None:
 
 HUMAN = (
     "DriveView.charts.panels[0].drawing.getOption()"
-    ".series.find((each) => each.name === 'human').data"
+    ".series.find((each) => each.name === 'recorded').data"
 )
 
 
@@ -298,7 +298,7 @@ def test_the_human_s_curve_covers_the_time_of_both_and_breaks_between(
     assert all(not 8 < time < 9.99 for time in times)
     missing = f"{HUMAN}.filter(([time, value]) => !Number.isFinite(value)).map((point) => point[0])"
     assert page.value(missing) == [pytest.approx(10, abs=0.01)]
-    assert page.texts("#chart-steering .value").count("human") <= 1
+    assert page.texts("#chart-steering .value").count("recorded") <= 1
 
 
 def trained_frames(recording: Path, cache: Path) -> int:

@@ -52,7 +52,7 @@
       this.choose = element("select", { "aria-label": "Recording" }, ...this.recordings.map((each, k) =>
         element("option", { value: String(k) }, each.name)));
       this.choose.addEventListener("change", () => { this.number = Number(this.choose.value); this.draw(); });
-      this.line = element("div", { class: "timeline", title: "The whole drive: click to go there" });
+      this.line = element("div", { class: "timeline", title: "The whole recording: click to seek" });
       this.line.addEventListener("click", (event) => {
         const box = this.line.getBoundingClientRect();
         this.report.seek(((event.clientX - box.left) / box.width) * this.report.duration);
@@ -61,7 +61,7 @@
       this.start = this._field("Start", "mark-start", "Set start (I)", "I");
       this.end = this._field("End", "mark-end", "Set end (O)", "O");
       this.reason = element("input", { id: "mark-reason", list: "mark-reasons", maxlength: "200", placeholder: "autopilot, parking …", autocomplete: "off" });
-      this.save = element("button", { class: "main", type: "submit" }, "Mark as bad");
+      this.save = element("button", { class: "main", type: "submit" }, "Exclude");
       this.problem = element("p", { class: "problem", role: "alert", hidden: true });
       this.form = element("form", { id: "mark-form", hidden: true },
         element("div", { class: "fields" }, this.start.root, this.end.root,
@@ -121,10 +121,10 @@
     draw() {
       const { marks, error, name, file } = this.recording;
       const total = marks.reduce((sum, mark) => sum + mark.end_s - mark.start_s, 0);
-      this.toggle.textContent = this.open ? "Done" : "Mark a bad stretch";
-      this.summary.textContent = error ? "recording.toml cannot be read" : marks.length
-        ? `${name}: ${marks.length} ${marks.length === 1 ? "stretch" : "stretches"} marked as bad, ${total.toFixed(1)} s`
-        : this.open ? `${name}: training leaves out what you mark; nothing is deleted` : `${name}: nothing is marked as bad`;
+      this.toggle.textContent = this.open ? "Done" : "Exclude a range";
+      this.summary.textContent = error ? "recording.toml is not valid" : marks.length
+        ? `${name}: ${marks.length} excluded ${marks.length === 1 ? "range" : "ranges"}, ${total.toFixed(1)} s`
+        : this.open ? `${name}: training skips excluded ranges; nothing is deleted` : `${name}: no excluded ranges`;
       this._complain(error);
       this.save.disabled = Boolean(error);
       this.list.replaceChildren(...marks.map((mark) => this._item(mark)));
@@ -134,10 +134,10 @@
 
     _item(mark) {
       const text = `${clock(mark.start_s, 2)} to ${clock(mark.end_s, 2)}`;
-      const go = element("button", { class: "go", title: "Go there" }, element("b", {}, text), element("span", {}, mark.reason || "no reason given"));
+      const go = element("button", { class: "go", title: "Go there" }, element("b", {}, text), element("span", {}, mark.reason || "no reason"));
       go.disabled = !this.hasClock;
       go.addEventListener("click", () => this.report.seek(mark.start_s - this.first));
-      const undo = element("button", { class: "undo", "aria-label": `Undo the mark from ${text}` }, "Undo");
+      const undo = element("button", { class: "undo", "aria-label": `Include ${text} again` }, "Undo");
       undo.addEventListener("click", () => this._undo(mark));
       return element("li", {}, element("i", { class: "hatched", "aria-hidden": "true" }), go, undo);
     }
@@ -150,9 +150,9 @@
       const band = (kind, from, to, title) => element("i", {
         class: kind, title, style: `left:${share(from)};right:calc(100% - ${share(to)})`,
       });
-      const bands = this.recording.marks.map((mark) => band("hatched", mark.start_s, mark.end_s, mark.reason || "marked as bad"));
+      const bands = this.recording.marks.map((mark) => band("hatched", mark.start_s, mark.end_s, mark.reason || "excluded"));
       const from = this._read(this.start.input), to = this._read(this.end.input);
-      if (this.open && from === from) bands.push(band("coming", from, to > from ? to : Math.max(from, this.now), "about to be marked"));
+      if (this.open && from === from) bands.push(band("coming", from, to > from ? to : Math.max(from, this.now), "about to be excluded"));
       const key = JSON.stringify([this.recording.marks, from, to, this.open, duration, this.open && from === from && !(to > from) ? this.now : 0]);
       if (key !== this._drawn) this.line.replaceChildren(...bands, this.cursor);
       this._drawn = key;
@@ -164,17 +164,17 @@
     async _mark() {
       const start_s = this._read(this.start.input), end_s = this._read(this.end.input);
       if (start_s !== start_s || end_s !== end_s) {
-        this._complain("Give start and end in seconds, or set them at the moment in sight.");
+        this._complain("Enter start and end in seconds, or set them to the current frame.");
         return;
       }
       if (!(end_s > start_s)) {
-        this._complain("The end has to come after the start.");
+        this._complain("The end must be after the start.");
         return;
       }
       const mark = { start_s, end_s, reason: this.reason.value.trim() };
       if (!await this._send("POST", mark)) return;
       this.start.input.value = this.end.input.value = "";
-      this._toast(`Marked ${clock(start_s, 2)} to ${clock(end_s, 2)}. Training leaves it out.`, () => {
+      this._toast(`Excluded ${clock(start_s, 2)} to ${clock(end_s, 2)}. Training skips it.`, () => {
         const same = (each) => Math.abs(each.start_s - start_s) < 1e-3 && Math.abs(each.end_s - end_s) < 1e-3 && each.reason === mark.reason;
         const written = this.recording.marks.find(same);
         if (written) this._undo(written);
@@ -184,7 +184,7 @@
 
     async _undo(mark) {
       if (!await this._send("DELETE", mark)) return;
-      this._toast("The mark is undone: training reads these frames again.");
+      this._toast("The range is included again.");
       this.draw();
     }
 
