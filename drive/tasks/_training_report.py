@@ -26,8 +26,8 @@ WORST_NAME, KERNELS_NAME, INPUT_NAME = "worst{:02d}.jpg", "kernels.png", "input.
 MAPS_NAME = "maps_{}.jpg"
 LOSS_UNIT = "degrees²"
 LOSS_NOTE = (
-    "The network learns from {made} pictures and is validated on pictures as recorded, so the "
-    "training loss may lie far above the validation loss"
+    "The network is trained on {made} images and validated on images as recorded, so the "
+    "training loss may be far above the validation loss"
 )
 
 
@@ -169,7 +169,7 @@ def _worst(home: Path, parts: Sequence[Part], answers: Sequence[Answers]) -> lis
         angle, truth = float(drive.angle_deg[row]), float(drive.truth_deg[row])
         name = WORST_NAME.format(place)
         save_image(home / name, steering_card(image, angle, truth, full_deg or 1.0))
-        note = f"model {angle_text(angle)}, human {angle_text(truth)}"
+        note = f"model {angle_text(angle)}, recorded {angle_text(truth)}"
         where = f"{drive.name}, frame {drive.frame_index[row]}, {drive.time_s[row]:.1f} s"
         pictures.append(NotedImage(name, f"{error:.1f}° off", f"{note}; {where}"))
     return pictures
@@ -192,10 +192,10 @@ def _layers(home: Path, network: keras.Model, image: np.ndarray, yuv: bool) -> l
         pictures.append(NotedImage(KERNELS_NAME, "First layer: kernels", note))
     shown = cv2.cvtColor(image, cv2.COLOR_YUV2RGB) if yuv else image
     save_image(home / INPUT_NAME, shown)
-    pictures.append(NotedImage(INPUT_NAME, "A picture", "as the network gets it"))
+    pictures.append(NotedImage(INPUT_NAME, "An image", "as the network gets it"))
     for maps in feature_maps(network, image):
         name = MAPS_NAME.format(maps.layer)
         save_image(home / name, map_sheet(maps.values))
-        note = f"{len(maps.values)} feature maps of that picture; bright: a strong answer"
+        note = f"{len(maps.values)} feature maps of that image; bright: a strong response"
         pictures.append(NotedImage(name, f"Layer {maps.layer}", note))
     return pictures
