@@ -40,7 +40,7 @@ LEFT_OUT = {
     "frames_lost": ("damaged or missing frame", "of the video"),
     "frames_without_row": ("frame", "without a row in the CSV"),
     "rows_without_angle": ("row", "of the CSV without an angle"),
-    "rows_repeated": ("row", "of the CSV behind another of the same frame, which counts,"),
+    "rows_repeated": ("row", "of the CSV with the frame of an earlier row"),
     "rows_without_frame": ("row", "of the CSV without a frame in the video"),
 }
 """Why frames and rows of a recording are not used: `PairingReport`'s counts, in words."""
@@ -330,7 +330,7 @@ class Context:
         """Say and count how many frames of a recording are marked as bad; nothing where none is."""
         if frames:
             self.record.counts.setdefault("frames_marked_bad", {})[name] = frames
-            self.note(f"{name}: {counted(frames, 'frame')} marked as bad {are(frames)} {what}")
+            self.note(f"{name}: {counted(frames, 'frame')} in excluded ranges {are(frames)} {what}")
 
     def tell_left_out(self, name: str, found: Mapping[str, int], what: str = "left out") -> None:
         """Say and count which frames and rows of a recording are not used.

@@ -116,7 +116,7 @@ def test_rows_whose_frame_has_an_earlier_one_are_told(
     folder = make_recording("twice", [1.0] * 10)
     with (folder / "epoch01_steering.csv").open("a") as file:
         file.write("0.450,9,5.0\n0.450,9,6.0\n")
-    said = "twice/epoch01: 2 rows of the CSV behind another of the same frame, which counts, are "
+    said = "twice/epoch01: 2 rows of the CSV with the frame of an earlier row are "
     assert main(["evaluate-steering", str(folder), "--out", str(tmp_path / "a"), "--quiet"]) == 0
     assert f"{said}left out" in capsys.readouterr().err
     with (tmp_path / "a" / "steering.csv").open() as file:

@@ -89,7 +89,7 @@ def test_training_reads_fewer_frames_and_gets_them_back_without_decoding(
     split, counts, said = read(folder)
     assert len(split.training[0]) == len(before.training[0]) - 20
     assert counts["frames_marked_bad"] == {"town/epoch01": 21}
-    assert "town/epoch01: 21 frames marked as bad are left out" in said
+    assert "town/epoch01: 21 frames in excluded ranges are left out" in said
     remove_mark(folder, MARK)
     split, counts, _ = read(folder)
     assert fingerprint(split) == fingerprint(before)
@@ -143,4 +143,4 @@ def test_evaluate_steering_reports_marks(
     assert json.loads((out / "metrics.json").read_text())["n"] == 39
     counts = json.loads((out / "run.json").read_text())["counts"]
     assert counts["frames_marked_bad"] == {"town/epoch01": 21}
-    assert "21 frames marked as bad are left out" in capsys.readouterr().err
+    assert "21 frames in excluded ranges are left out" in capsys.readouterr().err

@@ -501,7 +501,7 @@ def test_command_says_what_is_marked(
     (folder / "recording.toml").write_text(toml)
     assert main(["simulate", str(folder), "--out", str(out), "--no-video"]) == 0
     said = capsys.readouterr().err
-    assert "5 frames marked as bad are left out: the car starts again on the path" in said
+    assert "5 frames in excluded ranges are left out: the car starts again on the path" in said
     assert "gaps longer" not in said
     assert f"metrics, table, plot -> {out}" in said
     metrics = json.loads((out / "metrics.json").read_text())

@@ -36,12 +36,12 @@ def test_marked_stretches_are_not_compared(
     assert status == 0
     assert truth == [*["1.0"] * 4, *[""] * 4, *["1.0"] * 4]
     assert (
-        "town/epoch01: 4 frames marked as bad are not compared with the recorded angle"
+        "town/epoch01: 4 frames in excluded ranges are not compared with the recorded angle"
         in capsys.readouterr().err
     )
     record = json.loads((tmp_path / "out" / "run.json").read_text())
     assert record["counts"]["frames_marked_bad"] == {"town/epoch01": 4}
-    marked = "town/epoch01: 4 frames marked as bad are not compared with the recorded angle"
+    marked = "town/epoch01: 4 frames in excluded ranges are not compared with the recorded angle"
     assert marked in record["warnings"]
     assert marked in read_report(tmp_path / "out")["warnings"]
 
