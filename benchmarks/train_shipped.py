@@ -76,8 +76,12 @@ def main() -> None:
         network = keras.saving.load_model(args.weights, compile=False)
     else:
         network = start_from_darknet(args.shared / "pretrained" / "yolov3-tiny.npz", pictures)
-    settings = TrainingSettings(epochs=args.epochs, learning_rate=args.learning_rate)
-    train_detector(network, training, validation, args.out, settings, args.resume, progress=printed)
+    settings = TrainingSettings(
+        epochs=args.epochs, learning_rate=args.learning_rate, frozen_epochs=0
+    )
+    train_detector(
+        network, training, validation, args.out, settings, resume=args.resume, progress=printed
+    )
     export(args.out, validation)
 
 

@@ -6,10 +6,9 @@ Knows data sets, augmentation and targets; no network. Batch `i` of epoch `e` de
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +18,8 @@ from drive.detection.assign import assign
 from drive.detection.augment import MOSAICS, Sample, augment, plain
 from drive.detection.dataset import LabelledImage, LabelledImages
 from drive.detection.preprocess import closest_aspect
+from drive.training.batches import prefetched
 
-AHEAD = 3  # batches made while the network is busy
 KEPT_BYTES = 1_500_000_000  # of decoded pictures; those beyond are read from disk each time
 
 Anchors = Mapping[int, Sequence[tuple[int, int]]]
@@ -62,7 +61,7 @@ class TrainingBatches:
         seed: int,
     ) -> None:
         if not dataset.images:
-            raise InputError("training needs at least one labelled picture; received: none")
+            raise InputError("training requires at least one labelled image; got none")
         self.dataset, self.anchors, self.sizes = dataset, anchors, sizes
         self.batch, self.seed = min(batch, len(dataset.images)), seed
         self._kept: dict[Path, np.ndarray] = {}
@@ -76,14 +75,9 @@ class TrainingBatches:
         """Yield the batches of one epoch, in which each picture comes first in a sample once."""
         order = np.random.default_rng([self.seed, number]).permutation(len(self.dataset.images))
         chosen = [order[i * self.batch : (i + 1) * self.batch] for i in range(len(self))]
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as pool:
-            waiting: deque[Future[Batch]] = deque()
-            for index, indices in enumerate(chosen):
-                waiting.append(pool.submit(self._make, number, index, indices))
-                if len(waiting) > AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+        return prefetched(
+            partial(self._make, number, index, indices) for index, indices in enumerate(chosen)
+        )
 
     def _make(self, epoch: int, index: int, indices: np.ndarray) -> Batch:
         rng = np.random.default_rng([self.seed, epoch, index])

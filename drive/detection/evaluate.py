@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -64,6 +63,25 @@ class ClassResult:
         return float(self.scores[f1.argmax()]), float(f1.max())
 
 
+@dataclass(frozen=True, slots=True)
+class DetectionMetrics:
+    """Average precision over a dataset.
+
+    Attributes:
+        images: number of images.
+        boxes: number of labelled boxes that count.
+        ap50: average precision at overlap 0.5, by class.
+        map50: its mean over the classes.
+        map50_95: the mean over the classes and over the overlaps 0.5 to 0.95.
+    """
+
+    images: int
+    boxes: int
+    ap50: dict[str, float]
+    map50: float
+    map50_95: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
     """A detector on a data set; `classes` holds those of which the data set has boxes."""
@@ -71,16 +89,20 @@ class Evaluation:
     images: int
     classes: dict[str, ClassResult]
 
-    def metrics(self) -> dict[str, Any]:
-        """Return `images, boxes, ap50 {class: value}, map50, map50_95` as in metrics.json."""
+    def metrics(self) -> DetectionMetrics:
+        """Return the entries of `metrics.json`."""
         results = self.classes.values()
-        return {
-            "images": self.images,
-            "boxes": sum(result.boxes for result in results),
-            "ap50": {name: round(result.ap50, 4) for name, result in self.classes.items()},
-            "map50": round(float(np.mean([result.ap50 for result in results])), 4),
-            "map50_95": round(float(np.mean([r.average_precision for r in results])), 4),
-        }
+        return DetectionMetrics(
+            self.images,
+            sum(result.boxes for result in results),
+            {name: round(result.ap50, 4) for name, result in self.classes.items()},
+            round(float(np.mean([result.ap50 for result in results])), 4),
+            round(float(np.mean([r.average_precision for r in results])), 4),
+        )
+
+    def curves(self, note: str = "") -> dict[str, tuple[np.ndarray, np.ndarray, float]]:
+        """Return recall, precision and AP50 by class, with `note` behind its name."""
+        return {f"{n}{note}": (c.recall, c.precision, c.ap50) for n, c in self.classes.items()}
 
 
 def detect_all(
@@ -135,8 +157,8 @@ def as_table(rows: Mapping[str, Evaluation]) -> str:
     lines[0] += "".join(f" {name:>{w}}" for name, w in zip(classes, widths, strict=True))
     for title, row in rows.items():
         numbers = row.metrics()
-        line = f"{title:<{width}} {row.images:>6} {numbers['boxes']:>6} {numbers['map50']:>6.3f}"
-        line += f" {numbers['map50_95']:>6.3f}"
+        line = f"{title:<{width}} {row.images:>6} {numbers.boxes:>6} {numbers.map50:>6.3f}"
+        line += f" {numbers.map50_95:>6.3f}"
         cells = (f"{row.classes[n].ap50:.3f}" if n in row.classes else "-" for n in classes)
         lines.append(line + "".join(f" {c:>{w}}" for c, w in zip(cells, widths, strict=True)))
     return "\n".join(lines)

@@ -17,9 +17,8 @@ LEAST_STEPS = 40
 """Steps of an epoch: of few pictures each counts several times, so that ten epochs are 400 steps
 and take five to eight minutes on two cores (docs/decisions/detector.md)."""
 
-FROZEN_SHARE = 0.25  # of the epochs, before the backbone learns too
 MOST_SAMPLE = 60  # training pictures to look at where none were kept apart
-START_PICTURES, START_SIZE = 48, (320, 640)  # what a start from Darknet's weights is measured on
+START_IMAGES, START_SIZE = 48, (320, 640)  # what a start from Darknet's weights is measured on
 
 
 def repeated(dataset: LabelledImages, batch: int) -> LabelledImages:
@@ -29,15 +28,10 @@ def repeated(dataset: LabelledImages, batch: int) -> LabelledImages:
     return replace(dataset, images=dataset.images * times)
 
 
-def steps_an_epoch(dataset: LabelledImages, batch: int) -> int:
+def steps_per_epoch(dataset: LabelledImages, batch: int) -> int:
     """Return the steps of an epoch over a data set."""
     count = len(dataset.images)
     return count // max(1, min(batch, count))
-
-
-def frozen_epochs(epochs: int) -> int:
-    """Return how many epochs train the heads alone where the user does not say."""
-    return int(epochs * FROZEN_SHARE)
 
 
 def unlearnt(training: LabelledImages, known: Sequence[str]) -> list[str]:
@@ -58,7 +52,7 @@ def sample(dataset: LabelledImages, most: int = MOST_SAMPLE) -> LabelledImages:
     return dataset.select(number % step == 0 for number in range(len(dataset.images)))
 
 
-def start_pictures(dataset: LabelledImages) -> np.ndarray:
+def start_images(dataset: LabelledImages) -> np.ndarray:
     """Return (N, H, W, 3) uint8 RGB: a few dozen pictures as the network is given them."""
-    images = sample(dataset, START_PICTURES).images
+    images = sample(dataset, START_IMAGES).images
     return np.stack([letterbox(image.read(), *START_SIZE)[0] for image in images])

@@ -24,7 +24,7 @@ PARTS: tuple[Part, ...] = ("train", "validation", "test")
 TEST_SHARE = 0.25
 VALIDATION_SHARE = 0.08  # of all; enough to choose thresholds, and little taken from training
 
-FEW_PICTURES = 100
+FEW_IMAGES = 100
 """Of fewer pictures, a quarter is too much to hold out and too little to measure on."""
 
 FEW_VALIDATION_SHARE = 0.15  # of few pictures; three of twenty

@@ -1,67 +1,192 @@
-"""Training of tiny-yolo-drive: epochs, learning rate, averaged weights, checkpoints, history.
+"""Training of tiny-yolo-drive: its batches, its loss, its optimiser, its two phases.
 
-Knows batches, the loss and Keras; not where the data comes from and not the command line.
+First necks and heads train on a frozen backbone, then the backbone trains too: new heads learn fast
+and could spoil what the backbone knows. Each phase has its own warm-up, cosine and average; the
+second begins with the averaged weights of the first. The epoch loop is `drive.training.fit`.
 """
 
 from __future__ import annotations
 
-import json
-import math
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
 
-from drive.core.errors import DriveError, InputError
-from drive.core.files import atomic
+from drive.core.options import fields_of
 from drive.core.progress import Progress, no_progress
 from drive.detection.batches import Batch, TrainingBatches, plain_batches
 from drive.detection.dataset import LabelledImages
-from drive.detection.loss import detection_loss
+from drive.detection.loss import Tensor, detection_loss
+from drive.detection.old_checkpoint import convert_old_checkpoint
+from drive.detection.schedule import sample
 from drive.detection.tiny_yolo_drive import ANCHORS, STRIDES
-from drive.detection.training_settings import TrainingSettings
-from drive.results.history import EpochResult, read_history, write_history
+from drive.detection.training_settings import BACKBONE_LAYERS, LengthOptions, TrainingSettings
+from drive.runtime.keras_file import save_model
+from drive.training.fit import OnEpoch, TrainingResult, fit
+from drive.training.state import check_unchanged, read_state
+from drive.training.tensorboard import load_tensorflow
 
 TRAINING_SIZES = ((416, 416), (320, 512), (288, 640))
-"""Height and width of the batches: about the same number of pixels, from pictures to roads."""
+"""Height and width of the batches: about the same number of pixels, from photos to roads."""
 
-CHECKPOINT = "checkpoint.weights.h5"  # everything to go on with: weights, averages, optimiser
-BEST = "detector.keras"  # averaged weights of the epoch with the least validation loss
-BACKBONE_LAYERS = 7
-HISTORY = "history.csv"
-SETTINGS = "training.json"
-EPOCHS_DONE = "drive_epochs"  # attribute of the checkpoint; it tells the phase, too
-AVERAGED_PARTS = 4  # a running average spans at most a quarter of its phase: a longer one would
-# hold on to what the phase began with
+BEST = "detector.keras"
+
+CHANGEABLE = tuple(each.name for each in fields_of(LengthOptions))
+
+WARM_UP_SHARE = 0.05
+"""Share of a phase's steps in which the learning rate rises from 0."""
+FINAL_SHARE = 0.02
+"""Share of the learning rate that is left at the end of a phase."""
+FROZEN_RATE = 4.0
+"""The learning rate of the frozen phase, as a multiple of the setting."""
+WEIGHT_DECAY = 1e-4
+AVERAGE = 0.998
+"""Highest momentum of the running average of the weights."""
+AVERAGED_PARTS = 4
+"""The average spans at most this fraction of a phase; longer, it would keep its beginning."""
+LARGEST_GRADIENT = 10.0
+"""Norm to which gradients are clipped: a batch with one odd box must not undo an epoch."""
 
 
+@keras.saving.register_keras_serializable(package="drive")
 class TrainingModel(keras.Model):
     """The network with the detection loss; its targets are those of a `Batch`."""
 
-    def __init__(self, network: keras.Model) -> None:
-        super().__init__(name="training")
+    def __init__(self, network: keras.Model, **settings: Any) -> None:
+        super().__init__(**{"name": "training", **settings})
         self.network = network
         self.anchors = {stride: ANCHORS[stride] for stride in STRIDES}
 
-    def call(self, images: Any, training: bool = False) -> Any:
+    def call(self, images: Tensor, training: bool = False) -> Tensor:
         """Return the raw heads."""
         return self.network(images, training=training)
 
     def compute_loss(
         self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
+        x: Tensor = None,
+        y: Tensor = None,
+        y_pred: Tensor = None,
+        sample_weight: Tensor = None,
         training: bool = True,
-    ) -> Any:
+    ) -> Tensor:
         """Return the detection loss; `y` is the targets of each head."""
         return detection_loss(y_pred, y, self.anchors)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` needs."""
+        return {"network": keras.saving.serialize_keras_object(self.network)}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Build the model of a config, with random weights."""
+        model = cls(keras.saving.deserialize_keras_object(config["network"]))
+        model.build((None, None, None, 3))
+        return model
+
+
+@dataclass(frozen=True, slots=True)
+class _Phase:
+    """A part of the training: its steps, its highest learning rate, its frozen convolutions."""
+
+    steps: int
+    highest_rate: float
+    frozen_layers: int
+
+    def schedule(self) -> keras.optimizers.schedules.CosineDecay:
+        """Return the learning rate by step: a linear rise, then a cosine."""
+        warm_up = round(self.steps * WARM_UP_SHARE)
+        return keras.optimizers.schedules.CosineDecay(
+            0.0 if warm_up else self.highest_rate,
+            max(1, self.steps - warm_up),
+            alpha=FINAL_SHARE,
+            warmup_target=self.highest_rate if warm_up else None,
+            warmup_steps=warm_up,
+        )
+
+
+class DetectorCourse:
+    """What `drive.training.fit` trains: the detector on labelled images.
+
+    Args:
+        network: of `build_tiny_yolo_drive`, with the weights to begin from.
+        training: images to train on.
+        validation: images that select the best epoch; may be empty.
+        settings: how to train.
+    """
+
+    best = BEST
+
+    def __init__(
+        self,
+        network: keras.Model,
+        training: LabelledImages,
+        validation: LabelledImages,
+        settings: TrainingSettings,
+    ) -> None:
+        self.network, self.validation, self.settings = network, validation, settings
+        self.epochs, self.patience = settings.epochs, settings.patience
+        self.frozen_epochs = settings.frozen
+        self.training = training
+        self.batches = TrainingBatches(
+            training, ANCHORS, TRAINING_SIZES, settings.batch, settings.seed
+        )
+        self._frozen_steps = self.frozen_epochs * len(self.batches)
+        self._schedules = {frozen: self._phase(frozen).schedule() for frozen in (True, False)}
+        self._model: TrainingModel | None = None
+
+    def compiled(self, frozen: bool) -> TrainingModel:
+        """Return the model of a phase; the second begins with the averages of the first."""
+        if self._model:
+            self._model.optimizer.finalize_variable_values(self._model.trainable_variables)
+        phase = self._phase(frozen)
+        for number in range(1, BACKBONE_LAYERS + 1):
+            self.network.get_layer(f"conv{number}").trainable = number > phase.frozen_layers
+        self._model = TrainingModel(self.network)
+        optimizer = keras.optimizers.AdamW(
+            phase.highest_rate,
+            weight_decay=WEIGHT_DECAY,
+            global_clipnorm=LARGEST_GRADIENT,
+            use_ema=True,
+            ema_momentum=min(AVERAGE, max(0.0, 1 - AVERAGED_PARTS / max(1, phase.steps))),
+        )
+        optimizer.exclude_from_weight_decay(var_names=["bias"])
+        self._model.compile(optimizer, jit_compile=False)  # XLA took 1.5 times as long
+        self._model.build((None, None, None, 3))
+        optimizer.build(self._model.trainable_variables)
+        return self._model
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step, counted from 0 over all epochs."""
+        frozen = step < self._frozen_steps
+        own_step = step if frozen else step - self._frozen_steps
+        return float(keras.ops.convert_to_numpy(self._schedules[frozen](own_step)))
+
+    def validation_loss(self, model: keras.Model) -> float | None:
+        """Return the mean loss over the validation images as detection sees them."""
+        losses, counts = [], []
+        for batch in plain_batches(self.validation, ANCHORS, TRAINING_SIZES, self.settings.batch):
+            losses.append(float(model.test_on_batch(batch.images, batch.targets)))
+            counts.append(len(batch.images))
+        return float(np.average(losses, weights=counts)) if losses else None
+
+    def save_best(self, model: TrainingModel, path: Path) -> None:
+        """Write the network without the loss."""
+        save_model(model.network, path, {})
+
+    def probe(self) -> Batch:
+        """Return evenly spaced training images, unaugmented, for TensorBoard."""
+        images = sample(self.training, self.batches.batch)
+        return next(plain_batches(images, ANCHORS, TRAINING_SIZES, self.batches.batch))
+
+    def _phase(self, frozen: bool) -> _Phase:
+        if frozen:
+            rate = self.settings.learning_rate * FROZEN_RATE
+            return _Phase(self._frozen_steps, rate, BACKBONE_LAYERS)
+        steps = self.epochs * len(self.batches) - self._frozen_steps
+        return _Phase(steps, self.settings.learning_rate, self.settings.freeze)
 
 
 def train_detector(
@@ -70,217 +195,38 @@ def train_detector(
     validation: LabelledImages,
     folder: Path,
     settings: TrainingSettings,
+    *,
     resume: bool = False,
+    notes: Mapping[str, Any] | None = None,
     progress: Progress = no_progress,
-    on_epoch: Callable[[EpochResult], None] | None = None,
-) -> list[EpochResult]:
-    """Train a network and leave the averaged weights of the best epoch in it.
-
-    With `frozen_epochs`, necks and heads train alone first. Each phase has its own warm-up, cosine
-    and average; the second begins with the averaged weights of the first.
-
-    Writes `detector.keras` (best epoch), `checkpoint.weights.h5` (last epoch), `history.csv` and
-    `training.json` into `folder`, after every epoch.
+    on_epoch: OnEpoch | None = None,
+) -> TrainingResult:
+    """Train a network; write `detector.keras` (best epoch), `history.csv` and `checkpoint/`.
 
     Args:
         network: of `build_tiny_yolo_drive`, with the weights to begin from.
-        training: pictures to learn from.
-        validation: pictures that choose the best epoch; without any, the last epoch is the best.
+        training: images to train on.
+        validation: images that select the best epoch; without any, the last epoch is the best.
         folder: of the results.
-        settings: how to train.
-        resume: go on from the checkpoint in `folder`.
+        settings: how to train; to resume, only those in `CHANGEABLE` may differ from before.
+        resume: continue from the state in `folder`, of this version or version 0.1.
+        notes: what `read_state` returns to a caller that resumes; JSON.
         progress: shows each epoch.
-        on_epoch: called with each finished epoch, its state on disk; what it raises ends all.
-
-    Returns:
-        The history, earlier parts included.
+        on_epoch: called after each epoch, its state on disk; what it raises ends the training.
 
     Raises:
-        InputError: there is no checkpoint to resume from, or it was made with other settings.
-        DriveError: the loss is no longer a number.
+        InputError: nothing to resume, other settings or images than before, or no images.
+        DivergedError: the loss, or the validation loss, is not finite.
     """
-    batches = TrainingBatches(training, ANCHORS, TRAINING_SIZES, settings.batch, settings.seed)
-    written = asdict(settings) | {
-        "classes": list(training.classes),
-        "pictures": len(training.images),
-    }
-    done = _checkpointed_epochs(folder, written) if resume else 0
-    phase = _phase_of(max(done - 1, 0), settings)
-    model = _compiled(network, settings, phase, len(batches))
-    history: list[EpochResult] = []
+    if settings.tensorboard:
+        load_tensorflow()
+    course = DetectorCourse(network, training, validation, settings)
+    now = {**settings.settings(), "classes": list(training.classes), "images": len(training.images)}
+    about = {"settings": now, "notes": dict(notes or {})}
     if resume:
-        model.load_weights(folder / CHECKPOINT)
-        history = read_history(folder / HISTORY)[:done]
-    _write_settings(folder, written)
-    for epoch in range(done, settings.epochs):
-        if _phase_of(epoch, settings) != phase:
-            phase = _phase_of(epoch, settings)
-            model.optimizer.finalize_variable_values(model.trainable_variables)
-            model = _compiled(network, settings, phase, len(batches))
-        start = time.perf_counter()
-        title = f"epoch {epoch + 1}/{settings.epochs}{phase.note}{_to_go(history, settings)}"
-        loss = _train_epoch(model, progress(batches.epoch(epoch), len(batches), title))
-        with averaged_weights(model):
-            val_loss = _validation_loss(model, validation, settings.batch)
-            if not history or not val_loss >= min(row.val_loss for row in history):
-                with atomic(folder / BEST) as part:
-                    network.save(part)
-        seconds = time.perf_counter() - start
-        rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
-        history.append(EpochResult(epoch + 1, loss, val_loss, rate, seconds))
-        write_history(folder / HISTORY, history)
-        _save_checkpoint(model, folder / CHECKPOINT, epoch + 1)  # last: resuming believes it
-        if on_epoch:
-            on_epoch(history[-1])
-    network.set_weights(keras.saving.load_model(folder / BEST, compile=False).get_weights())
-    return history
-
-
-@dataclass(frozen=True, slots=True)
-class _Phase:
-    """A part of the training with its own learning rates and its own trained layers.
-
-    Attributes:
-        epochs: of this part.
-        rate: highest learning rate.
-        frozen: the first so many layers of the backbone keep their weights.
-        note: what the progress says about it.
-    """
-
-    epochs: int
-    rate: float
-    frozen: int
-    note: str = ""
-
-
-def _phase_of(epoch: int, settings: TrainingSettings) -> _Phase:
-    """Return the phase of an epoch, counted from 0: the backbone frozen, then unfrozen."""
-    if epoch < settings.frozen_epochs:
-        rate = settings.learning_rate * settings.frozen_rate
-        return _Phase(settings.frozen_epochs, rate, BACKBONE_LAYERS, ", backbone frozen")
-    return _Phase(settings.epochs - settings.frozen_epochs, settings.learning_rate, settings.frozen)
-
-
-def _to_go(history: Sequence[EpochResult], settings: TrainingSettings) -> str:
-    """Say how many minutes are left, as far as the epochs before tell."""
-    if not history:
-        return ""
-    left_s = sum(
-        next(
-            (r.seconds for r in reversed(history) if _alike(r.epoch - 1, epoch, settings)),
-            history[-1].seconds,
-        )
-        for epoch in range(len(history), settings.epochs)
+        convert_old_checkpoint(folder, course)
+        check_unchanged(folder, read_state(folder).about["settings"], now, CHANGEABLE)
+    probe = course.probe() if settings.tensorboard else None
+    return fit(
+        course, folder, about, resume=resume, probe=probe, progress=progress, on_epoch=on_epoch
     )
-    return f", {max(1, math.ceil(left_s / 60))} min to go"
-
-
-def _alike(a: int, b: int, settings: TrainingSettings) -> bool:
-    return _phase_of(a, settings) == _phase_of(b, settings)
-
-
-@contextmanager
-def averaged_weights(model: keras.Model) -> Iterator[None]:
-    """Let the model hold the running average of its weights inside the block."""
-    current = [keras.ops.convert_to_numpy(variable) for variable in model.trainable_variables]
-    model.optimizer.finalize_variable_values(model.trainable_variables)
-    try:
-        yield
-    finally:
-        for variable, value in zip(model.trainable_variables, current, strict=True):
-            variable.assign(value)
-
-
-def _compiled(
-    network: keras.Model, settings: TrainingSettings, phase: _Phase, steps_per_epoch: int
-) -> TrainingModel:
-    for number in range(1, BACKBONE_LAYERS + 1):
-        network.get_layer(f"conv{number}").trainable = number > phase.frozen
-    model = TrainingModel(network)
-    steps = phase.epochs * steps_per_epoch
-    warm_up = round(steps * settings.warm_up_share)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0 if warm_up else phase.rate,
-        max(1, steps - warm_up),
-        alpha=settings.final_share,
-        warmup_target=phase.rate if warm_up else None,
-        warmup_steps=warm_up,
-    )
-    optimizer = keras.optimizers.AdamW(
-        schedule,
-        weight_decay=settings.weight_decay,
-        global_clipnorm=10.0,  # a batch with one strange box must not undo an epoch
-        use_ema=True,
-        ema_momentum=min(settings.average, max(0.0, 1 - AVERAGED_PARTS / max(1, steps))),
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias"])
-    model.compile(optimizer, jit_compile=False)  # XLA took 1.5 times as long (decisions/detector)
-    model.build((None, None, None, 3))
-    optimizer.build(model.trainable_variables)
-    return model
-
-
-def _train_epoch(model: TrainingModel, batches: Any) -> float:
-    """Return the mean loss of one epoch."""
-    losses = []
-    for batch in batches:
-        losses.append(float(model.train_on_batch(batch.images, _targets(batch))))
-        if not np.isfinite(losses[-1]):
-            raise DriveError(
-                f"the loss is no longer a number at step {len(losses)} of the epoch; "
-                "train with a smaller --learning-rate"
-            )
-    return float(np.mean(losses))
-
-
-def _validation_loss(model: TrainingModel, dataset: LabelledImages, batch: int) -> float:
-    """Return the mean loss over pictures as detection sees them; NaN without any."""
-    losses, counts = [], []
-    for group in plain_batches(dataset, ANCHORS, TRAINING_SIZES, batch):
-        losses.append(float(model.test_on_batch(group.images, _targets(group))))
-        counts.append(len(group.images))
-    return float(np.average(losses, weights=counts)) if losses else float("nan")
-
-
-def _targets(batch: Batch) -> list[np.ndarray]:
-    return batch.targets
-
-
-def _checkpointed_epochs(folder: Path, settings: Mapping[str, Any]) -> int:
-    """Return the finished epochs that the checkpoint says; check that it is of this training."""
-    import h5py  # type: ignore[import-untyped]  # comes with keras
-
-    checkpoint = folder / CHECKPOINT
-    if not checkpoint.is_file():
-        raise InputError(f"nothing to resume: no {CHECKPOINT} in the folder; received: {folder}")
-    before = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-    changed = [name for name, value in settings.items() if before.get(name) != value]
-    if changed:
-        raise InputError(
-            f"{folder}: a training goes on with the settings it began with; expected "
-            f"{ {name: before.get(name) for name in changed} }; "
-            f"received: { {name: settings[name] for name in changed} }"
-        )
-    try:
-        with h5py.File(checkpoint) as file:
-            return int(file.attrs[EPOCHS_DONE])
-    except (OSError, KeyError) as error:
-        raise InputError(
-            f"{checkpoint}: a checkpoint of train-detector expected; received: {error}"
-        ) from error
-
-
-def _save_checkpoint(model: TrainingModel, path: Path, epochs: int) -> None:
-    """Write weights, averages, optimiser and how many epochs are done, whole or not at all."""
-    import h5py
-
-    part = path.with_name(f"part.{path.name}")  # Keras insists on the suffix
-    model.save_weights(part)
-    with h5py.File(part, "a") as file:
-        file.attrs[EPOCHS_DONE] = epochs
-    part.replace(path)
-
-
-def _write_settings(folder: Path, settings: Mapping[str, Any]) -> None:
-    with atomic(folder / SETTINGS) as part:
-        part.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")

@@ -1,51 +1,89 @@
-"""How a detector is trained, in plain numbers; imports nothing heavy."""
+"""How a training of the detector learns: the options, declared once, and the settings."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drive.core.errors import InputError, as_option
+from drive.core.options import Config, OptionError, above, at_least, between, option
+
+FROZEN_SHARE = 0.25
+"""Share of the epochs before the backbone is trained too."""
+
+BACKBONE_LAYERS = 7
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingSettings:
-    """How to train.
+@dataclass(frozen=True, kw_only=True)
+class LengthOptions(Config):
+    """When a training ends and what it logs; a stopped one may resume with other values."""
+
+    group = "learning"
+
+    patience: int = option(
+        0,
+        "stop after N epochs without a better validation loss; 0: never",
+        metavar="N",
+        check=at_least(0),
+        resumable=True,
+        advanced=True,
+    )
+    tensorboard: bool = option(
+        False,
+        "write losses and histograms of weights and gradients for TensorBoard, each epoch",
+        resumable=True,
+        advanced=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningOptions(LengthOptions):
+    """How the detector learns."""
+
+    group = "learning"
+
+    epochs: int = option(10, "number of epochs", metavar="N", check=at_least(1))
+    frozen_epochs: int | None = option(
+        None,
+        "epochs at the beginning in which the backbone keeps its weights",
+        metavar="N",
+        check=at_least(0),
+        shown_default="a quarter",
+    )
+    batch: int = option(8, "images per step", metavar="N", check=at_least(1))
+    learning_rate: float = option(
+        1.5e-4,
+        "highest learning rate; four times this while the backbone is frozen",
+        metavar="R",
+        check=above(0),
+    )
+    freeze: int = option(
+        3,
+        f"the first N of {BACKBONE_LAYERS} backbone convolutions always keep their weights",
+        metavar="N",
+        check=between(0, BACKBONE_LAYERS),
+        advanced=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings(LearningOptions):
+    """How to train, with `frozen_epochs` resolved.
 
     Attributes:
-        epochs: passes over the pictures, of the whole training (resumed parts included).
-        batch: pictures in a step.
-        learning_rate: highest, after the warm-up; it falls by a cosine to `final_share` of it.
-        warm_up_share: share of all steps in which the learning rate rises from 0.
-        final_share: of the learning rate at the end.
-        weight_decay: of kernels (decoupled, as in AdamW).
-        frozen_epochs: so many epochs at the beginning train necks and heads alone; the whole
-            backbone keeps its weights: new heads learn fast then and cannot spoil what it knows.
-        frozen_rate: the highest learning rate of those epochs, as a multiple of `learning_rate`.
-        frozen: the first so many convolutions keep their weights; edges and colours look the same
-            everywhere, and a step takes a quarter less time without the first three.
-        average: highest momentum of the running average of the weights, which is what is kept;
-            short trainings average over fewer steps.
         seed: of batches and augmentation.
     """
 
-    epochs: int = 10
-    batch: int = 8
-    learning_rate: float = 1.5e-4
-    warm_up_share: float = 0.05
-    final_share: float = 0.02
-    weight_decay: float = 1e-4
-    frozen_epochs: int = 0
-    frozen_rate: float = 4.0
-    frozen: int = 3
-    average: float = 0.998
-    seed: int = 0
+    seed: int = option(0, "random seed", check=at_least(0))
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "learning_rate", "frozen_rate"):
-            if getattr(self, name) <= 0:
-                raise InputError(f"{as_option(name)} is above 0; received: {getattr(self, name)}")
-        if not 0 <= self.frozen_epochs <= self.epochs:
-            raise InputError(
-                f"--frozen-epochs is a whole number from 0 to --epochs, {self.epochs}; "
-                f"received: {self.frozen_epochs}"
+        super().__post_init__()
+        if self.frozen_epochs is None:
+            object.__setattr__(self, "frozen_epochs", int(self.epochs * FROZEN_SHARE))
+        if self.frozen > self.epochs:
+            raise OptionError(
+                "frozen_epochs", f"must be from 0 to epochs ({self.epochs}); got {self.frozen}"
             )
+
+    @property
+    def frozen(self) -> int:
+        """The resolved number of frozen epochs."""
+        return self.frozen_epochs or 0

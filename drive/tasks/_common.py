@@ -299,6 +299,11 @@ class Context:
         self._folder: RunFolder | None = None
         self._live: LiveReport | None = None
 
+    @property
+    def folder(self) -> RunFolder:
+        """The folder of this run, made on first use."""
+        return self.run_folder()
+
     def run_folder(self) -> RunFolder:
         """The folder of this run, made on the first call."""
         if self._folder is None:

@@ -198,17 +198,11 @@ class ManyOptions(Config):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegionOptions(Config):
-    """Where the detector looks."""
+class TilesOptions(Config):
+    """Whether the detector looks closer at parts of the image."""
 
     group = "detector options"
 
-    region: str = option(
-        "auto",
-        "crop that the detector looks at, in source pixels",
-        metavar="auto|full|X1,Y1,X2,Y2",
-        shown_default="the road",
-    )
     tiles: str | None = option(
         None,
         "for far cars: also look closer at overlapping tiles of the region; without a value, as "
@@ -218,6 +212,20 @@ class RegionOptions(Config):
         bare="auto",
         check=tiling,
         shown_default="none",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionOptions(TilesOptions):
+    """Where the detector looks."""
+
+    group = "detector options"
+
+    region: str = option(
+        "auto",
+        "crop that the detector looks at, in source pixels",
+        metavar="auto|full|X1,Y1,X2,Y2",
+        shown_default="the road",
     )
 
 

@@ -5,11 +5,9 @@ Imports nothing heavy at the top.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from drive.tasks._common import Context
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import keras
@@ -20,6 +18,9 @@ if TYPE_CHECKING:
     from drive.steering.evaluate import Answers, SteeringMetrics
     from drive.steering.split import Part
     from drive.steering.training_settings import TrainingSettings
+    from drive.tasks._common import Context
+    from drive.tasks._run import Run
+    from drive.training.fit import OnEpoch
 
 WORST = 12
 WORST_NAME, KERNELS_NAME, INPUT_NAME = "worst{:02d}.jpg", "kernels.png", "input.png"
@@ -32,16 +33,16 @@ LOSS_NOTE = (
 
 
 def begin_report(
-    context: Context,
+    run: Run | Context,
     epochs: int,
     loss_unit: str = "",
     loss_note: str = "",
     angles: Mapping[str, np.ndarray] | None = None,
-) -> Callable[[Any], None] | None:
+) -> OnEpoch | None:
     """Begin the live report of a training.
 
     Args:
-        context: of the command.
+        run: of the task.
         epochs: asked for.
         loss_unit: of the loss.
         loss_note: why training and validation loss differ.
@@ -50,20 +51,20 @@ def begin_report(
     Returns:
         What is to be called after each epoch; None where no report is wanted.
     """
-    if not context.reports:
+    if not run.reports:
         return None
     from drive.results.training_notes import Notes
 
     notes = Notes(epochs=epochs, loss_unit=loss_unit, loss_note=loss_note)
     if angles:
         notes.count(angles)
-    notes.write(context.run_folder().path)
-    report = context.live_report()
+    notes.write(run.folder.path)
+    report = run.live_report()
     return lambda _: report.update() if report else None
 
 
 def note_steering(
-    context: Context,
+    run: Run | Context,
     folder: Path,
     settings: TrainingSettings,
     network: keras.Model,
@@ -74,7 +75,7 @@ def note_steering(
     """Leave what the report of a steering network shows.
 
     Args:
-        context: of the command.
+        run: of the task.
         folder: of the run, or of a member of an ensemble.
         settings: of the training.
         network: that was trained.
@@ -82,13 +83,13 @@ def note_steering(
         answers: its angles there.
         angles: in degrees, to show the distributions of.
     """
-    if not context.reports:
+    if not run.reports:
         return
     from drive.results.training_notes import Notes
 
     notes = Notes(settings.epochs, LOSS_UNIT, steering_loss_note(settings))
     notes.count(angles)
-    home = _pictures_folder(folder)
+    home = _images_folder(folder)
     notes.worst = tuple(_worst(home, parts, answers))
     image = parts[0].drive.images[int(parts[0].rows[len(parts[0]) // 2])]
     notes.layers = tuple(_layers(home, network, image, yuv=True))
@@ -102,26 +103,26 @@ def steering_loss_note(settings: TrainingSettings) -> str:
     return LOSS_NOTE.format(made=made) if made else ""
 
 
-def warn_of_uselessness(metrics: SteeringMetrics, context: Context) -> None:
+def warn_of_uselessness(metrics: SteeringMetrics, run: Run | Context) -> None:
     """Warn if a trained network steers worse than no network at all.
 
     Args:
         metrics: of the validation frames.
-        context: of the command.
+        run: of the task.
     """
     rmse, zero = metrics.rmse_deg, metrics.baselines.zero
     if rmse > zero:
-        context.warn(
+        run.warn(
             f"worse than always straight ahead: RMSE {rmse:.2f} degrees, zero {zero:.2f}. Train "
             "longer, on more drives or with the rate of --find-lr; check-data looks at the labels"
         )
 
 
 def note_detector(
-    context: Context, folder: Path, epochs: int, network: keras.Model, shown: LabelledImages
+    run: Run | Context, epochs: int, network: keras.Model, shown: LabelledImages
 ) -> None:
     """Leave what the report of a detector shows: its first layers."""
-    if not context.reports:
+    if not run.reports:
         return
     from drive.detection.preprocess import letterbox
     from drive.detection.train import TRAINING_SIZES
@@ -130,11 +131,12 @@ def note_detector(
     notes = Notes(epochs=epochs, loss_note=LOSS_NOTE.format(made="augmented"))
     if shown.images:
         image, _ = letterbox(shown.images[0].read(), *TRAINING_SIZES[0])
-        notes.layers = tuple(_layers(_pictures_folder(folder), network, image, yuv=False))
-    notes.write(folder)
+        home = _images_folder(run.folder.path)
+        notes.layers = tuple(_layers(home, network, image, yuv=False))
+    notes.write(run.folder.path)
 
 
-def _pictures_folder(folder: Path) -> Path:
+def _images_folder(folder: Path) -> Path:
     from drive.results.names import NOTES_FOLDER
 
     home = folder / NOTES_FOLDER

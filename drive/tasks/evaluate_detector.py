@@ -2,109 +2,149 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drive.tasks._common import Context, add_detail_option, add_tiles_option
+from drive.core.errors import InputError
+from drive.core.options import option
+from drive.core.reporter import Reporter
+from drive.results.names import METRICS
 from drive.tasks._detecting import say_detector
+from drive.tasks._options import DetailOptions, EngineOptions, TilesOptions
+from drive.tasks._run import Run, SeedConfig, TaskResult, WeightsConfig, run_task
 
 if TYPE_CHECKING:
     from drive.core.types import Detection
     from drive.detection.dataset import LabelledImages
-    from drive.detection.evaluate import Evaluation
-    from drive.results.run_folder import RunFolder
+    from drive.detection.evaluate import DetectionMetrics, Evaluation
 
-HELP = "Average precision of the car detector on labelled images, as COCO and VOC define it."
-EXAMPLE = "evaluate-detector my_images --split test"
-
-METRICS = "metrics.json"
 CURVES = "precision_recall.png"
 EVERYTHING = "all"
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add this command's options."""
-    parser.add_argument(
-        "dataset", metavar="DATASET", help="folder with labels.csv, data.yaml or Annotations/"
+@dataclass(frozen=True, kw_only=True)
+class EvaluateDetectorConfig(EngineOptions, DetailOptions, TilesOptions, WeightsConfig, SeedConfig):
+    """What the detector is evaluated on."""
+
+    summary = "Average precision of the car detector on labelled images, as in COCO and VOC."
+    example = "evaluate-detector my_images --split test"
+    group = "options"
+
+    dataset: str = option(
+        help="folder with labels.csv, data.yaml or Annotations/", metavar="DATASET", positional=True
     )
-    parser.add_argument(
-        "--split",
-        choices=[EVERYTHING, "train", "validation", "test"],
-        default=EVERYTHING,
-        help="the part to measure on; test is what train-detector never saw (default: all)",
+    split: str = option(
+        EVERYTHING,
+        "part to evaluate on; train-detector holds out test",
+        choices=(EVERYTHING, "train", "validation", "test"),
     )
-    parser.add_argument(
-        "--origin", nargs="+", metavar="NAME", help="only pictures of these origins (labels.csv)"
+    origin: tuple[str, ...] = option(
+        (), "use only images of these origins (labels.csv)", metavar="NAME"
     )
-    parser.add_argument(
-        "--engine", choices=["auto", "openvino", "onnx", "keras"], default="auto", help="runtime"
-    )
-    add_detail_option(parser, "fine, as detect does it with pictures")
-    add_tiles_option(parser)
 
 
-def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
-    """Detect on every picture, compare, write metrics.json and the curves, print the table."""
+@dataclass(frozen=True, kw_only=True)
+class EvaluateDetectorResult(TaskResult):
+    """Average precision of the detector.
+
+    Attributes:
+        metrics: over all images; also written to `metrics.json`.
+        origins: by origin of the images; empty if there is only one.
+        evaluations: what these are computed from, with the precision-recall curves, by row of the
+            table.
+    """
+
+    metrics: DetectionMetrics
+    origins: Mapping[str, DetectionMetrics]
+    evaluations: Mapping[str, Evaluation]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the entries of `metrics.json`."""
+        return asdict(self.metrics) | {"origins": self.origins} | self.run_files()
+
+    def as_text(self) -> str:
+        """Return the table of average precision."""
+        from drive.detection.evaluate import as_table
+
+        return as_table(self.evaluations)
+
+
+def evaluate_detector(
+    config: EvaluateDetectorConfig, reporter: Reporter | None = None
+) -> EvaluateDetectorResult:
+    """Detect in every image and compare with the labelled boxes.
+
+    Raises:
+        InputError: the dataset is missing or invalid, or no box is left to compare with.
+
+    Example:
+        >>> from drive import EvaluateDetectorConfig, evaluate_detector
+        >>> result = evaluate_detector(EvaluateDetectorConfig("my_images", split="test"))
+        >>> result.metrics.map50
+    """
+    return run_task("evaluate-detector", _evaluate, config, reporter)
+
+
+def _evaluate(config: EvaluateDetectorConfig, run: Run) -> EvaluateDetectorResult:
     from drive.detection.detector import load_detector, prefer_detail, shipped_weights
-    from drive.detection.evaluate import as_table, detect_all, evaluate
+    from drive.detection.evaluate import detect_all, evaluate
     from drive.detection.tiles import with_tiles
+    from drive.drawing.plots import plot_precision_recall
     from drive.results.json_files import write_json
 
-    detector = load_detector(args.weights, args.engine, detail=args.detail)
-    if args.detail is None:
+    detector = load_detector(config.weights, config.engine, detail=config.detail)
+    if config.detail is None:
         prefer_detail(detector, "fine")
-    say_detector(context, detector)
-    finder = with_tiles(detector, args.tiles)
-    context.record.add_input(args.weights or shipped_weights(args.engine))
-    dataset = _dataset(args, detector.classes, context)
-    with context.record.stage("detect"):
-        found = detect_all(finder, dataset, context.progress)
+    say_detector(run, detector)
+    run.record.add_input(config.weights or shipped_weights(config.engine))
+    dataset = _read(config, detector.classes, run)
+    with run.record.stage("detect"):
+        found = detect_all(with_tiles(detector, config.tiles), dataset, run.progress)
     total = evaluate(dataset, found)
     rows = _by_origin(dataset, found)
-    folder = context.run_folder()
-    metrics = total.metrics() | {"origins": {name: row.metrics() for name, row in rows.items()}}
-    write_json(folder.file(METRICS), metrics)
-    _plot(total, folder)
-    sys.stdout.write(as_table({**rows, EVERYTHING: total}) + "\n")
-    return metrics
+    metrics, origins = total.metrics(), {name: row.metrics() for name, row in rows.items()}
+    write_json(run.folder.file(METRICS), asdict(metrics) | {"origins": origins})
+    plot_precision_recall(run.folder.file(CURVES), total.curves())
+    return EvaluateDetectorResult(
+        metrics=metrics, origins=origins, evaluations={**rows, EVERYTHING: total}
+    )
 
 
-def _dataset(
-    args: argparse.Namespace, classes: tuple[str, ...], context: Context
-) -> LabelledImages:
-    """Return the pictures that the options ask for, with the boxes of the detector's classes."""
-    from drive.core.errors import InputError
+def _read(config: EvaluateDetectorConfig, classes: tuple[str, ...], run: Run) -> LabelledImages:
+    """Return the images to evaluate on, with the boxes of the detector's classes."""
     from drive.detection.dataset import read_dataset
     from drive.detection.dataset_formats import label_file
-    from drive.detection.split import FEW_PICTURES, split_dataset
+    from drive.detection.split import FEW_IMAGES, split_dataset
 
-    dataset = read_dataset(args.dataset, classes)
-    context.record.add_input(label_file(Path(args.dataset)))
-    context.message(f"{args.dataset}: {dataset.summary()}")
-    context.record.counts.update(dataset.counts)
+    dataset = read_dataset(config.dataset, classes)
+    run.record.add_input(label_file(Path(config.dataset)))
+    run.message(f"{config.dataset}: {dataset.summary()}")
+    run.record.counts.update(dataset.counts)
     origins = dataset.origins
-    if args.split != EVERYTHING:
-        if len(dataset.images) < FEW_PICTURES:
-            context.warn(
-                f"of fewer than {FEW_PICTURES} pictures, train-detector holds none out unless it "
-                f"is told to with --hold-out: --split {args.split} may measure on what trained"
+    if config.split != EVERYTHING:
+        if len(dataset.images) < FEW_IMAGES:
+            run.warn(
+                f"of fewer than {FEW_IMAGES} images, train-detector holds out none without "
+                f"--hold-out: --split {config.split} may contain images that it trained on"
             )
-        parts = split_dataset(dataset, context.progress)
-        dataset = dataset.select(part == args.split for part in parts)
-    if args.origin:
-        dataset = dataset.select(image.origin in args.origin for image in dataset.images)
+        parts = split_dataset(dataset, run.progress)
+        dataset = dataset.select(part == config.split for part in parts)
+    if config.origin:
+        dataset = dataset.select(image.origin in config.origin for image in dataset.images)
     if not dataset.images:
         raise InputError(
-            f"{args.dataset}: no picture is left. Expected --origin among {', '.join(origins)} and "
-            f"a split with pictures. Received: --split {args.split}, --origin {args.origin}"
+            f"{config.dataset}: no image is left of --split {config.split}, --origin "
+            f"{' '.join(config.origin) or 'any'}; expected an origin among {', '.join(origins)}"
         )
     return dataset
 
 
-def _by_origin(dataset: LabelledImages, found: list[list[Detection]]) -> dict[str, Evaluation]:
-    """Return a line for each origin, where there are several of which one can be measured."""
+def _by_origin(
+    dataset: LabelledImages, found: Sequence[Sequence[Detection]]
+) -> dict[str, Evaluation]:
+    """Return the evaluation of each origin that has boxes, if there are several origins."""
     from drive.detection.evaluate import evaluate
 
     rows = {}
@@ -112,17 +152,6 @@ def _by_origin(dataset: LabelledImages, found: list[list[Detection]]) -> dict[st
         chosen = [image.origin == origin for image in dataset.images]
         part = dataset.select(chosen)
         if any((~image.ignored).any() for image in part.images):
-            rows[origin] = evaluate(
-                part, [f for f, keep in zip(found, chosen, strict=True) if keep]
-            )
+            kept = [f for f, keep in zip(found, chosen, strict=True) if keep]
+            rows[origin] = evaluate(part, kept)
     return rows
-
-
-def _plot(result: Evaluation, folder: RunFolder) -> None:
-    from drive.drawing.plots import plot_precision_recall
-
-    curves = {
-        name: (of_class.recall, of_class.precision, of_class.ap50)
-        for name, of_class in result.classes.items()
-    }
-    plot_precision_recall(folder.file(CURVES), curves)

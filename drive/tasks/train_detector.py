@@ -2,156 +2,243 @@
 
 from __future__ import annotations
 
-import argparse
-from math import isfinite
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drive.core.errors import InputError
+from drive.core.errors import DivergedError, InputError
+from drive.core.options import fields_of, option
+from drive.core.reporter import Reporter
 from drive.core.wording import counted
-from drive.tasks._common import Context, add_report_option, resumable
+from drive.detection.training_settings import LearningOptions, TrainingSettings
+from drive.results.names import HISTORY, LOSS_PLOT
+from drive.tasks._rate_search import FoundRate, search_rate
+from drive.tasks._run import (
+    ReportConfig,
+    Run,
+    SeedConfig,
+    TaskResult,
+    WeightsConfig,
+    resumable,
+    run_task,
+)
 from drive.tasks._training_report import LOSS_NOTE, begin_report, note_detector
 
 if TYPE_CHECKING:
     import keras
 
+    from drive.core.types import Detection
     from drive.detection.dataset import LabelledImages, UnsortedImages
-    from drive.detection.evaluate import Evaluation
+    from drive.detection.evaluate import DetectionMetrics, Evaluation
     from drive.detection.export import Exported
-    from drive.detection.training_settings import TrainingSettings
-    from drive.results.history import EpochResult
-    from drive.results.run_folder import RunFolder
-
-HELP = "Train or fine-tune the car detector on labelled images, for any classes."
-EXAMPLE = "train-detector my_images --out outputs/my_detector"
+    from drive.training.fit import TrainingResult
 
 MODEL = "detector.onnx"
 INT8_MODEL = "detector-int8.onnx"
-USE = "python run.py detect VIDEO --weights {}/" + MODEL
-INT8 = "int8"
-LOSS_PLOT = "loss.png"
 CURVES = "precision_recall.png"
 SHEET = "predictions.png"
 DARKNET_ARRAYS = ".npz"
+INT8 = "int8"
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add this command's options."""
-    parser.add_argument(
-        "datasets",
-        nargs="*",
+@dataclass(frozen=True, kw_only=True)
+class TrainDetectorConfig(LearningOptions, ReportConfig, WeightsConfig, SeedConfig):
+    """What the detector is trained on, and how."""
+
+    summary = "Train or fine-tune the car detector on labelled images, for any classes."
+    example = "train-detector my_images --out outputs/my_detector"
+    group = "data"
+
+    datasets: tuple[str, ...] = option(
+        (),
+        "folders with labels.csv, data.yaml or Annotations/. Of 100 images and more, a quarter is "
+        "held out for evaluate-detector --split test, and a twelfth selects the epoch and the "
+        "thresholds; of fewer, a seventh selects and the others train",
         metavar="DATASET",
-        help="folder with labels.csv, data.yaml or Annotations/; of 100 pictures and more, a "
-        "quarter is held out for evaluate-detector --split test and a twelfth chooses epoch and "
-        "thresholds; of fewer, a seventh chooses and the rest trains",
+        positional=True,
     )
-    parser.add_argument(
-        "--extra",
-        nargs="+",
-        default=[],
+    extra: tuple[str, ...] = option(
+        (),
+        "datasets of which all images train; one that is named twice counts twice",
         metavar="DATASET",
-        help="data sets of which every picture trains; one named twice counts twice",
     )
-    parser.add_argument(
-        "--classes",
+    classes: str | None = option(
+        None,
+        "classes to find",
         metavar="cone,car,...",
-        help="what to find (default: the classes of data.yaml, or of the boxes; all of the "
-        "weights' classes where the pictures show nothing else)",
+        shown_default="those of data.yaml or of the boxes; all classes of the weights if the "
+        "images show no others",
     )
-    parser.add_argument(
-        "--hold-out",
-        action=argparse.BooleanOptionalAction,
-        help="whether a quarter of the pictures is kept for evaluate-detector --split test "
-        "(default: from 100 pictures)",
+    hold_out: bool | None = option(
+        None,
+        "hold out a quarter of the images for evaluate-detector --split test",
+        shown_default="from 100 images on",
     )
-    parser.add_argument("--epochs", type=int, default=10, metavar="N", help="default: 10")
-    parser.add_argument(
-        "--frozen-epochs",
-        type=int,
-        metavar="N",
-        help="epochs at the beginning in which the backbone keeps its weights (default: a quarter)",
+    int8: bool = option(True, f"write only {MODEL}, not {INT8_MODEL}")
+    find_lr: bool = option(
+        False,
+        "train nothing: raise the learning rate over one epoch (or --epochs), at least 300 steps, "
+        "until the loss climbs; suggest a tenth of the rate with the lowest loss",
     )
-    parser.add_argument("--batch", type=int, default=8, metavar="N", help="default: 8")
-    parser.add_argument(
-        "--learning-rate",
-        type=float,
-        default=1.5e-4,
-        metavar="R",
-        help="highest, of the whole network; four times that while the backbone is frozen "
-        "(default: 1.5e-4)",
-    )
-    parser.add_argument(
-        "--freeze",
-        type=int,
-        default=3,
-        metavar="N",
-        help="the first N of 7 backbone convolutions keep their weights always; default: 3",
-    )
-    parser.add_argument(
-        "--no-int8", action="store_true", help=f"write {MODEL} alone, not {INT8_MODEL}"
-    )
-    add_report_option(parser)
-    parser.add_argument(
-        "--resume", metavar="DIR", help="go on with a training that was stopped, in its folder"
+    resume: str | None = option(
+        None,
+        "resume the training in DIR; its options are used again unless a DATASET is given",
+        metavar="DIR",
+        resumable=True,
     )
 
 
-def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
-    """Read, train, export with thresholds, measure, draw."""
+@dataclass(frozen=True, kw_only=True)
+class TrainDetectorResult(TaskResult):
+    """The trained detector and its average precision.
+
+    With `find_lr` only `found_rate` has a value.
+
+    Attributes:
+        epochs: number of epochs.
+        best_epoch: the epoch whose weights were exported.
+        stopped_early: whether `patience` ended the training.
+        classes: that the detector finds.
+        val_loss: the lowest validation loss; None if no image was held out.
+        thresholds: minimum confidence by class.
+        validation: metrics on the validation images; None if there is no box on them.
+        validation_before: the same of the weights that the training began with.
+        validation_int8: the same of the int8 file.
+        model: `detector.onnx`.
+        int8: `detector-int8.onnx`; None if it was not asked for.
+        history: `history.csv`.
+        found_rate: the result of `find_lr`.
+    """
+
+    epochs: int = 0
+    best_epoch: int = 0
+    stopped_early: bool = False
+    classes: tuple[str, ...] = ()
+    val_loss: float | None = None
+    thresholds: Mapping[str, float] | None = None
+    validation: DetectionMetrics | None = None
+    validation_before: DetectionMetrics | None = None
+    validation_int8: DetectionMetrics | None = None
+    model: Path | None = None
+    int8: Path | None = None
+    history: Path | None = None
+    found_rate: FoundRate | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what was trained and measured; with `find_lr` what the search found."""
+        if self.found_rate:
+            return asdict(self.found_rate) | self.run_files()
+        return super().as_json() | {"val_loss": self.val_loss}
+
+
+def train_detector(
+    config: TrainDetectorConfig, reporter: Reporter | None = None
+) -> TrainDetectorResult:
+    """Train the detector, export it with a threshold per class, and measure it.
+
+    Raises:
+        InputError: a dataset or the weights are invalid, or there is nothing to resume.
+        DivergedError: the loss is not finite; if an epoch was finished, its `result` is exported.
+
+    Example:
+        >>> from drive import TrainDetectorConfig, train_detector
+        >>> result = train_detector(TrainDetectorConfig("my_images", epochs=10))
+        >>> result.model, result.validation.map50
+    """
+    return run_task("train-detector", _train, config, reporter)
+
+
+@dataclass(frozen=True, slots=True)
+class _Data:
+    """The images that train, and those that select the epoch and the thresholds."""
+
+    training: LabelledImages
+    validation: LabelledImages
+
+
+def _train(config: TrainDetectorConfig, run: Run) -> TrainDetectorResult:
     from drive.runtime.quiet import load_keras
 
-    load_keras()  # before what imports it
+    load_keras()  # before the modules that import it
     from drive.detection.schedule import repeated
-    from drive.detection.train import CHECKPOINT
 
-    resume = bool(args.resume)
-    if resume:
-        args.out, args.overwrite = args.resume, True
-    start = _start_file(args.weights)
-    settings = _settings(args, start)
-    with context.record.stage("read"):
-        training, validation = _datasets(args, start, context)
-    turns = repeated(training, settings.batch)
-    _announce(training, validation, turns, settings, context)
-    folder = context.run_folder()
-    _check_free(folder, resume)
-    context.record.add_input(start)
-    network = _start(start, training, args.seed)
-    state = folder.path / CHECKPOINT
-    with context.record.stage("train"), resumable(folder.path, "finished epochs", state):
-        history = _train(network, turns, validation, folder, settings, resume, context)
-    with context.record.stage("export"):
-        exported = _export(network, validation, start, folder, context)
-        int8 = None if args.no_int8 else _export_int8(training, folder, context)
-    with context.record.stage("measure"):
-        results = _report(exported, training, validation, start, int8, folder, context)
-    _plot(history, folder)
-    note_detector(
-        context,
-        folder.path,
-        settings.epochs,
-        network,
-        validation if validation.images else training,
+    if config.resume:
+        config = run.use(_resumed(config))
+    start = _start_file(config)
+    settings = _settings(config, start)
+    with run.record.stage("read"):
+        data = _read(config, start, run)
+    repeated_data = replace(data, training=repeated(data.training, settings.batch))
+    _announce(data, repeated_data.training, settings, start, run)
+    _check_free(config, run)
+    run.record.add_input(start)
+    network = _start(start, data.training, config.seed)
+    if config.find_lr:
+        return TrainDetectorResult(
+            found_rate=_search(network, repeated_data, settings, config, run)
+        )
+    result = _fit(network, repeated_data, settings, config, run)
+    with run.record.stage("export"):
+        exported = _export(result.model, data.validation, start, run)
+        int8 = _export_int8(data.training, run) if config.int8 else None
+    with run.record.stage("measure"):
+        measured = _measure(exported, data, start, int8, run)
+    _plot(result, run)
+    shown = data.validation if data.validation.images else data.training
+    note_detector(run, settings.epochs, result.model, shown)
+    folder = run.folder.path
+    run.message(
+        f"model, history, curves and {SHEET} -> {folder}; use it: drive detect VIDEO --weights "
+        f"{folder / MODEL}"
     )
-    context.message(
-        f"model, history, curves and {SHEET} -> {folder.path}; use it: {USE.format(folder.path)}"
+    return TrainDetectorResult(
+        epochs=len(result.history),
+        best_epoch=result.best.epoch,
+        stopped_early=result.stopped_early,
+        classes=data.training.classes,
+        val_loss=None if isnan(result.best.val_loss) else result.best.val_loss,
+        thresholds=exported.thresholds,
+        validation=measured.get("after"),
+        validation_before=measured.get("before"),
+        validation_int8=measured.get(INT8),
+        model=folder / MODEL,
+        int8=int8,
+        history=folder / HISTORY,
     )
-    losses = [row.val_loss for row in history if isfinite(row.val_loss)]
-    return {
-        "epochs": len(history),
-        "classes": list(training.classes),
-        "val_loss": min(losses, default=None),
-        **results,
-        "model": folder.path / MODEL,
-        **({"int8": int8} if int8 else {}),
-    }
 
 
-def _start_file(weights: str | None) -> Path:
+def _resumed(config: TrainDetectorConfig) -> TrainDetectorConfig:
+    """Return the config of the training to resume.
+
+    Raises:
+        InputError: there is none, or options are given that it cannot change.
+    """
+    from drive.detection.old_checkpoint import stopped_config
+
+    folder = config.resume or ""
+    here: dict[str, Any] = {"resume": folder, "out": folder, "overwrite": True}
+    if config.find_lr:
+        raise InputError("--find-lr trains nothing that could resume. Leave out --resume")
+    if config.datasets or config.extra:
+        return replace(config, **here)
+    free = {each.name for each in fields_of(type(config)) if each.option.resumable}
+    given = {name: value for name, value in config.changed().items() if name in free}
+    if fixed := sorted(set(config.changed()) - free - {"report"}):
+        raise InputError(
+            f"--resume uses the options of the stopped training again; got {', '.join(fixed)}. "
+            "Leave them out, or name the DATASET too"
+        )
+    before = TrainDetectorConfig.from_settings(stopped_config(folder), folder)
+    return replace(before, **(given | here), report=config.report)
+
+
+def _start_file(config: TrainDetectorConfig) -> Path:
     """Return the weights to begin from."""
     from drive.detection.detector import DEFAULT_WEIGHTS
 
-    return Path(weights or DEFAULT_WEIGHTS)
+    return Path(config.weights or DEFAULT_WEIGHTS)
 
 
 def _known_classes(start: Path) -> tuple[str, ...]:
@@ -162,112 +249,101 @@ def _known_classes(start: Path) -> tuple[str, ...]:
     return CLASSES if start.suffix == DARKNET_ARRAYS else weights_classes(start)
 
 
-def _settings(args: argparse.Namespace, start: Path) -> TrainingSettings:
-    from drive.detection.schedule import frozen_epochs
-    from drive.detection.training_settings import TrainingSettings
-
-    frozen = 0 if start.suffix == DARKNET_ARRAYS else frozen_epochs(args.epochs)
-    return TrainingSettings(
-        epochs=args.epochs,
-        batch=args.batch,
-        learning_rate=args.learning_rate,
-        frozen_epochs=frozen if args.frozen_epochs is None else args.frozen_epochs,
-        frozen=args.freeze,
-        seed=args.seed,
-    )
+def _settings(config: TrainDetectorConfig, start: Path) -> TrainingSettings:
+    values = {each.name: getattr(config, each.name) for each in fields_of(TrainingSettings)}
+    if start.suffix == DARKNET_ARRAYS and config.frozen_epochs is None:
+        values["frozen_epochs"] = 0
+    return TrainingSettings(**values)
 
 
-def _datasets(
-    args: argparse.Namespace, start: Path, context: Context
-) -> tuple[LabelledImages, LabelledImages]:
-    """Return what trains and what chooses the epoch and the thresholds."""
+def _read(config: TrainDetectorConfig, start: Path, run: Run) -> _Data:
+    """Read the datasets and split them."""
     from drive.detection.class_list import choose_classes, describe_classes, parse_classes
     from drive.detection.dataset import concatenate, open_dataset
     from drive.detection.dataset_formats import label_file
 
-    if not args.datasets and not args.extra:
-        raise InputError("train-detector needs a DATASET or --extra DATASET; received: neither")
-    for path in [*args.extra, *args.datasets]:
-        context.record.add_input(label_file(Path(path)))
-    unsorted = {path: open_dataset(path) for path in [*args.extra, *args.datasets]}
-    known = _known_classes(start)
-    classes = (
-        choose_classes(list(unsorted.values()), known)
-        if args.classes is None
-        else parse_classes(args.classes)
-    )
-    context.message(describe_classes(classes, known, list(unsorted.values())))
+    paths = [*config.extra, *config.datasets]
+    if not paths:
+        raise InputError("train-detector requires a DATASET or --extra DATASET")
+    for path in paths:
+        run.record.add_input(label_file(Path(path)))
+    unsorted = {path: open_dataset(path) for path in paths}
+    known, opened = _known_classes(start), list(unsorted.values())
+    classes = parse_classes(config.classes) if config.classes else choose_classes(opened, known)
+    run.message(describe_classes(classes, known, opened))
     training, validation = [], []
-    for path in args.extra:
+    for path in config.extra:
         training.append(unsorted[path].with_classes(classes))
-        context.message(f"{path}: {training[-1].summary()}")
-    for path in args.datasets:
-        parts = _parts(unsorted[path], classes, args.hold_out, context)
-        training.append(parts[0])
-        validation.append(parts[1])
+        run.message(f"{path}: {training[-1].summary()}")
+    for path in config.datasets:
+        parts = _split(unsorted[path], classes, config.hold_out, run)
+        training.append(parts.training)
+        validation.append(parts.validation)
     together = concatenate(training)
-    context.record.counts.update(together.counts)
-    return together, concatenate(validation or [together.select(False for _ in together.images)])
+    run.record.counts.update(together.counts)
+    nothing = together.select(False for _ in together.images)
+    return _Data(together, concatenate(validation or [nothing]))
 
 
-def _parts(
-    unsorted: UnsortedImages, classes: tuple[str, ...], hold_out: bool | None, context: Context
-) -> tuple[LabelledImages, LabelledImages]:
-    """Return of one data set what trains and what chooses; say what is held out."""
-    from drive.detection.split import FEW_PICTURES, split_dataset, split_few
+def _split(
+    unsorted: UnsortedImages, classes: tuple[str, ...], hold_out: bool | None, run: Run
+) -> _Data:
+    """Split one dataset; report what is held out."""
+    from drive.detection.split import FEW_IMAGES, split_dataset, split_few
 
     dataset = unsorted.with_classes(classes)
-    few = len(dataset.images) < FEW_PICTURES
+    few = len(dataset.images) < FEW_IMAGES
     holds_out = not few if hold_out is None else hold_out
-    parts = (split_dataset if holds_out else split_few)(dataset, context.progress)
+    parts = (split_dataset if holds_out else split_few)(dataset, run.progress)
     counts = {part: parts.count(part) for part in ("train", "validation", "test")}
-    text = f"{unsorted.path}: {dataset.summary()}; {counts['train']} train"
-    text += f", {counts['validation']} choose"
-    if holds_out:
-        text += f", {counts['test']} are held out (evaluate-detector --split test)"
-    else:
-        text += ", none is held out for measuring (--hold-out keeps a quarter)"
-    context.message(text)
-    return (
+    held_out = (
+        f"{counts['test']} held out (evaluate-detector --split test)"
+        if holds_out
+        else "none held out for measuring (--hold-out holds out a quarter)"
+    )
+    run.message(
+        f"{unsorted.path}: {dataset.summary()}; {counts['train']} for training, "
+        f"{counts['validation']} for validation, {held_out}"
+    )
+    return _Data(
         dataset.select(part == "train" for part in parts),
         dataset.select(part == "validation" for part in parts),
     )
 
 
 def _announce(
-    training: LabelledImages,
-    validation: LabelledImages,
-    turns: LabelledImages,
-    settings: TrainingSettings,
-    context: Context,
+    data: _Data, turns: LabelledImages, settings: TrainingSettings, start: Path, run: Run
 ) -> None:
-    """Say what is about to happen, in numbers, and what cannot be learnt."""
-    from drive.detection.schedule import steps_an_epoch, unlearnt
+    """Report what is about to happen, in numbers, and what cannot be learnt."""
+    from drive.detection.schedule import steps_per_epoch, unlearnt
 
-    steps = steps_an_epoch(turns, settings.batch)
-    times = len(turns.images) // max(1, len(training.images))
-    often = f", each {times} times an epoch" if times > 1 else ""
-    frozen = settings.frozen_epochs
-    context.message(
-        f"{counted(len(training.images), 'picture')} to learn from{often}, "
-        f"{len(validation.images)} to choose the best epoch by; "
+    steps = steps_per_epoch(turns, settings.batch)
+    times = len(turns.images) // max(1, len(data.training.images))
+    often = f", each {times} times per epoch" if times > 1 else ""
+    frozen = settings.frozen
+    run.message(
+        f"{counted(len(data.training.images), 'image')} for training{often}, "
+        f"{len(data.validation.images)} for validation; "
         f"{counted(settings.epochs, 'epoch')} of {counted(steps, 'step')} of "
-        f"{counted(settings.batch, 'picture')}, {settings.epochs * steps} in all"
-        + (f"; in the first {frozen} the backbone keeps its weights" if frozen else "")
+        f"{counted(settings.batch, 'image')}, {settings.epochs * steps} in all"
+        + (f"; the backbone keeps its weights in the first {frozen}" if frozen else "")
     )
-    if not validation.images:
-        context.warn("no picture is kept apart: the last epoch is taken as the best")
-    if missing := unlearnt(training, _known_classes(_start_file(context.args.weights))):
-        context.warn(f"no box of {', '.join(missing)} trains: it will not be found")
+    if not data.validation.images:
+        more = " and --patience has no effect" if settings.patience else ""
+        run.warn(f"no image is held out for validation: the last epoch is the best{more}")
+    if missing := unlearnt(data.training, _known_classes(start)):
+        run.warn(f"no training image has a box of {', '.join(missing)}: it will not be found")
 
 
-def _check_free(folder: RunFolder, resume: bool) -> None:
+def _check_free(config: TrainDetectorConfig, run: Run) -> None:
     """Refuse to overwrite the results of an earlier training before hours are spent."""
-    from drive.detection.train import BEST, CHECKPOINT, HISTORY
+    from drive.detection.old_checkpoint import CHECKPOINT
+    from drive.detection.train import BEST
+    from drive.training.state import STATE
 
-    if not resume:
-        for name in (BEST, CHECKPOINT, HISTORY, MODEL, INT8_MODEL, LOSS_PLOT, CURVES, SHEET):
-            folder.file(name)
+    if not (config.resume or config.find_lr):
+        for name in (BEST, STATE, CHECKPOINT, HISTORY, MODEL, INT8_MODEL, LOSS_PLOT, CURVES, SHEET):
+            run.folder.file(name)
 
 
 def _start(start: Path, training: LabelledImages, seed: int) -> keras.Model:
@@ -277,44 +353,65 @@ def _start(start: Path, training: LabelledImages, seed: int) -> keras.Model:
 
     if start.suffix == DARKNET_ARRAYS:
         from drive.detection.darknet_start import start_from_darknet
-        from drive.detection.schedule import start_pictures
+        from drive.detection.schedule import start_images
 
-        return start_from_darknet(start, start_pictures(training), training.classes)
+        return start_from_darknet(start, start_images(training), training.classes)
     network = build_tiny_yolo_drive(len(training.classes))
     start_from_onnx(network, start, training.classes, seed)
     return network
 
 
-def _train(
+def _search(
     network: keras.Model,
-    training: LabelledImages,
-    validation: LabelledImages,
-    folder: RunFolder,
+    data: _Data,
     settings: TrainingSettings,
-    resume: bool,
-    context: Context,
-) -> list[EpochResult]:
-    from drive.detection.train import train_detector
+    config: TrainDetectorConfig,
+    run: Run,
+) -> FoundRate:
+    from drive.detection.train import DetectorCourse
 
-    return train_detector(
-        network,
-        training,
-        validation,
-        folder.path,
-        settings,
-        resume,
-        context.progress,
-        begin_report(context, settings.epochs, loss_note=LOSS_NOTE.format(made="augmented")),
+    course = DetectorCourse(network, data.training, data.validation, settings)
+    epochs = config.changed().get("epochs", 1)
+    return search_rate(
+        course.compiled(frozen=False), course.batches, "adam", epochs, run.folder, run
     )
 
 
-def _export(
+def _fit(
     network: keras.Model,
-    validation: LabelledImages,
-    start: Path,
-    folder: RunFolder,
-    context: Context,
-) -> Exported:
+    data: _Data,
+    settings: TrainingSettings,
+    config: TrainDetectorConfig,
+    run: Run,
+) -> TrainingResult:
+    """Train; of a training that diverges, return the epochs before."""
+    from drive.detection.old_checkpoint import CHECKPOINT
+    from drive.detection.train import BEST, train_detector
+    from drive.training.fit import kept_result
+    from drive.training.state import STATE
+
+    folder = run.folder.path
+    on_epoch = begin_report(run, settings.epochs, loss_note=LOSS_NOTE.format(made="augmented"))
+    states = (folder / STATE, folder / CHECKPOINT)
+    with run.record.stage("train"), resumable(folder, "finished epochs", *states):
+        try:
+            return train_detector(
+                network,
+                data.training,
+                data.validation,
+                folder,
+                settings,
+                resume=bool(config.resume),
+                notes={"config": config.settings()},
+                progress=run.progress,
+                on_epoch=on_epoch,
+            )
+        except DivergedError as error:
+            result, run.failure = kept_result(folder, BEST, error)
+            return result
+
+
+def _export(network: keras.Model, validation: LabelledImages, start: Path, run: Run) -> Exported:
     """Write the ONNX file with its thresholds."""
     from drive.detection.export import export_detector
     from drive.detection.transfer import weights_thresholds
@@ -322,105 +419,93 @@ def _export(
     known = {}
     if start.suffix != DARKNET_ARRAYS:
         known = weights_thresholds(start, validation.classes)
-    return export_detector(network, folder.path / MODEL, validation, known, context.progress)
+    return export_detector(network, run.folder.path / MODEL, validation, known, run.progress)
 
 
-def _export_int8(training: LabelledImages, folder: RunFolder, context: Context) -> Path:
-    """Write the int8 form beside the float one, calibrated on pictures that trained."""
+def _export_int8(training: LabelledImages, run: Run) -> Path:
+    """Write the int8 form beside the float one, calibrated on training images."""
     from drive.detection.int8 import evenly, quantise_detector
 
-    path = folder.path / INT8_MODEL
-    pictures = evenly(training.images, progress=context.progress)
-    quantise_detector(folder.path / MODEL, path, pictures)
+    path = run.folder.path / INT8_MODEL
+    images = evenly(training.images, progress=run.progress)
+    quantise_detector(run.folder.path / MODEL, path, images)
     return path
 
 
-def _report(
-    exported: Exported,
-    training: LabelledImages,
-    validation: LabelledImages,
-    start: Path,
-    int8: Path | None,
-    folder: RunFolder,
-    context: Context,
-) -> dict[str, Any]:
-    """Measure before and after, draw the curves and the sheet; return what was measured."""
+def _measure(
+    exported: Exported, data: _Data, start: Path, int8: Path | None, run: Run
+) -> dict[str, DetectionMetrics]:
+    """Measure before and after the training, draw curves and examples; return the metrics."""
     from drive.detection.evaluate import as_table
     from drive.detection.export import measure
     from drive.detection.schedule import sample
 
-    results: dict[str, Any] = {"thresholds": exported.thresholds}
-    measured, found, shown, what = exported.measured, exported.found, validation, "validation"
-    if measured is None:
-        shown, what = sample(training), "training"
-        measured, found = measure(folder.path / MODEL, shown, context.progress)
-        context.warn(
-            f"no labelled picture was kept apart: {CURVES} and {SHEET} show pictures that trained"
-        )
-    else:
-        files = {"before": None if start.suffix == DARKNET_ARRAYS else start, INT8: int8}
-        rows = {"after": measured}
-        for name, path in files.items():
-            result = measure(path, shown, context.progress)[0] if path else None
-            rows |= {name: result} if result else {}
-        context.message(as_table({n: rows[n] for n in ("before", "after", INT8) if n in rows}))
-        results["validation"] = measured.metrics()
-        results |= {f"validation_{n}": rows[n].metrics() for n in files if n in rows}
-        _warn_where_worse(results, len(shown.images), context)
-    _draw(measured, shown, found, exported.thresholds, what, folder)
-    return results
+    if exported.measured is None:
+        shown = sample(data.training)
+        measured, found = measure(run.folder.path / MODEL, shown, run.progress)
+        run.warn(f"no labelled image was held out: {CURVES} and {SHEET} show training images")
+        _draw(measured, shown, found, exported.thresholds, "training", run)
+        return {}
+    files = {"before": None if start.suffix == DARKNET_ARRAYS else start, INT8: int8}
+    rows: dict[str, Evaluation] = {"after": exported.measured}
+    for name, path in files.items():
+        if path and (result := measure(path, data.validation, run.progress)[0]):
+            rows[name] = result
+    run.message(as_table({n: rows[n] for n in ("before", "after", INT8) if n in rows}))
+    metrics = {name: row.metrics() for name, row in rows.items()}
+    _warn_if_worse(metrics["after"], metrics.get("before"), len(data.validation.images), run)
+    _draw(
+        exported.measured, data.validation, exported.found, exported.thresholds, "validation", run
+    )
+    return metrics
 
 
-def _warn_where_worse(results: dict[str, Any], pictures: int, context: Context) -> None:
-    after, before = (results.get(name) or {} for name in ("validation", "validation_before"))
-    if set(before.get("ap50", ())) != set(after.get("ap50", ())):
+def _warn_if_worse(
+    after: DetectionMetrics, before: DetectionMetrics | None, images: int, run: Run
+) -> None:
+    if before is None or set(before.ap50) != set(after.ap50):
         return  # of other classes: no comparison
-    if before and after["map50"] < before["map50"]:
-        context.warn(
-            f"mean AP50 fell from {before['map50']:.3f} to {after['map50']:.3f} on "
-            f"{counted(pictures, 'validation picture')}: train on more pictures, or longer, or "
-            "keep the weights of before"
+    if after.map50 < before.map50:
+        run.warn(
+            f"mean AP50 fell from {before.map50:.3f} to {after.map50:.3f} on "
+            f"{counted(images, 'validation image')}. Train on more images or for longer, or keep "
+            "the weights of before"
         )
 
 
 def _draw(
     measured: Evaluation | None,
     shown: LabelledImages,
-    found: list,
+    found: list[list[Detection]],
     thresholds: dict[str, float],
     what: str,
-    folder: RunFolder,
+    run: Run,
 ) -> None:
     """Draw the precision-recall curves and the sheet of examples."""
     from drive.detection.examples import choose_examples
     from drive.drawing.plots import plot_precision_recall
     from drive.drawing.prediction_sheet import SheetPicture, write_prediction_sheet
 
-    note = "" if what == "validation" else f", {what} pictures"
-    curves = {
-        f"{name}{note}": (of_class.recall, of_class.precision, of_class.ap50)
-        for name, of_class in (measured.classes if measured else {}).items()
-    }
-    plot_precision_recall(folder.path / CURVES, curves)
+    note = "" if what == "validation" else f", {what} images"
+    curves = measured.curves(note) if measured else {}
+    plot_precision_recall(run.folder.path / CURVES, curves)
     examples = choose_examples(shown, found, thresholds)
     typical = sum(example.typical for example in examples)
-    title = f"{len(examples)} of {len(shown.images)} {what} pictures"
+    title = f"{len(examples)} of {len(shown.images)} {what} images"
     title += (
         f": the {len(examples) - typical} worst, then {typical} typical ones"
         if typical
         else ", worst first"
     )
     write_prediction_sheet(
-        folder.path / SHEET,
+        run.folder.path / SHEET,
         title,
         (SheetPicture(one.image.read(), one.caption, one.truth, one.found) for one in examples),
     )
 
 
-def _plot(history: list[EpochResult], folder: RunFolder) -> None:
-    from dataclasses import asdict
-
+def _plot(result: TrainingResult, run: Run) -> None:
     from drive.drawing.plots import plot_loss
 
-    rows, name = [asdict(row) for row in history], "training, augmented pictures"
-    plot_loss(rows, folder.path / LOSS_PLOT, training_name=name)
+    rows, name = [asdict(row) for row in result.history], "training, augmented images"
+    plot_loss(rows, run.folder.path / LOSS_PLOT, training_name=name)

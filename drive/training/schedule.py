@@ -66,26 +66,3 @@ def share_of_cycle(epoch: float, first: float, factor: float) -> float:
     while epoch >= begins + length:
         begins, length = begins + length, length * factor
     return (epoch - begins) / length
-
-
-def warm_cosine(
-    rate: float, steps: int, warm_up: int, final_share: float
-) -> Callable[[int], float]:
-    """Return the rate of each step: from 0 up to `rate`, then down on a cosine.
-
-    Args:
-        rate: the highest rate.
-        steps: of the whole schedule.
-        warm_up: steps of the linear rise.
-        final_share: of `rate` that is left at the end.
-
-    Source: Keras' `CosineDecay`.
-    """
-
-    def at(step: int) -> float:
-        if step < warm_up:
-            return rate * step / warm_up
-        share = min(1.0, (step - warm_up) / max(1, steps - warm_up))
-        return rate * (final_share + (1 - final_share) * (1 + math.cos(math.pi * share)) / 2)
-
-    return at

@@ -123,7 +123,7 @@ def test_everything_found_is_one_and_nothing_found_is_zero() -> None:
     data = dataset(image([[0, 0, 50, 50]]), image([[10, 10, 60, 40]]))
     found = [[car(0.9, 0, 0, 50, 50)], [car(0.3, 10, 10, 60, 40)]]
     assert evaluate(data, found).classes["car"].average_precision.tolist() == [1.0] * 10
-    assert evaluate(data, [[], []]).metrics()["ap50"] == {"car": 0.0}
+    assert evaluate(data, [[], []]).metrics().ap50 == {"car": 0.0}
 
 
 def test_a_second_box_on_one_car_is_wrong() -> None:
@@ -145,7 +145,7 @@ def test_a_class_counts_only_where_it_was_labelled() -> None:
     both = image([[0, 0, 50, 50]], [1])
     bus = Detection("bus", 0.9, Box(0, 0, 50, 50))
     result = evaluate(dataset(cars_only, both), [[bus, car(0.5, 0, 0, 50, 50)], [bus]])
-    assert result.metrics()["ap50"] == {"car": 1.0, "bus": 1.0}
+    assert result.metrics().ap50 == {"car": 1.0, "bus": 1.0}
 
 
 def test_best_threshold_separates_right_from_wrong() -> None:

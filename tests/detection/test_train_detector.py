@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-from argparse import Namespace
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +19,15 @@ import pytest
 
 from drive.cli import main
 from drive.conversion.onnx_writer import write_onnx
-from drive.core.errors import InputError, as_option
+from drive.core.errors import DivergedError, InputError
 from drive.detection.dataset import CLASSES, LabelledImages, read_dataset
 from drive.detection.detector import DEFAULT_WEIGHTS
+from drive.detection.evaluate import DetectionMetrics
+from drive.detection.training_settings import TrainingSettings
+from drive.results.history import read_history
 from drive.runtime.onnx_file import read_metadata
 from drive.tasks import train_detector
-from drive.tasks._common import Context
+from drive.tasks._run import Run
 
 train = pytest.importorskip("drive.detection.train")
 import keras  # noqa: E402
@@ -33,7 +41,7 @@ from drive.detection.tiny_yolo_drive import (  # noqa: E402
     onnx_metadata,
 )
 
-SETTINGS = train.TrainingSettings(epochs=2, batch=2, learning_rate=1e-3, frozen=0)
+SETTINGS = TrainingSettings(epochs=2, batch=2, learning_rate=1e-3, freeze=0, frozen_epochs=0)
 SMALL = ((64, 96),)
 
 
@@ -59,21 +67,27 @@ def test_batches_depend_on_seed_and_epoch_alone(data: LabelledImages) -> None:
 
 
 def test_no_picture_is_an_input_error(data: LabelledImages) -> None:
-    with pytest.raises(InputError, match="at least one labelled picture"):
+    with pytest.raises(InputError, match="at least one labelled image; got none"):
         TrainingBatches(data.select([False] * 4), ANCHORS, SMALL, 2, 0)
 
 
-@pytest.mark.parametrize("frozen_epochs", [-1, 3])
-def test_frozen_epochs_are_some_of_the_epochs(frozen_epochs: int) -> None:
-    with pytest.raises(
-        InputError, match=rf"--frozen-epochs is .* 0 to --epochs, 2; .*{frozen_epochs}"
-    ):
+@pytest.mark.parametrize(
+    ("frozen_epochs", "rule"),
+    [(-1, "at least 0; got -1"), (3, r"from 0 to epochs \(2\); got 3")],
+)
+def test_frozen_epochs_are_some_of_the_epochs(frozen_epochs: int, rule: str) -> None:
+    with pytest.raises(InputError, match=f"frozen_epochs must be {rule}"):
         replace(SETTINGS, frozen_epochs=frozen_epochs)
+
+
+def test_a_quarter_of_the_epochs_is_frozen_by_default() -> None:
+    assert TrainingSettings(epochs=10).frozen == 2
+    assert TrainingSettings(epochs=10, frozen_epochs=0).frozen == 0
 
 
 @pytest.mark.parametrize("name", ["epochs", "batch", "learning_rate"])
 def test_settings_are_checked(name: str) -> None:
-    with pytest.raises(InputError, match=f"{as_option(name)} is above 0; received: 0"):
+    with pytest.raises(InputError, match=f"{name} must be (at least 1|above 0); got 0"):
         replace(SETTINGS, **{name: 0})
 
 
@@ -99,10 +113,10 @@ def test_a_resumed_training_ends_like_an_unbroken_one(
                 raise KeyboardInterrupt
             return batches
 
-        history = train.train_detector(
-            network, data, data, tmp_path / folder, settings, resume, progress
+        result = train.train_detector(
+            network, data, data, tmp_path / folder, settings, resume=resume, progress=progress
         )
-        return [(row.epoch, row.loss, row.val_loss) for row in history]
+        return [(row.epoch, row.loss, row.val_loss) for row in result.history]
 
     whole = run("whole")
     assert [", backbone frozen" in title for title in titles] == [True, True, False]
@@ -121,13 +135,13 @@ def test_a_resumed_training_ends_like_an_unbroken_one(
     assert list(rows[0]) == ["epoch", "loss", "val_loss", "learning_rate", "seconds"]
 
     again = (build_tiny_yolo_drive(), data, data, tmp_path / "broken")
-    with pytest.raises(InputError, match=r"began with; expected \{'seed': 0\}; .*'seed': 1"):
-        train.train_detector(*again, replace(settings, seed=1), True)
+    with pytest.raises(InputError, match=r"began with, .*; expected \{'seed': 0\}, .*'seed': 1"):
+        train.train_detector(*again, replace(settings, seed=1), resume=True)
     fewer = data.select([True, True, True, False])
-    with pytest.raises(InputError, match=r"expected \{'pictures': 4\}"):
-        train.train_detector(again[0], fewer, *again[2:], settings, True)
-    with pytest.raises(InputError, match="nothing to resume"):
-        train.train_detector(build_tiny_yolo_drive(), data, data, tmp_path, settings, True)
+    with pytest.raises(InputError, match=r"expected \{'images': 4\}"):
+        train.train_detector(again[0], fewer, *again[2:], settings, resume=True)
+    with pytest.raises(InputError, match="no training to resume"):
+        train.train_detector(*again[:3], tmp_path, settings, resume=True)
 
 
 @pytest.mark.slow
@@ -138,28 +152,26 @@ def test_the_frozen_phase_leaves_the_backbone_alone_and_the_next_one_does_not(
     network = build_tiny_yolo_drive()
     before = {layer.name: layer.get_weights() for layer in network.layers if layer.weights}
 
-    def changed() -> set[str]:
+    def changed(**settings: int) -> set[str]:
+        chosen = replace(SETTINGS, epochs=1, **settings)
+        trained = train.train_detector(network, data, data, tmp_path, chosen).model
         return {
             name
             for name, weights in before.items()
-            if not np.array_equal(weights[0], network.get_layer(name).get_weights()[0])
+            if not np.array_equal(weights[0], trained.get_layer(name).get_weights()[0])
         }
 
-    train.train_detector(
-        network, data, data, tmp_path, replace(SETTINGS, epochs=1, frozen_epochs=1)
-    )
     backbone = {f"conv{number}" for number in range(1, 8)}
-    assert changed() == set(before) - backbone
-    train.train_detector(network, data, data, tmp_path, replace(SETTINGS, epochs=1, frozen=2))
-    assert changed() == set(before) - {"conv1", "conv2"}
+    assert changed(frozen_epochs=1) == set(before) - backbone
+    assert changed(freeze=2) == set(before) - {"conv1", "conv2"}
 
 
-def test_a_short_training_is_not_averaged_over_its_beginning() -> None:
-    phase = train._phase_of(0, SETTINGS)
-    short = train._compiled(build_tiny_yolo_drive(1), SETTINGS, phase, 4)
-    long = train._compiled(build_tiny_yolo_drive(1), SETTINGS, phase, 5000)
-    assert short.optimizer.ema_momentum == 0.5  # over 2 of 8 steps
-    assert long.optimizer.ema_momentum == SETTINGS.average
+def test_a_short_training_is_not_averaged_over_its_beginning(data: LabelledImages) -> None:
+    network = build_tiny_yolo_drive(1)
+    for epochs, momentum in ((4, 0.5), (5000, train.AVERAGE)):  # 0.5: over 2 of 8 steps
+        settings = replace(SETTINGS, epochs=epochs)
+        model = train.DetectorCourse(network, data, data, settings).compiled(frozen=False)
+        assert model.optimizer.ema_momentum == momentum
 
 
 @pytest.fixture
@@ -190,7 +202,7 @@ def test_the_commands_train_export_and_evaluate(
     written = {path.name for path in out.iterdir()}
     assert {"detector.onnx", "detector.keras", "history.csv", "loss.png", "run.json"} <= written
     assert {"precision_recall.png", "predictions.png"} <= written
-    assert "show pictures that trained" in capsys.readouterr().err  # none was kept apart
+    assert "show training images" in capsys.readouterr().err  # none was kept apart
 
     measure = ["evaluate-detector", str(tmp_path / "data"), "--weights", str(out / "detector.onnx")]
     assert main([*measure, "--out", str(tmp_path / "measured"), "--quiet"]) == 0
@@ -246,8 +258,8 @@ def test_new_classes_from_a_list_train_and_are_found_under_their_names(
     assert set(results["validation"]["ap50"]) == {"car", "stop sign"}
     assert set(results["validation_before"]["ap50"]) == {"car"}  # all that the start can be asked
     assert "classes: car, stop sign (new: stop sign)" in said.err
-    assert "10 train, 2 choose, none is held out for measuring" in said.err
-    assert "1 epoch of 5 steps of 2 pictures, 5 in all" in said.err
+    assert "10 for training, 2 for validation, none held out for measuring" in said.err
+    assert "1 epoch of 5 steps of 2 images, 5 in all" in said.err
     assert "before" in said.err
     assert set(results["validation_int8"]["ap50"]) == {"car", "stop sign"}
     assert json.loads(read_metadata(results["int8"])["classes"]) == ["car", "stop sign"]
@@ -278,9 +290,9 @@ def test_named_classes_win_and_those_without_a_box_are_pointed_out(
     line += ["--batch", "2", "--no-int8", "--out", str(tmp_path / "out"), "--hold-out"]
     assert main([*line, "--classes", "cone,tram,bus"]) == 0
     said = capsys.readouterr().err
-    assert "warning: no box of tram trains" in said
+    assert "warning: no training image has a box of tram: it will not be found" in said
     assert "left out: car" in said
-    assert "are held out (evaluate-detector --split test)" in said
+    assert "held out (evaluate-detector --split test)" in said
     model = tmp_path / "out/detector.onnx"
     assert json.loads(read_metadata(model)["thresholds"])["bus"] == 0.2
     assert main([*line, "--classes", "tram"]) == 2
@@ -304,19 +316,191 @@ def test_twenty_pictures_teach_new_classes(
     assert "validation_before" not in results  # the start knows neither
 
 
-def test_a_training_that_made_it_worse_says_so(capsys: pytest.CaptureFixture) -> None:
-    context = Context("train-detector", Namespace(quiet=True), [])
-    before = {"map50": 0.834, "ap50": {"car": 0.834}}
-    worse = {"map50": 0.618, "ap50": {"car": 0.618}}
-    others = {"map50": 0.618, "ap50": {"car": 0.9, "stop sign": 0.336}}
-    for after in (before, others):
-        results = {"validation_before": before, "validation": after}
-        train_detector._warn_where_worse(results, 3, context)
-    assert not capsys.readouterr().err
-    results = {"validation_before": before, "validation": worse}
-    train_detector._warn_where_worse(results, 3, context)
-    said = capsys.readouterr().err
-    assert "mean AP50 fell from 0.834 to 0.618 on 3 validation pictures" in said
+def test_a_training_that_made_it_worse_says_so() -> None:
+    run = Run("train-detector", train_detector.TrainDetectorConfig("data"))
+
+    def metrics(map50: float, **ap50: float) -> DetectionMetrics:
+        return DetectionMetrics(3, 9, ap50, map50, map50)
+
+    before = metrics(0.834, car=0.834)
+    for after in (before, metrics(0.618, car=0.9, cone=0.336)):
+        train_detector._warn_if_worse(after, before, 3, run)
+    assert not run.record.warnings
+    train_detector._warn_if_worse(metrics(0.618, car=0.618), before, 3, run)
+    (said,) = run.record.warnings
+    assert "mean AP50 fell from 0.834 to 0.618 on 3 validation images" in said
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small")
+def test_training_stops_when_nothing_gets_better(data: LabelledImages, tmp_path: Path) -> None:
+    settings = replace(SETTINGS, epochs=9, frozen_epochs=2, patience=1, learning_rate=1e-12)
+    result = train.train_detector(build_tiny_yolo_drive(), data, data, tmp_path, settings)
+    assert result.stopped_early
+    assert len(result.history) == 4  # patience counts from the end of the frozen epochs
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small")
+def test_without_validation_the_last_epoch_is_the_best_and_nothing_stops_early(
+    data: LabelledImages, tmp_path: Path
+) -> None:
+    none = data.select([False] * 4)
+    settings = replace(SETTINGS, epochs=3, patience=1)
+    result = train.train_detector(build_tiny_yolo_drive(), data, none, tmp_path, settings)
+    assert result.best.epoch == len(result.history) == 3
+    assert math.isnan(result.best.val_loss)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small")
+def test_tensorboard_shows_losses_weights_and_gradients(
+    data: LabelledImages, tmp_path: Path
+) -> None:
+    import tensorflow as tf
+
+    settings = replace(SETTINGS, epochs=2, frozen_epochs=1, tensorboard=True)
+    train.train_detector(build_tiny_yolo_drive(), data, data, tmp_path, settings)
+    (path,) = (tmp_path / "tensorboard").iterdir()
+    records = tf.compat.v1.io.tf_record_iterator(str(path))
+    events = [tf.compat.v1.Event.FromString(record) for record in records]
+    frozen, unfrozen = ({v.tag: v for v in event.summary.value} for event in events[2:])
+    row = read_history(tmp_path / "history.csv")[1]
+    assert unfrozen["val_loss"].simple_value == pytest.approx(row.val_loss, rel=1e-6)
+    assert "gradients/conv1/kernel" not in frozen
+    assert unfrozen["gradients/conv1/kernel"].histo.sum_squares > 0
+    assert frozen["gradients/head8/kernel"].histo.sum_squares > 0
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quick")
+def test_a_diverging_training_exports_the_best_epoch_before(
+    data: LabelledImages, start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = train.DetectorCourse.validation_loss
+
+    def loss(course: train.DetectorCourse, model: keras.Model) -> float | None:
+        second = (tmp_path / "out/history.csv").read_text().count("\n") > 1
+        return math.nan if second else real(course, model)
+
+    monkeypatch.setattr(train.DetectorCourse, "validation_loss", loss)
+    config = train_detector.TrainDetectorConfig(
+        yolo_set(tmp_path / "yolo", 12, ("car", "cone")),
+        weights=str(start),
+        epochs=3,
+        batch=2,
+        int8=False,
+        out=str(tmp_path / "out"),
+    )
+    with pytest.raises(DivergedError, match="not finite in epoch 2; epoch 1, the best") as caught:
+        train_detector.train_detector(config)
+    result = caught.value.result
+    assert isinstance(result, train_detector.TrainDetectorResult)
+    assert (result.epochs, result.best_epoch) == (1, 1)
+    assert result.model is not None
+    assert result.model.is_file()
+    assert (tmp_path / "out/run.json").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quick")
+def test_the_rate_search_trains_nothing_that_is_kept(
+    start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from drive.training import find_rate
+
+    monkeypatch.setattr(find_rate, "FEWEST_STEPS", 20)
+    config = train_detector.TrainDetectorConfig(
+        yolo_set(tmp_path / "yolo", 12, ("car", "cone")),
+        weights=str(start),
+        batch=2,
+        find_lr=True,
+        out=str(tmp_path / "out"),
+        report=False,
+    )
+    found = train_detector.train_detector(config).found_rate
+    assert found is not None
+    assert found.steps <= 20
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written == {"learning_rate_finder.csv", "learning_rate_finder.png", "run.json"}
+
+
+def test_resuming_takes_no_other_options(tmp_path: Path) -> None:
+    def resumed(**options: object) -> None:
+        folder = str(tmp_path / "stopped")
+        train_detector.train_detector(train_detector.TrainDetectorConfig(resume=folder, **options))
+
+    with pytest.raises(InputError, match="--find-lr trains nothing that could resume"):
+        resumed(find_lr=True)
+    with pytest.raises(InputError, match=r"got batch\. Leave them out, or name the DATASET too"):
+        resumed(batch=4)
+    with pytest.raises(InputError, match="no training to resume"):
+        resumed()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small")
+def test_a_training_that_version_0_1_left_resumes_to_the_same_result(
+    data: LabelledImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from drive.detection.old_checkpoint import stopped_config
+
+    settings = replace(SETTINGS, epochs=3, frozen_epochs=1)
+    keras.utils.set_random_seed(1)
+    start = build_tiny_yolo_drive().get_weights()
+
+    def run(folder: str, stop_after: int, resume: bool = False) -> list[float]:
+        network = build_tiny_yolo_drive()
+        network.set_weights(start)
+        (tmp_path / folder).mkdir(exist_ok=True)
+
+        def on_epoch(row: object) -> None:
+            if row.epoch == stop_after:
+                raise KeyboardInterrupt
+
+        result = train.train_detector(
+            network, data, data, tmp_path / folder, settings, resume=resume, on_epoch=on_epoch
+        )
+        return [loss for row in result.history for loss in (row.loss, row.val_loss)]
+
+    whole = run("whole", stop_after=9)
+    with pytest.raises(KeyboardInterrupt):
+        run("old", stop_after=2)
+    make_old(tmp_path / "old", train.DetectorCourse(build_tiny_yolo_drive(), data, data, settings))
+    with pytest.raises(InputError, match=r"version 0\.1 .* Name the DATASET"):
+        stopped_config(str(tmp_path / "old"))
+    np.testing.assert_allclose(run("old", stop_after=9, resume=True), whole, rtol=1e-4)
+
+
+def make_old(folder: Path, course: object) -> None:
+    """Turn a state into what version 0.1 wrote: a checkpoint of an optimiser with a schedule."""
+    import h5py
+
+    model = course.compiled(frozen=False)
+    state = folder / "checkpoint/state.keras"
+    model.load_weights(state)
+    values = [keras.ops.convert_to_numpy(variable) for variable in model.optimizer.variables]
+    names = [variable.path.split("/")[-1] for variable in model.optimizer.variables]
+    schedule = keras.optimizers.schedules.CosineDecay(1e-3, 8)
+    old = keras.optimizers.AdamW(schedule, weight_decay=1e-4, use_ema=True)
+    old.build(model.trainable_variables)
+    kept = [value for name, value in zip(names, values, strict=True) if name != "learning_rate"]
+    for variable, value in zip(old.variables, kept, strict=True):
+        variable.assign(value)
+    model.compile(old, jit_compile=False)
+    model.save_weights(folder / "checkpoint.weights.h5")
+    with h5py.File(folder / "checkpoint.weights.h5", "a") as file:
+        file.attrs["drive_epochs"] = 2
+    settings = course.settings.settings()
+    old_settings = {
+        **{name: settings[name] for name in ("epochs", "batch", "learning_rate", "seed")},
+        "frozen": settings["freeze"],
+        "frozen_epochs": settings["frozen_epochs"],
+        "classes": list(CLASSES),
+        "pictures": 4,
+    }
+    (folder / "training.json").write_text(json.dumps(old_settings))
+    state.unlink()
 
 
 def test_thresholds_are_chosen_where_boxes_are_enough(
@@ -340,3 +524,53 @@ def test_thresholds_are_chosen_where_boxes_are_enough(
     thresholds = export.export_detector(network, path, data).thresholds
     assert thresholds["car"] == 0.1  # nothing is found: the lowest there is
     assert json.loads(read_metadata(path)["thresholds"]) == thresholds
+
+
+@pytest.mark.slow
+def test_a_killed_training_resumes_to_the_result_of_an_unbroken_one(
+    start: Path, tmp_path: Path
+) -> None:
+    environment = {
+        **os.environ,
+        **{"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"},
+        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+    }
+    quick = [
+        "from drive.runtime.quiet import load_keras; load_keras()",
+        "from drive.detection import export, schedule, train",
+        "train.TRAINING_SIZES = export.INPUT_SIZES = ((64, 96),)",
+        "schedule.LEAST_STEPS = 8",
+        "from drive.cli import main; import sys; sys.exit(main(sys.argv[1:]))",
+    ]
+    command = [sys.executable, "-c", "\n".join(quick), "train-detector", "--quiet"]
+    pictures = str(yolo_set(tmp_path / "yolo", 12, ("car", "cone")))
+    options = [pictures, "--weights", str(start), "--epochs", "4", "--batch", "2", "--no-int8"]
+    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
+    subprocess.run([*command, *options, "--out", str(unbroken)], env=environment, check=True)
+    process = subprocess.Popen([*command, *options, "--out", str(broken)], env=environment)
+    try:
+        deadline = time.monotonic() + 120
+        while not rows_of(broken / "history.csv")[1:]:
+            assert process.poll() is None, "training ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    assert not (broken / "detector.onnx").exists()
+    subprocess.run([*command, "--resume", str(broken)], env=environment, check=True)
+    losses = [
+        [[float(row["loss"]), float(row["val_loss"])] for row in rows_of(folder / "history.csv")]
+        for folder in (unbroken, broken)
+    ]
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-3)
+    record = json.loads((broken / "run.json").read_text())
+    assert (record["settings"]["datasets"], record["settings"]["epochs"]) == ([pictures], 4)
+    assert (broken / "detector.onnx").exists()
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
