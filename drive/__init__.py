@@ -53,6 +53,9 @@ if TYPE_CHECKING:
     from drive.tasks.detect import DetectConfig as DetectConfig
     from drive.tasks.detect import DetectResult as DetectResult
     from drive.tasks.detect import detect as detect
+    from drive.tasks.evaluate_detector import EvaluateDetectorConfig as EvaluateDetectorConfig
+    from drive.tasks.evaluate_detector import EvaluateDetectorResult as EvaluateDetectorResult
+    from drive.tasks.evaluate_detector import evaluate_detector as evaluate_detector
     from drive.tasks.evaluate_steering import EvaluateSteeringConfig as EvaluateSteeringConfig
     from drive.tasks.evaluate_steering import EvaluateSteeringResult as EvaluateSteeringResult
     from drive.tasks.evaluate_steering import evaluate_steering as evaluate_steering
@@ -65,6 +68,9 @@ if TYPE_CHECKING:
     from drive.tasks.simulate import SimulateConfig as SimulateConfig
     from drive.tasks.simulate import SimulateResult as SimulateResult
     from drive.tasks.simulate import simulate as simulate
+    from drive.tasks.train_detector import TrainDetectorConfig as TrainDetectorConfig
+    from drive.tasks.train_detector import TrainDetectorResult as TrainDetectorResult
+    from drive.tasks.train_detector import train_detector as train_detector
     from drive.video.reader import read_frames as read_frames
     from drive.video.writer import VideoWriter as VideoWriter
 
@@ -75,10 +81,12 @@ _TASKS = (
     "compare",
     "crop_preview",
     "detect",
+    "evaluate_detector",
     "evaluate_steering",
     "export",
     "predict_steering",
     "simulate",
+    "train_detector",
 )
 _HOMES = {
     "Box": "drive.core.types",

@@ -224,7 +224,9 @@ def _resumed(config: TrainDetectorConfig) -> TrainDetectorConfig:
     if config.datasets or config.extra:
         return replace(config, **here)
     free = {each.name for each in fields_of(type(config)) if each.option.resumable}
-    given = {name: value for name, value in config.changed().items() if name in free}
+    given: dict[str, Any] = {
+        name: value for name, value in config.changed().items() if name in free
+    }
     if fixed := sorted(set(config.changed()) - free - {"report"}):
         raise InputError(
             f"--resume uses the options of the stopped training again; got {', '.join(fixed)}. "
@@ -371,7 +373,7 @@ def _search(
     from drive.detection.train import DetectorCourse
 
     course = DetectorCourse(network, data.training, data.validation, settings)
-    epochs = config.changed().get("epochs", 1)
+    epochs = config.epochs if "epochs" in config.changed() else 1
     return search_rate(
         course.compiled(frozen=False), course.batches, "adam", epochs, run.folder, run
     )

@@ -206,7 +206,7 @@ def test_wrong_arguments_are_named(tmp_path: Path) -> None:
 def test_files_that_are_no_detector(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match=r"absent\.onnx"):
         load_detector(tmp_path / "absent.onnx")
-    with pytest.raises(InputError, match=r"is a folder. Expected a model file \(\.onnx, \.weights"):
+    with pytest.raises(InputError, match=r"is a folder; expected a model file \(\.onnx, \.weights"):
         load_detector(tmp_path)
     drive_file(tmp_path, {**METADATA, "network": "steering"}).rename(tmp_path / "a.onnx")
     (tmp_path / "b.onnx").write_bytes(b"no ONNX at all")
