@@ -19,12 +19,12 @@ class MissingPackageError(InputError, ImportError):
     """A package that this work needs is not installed. Says how to install it."""
 
 
-def load_extra(package: str, purpose: str = "this") -> ModuleType:
+def load_extra(package: str, purpose: str = "") -> ModuleType:
     """Import an optional package.
 
     Args:
         package: one of `EXTRAS`.
-        purpose: what needs it, for the error.
+        purpose: what needs it, for the error; empty for the command itself.
 
     Raises:
         MissingPackageError: it is not installed, or a package of `EXTRAS` that it needs is not.
@@ -37,7 +37,7 @@ def load_extra(package: str, purpose: str = "this") -> ModuleType:
             raise
         raise MissingPackageError(
             f"{purpose} requires {NAMES[missing]}, which is not installed. "
-            f"Run: {install_command(EXTRAS[missing])}"
+            f"Run: {install_command(EXTRAS[missing])}".lstrip()
         ) from error
 
 
