@@ -19,7 +19,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from drive.cli.console import Console
-from drive.cli.parser import EXIT_WRONG_INPUT, build, make_parser, parse
+from drive.cli.parser import build, make_parser, parse
 from drive.core.errors import DriveError, InputError
 from drive.core.options import Config
 from drive.core.version import VERSION
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
+EXIT_WRONG_INPUT = 2
 EXIT_INTERRUPTED = 130
 
 COMMANDS = {

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from drive.core.errors import InputError, MissingFileError, unknown_name
+from drive.core.errors import InputError, MissingFileError, nearest_name, unknown_name
 from drive.core.options import (
     Config,
     OptionError,
@@ -25,20 +24,31 @@ ConfigT = TypeVar("ConfigT", bound=Config)
 Settings = dict[str, Any]
 """Values of a config by field name."""
 
-EXIT_WRONG_INPUT = 2
 ARGUMENTS, COMMON = "arguments", "common options"
-NUMBERS = {int: "a whole number", float: "a number"}
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose complaints are one line of plain English."""
+    """A parser whose errors are `InputError`s: one line of plain English."""
+
+    flags: tuple[str, ...] = ()
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and where to read on; exit with status 2."""
-        if "expected one argument" in message:
-            message += " (write a value that begins with - as --option=VALUE)"
-        sys.stderr.write(f"{self.prog}: {message}. See {self.prog} --help\n")
-        sys.exit(EXIT_WRONG_INPUT)
+        """Raise what is wrong, and where to read on."""
+        option, _, problem = message.removeprefix("argument ").partition(": ")
+        if option == "unrecognized arguments":
+            option, problem = "", self._unknown(problem.split()[0])
+        elif problem == "expected one argument":
+            problem = f"requires a value (write one that starts with - as {option}=VALUE)"
+        elif problem.startswith("expected "):
+            problem = problem.replace("expected", "requires").replace("argument", "value")
+        text = f"{option} {problem}".strip()
+        raise InputError(f"{text}{'' if text.endswith('?') else '.'} See {self.prog} --help")
+
+    def _unknown(self, word: str) -> str:
+        if not word.startswith("-"):
+            return f"unexpected argument {word!r}"
+        near = nearest_name(word.partition("=")[0], self.flags)
+        return f"unknown option {word}" + (f". Did you mean {near}?" if near else "")
 
 
 class _HelpAll(argparse.Action):
@@ -116,6 +126,7 @@ def _bare_parser(program: str, config: type[Config], full: Parser | None) -> Par
         _add(groups.get(title, parser), each, hidden)
     common = groups.get(COMMON) or parser.add_argument_group(COMMON)
     _add_common(common)
+    parser.flags = tuple(each.flag for each in declared if not each.option.positional)
     if full is not None:
         help_text = "show the advanced options too"
         common.add_argument("--help-all", action=_HelpAll, full=full, help=help_text)
@@ -158,12 +169,15 @@ def _add(group: argparse._ActionsContainer, each: OptionField, hidden: bool) -> 
             each.flag,
             dest=each.name,
             type=kind,
-            choices=declared.choices,
-            metavar=metavar,
+            metavar=metavar or _choices(each),
             help=text,
             nargs=_count(each),
             const=declared.bare,
         )
+
+
+def _choices(each: OptionField) -> str | None:
+    return f"{{{','.join(each.option.choices)}}}" if each.option.choices else None
 
 
 def _count(each: OptionField) -> int | str | None:
@@ -188,14 +202,13 @@ class _OnOff(argparse.Action):
 
 
 def _reader(each: OptionField) -> Callable[[str], object]:
-    """The function that reads the text of a value."""
+    """The function that reads the text of a value; text that is invalid stays text."""
 
     def read(text: str) -> object:
         try:
             return each.kind(text)
         except ValueError:
-            expected = NUMBERS[each.kind]
-            raise argparse.ArgumentTypeError(f"must be {expected}; got {text!r}") from None
+            return text
 
     return read
 

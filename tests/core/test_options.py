@@ -123,10 +123,25 @@ def test_the_command_line_names_the_option() -> None:
         parsed()
 
 
-def test_values_that_are_no_numbers_take_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        parsed("t", "--frames", "many")
-    assert "argument --frames: must be a whole number; got 'many'" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--frames", "many"], "--frames must be a whole number; got 'many'"),
+        (["--style", "fancy"], "--style must be one of plain, bold; got 'fancy'"),
+        (
+            ["--frames"],
+            "--frames requires a value (write one that starts with - as --frames=VALUE)",
+        ),
+        (["--labels", "x"], "--labels requires 2 values. See drive film --help"),
+        (["--frame", "3"], "unknown option --frame. Did you mean --frames? See drive film --help"),
+        (["--labels", "x", "y", "z"], "unexpected argument 'z'. See drive film --help"),
+    ],
+)
+def test_invalid_words_take_one_line(words: list[str], text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parsed("t", "a.mp4", *words)
+    assert str(caught.value).startswith(text)
+    assert "\n" not in str(caught.value)
 
 
 def test_command_line_is_what_parses_to_the_same_config() -> None:
