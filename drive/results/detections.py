@@ -13,16 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from drive.core.types import Detection, Frame
-from drive.results.table import (
-    TIME_DIGITS,
-    WriteRow,
-    columns_of,
-    number,
-    open_table,
-    read_table,
-    text,
-    whole,
-)
+from drive.results.table import TIME_DIGITS, WriteRow, columns_of, number, open_table, text, whole
 
 SCORE_DIGITS, PIXEL_DIGITS = 4, 2
 
@@ -70,12 +61,3 @@ def detection_row(frame: Frame, found: Detection) -> tuple[object, ...]:
 def open_detections(path: Path) -> AbstractContextManager[WriteRow]:
     """Open `detections.csv` for writing, row by row; the file appears when it is whole."""
     return open_table(path, columns_of(Detections))
-
-
-def read_detections(path: Path) -> Detections:
-    """Read `detections.csv`.
-
-    Raises:
-        InputError: it is not a valid table.
-    """
-    return read_table(path, Detections)

@@ -12,15 +12,16 @@ from drive.core.errors import InputError, MissingFileError
 from drive.core.files import PART, leads_out
 from drive.results import names
 from drive.results.damage import LEADS_OUT, Damage
-from drive.results.detections import Detections, read_detections
+from drive.results.detections import Detections
 from drive.results.history import EpochResult, read_history
 from drive.results.json_files import parse, read_object
 from drive.results.manifest import Entry
 from drive.results.numbers import Numbers
 from drive.results.record import Record
 from drive.results.search import TrialResult, best_trial, is_search, read_trials
-from drive.results.simulation import Simulation, read_simulation
-from drive.results.steering import Steering, read_predictions, read_steering
+from drive.results.simulation import Simulation
+from drive.results.steering import Steering
+from drive.results.table import Table, read_by_recording, read_table
 from drive.results.training_notes import Notes
 
 
@@ -123,13 +124,12 @@ class RunResults:
     @cached_property
     def detections(self) -> Detections | None:
         """`detections.csv`."""
-        path = self.folder / names.DETECTIONS
-        return self._damage.read(path.name, read_detections, path) if self.holds(path) else None
+        return self._table(self.folder / names.DETECTIONS, Detections)
 
     @cached_property
     def steering(self) -> Steering | None:
         """`steering.csv` of a run with one video or recording."""
-        return self._steering_in(self.folder)
+        return self._table(self.folder / names.STEERING, Steering)
 
     @cached_property
     def steering_by_recording(self) -> Mapping[str, Steering]:
@@ -138,26 +138,26 @@ class RunResults:
         homes = {name: self.folder / names.recording_folder(name) for name in recordings}
         if len(recordings) == 1:
             homes = {recordings[0]: self.folder}
-        found = {name: self._steering_in(home) for name, home in homes.items()}
+        found = {name: self._table(home / names.STEERING, Steering) for name, home in homes.items()}
         return {name: table for name, table in found.items() if table is not None}
-
-    def _steering_in(self, home: Path) -> Steering | None:
-        path = home / names.STEERING
-        return self._damage.read(path.name, read_steering, path) if self.holds(path) else None
 
     @cached_property
     def simulation(self) -> Mapping[str, Simulation]:
         """`simulation.csv`: the table of each recording, by name."""
-        path = self.folder / names.SIMULATION
-        found = self._damage.read(path.name, read_simulation, path) if self.holds(path) else None
-        return found or {}
+        return self._tables(self.folder / names.SIMULATION, Simulation)
 
     @cached_property
     def predictions(self) -> Mapping[str, Steering]:
         """`predictions.csv` of a training: the held-out recordings, by name."""
-        path = self.folder / names.PREDICTIONS
-        found = self._damage.read(path.name, read_predictions, path) if self.holds(path) else None
-        return found or {}
+        return self._tables(self.folder / names.PREDICTIONS, Steering)
+
+    def _table(self, path: Path, table: type[Table]) -> Table | None:
+        return self._damage.read(path.name, read_table, path, table) if self.holds(path) else None
+
+    def _tables(self, path: Path, table: type[Table]) -> Mapping[str, Table]:
+        if not self.holds(path):
+            return {}
+        return self._damage.read(path.name, read_by_recording, path, table) or {}
 
     @property
     def history(self) -> Sequence[EpochResult]:

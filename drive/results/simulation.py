@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from drive.results.steering import ANGLE_DIGITS, Steering
-from drive.results.table import (
-    TIME_DIGITS,
-    number,
-    read_by_recording,
-    whole,
-    write_by_recording,
-)
+from drive.results.table import TIME_DIGITS, number, whole
 
 METRE_DIGITS = 4
 
@@ -48,17 +40,3 @@ class Simulation:
     def steering(self) -> Steering:
         """The predicted and the recorded angles."""
         return Steering(self.frame, self.time_s, self.angle_deg, self.truth_deg)
-
-
-def write_simulation(path: Path, recordings: Mapping[str, Simulation]) -> None:
-    """Write `simulation.csv`, whole or not at all."""
-    write_by_recording(path, recordings)
-
-
-def read_simulation(path: Path) -> dict[str, Simulation]:
-    """Read `simulation.csv`: the table of each recording, by its name.
-
-    Raises:
-        InputError: it is not a valid table.
-    """
-    return read_by_recording(path, Simulation)

@@ -15,11 +15,8 @@ from drive.results.table import (
     columns_of,
     number,
     open_table,
-    read_by_recording,
-    read_table,
     whole,
     write_by_recording,
-    write_table,
 )
 
 ANGLE_DIGITS = 4
@@ -61,29 +58,6 @@ def open_steering(
     return open_table(path, columns)
 
 
-def write_steering(path: Path, steering: Steering) -> None:
-    """Write `steering.csv`, whole or not at all."""
-    write_table(path, steering)
-
-
-def read_steering(path: Path) -> Steering:
-    """Read `steering.csv`.
-
-    Raises:
-        InputError: it is not a valid table.
-    """
-    return read_table(path, Steering)
-
-
 def write_predictions(path: Path, recordings: Mapping[str, Steering]) -> None:
     """Write `predictions.csv`: the predictions on recordings that were held out, by their name."""
     write_by_recording(path, recordings)
-
-
-def read_predictions(path: Path) -> dict[str, Steering]:
-    """Read `predictions.csv`.
-
-    Raises:
-        InputError: it is not a valid table.
-    """
-    return read_by_recording(path, Steering)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from drive.core.errors import InputError
 from drive.core.wording import are, counted
+from drive.results.names import DETECTIONS, IMAGES, STEERING
 from drive.tasks import _detecting, _steering
 from drive.tasks._options import DetectionConfig, SteeringConfig
 
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 
 ResultT = TypeVar("ResultT", bound="AnalysisResult")
 
-DETECTIONS = "detections.csv"
-STEERING = "steering.csv"
-IMAGES = "images"
 FALLBACK_RATE = 30.0
 
 

@@ -87,7 +87,7 @@ def _write_ensemble(
     import numpy as np
 
     from drive.drawing.plots import plot_steering_distribution, plot_steering_over_time
-    from drive.results.names import PREDICTIONS
+    from drive.results.names import PREDICTIONS, STEERING_DISTRIBUTION, STEERING_OVER_TIME
     from drive.results.steering import write_predictions
     from drive.runtime.keras_file import read_notes
     from drive.steering.ensemble import as_line, describe_ensemble, merge_trained
@@ -105,8 +105,8 @@ def _write_ensemble(
     if tested:
         metrics["test"] = evaluate(tested, mean_deg)
     write_predictions(folder.file(PREDICTIONS), by_recording(tested or answers))
-    over_time = folder.file("steering_over_time.png")
-    distribution = folder.file("steering_distribution.png")
+    over_time = folder.file(STEERING_OVER_TIME)
+    distribution = folder.file(STEERING_DISTRIBUTION)
     times, angles, truths = in_one_row(tested or answers)
     spread = np.concatenate([drive.spread_deg for drive in tested or answers])
     plot_steering_over_time(over_time, times, angles, truths, spread_deg=spread)

@@ -16,6 +16,7 @@ from drive.core.options import Config, at_least, command_line, option
 from drive.core.progress import Item
 from drive.core.reporter import LogReporter, Reporter
 from drive.core.wording import are, counted
+from drive.results.names import REPORT, RUN
 from drive.results.record import RunRecord
 from drive.results.run_folder import RunFolder, open_run_folder
 
@@ -27,8 +28,6 @@ ConfigT = TypeVar("ConfigT", bound="RunConfig")
 ResultT = TypeVar("ResultT", bound="TaskResult")
 
 COMMON = "common options"
-REPORT = "report.html"
-RUN = "run.json"
 GENERATOR, PAGE_HEAD = b'name="generator" content="drive"', 2000
 
 SHIPPED_STEERING_NOTE = (

@@ -128,8 +128,10 @@ def _plot(run: Run, angles: Steering) -> Fields:
 
     truth_deg = angles.truth_deg
     known = truth_deg == truth_deg
-    over_time = run.folder.file("steering_over_time.png")
-    distribution = run.folder.file("steering_distribution.png")
+    from drive.results.names import STEERING_DISTRIBUTION, STEERING_OVER_TIME
+
+    over_time = run.folder.file(STEERING_OVER_TIME)
+    distribution = run.folder.file(STEERING_DISTRIBUTION)
     truth = truth_deg if known.any() else None
     plot_steering_over_time(
         over_time, angles.time_s, angles.angle_deg, truth, angles.smoothed_deg, angles.spread_deg

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from drive.benchmark.training import TrainingBench, TrainingFacts
     from drive.benchmark.whole import WholeFacts
     from drive.core.types import Image
-    from drive.results.record import Span
+    from drive.results.names import BENCH
+from drive.results.record import Span
 
-FIGURES = "bench.json"
 CHART = "bench.png"
 TRACE = "trace.json"
 WHOLE_ROUNDS = 3
@@ -157,12 +157,12 @@ def _bench(config: BenchConfig, run: Run) -> BenchResult:
         ratios=report.ratios(rows, times, whole.facts.frame_s if whole else None),
         detect=whole.facts if whole else None,
         training=training.facts if training else None,
-        bench=run.folder.path / FIGURES,
+        bench=run.folder.path / BENCH,
         chart=run.folder.path / CHART,
     )
     paths = ("bench", "chart")
     figures = {name: value for name, value in result.as_json().items() if name not in paths}
-    write_json(run.folder.file(FIGURES), figures)
+    write_json(run.folder.file(BENCH), figures)
     _plot(result, run.folder.file(CHART))
     return result
 
@@ -179,7 +179,7 @@ def _prepare(
     )
 
     row, stage, frame = decode_stage(config.video)
-    run.folder.file(FIGURES)  # an --out that cannot be used ends the run before the work
+    run.folder.file(BENCH)  # an --out that cannot be used ends the run before the work
     with run.record.stage("prepare"):
         pairs = [
             (row, stage),

@@ -211,7 +211,7 @@ def _write_files(home: Path, predictions: Answers, overwrite: bool) -> Evaluated
     from drive.drawing.plots import plot_steering_distribution, plot_steering_over_time
     from drive.results.names import STEERING, STEERING_DISTRIBUTION, STEERING_OVER_TIME
     from drive.results.run_folder import RunFolder
-    from drive.results.steering import write_steering
+    from drive.results.table import write_table
 
     folder = RunFolder(home, overwrite)
     files = EvaluatedFiles(
@@ -219,7 +219,7 @@ def _write_files(home: Path, predictions: Answers, overwrite: bool) -> Evaluated
         steering_over_time=folder.file(STEERING_OVER_TIME),
         steering_distribution=folder.file(STEERING_DISTRIBUTION),
     )
-    write_steering(files.steering, predictions.steering)
+    write_table(files.steering, predictions.steering)
     plot_steering_over_time(
         files.steering_over_time,
         predictions.time_s,

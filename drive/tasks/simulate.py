@@ -143,7 +143,7 @@ def _simulate(config: SimulateConfig, run: Run) -> SimulateResult:
     from drive.recordings.recording import open_recordings
     from drive.results.json_files import write_json
     from drive.results.names import METRICS, SIMULATION, SIMULATION_PLOT
-    from drive.results.simulation import write_simulation
+    from drive.results.table import write_by_recording
     from drive.steering.predict import load_steering
     from drive.steering.simulation_report import measure_beside, table_of
 
@@ -175,7 +175,7 @@ def _simulate(config: SimulateConfig, run: Run) -> SimulateResult:
         for one, beside in zip(driven, baselines, strict=True)
     }
     content = {one.name: {**each[one.name].as_json(), **_about(one)} for one in driven}
-    write_simulation(table_path, {one.name: table_of(one) for one in driven})
+    write_by_recording(table_path, {one.name: table_of(one) for one in driven})
     write_json(
         metrics_path, {**metrics.as_json(), "limit_m": config.limit_m, "recordings": content}
     )

@@ -11,18 +11,20 @@ import pytest
 
 from drive.core.errors import InputError
 from drive.core.types import Box, Detection, Frame
-from drive.results.detections import Detections, detection_row, open_detections, read_detections
+from drive.results.detections import Detections, detection_row, open_detections
 from drive.results.history import EpochResult, read_history, write_history
 from drive.results.search import TrialResult, best_trial, read_trials, write_trials
-from drive.results.simulation import Simulation, read_simulation, write_simulation
-from drive.results.steering import (
-    Steering,
-    read_predictions,
-    read_steering,
-    write_predictions,
-    write_steering,
+from drive.results.simulation import Simulation
+from drive.results.steering import Steering, write_predictions
+from drive.results.table import (
+    columns_of,
+    number,
+    read_by_recording,
+    read_table,
+    whole,
+    write_by_recording,
+    write_table,
 )
-from drive.results.table import columns_of, number, read_table, whole, write_table
 
 
 def steering(**more: np.ndarray) -> Steering:
@@ -49,7 +51,7 @@ def test_detections_come_back_as_they_were_written(tmp_path: Path) -> None:
     assert head == "source,frame,time_s,track_id,class,score,x1,y1,x2,y2"
     assert row == "clip.mp4,7,0.25,5,car,0.8765,1.0,2.5,30.13,40.0"
     assert last.startswith("clip.mp4,7,0.25,,bus,")
-    found = read_detections(tmp_path / "d.csv")
+    found = read_table(tmp_path / "d.csv", Detections)
     assert (found.source, found.label) == (["clip.mp4"] * 2, ["car", "bus"])
     assert (found.track_id.tolist(), found.frame.tolist()) == ([5, 0], [7, 7])
     assert found.box.tolist() == [[1, 2.5, 30.13, 40], [0, 0, 1, 1]]
@@ -72,8 +74,8 @@ def test_an_error_leaves_no_table(tmp_path: Path) -> None:
     "table", [steering(), steering(smoothed_deg=np.ones(2)), steering(spread_deg=np.ones(2))]
 )
 def test_steering_comes_back_with_the_columns_it_has(tmp_path: Path, table: Steering) -> None:
-    write_steering(tmp_path / "s.csv", table)
-    assert_same(read_steering(tmp_path / "s.csv"), table)
+    write_table(tmp_path / "s.csv", table)
+    assert_same(read_table(tmp_path / "s.csv", Steering), table)
     assert "-0.0" not in (tmp_path / "s.csv").read_text()
 
 
@@ -81,19 +83,22 @@ def test_predictions_come_back_by_recording(tmp_path: Path) -> None:
     write_predictions(tmp_path / "p.csv", {"a/b": steering(), "c": steering()})
     head = (tmp_path / "p.csv").read_text().splitlines()[0]
     assert head == "recording,frame,time_s,angle_deg,truth_deg"
-    found = read_predictions(tmp_path / "p.csv")
+    found = read_by_recording(tmp_path / "p.csv", Steering)
     assert list(found) == ["a/b", "c"]
     assert_same(found["c"], steering())
 
 
 def test_simulations_come_back_and_old_ones_lack_the_distance(tmp_path: Path) -> None:
     drive = Simulation(*np.arange(14.0).reshape(7, 2), distance_m=np.array([1.5, 2]))
-    write_simulation(tmp_path / "s.csv", {"a": drive})
-    assert_same(read_simulation(tmp_path / "s.csv")["a"], drive)
-    assert read_simulation(tmp_path / "s.csv")["a"].steering.truth_deg.tolist() == [10, 11]
+    write_by_recording(tmp_path / "s.csv", {"a": drive})
+    assert_same(read_by_recording(tmp_path / "s.csv", Simulation)["a"], drive)
+    assert read_by_recording(tmp_path / "s.csv", Simulation)["a"].steering.truth_deg.tolist() == [
+        10,
+        11,
+    ]
     lines = [line.rpartition(",")[0] for line in (tmp_path / "s.csv").read_text().splitlines()]
     (tmp_path / "s.csv").write_text("\n".join(lines))
-    assert read_simulation(tmp_path / "s.csv")["a"].distance_m is None
+    assert read_by_recording(tmp_path / "s.csv", Simulation)["a"].distance_m is None
 
 
 def test_a_history_comes_back_exactly(tmp_path: Path) -> None:
@@ -138,7 +143,15 @@ def test_an_appended_column_leaves_old_tables_readable(tmp_path: Path) -> None:
     assert (tmp_path / "t.csv").read_text().split() == ["frame,score,distance_m", "1,0.5,10.0"]
 
 
-@pytest.mark.parametrize("read", [read_steering, read_predictions, read_history, read_trials])
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda path: read_table(path, Steering),
+        lambda path: read_by_recording(path, Steering),
+        read_history,
+        read_trials,
+    ],
+)
 def test_a_missing_table_is_an_input_error(tmp_path: Path, read: Callable[[Path], object]) -> None:
     with pytest.raises(InputError, match=r"absent\.csv"):
         read(tmp_path / "absent.csv")
@@ -161,5 +174,5 @@ def test_a_damaged_table_says_what_is_wrong_where(tmp_path: Path, content: str, 
     path = tmp_path / "steering.csv"
     path.write_text(content.format(head="frame,time_s,angle_deg,truth_deg\n"))
     with pytest.raises(InputError) as caught:
-        read_steering(path)
+        read_table(path, Steering)
     assert told in str(caught.value)

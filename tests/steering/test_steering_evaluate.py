@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from drive.core.errors import InputError
-from drive.results.steering import write_steering
+from drive.results.table import write_table
 from drive.steering.evaluate import (
     Answers,
     as_table,
@@ -84,7 +84,7 @@ def test_the_table_has_the_model_beside_the_baselines() -> None:
 
 
 def test_steering_csv_has_the_columns_of_the_interface(tmp_path: Path) -> None:
-    write_steering(tmp_path / "steering.csv", answers([1.25, 2], [0, -2]).steering)
+    write_table(tmp_path / "steering.csv", answers([1.25, 2], [0, -2]).steering)
     with (tmp_path / "steering.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["frame", "time_s", "angle_deg", "truth_deg"]
@@ -93,7 +93,7 @@ def test_steering_csv_has_the_columns_of_the_interface(tmp_path: Path) -> None:
 
 def test_no_table_holds_a_negative_zero(tmp_path: Path) -> None:
     found = answers([-0.00001, -0.0], [-0.0, -0.00004], time_s=[-0.0, 1]).steering
-    write_steering(tmp_path / "steering.csv", found)
+    write_table(tmp_path / "steering.csv", found)
     assert "-0" not in (tmp_path / "steering.csv").read_text()
 
 
