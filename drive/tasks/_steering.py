@@ -125,11 +125,10 @@ def evaluate(run: Run, predicting: Predicting, angles: Steering) -> Fields:
 def _plot(run: Run, angles: Steering) -> Fields:
     """Write the plots of the angles."""
     from drive.drawing.plots import plot_steering_distribution, plot_steering_over_time
+    from drive.results.names import STEERING_DISTRIBUTION, STEERING_OVER_TIME
 
     truth_deg = angles.truth_deg
     known = truth_deg == truth_deg
-    from drive.results.names import STEERING_DISTRIBUTION, STEERING_OVER_TIME
-
     over_time = run.folder.file(STEERING_OVER_TIME)
     distribution = run.folder.file(STEERING_DISTRIBUTION)
     truth = truth_deg if known.any() else None
