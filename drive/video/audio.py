@@ -1,9 +1,8 @@
-"""The sound of a source, carried over into an MP4 beside the pictures.
+"""Copy the audio of a source into an MP4.
 
-Packets are copied as they are where MP4 can hold their codec, else decoded and encoded as AAC.
-They are read as the pictures advance, so memory does not grow with the length. Of several sound
-tracks the first is kept. A part of a source is cut between packets (1024 samples each, in AAC).
-Knows nothing of pictures but the moment that they have reached.
+Packets are copied if MP4 supports their codec, else decoded and encoded as AAC. They are read as
+the frames advance, so memory does not grow with the length. Of several audio tracks the first is
+kept. A part of a source is cut between packets (1024 samples each in AAC).
 """
 
 from __future__ import annotations
@@ -22,30 +21,28 @@ from drive.core.errors import InputError
 from drive.video.container import open_container
 
 COPIED_CODECS = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"})
-"""Sound codecs that go into MP4 unchanged; what else there is (PCM, Vorbis, AMR) becomes AAC."""
+"""Audio codecs that are copied into MP4; others (PCM, Vorbis, AMR) become AAC."""
 
 AAC_BIT_RATE = 128_000
 AAC_RATES_HZ = (48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)
 
 
-class SoundTrack:
-    """The sound of one source on its way into one output.
+class AudioTrack:
+    """The audio of one source on its way into one output.
+
+    Args:
+        source: an open container with at least one audio stream; closed by `close`.
+        output: the container to write to, before its header is written.
 
     Attributes:
-        copied: whether the packets go over unchanged; else they are encoded anew as AAC.
-        packets_written: packets of sound in the output so far.
-        packets_lost: packets left out since they are damaged or step back in time.
+        copied: whether packets are copied; otherwise they are encoded as AAC.
+        packets_written: audio packets in the output so far.
+        packets_lost: packets left out because they are damaged or step back in time.
     """
 
     def __init__(
         self, source: av.container.InputContainer, output: av.container.OutputContainer
     ) -> None:
-        """Add a sound stream to `output`; call before its header is written.
-
-        Args:
-            source: an open container with at least one sound stream; closed by `close`.
-            output: the container to write to.
-        """
         self._source = source
         self._output = output
         self._in: AudioStream = source.streams.audio[0]
@@ -61,12 +58,12 @@ class SoundTrack:
         self._ahead: tuple[float, av.packet.Packet | av.AudioFrame] | None = None
 
     def begin(self, origin_s: float, start_s: float, end_s: float | None) -> None:
-        """Name the part to carry over, in seconds after the source's first picture.
+        """Set the part to copy, in seconds after the first frame of the source.
 
         Args:
             origin_s: the moment that becomes 0 in the output.
-            start_s: sound before this moment is left out.
-            end_s: sound from this moment on is left out; None keeps all.
+            start_s: audio before this moment is left out.
+            end_s: audio from this moment on is left out; None keeps all.
         """
         first_s = _start_time_s(self._source)
         self._origin_s = first_s + origin_s
@@ -77,7 +74,7 @@ class SoundTrack:
         self._pending = self._units()
 
     def write_until(self, time_s: float) -> None:
-        """Write what begins to sound up to `time_s` seconds of the output."""
+        """Write audio that starts up to `time_s` seconds of the output."""
         if self._pending is None:
             return
         while self._ahead is not None or self._advance():
@@ -89,7 +86,7 @@ class SoundTrack:
             self._ahead = None
 
     def finish(self, end_s: float) -> None:
-        """Write what is left up to where the pictures end, and empty the encoder."""
+        """Write the rest up to the end of the frames, and flush the encoder."""
         self.write_until(end_s)
         if not self.copied and self._pending is not None:
             self._mux(self._out.encode(None))
@@ -116,7 +113,7 @@ class SoundTrack:
         return self._ahead is not None
 
     def _units(self) -> Iterator[tuple[float, av.packet.Packet | av.AudioFrame]]:
-        """The packets (when copied) or frames inside the part, each with its output time."""
+        """Yield the packets (if copied) or frames of the part, with their output times."""
         time_base = _time_base(self._in)
         shift = round(Fraction(self._origin_s) / time_base)
         for packet in self._packets():
@@ -170,7 +167,7 @@ class SoundTrack:
 
 
 def _start_time_s(source: av.container.InputContainer) -> float:
-    """The first picture's timestamp in seconds, from which `drive` counts times."""
+    """Return the timestamp of the first frame in seconds, from which times are counted."""
     if not source.streams.video:
         return 0.0
     video = source.streams.video[0]
@@ -179,12 +176,12 @@ def _start_time_s(source: av.container.InputContainer) -> float:
 
 def _time_base(stream: Stream) -> Fraction:
     if stream.time_base is None:
-        raise InputError(f"{stream.container.name} has a stream without a time base")
+        raise InputError(f"{stream.container.name} has an audio stream without a time base")
     return stream.time_base
 
 
-def open_sound(path: Path, output: av.container.OutputContainer) -> SoundTrack | None:
-    """The sound of `path` set up to go into `output`; None where it has none.
+def open_audio(path: Path, output: av.container.OutputContainer) -> AudioTrack | None:
+    """Return the audio of `path`, set up for `output`; None if it has none.
 
     Raises:
         InputError: the file is missing or cannot be read.
@@ -194,7 +191,7 @@ def open_sound(path: Path, output: av.container.OutputContainer) -> SoundTrack |
         source.close()
         return None
     try:
-        return SoundTrack(source, output)
+        return AudioTrack(source, output)
     except BaseException:
         source.close()
         raise

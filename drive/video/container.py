@@ -1,7 +1,4 @@
-"""Opening video files and streams with PyAV; what the reader and the probe share.
-
-Knows containers and packets; knows nothing of pictures, steering or results.
-"""
+"""Open video files and streams with PyAV; what the reader and the probe share."""
 
 from __future__ import annotations
 
@@ -19,6 +16,7 @@ import numpy as np
 from av.video.stream import VideoStream
 
 from drive.core.errors import InputError, MissingFileError
+from drive.core.types import IntArray
 
 RIGHT_ANGLE = 90
 
@@ -26,19 +24,19 @@ INDEXED_SUFFIXES = (".mp4", ".mov", ".m4v")
 CUT_OFF_HINT = "; if it is one, it was probably cut off before its index was written"
 
 ORDERED_BY_DECODING = ("avi",)
-"""Containers that number packets in the order of decoding, and tell no times to show them at."""
+"""Containers that number packets in decoding order and have no presentation timestamps."""
 
 TOLD_BY_NOBODY = ("h264", "hevc")
-"""Codecs of which FFmpeg does not guess those times; of older ones with B-frames it does."""
+"""Codecs for which FFmpeg does not guess these times; for older ones with B-frames it does."""
 
 NOT_TO_BE_SOUGHT = ("mpeg",)
-"""Containers (MPEG program streams) in which FFmpeg misses the times of frames behind a seek."""
+"""Containers (MPEG program streams) in which FFmpeg loses frame times after seeking."""
 
 OPEN_ERRORS = (av.error.FFmpegError, OSError, ValueError)
 
 
 def is_stream(source: str) -> bool:
-    """Whether `source` is a URL such as rtsp://..., and not a path."""
+    """Return whether `source` is a URL such as rtsp://..."""
     return "://" in source
 
 
@@ -47,7 +45,7 @@ def open_container(source: str) -> av.container.InputContainer:
 
     Raises:
         MissingFileError: there is no such file.
-        InputError: it is no video, or it is damaged beyond opening.
+        InputError: it is not a video, or too damaged to open.
     """
     if not is_stream(source):
         _check_file(Path(source))
@@ -57,33 +55,33 @@ def open_container(source: str) -> av.container.InputContainer:
         reason = getattr(error, "strerror", None) or error
         if is_stream(source):
             raise InputError(
-                f"{source} cannot be opened: {reason}. Check the address and the network"
+                f"{source} cannot be opened: {reason}; check the address and the network"
             ) from None
         raise InputError(
-            f"{source} cannot be read as a video: {reason}. Expected MP4, MKV, AVI or MOV"
+            f"{source} cannot be read as a video: {reason}; expected MP4, MKV, AVI or MOV"
             + (CUT_OFF_HINT if Path(source).suffix.lower() in INDEXED_SUFFIXES else "")
         ) from None
 
 
 def _check_file(path: Path) -> None:
     if not path.exists():
-        raise MissingFileError(f"There is no file {path}. Check the path")
+        raise MissingFileError(f"there is no file {path}")
     if path.is_dir():
-        raise InputError(f"{path} is a folder. Expected a video such as an MP4")
+        raise InputError(f"{path} is a folder; expected a video such as an MP4")
     if path.is_file() and path.stat().st_size == 0:
-        raise InputError(f"{path} is empty (0 bytes). Expected a video such as an MP4")
+        raise InputError(f"{path} is empty (0 bytes); expected a video such as an MP4")
 
 
 def video_stream(
     container: av.container.InputContainer, source: str, threads: int = 0
 ) -> VideoStream:
-    """The first video stream, set up to decode on all cores, or on `threads` of them.
+    """Return the first video stream, set up to decode in `threads` threads; 0 for all cores.
 
     Raises:
-        InputError: the file has no video in it.
+        InputError: the file has no video stream.
     """
     if not container.streams.video:
-        raise InputError(f"{source} holds no video stream. Expected a video such as an MP4")
+        raise InputError(f"{source} has no video stream; expected a video such as an MP4")
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
     stream.codec_context.thread_count = threads
@@ -91,10 +89,9 @@ def video_stream(
 
 
 def rotation_clockwise(frame: av.VideoFrame) -> int:
-    """The clockwise turn, 0, 90, 180 or 270 degrees, that shows the frame upright.
+    """Return the clockwise rotation, 0, 90, 180 or 270 degrees, that shows the frame upright.
 
-    Container metadata (a display matrix) gives it counter-clockwise, in any number of degrees;
-    cameras write right angles only, so it is rounded to the nearest.
+    The display matrix of the container gives it counter-clockwise; it is rounded to right angles.
     """
     return round(-frame.rotation / RIGHT_ANGLE) % 4 * RIGHT_ANGLE
 
@@ -102,8 +99,7 @@ def rotation_clockwise(frame: av.VideoFrame) -> int:
 def packets(
     container: av.container.InputContainer, *streams: VideoStream
 ) -> Iterator[av.packet.Packet]:
-    """The packets of these streams (of all, without any) up to the end of the file or to where it
-    breaks off for good."""
+    """Yield the packets of these streams (default: all) until the file ends or breaks off."""
     iterator = container.demux(*streams)
     while True:
         try:
@@ -111,38 +107,33 @@ def packets(
         except (StopIteration, av.error.EOFError):
             return
         except av.error.FFmpegError:
-            # The demuxer lost its place (a file cut off in the middle): what was read stays.
-            return
+            return  # the file is cut off
 
 
 def times_are_told(stream: VideoStream) -> bool:
-    """Whether the packets of a stream say when they are shown, not only when they are decoded."""
+    """Return whether the packets of a stream have presentation timestamps."""
     ordered = stream.container.format.name in ORDERED_BY_DECODING
     return not (ordered and stream.codec_context.name in TOLD_BY_NOBODY)
 
 
 def stamp(packet: av.packet.Packet) -> int | None:
-    """The timestamp by which the place of a packet of pictures in its file is known: when it is
-    shown.
-
-    Where nobody tells, when it is decoded: over a whole file both count alike.
-    """
+    """Return the presentation timestamp of a packet; its decoding timestamp if there is none."""
     return packet.pts if times_are_told(packet.stream) else packet.dts
 
 
 def packets_from(
     container: av.container.InputContainer, stream: VideoStream, first: int, target: int
 ) -> Iterator[av.packet.Packet]:
-    """The packets from a key frame on that is shown at `target` or before.
+    """Return the packets from a key frame on that is shown at `target` or before.
 
-    Containers without an index go somewhere near, behind it too; then it is tried further back.
-    Where seeking is not to be trusted, those from the file's beginning.
+    Containers without an index may seek too far; then a seek further back is tried. If seeking is
+    not reliable, the packets start at the beginning of the file.
 
     Args:
         container: just opened.
-        stream: of its pictures.
-        first: timestamp of the file's first frame, in the stream's time base.
-        target: timestamp to be reached.
+        stream: the video stream.
+        first: timestamp of the first frame, in the time base of the stream.
+        target: timestamp to reach.
     """
     if container.format.name in NOT_TO_BE_SOUGHT:
         return packets(container, stream)
@@ -151,8 +142,8 @@ def packets_from(
     while True:
         at = target - back
         if at <= first:
-            at = first - second  # its very beginning
-        with suppress(av.error.FFmpegError):  # cannot seek: from where it stands
+            at = first - second  # the beginning of the file
+        with suppress(av.error.FFmpegError):  # cannot seek: read on from here
             container.seek(at, stream=stream, backward=True)
         found = packets(container, stream)
         if at < first:
@@ -165,10 +156,10 @@ def packets_from(
 
 
 def reach_s(source: str) -> float:
-    """The moment up to which a file holds anything, picture or sound, in seconds of its own clock.
+    """Return the end of all streams, video and audio, in seconds of the file's own clock.
 
-    The last packet is taken to last as long as the longest one of its stream, so that a slow
-    slide show is not taken for a file that breaks off; infinite where no stream has two packets.
+    The last packet counts as long as the longest one of its stream, so that a slide show does not
+    look cut off. The end is infinite if no stream has two packets.
     """
     latest: dict[int, float] = {}
     longest: dict[int, float] = {}
@@ -185,17 +176,17 @@ def reach_s(source: str) -> float:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TimeTable:
-    """The presentation timestamps of all frames that a file means to show, in order.
+    """The presentation timestamps of all shown frames of a file, in order.
 
     Attributes:
-        pts: (N,) int64 in units of the stream's time base, ascending, no duplicates.
+        pts: (N,) int64 in the time base of the stream, ascending, unique.
     """
 
-    pts: np.ndarray
+    pts: IntArray
 
     @classmethod
     def read(cls, source: str) -> TimeTable:
-        """Read the timestamps of all packets; nothing is decoded."""
+        """Read the timestamps of all packets without decoding."""
         with open_container(source) as container:
             stream = video_stream(container, source)
             shown = (packet for packet in packets(container, stream) if not packet.is_discard)
@@ -203,7 +194,7 @@ class TimeTable:
         return cls(np.unique(np.array(stamps, dtype=np.int64)))
 
     def index(self, pts: int) -> int:
-        """The position, from 0, of the frame shown at `pts`."""
+        """Return the position, from 0, of the frame shown at `pts`."""
         return int(np.searchsorted(self.pts, pts))
 
     def __len__(self) -> int:

@@ -1,14 +1,12 @@
-"""H.264 in MP4: how the file and the encoder are set up, and RGB turned into what they take.
+"""H.264 in MP4: set up the file and the encoder, and convert RGB for it.
 
 Choices, measured on two cores with a 1280x720 dashcam clip:
 
-- `ultrafast` with other tools (`TOOLS`) at CRF 23: 5.5 ms of processor time a frame. `superfast`
-  at CRF 22 takes 12.0 ms for a file 18 % smaller and 0.7 dB more; `ultrafast` alone 5.8 ms, at
-  the same size 1.2 dB less (docs/decisions.md).
-- No B-frames: with them, FFmpeg's MP4 writer gives a variable-rate file a wrong length, and
-  decode order differs from display order, which some readers take for the frame times.
-
-Knows pixels and containers; nothing of frame times, sound or results.
+- `ultrafast` with other tools (`TOOLS`) at CRF 23: 5.5 ms of CPU time per frame. `superfast` at
+  CRF 22 takes 12.0 ms for a file 18 % smaller and 0.7 dB more; `ultrafast` alone takes 5.8 ms
+  and has 1.2 dB less at the same size (docs/decisions.md).
+- No B-frames: with them, FFmpeg's MP4 writer gives a variable-rate file a wrong length, and some
+  readers take the decode order for the frame times.
 """
 
 from __future__ import annotations
@@ -23,24 +21,24 @@ from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
 from drive.core.errors import InputError
-from drive.core.types import HD_HEIGHT
+from drive.core.types import HD_HEIGHT, Image
 
 TICKS_PER_SECOND = 90_000
-"""Time base of MPEG systems: 25, 30, 30000/1001 and 60 frames a second fall on whole ticks."""
+"""Time base of MPEG systems: 25, 30, 30000/1001 and 60 frames per second are whole ticks."""
 
 PRESET = "ultrafast"
 TOOLS = "8x8dct=1:deblock=0,0:no-dct-decimate=1"
-"""Of x264, on top of the preset: larger transforms and deblocking cost next to nothing, and not
-looking for blocks that could be left out is cheaper."""
+"""x264 settings on top of the preset: larger transforms and deblocking cost almost nothing, and
+skipping the search for blocks to leave out is faster."""
 
 CRF = 23
 KEY_FRAME_EVERY_S = 2.0
-"""Distance between key frames: seeking in a browser stays quick."""
+"""Distance between key frames; short enough for fast seeking in a browser."""
 
 LIBX264_MAX_SIZE = 16_384
 BT709, BT601 = 1, 6
-"""Codes of ITU-T H.273 for matrix, primaries and transfer. BT.709 from 720 rows up, else BT.601:
-what players assume of a file without tags, so that those which ignore tags are right as well."""
+"""ITU-T H.273 codes of matrix, primaries and transfer. BT.709 from 720 rows on, else BT.601: what
+players assume without tags, so players that ignore tags are right too."""
 
 COLORSPACES = {BT709: Colorspace.ITU709, BT601: Colorspace.ITU601}
 LIMITED_RANGE = 1
@@ -48,7 +46,7 @@ ENCODE_ERRORS = (av.error.FFmpegError, OSError, ValueError)
 
 
 def open_mp4(part: Path) -> av.container.OutputContainer:
-    """Open an MP4 for writing; its index will stand in front (faststart).
+    """Open an MP4 for writing, with its index at the start (faststart).
 
     Raises:
         InputError: the folder is not writable.
@@ -59,7 +57,7 @@ def open_mp4(part: Path) -> av.container.OutputContainer:
         return av.open(str(part), "w", format="mp4", options=options)
     except ENCODE_ERRORS as error:
         raise InputError(
-            f"The folder {part.parent} is not writable: {reason(error)}. Choose another"
+            f"the folder {part.parent} is not writable: {reason(error)}; choose another"
         ) from error
 
 
@@ -71,14 +69,14 @@ def add_h264(
     crf: int,
     threads: int = 0,
 ) -> VideoStream:
-    """Add the video stream; the encoder itself opens when the container starts.
+    """Add the video stream; the encoder opens when the container starts.
 
     Args:
         container: from `open_mp4`.
-        size: (width, height) of the frames in pixels; the stream's is `even_size` of it.
-        rate: average frames a second, a hint to the encoder's rate control.
+        size: (width, height) of the frames in pixels; the stream has `even_size` of it.
+        rate: average frames per second, a hint for rate control.
         preset, crf: of x264.
-        threads: that x264 encodes in; 0 leaves the number to it.
+        threads: of x264; 0 for its choice.
     """
     stream = container.add_stream("libx264", rate=rate)
     stream.width, stream.height = even_size(size)
@@ -95,14 +93,11 @@ def add_h264(
     return stream
 
 
-def to_yuv(image: np.ndarray) -> av.VideoFrame:
-    """An RGB picture as a yuv420p frame of even size, in the matrix that the file names.
+def to_yuv(image: Image) -> av.VideoFrame:
+    """Return an (H, W, 3) uint8 RGB image as a yuv420p frame of even size.
 
     Odd widths and heights, which yuv420p does not have, are padded by repeating the last column
     or row: no pixel is lost or moved.
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
     """
     height, width = image.shape[:2]
     pixels = np.ascontiguousarray(image)
@@ -117,21 +112,21 @@ def to_yuv(image: np.ndarray) -> av.VideoFrame:
     return frame
 
 
-def planes_to_yuv(planes: np.ndarray) -> av.VideoFrame:
-    """Planes as `drive.video.planes` has them as a frame that shares their memory."""
+def planes_to_yuv(planes: Image) -> av.VideoFrame:
+    """Return planes (`Frame.planes`) as a frame that shares their memory."""
     frame = av.VideoFrame.from_numpy_buffer(planes, format="yuv420p")
     frame.time_base = Fraction(1, TICKS_PER_SECOND)
     return frame
 
 
 def even_size(size: tuple[int, int]) -> tuple[int, int]:
-    """(width, height), each rounded up to an even number."""
+    """Return (width, height), each rounded up to an even number."""
     width, height = size
     return width + width % 2, height + height % 2
 
 
 def reason(error: BaseException) -> str:
-    """What the system or FFmpeg says went wrong."""
+    """Return the reason that the system or FFmpeg gives."""
     return str(getattr(error, "strerror", None) or error)
 
 

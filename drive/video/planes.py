@@ -1,8 +1,8 @@
-"""Pictures as yuv420p planes: what was drawn on a picture, carried over into its planes.
+"""Copy what was drawn on an RGB image into the yuv420p planes of the same frame.
 
-A decoder gives planes and the encoder takes planes; the models and the overlay in between work on
-RGB. Where only small parts were drawn on, converting these alone takes a fifth of the time of the
-whole picture, and all other pixels reach the encoder as the source had them. Knows pixels.
+Decoder and encoder use planes; models and overlay use RGB. If only small parts were drawn on,
+converting these takes a fifth of the time of the whole image, and all other pixels reach the
+encoder unchanged.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from drive.core.types import HD_HEIGHT
+from drive.core.types import HD_HEIGHT, FloatArray, Image
 
 WEIGHTS = {True: (0.2126, 0.0722), False: (0.299, 0.114)}
-"""What red and blue count for in the luma, by whether the picture is HD (ITU-R BT.709, BT.601)."""
+"""Weights of red and blue in the luma, by whether the image is HD (ITU-R BT.709, BT.601)."""
 
 BLACK, LUMA_REACH, CHROMA_MIDDLE, CHROMA_REACH = 16, 219, 128, 224
-"""The limited range: luma from 16 to 235, chroma 112 to either side of 128."""
+"""The limited range: luma 16 to 235, chroma 128 +/- 112."""
 
 
 class Place(NamedTuple):
@@ -32,24 +32,24 @@ class Place(NamedTuple):
     y2: int
 
     def overlaps(self, other: Place) -> bool:
-        """Whether both have a pixel in common."""
+        """Return whether both share a pixel."""
         return (
             self.x1 < other.x2 and other.x1 < self.x2 and self.y1 < other.y2 and other.y1 < self.y2
         )
 
     def grown(self, pixels: int) -> Place:
-        """The rectangle with so many pixels more on each side."""
+        """Return the rectangle with so many more pixels on each side."""
         return Place(self.x1 - pixels, self.y1 - pixels, self.x2 + pixels, self.y2 + pixels)
 
 
-def carry_over(image: np.ndarray, planes: np.ndarray, places: Iterable[Place]) -> None:
+def carry_over(image: Image, planes: Image, places: Iterable[Place]) -> None:
     """Write the parts of `image` at these places into `planes`.
 
     Args:
         image: (H, W, 3) uint8 RGB, of even width and height.
-        planes: (H * 3 / 2, W) uint8: luma, and the two chroma planes of half the size (I420), in
-            the matrix of `HD_HEIGHT` and the limited range; changed.
-        places: what changed; parts outside the picture are left out.
+        planes: (H * 3 / 2, W) uint8, I420 in limited range and the matrix of `HD_HEIGHT`; changed
+            in place.
+        places: what changed; parts outside the image are ignored.
     """
     height, width = image.shape[:2]
     luma, *chroma = split(planes)
@@ -65,8 +65,8 @@ def carry_over(image: np.ndarray, planes: np.ndarray, places: Iterable[Place]) -
             plane[y1 // 2 : y2 // 2, x1 // 2 : x2 // 2] = half[..., channel]
 
 
-def split(planes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The luma (H, W) and both chroma planes (H / 2, W / 2), as views."""
+def split(planes: Image) -> tuple[Image, Image, Image]:
+    """Return the luma (H, W) and both chroma planes (H / 2, W / 2) as views."""
     rows, width = planes.shape
     height = rows * 2 // 3
     flat = planes.reshape(-1)
@@ -75,8 +75,8 @@ def split(planes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 @cache
-def _matrix(is_hd: bool) -> np.ndarray:
-    """(3, 4) RGB and 1 to luma, blue and red difference, 0..255."""
+def _matrix(is_hd: bool) -> FloatArray:
+    """Return (3, 4): RGB and 1 to luma, blue and red difference, 0 to 255."""
     red, blue = WEIGHTS[is_hd]
     luma = np.array([red, 1 - red - blue, blue])
     blue_difference = (np.array([0, 0, 1]) - luma) / (1 - blue) / 2

@@ -1,6 +1,6 @@
-"""What a video file is: size, rate, length, sound; checked by decoding when asked.
+"""Properties of a video file: size, frame rate, length, audio.
 
-Containers lie about their frame count by up to a factor of 1,000, so `count=True` decodes.
+The frame count of a container can be wrong by a factor of 1,000, so `count=True` decodes the file.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from drive.video.container import open_container, packets, rotation_clockwise, v
 MICROSECONDS = 1_000_000
 
 RATE_TOLERANCE = 0.05
-"""Distances between frames that differ from their mean by more than this share make the rate
-variable: more than the rounding of any time base in use, less than one dropped frame."""
+"""The rate is variable if a distance between frames differs from the mean by more than this share:
+more than the rounding of common time bases, less than one dropped frame."""
 
 
 def probe(path: str | Path, count: bool = False) -> VideoInfo:
-    """Look at a video file.
+    """Return the properties of a video file.
 
     Args:
         path: the file.
-        count: decode the whole file to count its frames and see whether the rate varies.
+        count: decode the whole file to count its frames and check whether the rate varies.
 
     Raises:
         MissingFileError: there is no such file.
-        InputError: it holds no video that can be decoded.
+        InputError: it has no video that can be decoded.
     """
     source = str(path)
     with open_container(source) as container:
@@ -53,7 +53,7 @@ def probe(path: str | Path, count: bool = False) -> VideoInfo:
                 break
             times_s.extend(float(frame.time) for frame in frames if frame.time is not None)
         if first is None:
-            raise InputError(f"{source} holds no picture that can be decoded")
+            raise InputError(f"{source} has no frame that can be decoded")
         counted_s = sorted(times_s) if count else None
         return _describe(source, stream, first, counted_s, container_s, damaged)
 
@@ -96,7 +96,7 @@ def _rate(rate: Fraction | None) -> float | None:
 
 
 def _counted_duration(times_s: list[float]) -> float | None:
-    """From the first frame's start to the last one's end, shown for the mean distance."""
+    """Return the seconds from the start of the first frame to the end of the last one."""
     if len(times_s) < 2:
         return None
     span_s = times_s[-1] - times_s[0]

@@ -1,10 +1,8 @@
-"""Frames from any source, with their index and their time, in constant memory.
+"""Read frames from any source, with index and time, in constant memory.
 
-A damaged packet is skipped and counted, and the frames after it keep their index: where a frame
-is missing, the index of the next one is looked up by its presentation timestamp in the file's
-table of packets. So a row of a CSV still meets its own frame behind the damage.
-
-Knows nothing of steering, models or results.
+Damaged packets are skipped and counted. If a frame is missing, the index of the next one is looked
+up by its presentation timestamp in the packet table of the file, so rows of a CSV still belong to
+their frames after the damage.
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ from av.video.reformatter import Colorspace
 from av.video.stream import VideoStream
 
 from drive.core.errors import InputError
-from drive.core.types import HD_HEIGHT, Frame, VideoInfo
+from drive.core.types import HD_HEIGHT, Frame, Image, VideoInfo
 from drive.video.container import (
     TimeTable,
     open_container,
@@ -38,20 +36,20 @@ from drive.video.probe import probe
 from drive.video.sources import Kind, Source, find_source
 
 GAP = 1.5
-"""A step this many times the usual one means that a frame may be missing."""
+"""A step longer than this many usual ones means that a frame may be missing."""
 
 DECLARE_FRAMES, DECLARE_DURATION = "mp4", ("matroska", "flv")
-"""Containers that say at their beginning how many frames they hold, or how long they last."""
+"""Containers that declare the number of frames, or the duration, at their beginning."""
 
 MISSING_END_S = 0.25
-"""A file that ends this much before the duration it declares was cut off; containers round."""
+"""A file that ends this much before its declared duration is cut off; containers round."""
 
 UNSPECIFIED_COLORSPACE = 2
 HD_COLORSPACES, SD_COLORSPACES = {1, UNSPECIFIED_COLORSPACE}, {5, 6, UNSPECIFIED_COLORSPACE}
-"""Codes of ITU-T H.273 for the matrix: BT.709; BT.601 in its 625- and 525-line forms."""
+"""ITU-T H.273 codes of the matrix: BT.709; BT.601 in its 625- and 525-line forms."""
 
 LIMITED_RANGES = {0, 1}
-"""Unspecified, which players take for limited, and limited."""
+"""Unspecified, which players take as limited, and limited."""
 
 
 def read_frames(
@@ -66,38 +64,43 @@ def read_frames(
 ) -> FrameReader:
     """Read frames from a video, images, a camera or a stream.
 
+    `Frame.image` is (H, W, 3) uint8, RGB; `Frame.time_s` is the presentation timestamp.
+
     Args:
         source: a video file, an image, a folder or glob of images, a camera index or a URL.
-        stride: keep the frames whose index divides by it.
-        start_s: first moment to read, seconds after the source's first frame.
-        end_s: frames at this moment and later are not read; None reads to the end.
+        stride: read every `stride`-th frame; indices still count all of them.
+        start_s: start in seconds after the first frame.
+        end_s: end in seconds, exclusive; None reads to the end.
         size: (width, height) in pixels to resize to while decoding; None keeps the size.
-        threads: that a video is decoded in; 0 for one a core.
-        planes: also give `Frame.planes`, for who writes a video of the same pictures.
+        threads: number of threads that decode a video; 0 for one per core.
+        planes: also set `Frame.planes`, to write a video of the same frames.
 
     Returns:
-        An iterable, once, over `Frame`; a context manager that closes the source.
+        An iterator over `Frame`, and a context manager that closes the source.
 
     Raises:
         MissingFileError: there is no such source.
         InputError: it cannot be decoded, or an argument is out of range.
+
+    Example:
+        >>> with read_frames("video.mp4", start_s=10, end_s=20) as frames:
+        ...     for frame in frames:
+        ...         print(frame.index, frame.time_s, frame.image.shape)
     """
     found = find_source(source)
     if stride < 1:
-        raise InputError(f"The stride is a whole number from 1. Received: {stride}")
+        raise InputError(f"the stride must be at least 1; got {stride}")
     _check_times(found, start_s, end_s)
     return FrameReader(found, stride, start_s, end_s, size, threads, planes)
 
 
 def _check_times(source: Source, start_s: float, end_s: float | None) -> None:
     if not 0 <= start_s < math.inf:
-        raise InputError(f"The start is in seconds, 0 or more. Received: {start_s:g}")
+        raise InputError(f"the start must be at least 0 seconds; got {start_s:g}")
     if end_s is not None and not end_s > start_s:
-        raise InputError(
-            f"The end must come after the start ({start_s:g} s). Received: {end_s:g} s"
-        )
+        raise InputError(f"the end must be after the start ({start_s:g} s); got {end_s:g} s")
     if source.kind is Kind.IMAGES and (start_s > 0 or end_s is not None):
-        raise InputError(f"Pictures have no time to start or end at: {source.name}")
+        raise InputError(f"{source.name}: start and end require a video; got images")
 
 
 class FrameReader:
@@ -106,10 +109,10 @@ class FrameReader:
     Attributes:
         source: what is read.
         info: of a video file; None for images, cameras and streams.
-        frames_read: frames given out so far.
-        frames_lost: damaged packets, missing frames and unreadable images so far; where a file
-            that breaks off tells its duration only, those missing behind that are estimated.
-        breaks_off_s: where a file ends that was cut off; None where it is whole, or not read yet.
+        frames_read: number of frames so far.
+        frames_lost: number of damaged packets, missing frames and unreadable images so far;
+            estimated behind the end of a cut-off file that declares its duration only.
+        breaks_off_s: end of a file that is cut off; None if it is complete or not read yet.
     """
 
     def __init__(
@@ -136,7 +139,7 @@ class FrameReader:
         self._frames = self._read()
 
     def check_start(self) -> None:
-        """Refuse a start behind the end; the file itself has the last word on how long it is.
+        """Check that the start is before the end of the file.
 
         Raises:
             InputError: no frame would be read.
@@ -146,13 +149,13 @@ class FrameReader:
             return
         if start_s >= reach_s(info.path):
             raise InputError(
-                f"The start lies behind the end of {info.path}, which lasts "
-                f"{info.duration_s:.2f} s. Received: {start_s:g} s"
+                f"the start must be before the end of {info.path}, which lasts "
+                f"{info.duration_s:.2f} s; got {start_s:g} s"
             )
 
     @property
     def expected(self) -> int | None:
-        """About how many frames will be read, for a progress bar; None where that is unknown."""
+        """Approximate number of frames to read, for a progress bar; None if unknown."""
         if self.info is None:
             return -(-len(self.source.images) // self._stride) or None
         count, duration_s = self.info.frame_count, self.info.duration_s
@@ -177,8 +180,8 @@ class FrameReader:
         return self._frames
 
     def close(self) -> None:
-        """Close the source; frames that were given out stay valid."""
-        with suppress(ValueError):  # a thread still waits for a stream that hangs
+        """Close the source; frames that were read stay valid."""
+        with suppress(ValueError):  # a thread still waits for a stream
             self._frames.close()
 
     def _read(self) -> Generator[Frame]:
@@ -200,13 +203,13 @@ class FrameReader:
             found = packets(container, stream)
             if self._start_s > 0 and self.source.kind is Kind.VIDEO:
                 found = clock.seek(container, self._start_s)
-            for picture in self._decode(found, clock):
-                index, time_s = clock.place(picture)
+            for decoded in self._decode(found, clock):
+                index, time_s = clock.place(decoded)
                 self.frames_lost = clock.frames_lost
                 if self._end_s is not None and time_s >= self._end_s:
                     return
                 if time_s >= self._start_s and index % self._stride == 0:
-                    image, planes = self._to_image(picture), self._to_planes(picture)
+                    image, planes = self._to_image(decoded), self._to_planes(decoded)
                     yield Frame(index, time_s, image, name, planes)
             clock.finish(container, self._end_s)
             self.frames_lost, self.breaks_off_s = clock.frames_lost, clock.breaks_off_s
@@ -217,19 +220,19 @@ class FrameReader:
             clock.packets_hidden += packet.is_discard
             clock.meet(packet)
             try:
-                pictures = packet.decode()
+                frames = packet.decode()
             except av.error.FFmpegError:
                 clock.packets_damaged += 1
                 continue
-            yield from pictures
+            yield from frames
 
-    def _to_image(self, picture: av.VideoFrame) -> np.ndarray:
-        turn = rotation_clockwise(picture)
+    def _to_image(self, decoded: av.VideoFrame) -> Image:
+        turn = rotation_clockwise(decoded)
         width, height = self._size or (None, None)
         if self._size and turn in (90, 270):
             width, height = height, width
-        unnamed = picture.colorspace == UNSPECIFIED_COLORSPACE and picture.height >= HD_HEIGHT
-        image = picture.to_ndarray(
+        unnamed = decoded.colorspace == UNSPECIFIED_COLORSPACE and decoded.height >= HD_HEIGHT
+        image: Image = decoded.to_ndarray(
             format="rgb24",
             width=width,
             height=height,
@@ -238,18 +241,18 @@ class FrameReader:
         )
         return np.ascontiguousarray(np.rot90(image, -turn // 90)) if turn else image
 
-    def _to_planes(self, picture: av.VideoFrame) -> np.ndarray | None:
-        """The decoder's own planes where they are as `Frame.planes` has them."""
-        usual = HD_COLORSPACES if picture.height >= HD_HEIGHT else SD_COLORSPACES
+    def _to_planes(self, decoded: av.VideoFrame) -> Image | None:
+        """Return the planes of the decoder if they have the form of `Frame.planes`."""
+        usual = HD_COLORSPACES if decoded.height >= HD_HEIGHT else SD_COLORSPACES
         fits = (
-            picture.format.name == "yuv420p"
-            and picture.colorspace in usual
-            and picture.color_range in LIMITED_RANGES
-            and picture.width % 2 == picture.height % 2 == 0
+            decoded.format.name == "yuv420p"
+            and decoded.colorspace in usual
+            and decoded.color_range in LIMITED_RANGES
+            and decoded.width % 2 == decoded.height % 2 == 0
         )
-        if not (self._planes and fits) or self._size or rotation_clockwise(picture):
+        if not (self._planes and fits) or self._size or rotation_clockwise(decoded):
             return None
-        return picture.to_ndarray()
+        return decoded.to_ndarray()
 
     def _read_images(self) -> Iterator[Frame]:
         for index, path in enumerate(self.source.images):
@@ -261,13 +264,13 @@ class FrameReader:
                 continue
             yield Frame(index, 0.0, self._resized(image), str(path))
         if self.frames_read == 0:
-            raise InputError(f"None of the images of {self.source.name} can be decoded")
+            raise InputError(f"{self.source.name}: none of the images can be decoded")
 
     def _read_camera(self) -> Iterator[Frame]:
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
         camera = cv2.VideoCapture(int(self.source.name))
         if not camera.isOpened():
-            raise InputError(f"There is no camera {self.source.name}. Try another index, 0 first")
+            raise InputError(f"there is no camera {self.source.name}; the first one is 0")
         try:
             start = cv2.getTickCount()
             index = 0
@@ -285,19 +288,19 @@ class FrameReader:
         finally:
             camera.release()
 
-    def _resized(self, image: np.ndarray) -> np.ndarray:
+    def _resized(self, image: Image) -> Image:
         if self._size is None or self._size == image.shape[1::-1]:
             return image
         return cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
 
 
 class _Clock:
-    """Gives every decoded picture its index and its time, and counts the pictures that never came.
+    """Gives every decoded frame its index and time, and counts missing frames.
 
     Attributes:
         packets_damaged: packets that the decoder refused.
-        packets_hidden: packets that the file itself marks as not to be shown.
-        breaks_off_s: where a file ends that was cut off, seconds after the first frame.
+        packets_hidden: packets that the file marks as not shown.
+        breaks_off_s: end of a file that is cut off, seconds after the first frame.
     """
 
     def __init__(self, stream: VideoStream, name: str, is_file: bool) -> None:
@@ -321,14 +324,14 @@ class _Clock:
 
     @property
     def frames_lost(self) -> int:
-        """A damaged packet and the missing frame that it leaves count once."""
+        """Lost frames; a damaged packet and its missing frame count once."""
         return max(self.packets_damaged, self._missed)
 
     def seek(
         self, container: av.container.InputContainer, start_s: float
     ) -> Iterator[av.packet.Packet]:
-        """The packets from the key frame before `start_s`; indices count on as if all had been
-        decoded."""
+        """Return the packets from the key frame before `start_s` on; indices stay those of the
+        whole file."""
         table = self._load_table()
         if not len(table):
             return packets(container, self._stream)
@@ -338,13 +341,13 @@ class _Clock:
         return packets_from(container, self._stream, self._first_pts, target)
 
     def meet(self, packet: av.packet.Packet) -> None:
-        """Be told of each packet before it is decoded."""
+        """Note a packet before it is decoded."""
         if self._first_dts is None and packet.is_keyframe:
             self._first_dts = packet.dts
 
-    def place(self, picture: av.VideoFrame) -> tuple[int, float]:
-        """The index of `picture` in its file and its time in seconds after the first frame."""
-        pts = picture.pts if self._times_are_told else self._untold(picture)
+    def place(self, decoded: av.VideoFrame) -> tuple[int, float]:
+        """Return the index of a frame in its file and its seconds after the first frame."""
+        pts = decoded.pts if self._times_are_told else self._untold(decoded)
         if pts is None:
             pts = (self._last_pts or 0) + (self._usual_step or 1)
         if self._first_pts is None:
@@ -354,21 +357,21 @@ class _Clock:
         self._last_pts = pts
         return index, self._seconds(pts - self._first_pts)
 
-    def _untold(self, picture: av.VideoFrame) -> int | None:
-        """When a picture is shown whose container does not say it.
+    def _untold(self, decoded: av.VideoFrame) -> int | None:
+        """Return the presentation time of a frame whose container does not state it.
 
-        The decoder gives pictures in the order in which they are shown, each with the moment of the
-        packet that brought it out: with B-frames as many packets late as the first one is.
+        Frames come in display order, each with the time of the packet that released it: with
+        B-frames, as many packets late as the first frame is.
         """
-        if picture.dts is None or self._first_dts is None:
+        if decoded.dts is None or self._first_dts is None:
             return None
         if self._late is None:
-            late = picture.dts - self._first_dts
+            late = decoded.dts - self._first_dts
             self._late = late if self._stream.codec_context.has_b_frames and late > 0 else 0
-        return picture.dts - self._late
+        return decoded.dts - self._late
 
     def finish(self, container: av.container.InputContainer, end_s: float | None = None) -> None:
-        """Count the frames, up to `end_s`, that a file which was cut off declares but lacks."""
+        """Count the frames up to `end_s` that a cut-off file declares but does not have."""
         if self._next_index is None or self._last_pts is None or self._first_pts is None:
             return
         step = self._usual_step or 0
@@ -389,7 +392,7 @@ class _Clock:
             self.breaks_off_s = self._seconds(end - self._first_pts)
 
     def _missing_s(self, declared_s: float, end_s: float) -> float:
-        """Seconds missing behind the last frame; sound may reach further than pictures."""
+        """Return the seconds missing after the last frame; audio may be longer than video."""
         if declared_s - end_s < MISSING_END_S or declared_s - reach_s(self._name) < MISSING_END_S:
             return 0.0
         return declared_s - end_s
@@ -398,7 +401,7 @@ class _Clock:
         return float(ticks * self._time_base)
 
     def _origin(self, pts: int) -> int:
-        """The first frame's timestamp, also when damage has swallowed that frame."""
+        """Return the timestamp of the first frame, even if that frame is damaged."""
         if self.packets_damaged and self._is_file and len(table := self._load_table()):
             self._next_index = None
             return int(table.pts[0])
@@ -423,8 +426,8 @@ class _Clock:
         return self._table
 
 
-def read_image(path: str | Path) -> np.ndarray | None:
-    """Read an image file as (H, W, 3) uint8 RGB, upright; None where it cannot be decoded."""
+def read_image(path: str | Path) -> Image | None:
+    """Read an image file as (H, W, 3) uint8 RGB, upright; None if it cannot be decoded."""
     data = np.fromfile(path, dtype=np.uint8)
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

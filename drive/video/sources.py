@@ -1,7 +1,4 @@
-"""What a SOURCE on the command line is: a video, pictures, a camera or a stream.
-
-Knows names and suffixes only; opens nothing.
-"""
+"""What a SOURCE is: a video, images, a camera or a stream, by its name; nothing is opened."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ VIDEO_SUFFIXES = frozenset({".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".t
 
 
 class Kind(Enum):
-    """The kinds of source."""
+    """The kinds of sources."""
 
     VIDEO = "video"
     IMAGES = "images"
@@ -30,7 +27,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A source that is known by kind; `images` are its pictures in natural order."""
+    """A source; `images` are its files in natural order."""
 
     kind: Kind
     name: str
@@ -38,7 +35,7 @@ class Source:
 
     @property
     def stem(self) -> str:
-        """A name for result files."""
+        """The name of result files."""
         if self.kind is Kind.CAMERA:
             return f"camera{self.name}"
         if self.kind is Kind.STREAM:
@@ -52,22 +49,22 @@ class Source:
 
 
 def find_source(text: str | Path) -> Source:
-    """Tell what `text` names.
+    """Return the source that `text` names.
 
     Raises:
-        MissingFileError: no file or folder is called so.
-        InputError: a folder or a glob without a picture in it.
+        MissingFileError: there is no such file or folder.
+        InputError: a folder or a glob has no images.
     """
     name = str(text)
     if not name.strip():
-        raise InputError("The source's name is empty. Expected a video, images, a camera or a URL")
+        raise InputError("the source is empty; expected a video, images, a camera or a URL")
     if name.isdigit() and not Path(name).exists():
         return Source(Kind.CAMERA, name)
     if is_stream(name):
         return Source(Kind.STREAM, name)
     path = Path(name)
     if path.is_dir():
-        return Source(Kind.IMAGES, name, _images(path.iterdir(), f"The folder {name}"))
+        return Source(Kind.IMAGES, name, _images(path.iterdir(), name))
     if path.exists():
         if path.suffix.lower() in IMAGE_SUFFIXES:
             return Source(Kind.IMAGES, name, (path,))
@@ -75,19 +72,16 @@ def find_source(text: str | Path) -> Source:
     if glob.has_magic(name):
         return _from_glob(name)
     raise MissingFileError(
-        f"There is no file or folder {name}. "
-        "Expected a video, an image, a folder or glob of images, a camera index or a stream URL"
+        f"there is no file or folder {name}; expected a video, an image, a folder or glob of "
+        "images, a camera index or a stream URL"
     )
 
 
 def spread_videos(texts: Iterable[str]) -> list[str]:
-    """Name every video by itself: a pattern that fits several videos and no image is spread out.
-
-    Anything else stays as it is written, for `find_source` to judge. What names the same file as
-    a text before it is left out.
+    """Expand globs that match several videos and no image; leave other names unchanged.
 
     Returns:
-        The names, in the order given; the videos of a pattern in natural order.
+        The names in the given order, without duplicates; the videos of a glob in natural order.
     """
     spread: dict[str, str] = {}
     for text in texts:
@@ -115,10 +109,10 @@ def _identity(name: str) -> str:
 def _from_glob(pattern: str) -> Source:
     matches = [Path(match) for match in glob.glob(pattern, recursive=True)]  # noqa: PTH207
     if not matches:
-        raise InputError(f"The pattern {pattern} matches no file. Expected a video, or images")
+        raise InputError(f"{pattern} matches no file; expected a video or images")
     if len(matches) == 1 and matches[0].suffix.lower() not in IMAGE_SUFFIXES:
         return find_source(matches[0])
-    return Source(Kind.IMAGES, pattern, _images(matches, f"The pattern {pattern}"))
+    return Source(Kind.IMAGES, pattern, _images(matches, pattern))
 
 
 def _images(candidates: Iterable[Path], where: str) -> tuple[Path, ...]:
@@ -129,12 +123,12 @@ def _images(candidates: Iterable[Path], where: str) -> tuple[Path, ...]:
     hint = ""
     video = next((path for path in paths if path.suffix.lower() in VIDEO_SUFFIXES), None)
     if video is not None:
-        hint = f" It holds videos: name them, or all of them as '{video.parent}/*{video.suffix}'"
+        hint = f"; it has videos: name them, or all of them as '{video.parent}/*{video.suffix}'"
     expected = ", ".join(sorted(IMAGE_SUFFIXES))
-    raise InputError(f"{where} holds no images. Expected files that end in {expected}.{hint}")
+    raise InputError(f"{where} has no images; expected files that end in {expected}{hint}")
 
 
 def _natural(path: Path) -> list[tuple[int, int, str]]:
-    """Sort key in which frame9 comes before frame10."""
+    """Return a sort key with frame9 before frame10."""
     parts = re.split(r"(\d+)", str(path))
     return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts]

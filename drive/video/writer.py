@@ -1,7 +1,7 @@
-"""The annotated video: H.264 in MP4 with the frame times and the sound of its source.
+"""Write a video: H.264 in MP4 with the frame times and the audio of its source.
 
-Written as `NAME.part.mp4` and renamed when whole. Knows nothing of what is drawn in the frames;
-the encoder's settings are in `mp4`, the sound is in `sound`.
+The file is written as `NAME.part.mp4` and renamed when complete. The settings of the encoder are in
+`mp4`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import numpy as np
 
 from drive.core.errors import EncodeError, InputError
 from drive.core.files import atomic
-from drive.video.audio import SoundTrack, open_sound
+from drive.core.types import Image
+from drive.video.audio import AudioTrack, open_audio
 from drive.video.mp4 import (
     CRF,
     ENCODE_ERRORS,
@@ -105,7 +106,7 @@ class VideoWriter:
         self._first_s: float | None = None
         self._last_pts: int | None = None
         self._duration = round(TICKS_PER_SECOND / self._rate)
-        self._sound: SoundTrack | None = None
+        self._audio: AudioTrack | None = None
         self._stack = ExitStack()
         if width is not None and height is not None:
             self._open(_checked_size(width, height))
@@ -121,7 +122,7 @@ class VideoWriter:
             stack.callback(self._close)
             self._stream = add_h264(self._container, size, self._rate, *self._x264)
             if self._audio_from is not None:
-                self._sound = open_sound(Path(self._audio_from), self._container)
+                self._audio = open_audio(Path(self._audio_from), self._container)
             try:
                 self._container.start_encoding()
             except ENCODE_ERRORS as error:
@@ -129,11 +130,11 @@ class VideoWriter:
             self._stack, self._size = stack.pop_all(), size
 
     @property
-    def sound(self) -> str:
-        """What becomes of the source's sound: "none", "copied" or "encoded as AAC"."""
-        if self._sound is None:
+    def audio(self) -> str:
+        """What happens to the audio of the source: "none", "copied" or "encoded as AAC"."""
+        if self._audio is None:
             return "none"
-        return "copied" if self._sound.copied else "encoded as AAC"
+        return "copied" if self._audio.copied else "encoded as AAC"
 
     @property
     def encoded_size(self) -> tuple[int, int]:
@@ -161,17 +162,17 @@ class VideoWriter:
         with self._stack:
             self._complete()
 
-    def write(self, image: np.ndarray, time_s: float, planes: np.ndarray | None = None) -> None:
+    def write(self, image: Image, time_s: float, planes: Image | None = None) -> None:
         """Add a frame.
 
         Args:
             image: (height, width, 3) uint8, RGB; read only, and not kept.
             time_s: its time in seconds, on the source's clock.
-            planes: the same picture as `drive.video.planes` has it, which saves converting it.
+            planes: the same frame as `Frame.planes`, which saves the conversion.
 
         Raises:
-            InputError: the image has another size or type than declared, or the time is no number.
-            EncodeError: it could not be encoded or written (a full disk, for one).
+            InputError: the image has another size or type, or the time is not finite.
+            EncodeError: the frame could not be encoded or written, for example on a full disk.
         """
         if self._size is None and image.ndim == 3 and image.dtype == np.uint8:
             self._open(_checked_size(image.shape[1], image.shape[0]))
@@ -181,13 +182,13 @@ class VideoWriter:
             frame = to_yuv(image) if planes is None else planes_to_yuv(planes)
             frame.pts = pts
             self._mux(self._stream.encode(frame))
-            if self._sound is not None:
-                self._sound.write_until(pts / TICKS_PER_SECOND)
+            if self._audio is not None:
+                self._audio.write_until(pts / TICKS_PER_SECOND)
         except ENCODE_ERRORS as error:
             raise self._error(f"frame {self.frames_written} was not written", error) from error
         self.frames_written += 1
 
-    def _check(self, image: np.ndarray, time_s: float) -> None:
+    def _check(self, image: Image, time_s: float) -> None:
         width, height = self._size or ("W", "H")
         if image.shape != (height, width, 3) or image.dtype != np.uint8:
             raise InputError(
@@ -201,15 +202,15 @@ class VideoWriter:
 
     @property
     def _end_s(self) -> float:
-        """Where the last picture ends, in seconds of the output."""
+        """End of the last frame in seconds of the output."""
         return ((self._last_pts or 0) + self._duration) / TICKS_PER_SECOND
 
     def _advance_clock(self, time_s: float) -> int:
-        """The frame's time in ticks, always later than the one before."""
+        """Return the time of the frame in ticks, always later than the last one."""
         if self._first_s is None:
             self._first_s = time_s
-            if self._sound is not None:
-                self._sound.begin(time_s, self._audio_start_s, self._audio_end_s)
+            if self._audio is not None:
+                self._audio.begin(time_s, self._audio_start_s, self._audio_end_s)
         pts = round((time_s - self._first_s) * TICKS_PER_SECOND)
         if self._last_pts is None:
             self._last_pts = pts
@@ -222,8 +223,7 @@ class VideoWriter:
         return pts
 
     def _mux(self, packets: list[av.packet.Packet]) -> None:
-        """Write packets. MP4 stores the distance to the next, so only the last one's length counts;
-        libx264 gives all packets that of the nominal rate."""
+        """Write packets; the length of the last one, which libx264 takes from the rate, is set."""
         for packet in packets:
             if packet.pts == self._last_pts:
                 packet.duration = self._duration
@@ -234,18 +234,18 @@ class VideoWriter:
             raise InputError(f"{self.path}: there was no frame to write")
         try:
             self._mux(self._stream.encode(None))
-            if self._sound is not None:
-                self._sound.finish(self._end_s)
+            if self._audio is not None:
+                self._audio.finish(self._end_s)
             self._container.close()
         except ENCODE_ERRORS as error:
             raise self._error("the file was not completed", error) from error
 
     def _close(self) -> None:
-        """Let go of the files; what went wrong before is what the caller hears of."""
+        """Close the files; an earlier error takes precedence."""
         with suppress(*ENCODE_ERRORS):
             self._container.close()
-        if self._sound is not None:
-            self._sound.close()
+        if self._audio is not None:
+            self._audio.close()
 
     def _error(self, what: str, error: Exception) -> EncodeError:
         return EncodeError(f"{self.path}: {what}: {reason(error)}")
@@ -253,13 +253,11 @@ class VideoWriter:
 
 def _prove_folder(path: Path) -> None:
     if path.is_dir():
-        raise InputError(f"The video cannot be written: {path} is a folder. Expected a file name")
+        raise InputError(f"{path} is a folder; expected the name of a video to write")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(
-            f"The folder {path.parent} cannot be made: {error.strerror}. Choose another"
-        ) from error
+        raise InputError(f"the folder {path.parent} cannot be made: {error.strerror}") from error
 
 
 def _checked_size(width: int, height: int) -> tuple[int, int]:

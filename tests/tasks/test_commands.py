@@ -164,7 +164,7 @@ def test_unknown_classes_are_refused(
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
-        ({"--start": "9"}, "lies behind the end of video.mp4, which lasts 0.15 s. Received: 9 s"),
+        ({"--start": "9"}, "must be before the end of video.mp4, which lasts 0.15 s; got 9 s"),
         ({"--out": "video.mp4"}, "video.mp4 is a file"),
         ({"--out": "video.mp4/out"}, "cannot be made there"),
         ({"--region": "5,5,6,6"}, "at least 16 pixels wide and high"),

@@ -222,7 +222,7 @@ def test_missing_sources_and_wrong_arguments(tmp_path: Path, make_video: VideoMa
     path = make_video(frames=2)
     with pytest.raises(InputError, match="stride"):
         read_frames(path, stride=0)
-    with pytest.raises(InputError, match="end must come after"):
+    with pytest.raises(InputError, match="end must be after"):
         read_frames(path, start_s=2, end_s=1)
 
 
@@ -230,7 +230,7 @@ def test_a_folder_of_videos_says_so(tmp_path: Path, make_video: VideoMaker) -> N
     folder = tmp_path / "videos"
     folder.mkdir()
     shutil.move(make_video(frames=2), folder / "a.mp4")
-    with pytest.raises(InputError, match="holds videos"):
+    with pytest.raises(InputError, match="it has videos"):
         read_frames(folder)
 
 

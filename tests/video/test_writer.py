@@ -166,7 +166,7 @@ def test_sound_is_kept_and_stays_in_step(tmp_path: Path, name: str, codec: str, 
     source = make_source(tmp_path / name, codec)
     path = tmp_path / "out.mp4"
     writer = write_video(path, [number / 10 for number in range(20)], audio_from=source)
-    assert writer.sound == ("copied" if codec == kept else "encoded as AAC")
+    assert writer.audio == ("copied" if codec == kept else "encoded as AAC")
     with av.open(str(path)) as container:
         assert container.streams.audio[0].codec_context.name == kept
     assert tone_begins_s(path) == pytest.approx(tone_begins_s(source), abs=0.005)
@@ -212,7 +212,7 @@ def test_sound_ends_with_the_pictures(tmp_path: Path) -> None:
 def test_a_source_without_sound_gives_a_silent_video(tmp_path: Path) -> None:
     silent = tmp_path / "silent.mp4"
     write_video(silent, [0, 0.1])
-    assert write_video(tmp_path / "out.mp4", [0, 0.1], audio_from=silent).sound == "none"
+    assert write_video(tmp_path / "out.mp4", [0, 0.1], audio_from=silent).audio == "none"
 
 
 def test_sound_that_steps_back_in_time_is_left_out_and_counted(tmp_path: Path) -> None:
@@ -223,8 +223,8 @@ def test_sound_that_steps_back_in_time_is_left_out_and_counted(tmp_path: Path) -
     with VideoWriter(path, width=64, height=48, rate_hint=10, audio_from=twice) as writer:
         for number in range(20):
             writer.write(picture(), number / 10)
-    assert writer.sound == "copied"
-    assert writer._sound is not None and writer._sound.packets_lost > 10
+    assert writer.audio == "copied"
+    assert writer._audio is not None and writer._audio.packets_lost > 10
     assert sound_span_s(path)[1] == pytest.approx(1.0, abs=0.1)
 
 
