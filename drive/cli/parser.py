@@ -24,7 +24,7 @@ ConfigT = TypeVar("ConfigT", bound=Config)
 Settings = dict[str, Any]
 """Values of a config by field name."""
 
-ARGUMENTS, COMMON = "arguments", "common options"
+ARGUMENTS, OPTIONS, COMMON = "arguments", "options", "common options"
 
 
 class Parser(argparse.ArgumentParser):
@@ -105,7 +105,7 @@ def build(config: type[ConfigT], settings: Settings) -> ConfigT:
 
 def _bare_parser(program: str, config: type[Config], full: Parser | None) -> Parser:
     """The parser of a command; with `full`, which shows all options, it hides the advanced ones."""
-    declared = sorted(fields_of(config), key=lambda each: each.place)
+    declared = sorted(fields_of(config), key=lambda each: (each.place, each.group != OPTIONS))
     named = [each for each in declared if each.option.positional]
     parser = Parser(
         prog=program,

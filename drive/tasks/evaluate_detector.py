@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ CURVES = "precision_recall.png"
 EVERYTHING = "all"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class EvaluateDetectorConfig(EngineOptions, DetailOptions, TilesOptions, WeightsConfig, SeedConfig):
     """What the detector is evaluated on."""
 
@@ -35,12 +35,13 @@ class EvaluateDetectorConfig(EngineOptions, DetailOptions, TilesOptions, Weights
     dataset: str = option(
         help="folder with labels.csv, data.yaml or Annotations/", metavar="DATASET", positional=True
     )
+    _: KW_ONLY
     split: str = option(
         EVERYTHING,
         "part to evaluate on; train-detector holds out test",
         choices=(EVERYTHING, "train", "validation", "test"),
     )
-    origin: tuple[str, ...] = option(
+    origin: Sequence[str] = option(
         (), "use only images of these origins (labels.csv)", metavar="NAME"
     )
 

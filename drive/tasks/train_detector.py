@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, asdict, dataclass, replace
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,7 +43,7 @@ DARKNET_ARRAYS = ".npz"
 INT8 = "int8"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class TrainDetectorConfig(LearningOptions, ReportConfig, WeightsConfig, SeedConfig):
     """What the detector is trained on, and how."""
 
@@ -51,7 +51,7 @@ class TrainDetectorConfig(LearningOptions, ReportConfig, WeightsConfig, SeedConf
     example = "train-detector my_images --out outputs/my_detector"
     group = "data"
 
-    datasets: tuple[str, ...] = option(
+    datasets: Sequence[str] = option(
         (),
         "folders with labels.csv, data.yaml or Annotations/. Of 100 images and more, a quarter is "
         "held out for evaluate-detector --split test, and a twelfth selects the epoch and the "
@@ -59,7 +59,8 @@ class TrainDetectorConfig(LearningOptions, ReportConfig, WeightsConfig, SeedConf
         metavar="DATASET",
         positional=True,
     )
-    extra: tuple[str, ...] = option(
+    _: KW_ONLY
+    extra: Sequence[str] = option(
         (),
         "datasets of which all images train; one that is named twice counts twice",
         metavar="DATASET",

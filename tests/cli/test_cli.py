@@ -167,7 +167,7 @@ def test_a_folder_is_no_config_file(tmp_path: Path, capsys: pytest.CaptureFixtur
     [
         ("detect", "--seed", "whole number"),
         ("detect", "--conf", "number"),
-        ("simulate", "--limit", "number"),
+        ("annotate", "--smooth", "number"),
         ("bench", "--rounds", "whole number"),
     ],
 )
