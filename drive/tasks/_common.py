@@ -466,27 +466,3 @@ def warn_of_training_drives(
             f"the model was trained on {', '.join(seen)}: {what} there says nothing about other "
             "roads"
         )
-
-
-def add_detail_option(group: argparse._ActionsContainer, default: str) -> None:
-    """Add `--detail`."""
-    group.add_argument(
-        "--detail",
-        choices=["fast", "fine"],
-        help="size of the network's input: fine finds far cars in large pictures, for up to three "
-        f"times the work (default: {default})",
-    )
-
-
-def add_tiles_option(group: argparse._ActionsContainer) -> None:
-    """Add `--tiles`: nothing, `auto` where it stands alone, else what was written, checked."""
-    group.add_argument("--tiles", nargs="?", const="auto", type=_tiles, metavar="N|COLSxROWS")
-
-
-def _tiles(text: str) -> str:
-    from drive.detection.tiles import Tiling
-
-    try:
-        return str(Tiling.parse(text))
-    except InputError as error:
-        raise argparse.ArgumentTypeError(f"{error} (SOURCE stands before --tiles)") from None

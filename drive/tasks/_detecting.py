@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from drive.core.errors import InputError
 from drive.tasks._options import DetectionConfig
@@ -12,19 +12,9 @@ if TYPE_CHECKING:
     from drive.detection.detector import Detector
     from drive.detection.tracker import Tracker
     from drive.pipeline.analyser import Detecting
-    from drive.results.record import RunRecord
     from drive.tasks._options import AnalysisConfig
     from drive.tasks._run import Run
     from drive.video.reader import FrameReader
-
-
-class Told(Protocol):
-    """What is told about a detector: a `Run`."""
-
-    record: RunRecord
-
-    def message(self, text: str) -> None:
-        """Tell the caller something."""
 
 
 def load(config: AnalysisConfig, run: Run, reader: FrameReader) -> Detecting | None:
@@ -70,7 +60,7 @@ def _tracker(config: DetectionConfig, detector: Detector) -> Tracker:
     return Tracker(detector.thresholds if config.conf is None else config.conf)
 
 
-def say_detector(run: Told, detector: Detector) -> None:
+def say_detector(run: Run, detector: Detector) -> None:
     """Report and record the detector: network, precision, detail and engine."""
     said = {
         "name": detector.name,
@@ -99,7 +89,7 @@ def _say_region(config: DetectionConfig, run: Run, reader: FrameReader, detector
 
 
 def say_tiles(
-    run: Told, detector: Detector, size: tuple[int, int], region: Region
+    run: Run, detector: Detector, size: tuple[int, int], region: Region
 ) -> tuple[Region, ...]:
     """Report the tiles of a frame of `size` (width, height), and return them."""
     from drive.detection.tiles import TiledDetector

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from drive.cli.parser import build, make_parser, parse
 from drive.core.errors import InputError
 from drive.recordings.camera import Camera
 from drive.recordings.excluded import read_marks
 from drive.recordings.recording import Recording, open_recordings
 from drive.recordings.recording_config import RecordingConfig, others_tables, read_config
 from drive.recordings.vehicle import Car
-from drive.tasks._common import add_recording_options, recording_overrides
+from drive.tasks._options import RecordingOptions
 
 MakeRecording = Callable[..., Path]
 
@@ -124,9 +124,9 @@ def test_tables_of_others_are_left_alone_and_known(tmp_path: Path) -> None:
 
 
 def options(*arguments: str) -> dict[str, object]:
-    parser = argparse.ArgumentParser()
-    add_recording_options(parser)
-    return recording_overrides(parser.parse_args(arguments))
+    parser = make_parser("drive check-data", RecordingOptions)
+    given = parse(parser, RecordingOptions, arguments)
+    return build(RecordingOptions, given).overrides()
 
 
 def test_options_stand_in_for_the_tables(tmp_path: Path) -> None:
