@@ -205,7 +205,8 @@ def random_heights(pieces: Sequence[Piece], rng: np.random.Generator) -> np.ndar
     lengths = np.array([piece.length_m for piece in pieces])
     hilly = rng.uniform(0, SLOPE)
     heights = np.cumsum(lengths * rng.uniform(-hilly, hilly, len(lengths)))
-    return heights - heights[-1] * np.cumsum(lengths) / lengths.sum()
+    result: np.ndarray = heights - heights[-1] * np.cumsum(lengths) / lengths.sum()
+    return result
 
 
 def _as_section(name: str, piece: Piece, height_m: float, dress: str) -> str:

@@ -18,6 +18,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -148,7 +149,9 @@ def complete(dataset: LabelledImages, teacher: Teacher, cache: Path) -> Labelled
     return replace(dataset, images=tuple(images))
 
 
-def _completed(image: LabelledImage, found: list[list], classes: tuple[str, ...]) -> LabelledImage:
+def _completed(
+    image: LabelledImage, found: list[list[Any]], classes: tuple[str, ...]
+) -> LabelledImage:
     missing = [row for row in found if not image.labelled[classes.index(row[0])]]
     boxes = np.array([row[2:] for row in missing], np.float32).reshape(-1, 4)
     free = intersection_over_union(boxes, image.boxes).max(axis=1, initial=0) < SAME_IOU
@@ -175,7 +178,7 @@ def torcs(recordings: Path, out: Path) -> LabelledImages:
     return read_dataset(out)
 
 
-def _torcs_rows(video: Path, images: Path) -> list[list]:
+def _torcs_rows(video: Path, images: Path) -> list[list[Any]]:
     boxes: dict[int, list[list[str]]] = {}
     table = video.with_name(video.name.replace("_front.mp4", "_boxes.csv"))
     with table.open(newline="") as file:

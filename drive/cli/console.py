@@ -45,7 +45,7 @@ class Console:
             return iterable
         from tqdm import tqdm
 
-        return tqdm(
+        shown: Iterable[Item] = tqdm(
             iterable,
             total=total,
             desc=description,
@@ -53,3 +53,4 @@ class Console:
             mininterval=MINIMUM_PROGRESS_INTERVAL_S,
             dynamic_ncols=True,
         )
+        return shown

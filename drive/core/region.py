@@ -151,10 +151,12 @@ class Region:
         scale = np.array([self.width / crop_width, self.height / crop_height] * 2)
         offset = np.array([self.x1, self.y1] * 2)
         mapped = np.asarray(boxes, dtype=np.float64).reshape(-1, 4) * scale + offset
-        return np.clip(mapped, offset, [self.x2, self.y2] * 2)
+        result: np.ndarray = np.clip(mapped, offset, [self.x2, self.y2] * 2)
+        return result
 
     def from_source(self, boxes: FloatArray, crop_width: float, crop_height: float) -> FloatArray:
         """Map (N, 4) boxes from source pixels to the resized crop; the inverse of `to_source`."""
         scale = np.array([crop_width / self.width, crop_height / self.height] * 2)
         offset = np.array([self.x1, self.y1] * 2)
-        return (np.asarray(boxes, dtype=np.float64).reshape(-1, 4) - offset) * scale
+        result: np.ndarray = (np.asarray(boxes, dtype=np.float64).reshape(-1, 4) - offset) * scale
+        return result

@@ -94,4 +94,5 @@ def _iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     shared = np.prod(np.clip(sides, 0, None), axis=-1)
     union = np.prod(a[..., 2:] - a[..., :2], axis=-1) + np.prod(b[..., 2:] - b[..., :2], axis=-1)
     union = union - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    result: np.ndarray = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return result

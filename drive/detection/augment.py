@@ -162,7 +162,8 @@ def _rain(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     foot, head = round(middle + slant * middle), round(middle - slant * middle)
     cv2.line(kernel, (foot, 0), (head, length - 1), 1.0)
     streaks = cv2.filter2D(drops, -1, kernel) * np.float32(rng.uniform(*RAIN_LIGHT))
-    return np.clip(image + streaks[..., None], 0, 255).astype(np.uint8)
+    result: np.ndarray = np.clip(image + streaks[..., None], 0, 255).astype(np.uint8)
+    return result
 
 
 def _mirror(sample: Sample) -> Sample:

@@ -118,4 +118,5 @@ def _in_ignored(detection: Detection, image: LabelledImage, classes: Sequence[st
 def _overlaps(box: Box, others: Sequence[Box] | np.ndarray) -> np.ndarray:
     """Return (N,) intersections over union of one box with others."""
     many = np.asarray(others, float).reshape(-1, 4)
-    return np.asarray(intersection_over_union(np.array([box], float), many))[0]
+    result: np.ndarray = np.asarray(intersection_over_union(np.array([box], float), many))[0]
+    return result

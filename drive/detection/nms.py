@@ -22,7 +22,8 @@ def intersection_over_union(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
     shared = np.prod(np.clip(bottom_right - top_left, 0, None), axis=2)
     union = _area(a)[:, None] + _area(b)[None, :] - shared
-    return np.divide(shared, union, out=np.zeros_like(union), where=union > 0)
+    result: np.ndarray = np.divide(shared, union, out=np.zeros_like(union), where=union > 0)
+    return result
 
 
 def suppress(

@@ -30,12 +30,14 @@ class Placement:
 
     def remove(self, boxes: np.ndarray) -> np.ndarray:
         """Map (N, 4) boxes from the input to pixels of the resized picture, width x height."""
-        return boxes - np.array([self.left, self.top] * 2)
+        result: np.ndarray = boxes - np.array([self.left, self.top] * 2)
+        return result
 
     def apply(self, boxes: np.ndarray, width: int, height: int) -> np.ndarray:
         """Map (N, 4) boxes from a picture of `width` x `height` pixels into the input."""
         scale = np.array([self.width / width, self.height / height] * 2)
-        return boxes * scale + np.array([self.left, self.top] * 2)
+        result: np.ndarray = boxes * scale + np.array([self.left, self.top] * 2)
+        return result
 
 
 def letterbox(image: np.ndarray, height: int, width: int) -> tuple[np.ndarray, Placement]:

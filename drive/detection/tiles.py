@@ -354,7 +354,8 @@ def _is_part(
     goes_on = np.any(beyond_left_top | beyond_right_bottom, axis=2)
     same = class_ids[:, None] == class_ids[None, :]
     sure = scores[None, :] >= PART_CERTAINTY * scores[:, None]
-    return np.any(inside & goes_on & same & sure, axis=1)
+    result: np.ndarray = np.any(inside & goes_on & same & sure, axis=1)
+    return result
 
 
 def _automatic(

@@ -9,7 +9,7 @@ import csv
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -123,7 +123,7 @@ def use_log_scale(axes: Axes) -> None:
     label_logarithm(axes.yaxis, *axes.get_ylim())
 
 
-def add_legend(axes: Axes, loc: str = "best") -> None:
+def add_legend(axes: Axes, loc: Literal["best", "upper left", "lower left"] = "best") -> None:
     """The names of the lines."""
     axes.legend(loc=loc, fontsize=9, frameon=True, framealpha=0.9, edgecolor=GRID)
 
@@ -169,7 +169,8 @@ def floats(values: ArrayLike) -> np.ndarray:
 def finite(values: ArrayLike) -> np.ndarray:
     """(M,) float64: the numbers among the values."""
     array = floats(values)
-    return array[np.isfinite(array)]
+    result: np.ndarray = array[np.isfinite(array)]
+    return result
 
 
 def thin(x: np.ndarray, y: np.ndarray, most: int = MOST_POINTS) -> tuple[np.ndarray, np.ndarray]:

@@ -101,7 +101,8 @@ def tint(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _strength(values: np.ndarray) -> np.ndarray:
     """0 where nothing is tinted, 1 where the tint is at its full."""
-    return np.clip((np.clip(values, 0, 1) ** GAMMA - LOW) / (HIGH - LOW), 0, 1)
+    result: np.ndarray = np.clip((np.clip(values, 0, 1) ** GAMMA - LOW) / (HIGH - LOW), 0, 1)
+    return result
 
 
 @lru_cache(maxsize=1)

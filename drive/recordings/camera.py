@@ -139,4 +139,5 @@ def move_camera(
         A new image of the same shape.
     """
     rays = moved_rays(*view.rays(), view.camera_m, shift_m, yaw_deg)
-    return cv2.remap(image, *view.pixels(*rays), cv2.INTER_LINEAR, borderMode=border)
+    pixels = view.pixels(*rays)
+    return np.asarray(cv2.remap(image, *pixels, cv2.INTER_LINEAR, borderMode=border), image.dtype)

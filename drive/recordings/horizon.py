@@ -217,7 +217,7 @@ def _centre_of_motion(
         return None
     tolerance = np.clip(POSITION_PX / lengths, *ANGLE_TOLERANCE)
     agree = _away_from(guesses, points, motions) < tolerance
-    best = guesses[agree.sum(axis=1).argmax()]
+    best: np.ndarray = guesses[agree.sum(axis=1).argmax()]
     for _ in range(REFINEMENTS):
         agreeing = _away_from(best[None], points, motions)[0] < tolerance
         if agreeing.mean() < AGREEMENT:
@@ -271,14 +271,16 @@ def _meeting_points(
     meeting = points[one] + along[:, None] * motions[one]
     x, y = meeting[:, 0] / shape[1], meeting[:, 1] / shape[0]
     inside = (x > PLAUSIBLE_X[0]) & (x < PLAUSIBLE_X[1])
-    return meeting[inside & (y > PLAUSIBLE_Y[0]) & (y < PLAUSIBLE_Y[1])]
+    result: np.ndarray = meeting[inside & (y > PLAUSIBLE_Y[0]) & (y < PLAUSIBLE_Y[1])]
+    return result
 
 
 def _away_from(centres: np.ndarray, points: np.ndarray, motions: np.ndarray) -> np.ndarray:
     """Return (K, N) radians between each motion and the direction away from each centre."""
     outward = points[None] - centres[:, None]
     straight = (outward * motions[None]).sum(axis=-1)
-    return np.arctan2(np.abs(_cross(outward, motions[None])), straight)
+    result: np.ndarray = np.arctan2(np.abs(_cross(outward, motions[None])), straight)
+    return result
 
 
 def _nearest_to_lines(
@@ -289,8 +291,10 @@ def _nearest_to_lines(
     weights = 1 / (doubt * away_px)
     sides = np.stack([motions[:, 1], -motions[:, 0]], axis=1) * weights[:, None]
     offsets = (motions[:, 1] * points[:, 0] - motions[:, 0] * points[:, 1]) * weights
-    return np.linalg.lstsq(sides, offsets, rcond=None)[0]
+    result: np.ndarray = np.linalg.lstsq(sides, offsets, rcond=None)[0]
+    return result
 
 
 def _cross(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    return first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0]
+    result: np.ndarray = first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0]
+    return result

@@ -157,7 +157,8 @@ def _boxed(values: np.ndarray, time_s: np.ndarray, width_s: float) -> np.ndarray
     def integral(until_s: np.ndarray) -> np.ndarray:
         row = np.clip(np.searchsorted(time_s, until_s, side="right") - 1, 0, len(slopes) - 1)
         after_s = until_s - time_s[row]
-        return whole[row] + after_s * (values[row] + slopes[row] * after_s / 2)
+        result: np.ndarray = whole[row] + after_s * (values[row] + slopes[row] * after_s / 2)
+        return result
 
     centre, half = time_s[wide], half_s[wide]
     result = values.copy()

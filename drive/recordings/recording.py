@@ -193,7 +193,7 @@ class Recording:
             if size is not None:
                 import cv2
 
-                image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+                image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
             time_s = float(self.time_s[index]) if self.time_s is not None else 0.0
             yield Frame(index, time_s, image, str(self.images[index]))
 

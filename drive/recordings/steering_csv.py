@@ -176,5 +176,6 @@ def _times(file: Path, table: pd.DataFrame) -> FloatArray | None:
     for column, seconds in TIME_COLUMNS.items():
         if column in table.columns:
             times_s = _numbers(file, table, column) * seconds
-            return times_s - times_s[np.isfinite(times_s)][:1].sum()
+            result: np.ndarray | None = times_s - times_s[np.isfinite(times_s)][:1].sum()
+            return result
     return None

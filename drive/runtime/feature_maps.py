@@ -128,9 +128,11 @@ def _load_onnx(path: Path, engine: str) -> tuple[Engine, tuple[Windows, ...]]:
     windows, tensors = _members(model.graph.output[0].name, _onnx_look(model.graph), path)
     for name in tensors:
         positive, mean = f"{name}/positive", f"{name}/{MEAN_MAP}"
-        axes = {"axes": [CHANNELS_FIRST_AXIS], "keepdims": 0}
         model.graph.node.append(helper.make_node("Relu", [name], [positive]))
-        model.graph.node.append(helper.make_node("ReduceMean", [positive], [mean], **axes))
+        node = helper.make_node(
+            "ReduceMean", [positive], [mean], axes=[CHANNELS_FIRST_AXIS], keepdims=0
+        )
+        model.graph.node.append(node)
         sizes = ["batch", f"{name}/rows", f"{name}/columns"]
         model.graph.output.append(helper.make_tensor_value_info(mean, TensorProto.FLOAT, sizes))
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:

@@ -65,4 +65,5 @@ def _source(path: Path) -> str | bytes:
     from drive.runtime.onnx_file import read_model
     from drive.runtime.onnx_int8 import for_onnx_runtime
 
-    return for_onnx_runtime(read_model(path)).SerializeToString()
+    content: bytes = for_onnx_runtime(read_model(path)).SerializeToString()
+    return content

@@ -33,7 +33,7 @@ Nodes = Mapping[str, onnx.NodeProto]
 
 def for_onnx_runtime(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the model with all that makes a convolution one of int8 in ONNX Runtime."""
-    changed = onnx.ModelProto.FromString(model.SerializeToString())
+    changed: onnx.ModelProto = onnx.ModelProto.FromString(model.SerializeToString())
     graph = changed.graph
     producers = {name: node for node in graph.node for name in node.output}
     for node in [node for node in graph.node if node.op_type == "Conv"]:

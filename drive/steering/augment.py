@@ -288,7 +288,8 @@ def _without_edges(x: np.ndarray, margin: int, rng: np.random.Generator) -> np.n
     lost = rng.uniform(0, WIDEST_EDGE * width, 2) * rng.integers(0, 2, 2)
     left, right = np.where(lost > 0, lost, -margin).astype(np.float32)
     grow = np.linspace(rng.uniform(0, 1), 1, height, dtype=np.float32)[:, None]
-    return np.clip(x, left * grow, np.float32(width - 1) - right * grow)
+    result: np.ndarray = np.clip(x, left * grow, np.float32(width - 1) - right * grow)
+    return result
 
 
 def relight(

@@ -119,7 +119,8 @@ def spread_deg(members_deg: np.ndarray) -> np.ndarray:
     """
     if members_deg.shape[1] < FEWEST:
         return np.full(len(members_deg), np.nan, np.float32)
-    return members_deg.std(axis=1, dtype=np.float64, ddof=1).astype(np.float32)
+    result: np.ndarray = members_deg.std(axis=1, dtype=np.float64, ddof=1).astype(np.float32)
+    return result
 
 
 def combine(answers: Sequence[Sequence[Answers]]) -> list[Answers]:

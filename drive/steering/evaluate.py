@@ -306,7 +306,8 @@ def _persistence_errors(drive: Answers) -> np.ndarray:
     newest = np.searchsorted(drive.time_s, ago, side="right") - 1
     known = (newest >= 0) & (drive.time_s - drive.time_s[newest] <= OLDEST_S)
     truth = drive.truth_deg.astype(np.float64)
-    return truth[known] - truth[newest[known]]
+    result: np.ndarray = truth[known] - truth[newest[known]]
+    return result
 
 
 def _changes(drive: Answers, angle_deg: np.ndarray) -> np.ndarray:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from drive.core.shipped import STEERING
 from drive.runtime.base import Engine, check_model_file
 from drive.runtime.feature_maps import Window, Windows, load_with_maps
-from drive.steering.predict import DEFAULT_MODEL, build_from_metadata
+from drive.steering.predict import build_from_metadata
 from drive.steering.preprocess import INPUT_HEIGHT, INPUT_WIDTH, ROAD, RoadCrop, preprocess
 
 
@@ -43,7 +44,8 @@ class Explainer:
         Returns:
             (66, 200) float32, 0 to 1, over the crop of the frame.
         """
-        return self.masks(self.prepare(image)[None])[0]
+        result: np.ndarray = self.masks(self.prepare(image)[None])[0]
+        return result
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
         """The (66, 200, 3) uint8 YUV picture that `masks` takes of a frame."""
@@ -73,7 +75,7 @@ def load_explainer(model: str | Path | None = None, engine: str = "auto") -> Exp
         InputError: the network's convolutions do not stand one behind the other.
         WeightsError: the file is damaged.
     """
-    path = Path(model or DEFAULT_MODEL)
+    path = Path(model or STEERING)
     check_model_file(path)
     runtime, members = load_with_maps(path, engine, build_from_metadata)
     metadata = runtime.metadata
@@ -142,4 +144,7 @@ def _spread(values: np.ndarray, axis: int, kernel: int, stride: int, size: int) 
 def _per_picture(values: np.ndarray) -> np.ndarray:
     """Each picture divided by its highest value, so that five products keep their digits."""
     highest = values.max(axis=(1, 2), keepdims=True)
-    return np.divide(values, highest, out=np.zeros_like(values, np.float32), where=highest > 0)
+    result: np.ndarray = np.divide(
+        values, highest, out=np.zeros_like(values, np.float32), where=highest > 0
+    )
+    return result

@@ -80,7 +80,10 @@ def build_network(
 
     def conv(filters: int, size: int, stride: int, name: str) -> Callable[[Any], Any]:
         if not batch_norm:
-            return layers.Conv2D(filters, size, stride, activation=activation, name=name, **kernels)
+            layer: Callable[[Any], Any] = layers.Conv2D(
+                filters, size, stride, activation=activation, name=name, **kernels
+            )
+            return layer
         plain = layers.Conv2D(filters, size, stride, use_bias=False, name=name, **kernels)
         normalise = layers.BatchNormalization(name=f"{name}{NORM}")
         activate = layers.Activation(activation, name=f"{name}_{activation}")

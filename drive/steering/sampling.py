@@ -20,7 +20,8 @@ def bin_of_angle(angle_deg: np.ndarray) -> np.ndarray:
     """(N,) the bin of each absolute angle; the last one also holds what lies beyond."""
     size = np.abs(angle_deg)
     reach = float(np.percentile(size, REACH_PERCENT)) or 1.0
-    return np.minimum((size / reach * BINS).astype(np.int64), BINS - 1)
+    result: np.ndarray = np.minimum((size / reach * BINS).astype(np.int64), BINS - 1)
+    return result
 
 
 def frames_per_bin(bins: np.ndarray, share: float = 1.0) -> np.ndarray:
@@ -30,7 +31,10 @@ def frames_per_bin(bins: np.ndarray, share: float = 1.0) -> np.ndarray:
     """
     counts = np.bincount(bins, minlength=BINS)
     cap = round(counts.sum() / max(1, np.count_nonzero(counts)))
-    return np.minimum(counts, np.ceil(np.minimum(counts, cap) * share).astype(np.int64))
+    result: np.ndarray = np.minimum(
+        counts, np.ceil(np.minimum(counts, cap) * share).astype(np.int64)
+    )
+    return result
 
 
 def share_of_frames(time_s: Sequence[np.ndarray], fps: float) -> float:

@@ -150,7 +150,8 @@ class SimulationResult:
     def changes_deg(self) -> np.ndarray:
         """Absolute changes of the angle between frames that no hand and no gap lies between."""
         undisturbed = ~(self.cut | self.intervention)[1:]
-        return np.abs(np.diff(self.angle_deg))[undisturbed]
+        result: np.ndarray = np.abs(np.diff(self.angle_deg))[undisturbed]
+        return result
 
 
 def autonomy_percent(interventions: int, seconds: float) -> float:

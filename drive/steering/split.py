@@ -30,7 +30,8 @@ class Part:
     @property
     def angle_deg(self) -> np.ndarray:
         """(N,) float32 degrees, positive right."""
-        return self.drive.angle_deg[self.rows]
+        result: np.ndarray = self.drive.angle_deg[self.rows]
+        return result
 
     def __len__(self) -> int:
         return len(self.rows)

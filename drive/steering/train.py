@@ -30,7 +30,8 @@ from drive.steering.network import build_network
 from drive.steering.split import Part, Split
 from drive.steering.state import about_training, check_resumable
 from drive.steering.training_settings import RANDOM, TrainingSettings
-from drive.training.fit import OnEpoch, TrainingResult, fit
+from drive.training.fit import OnEpoch, fit
+from drive.training.fit import TrainingResult as TrainingResult
 from drive.training.schedule import learning_rates
 from drive.training.state import STATE
 from drive.training.tensorboard import load_tensorflow

@@ -28,15 +28,16 @@ from drive.core.errors import DivergedError, InputError
 from drive.core.progress import Progress, no_progress
 from drive.results.history import EpochResult
 from drive.results.names import CHECKPOINT, STUDY, TRIAL_FOLDERS
-from drive.results.search import COMPLETE, TrialResult, trial_folder
+from drive.results.search import COMPLETE as COMPLETE
+from drive.results.search import TrialResult, trial_folder
 from drive.steering.search_space import (
     Parameter,
-    Search,
     find_study,
     read_space,
     usual,
     with_values,
 )
+from drive.steering.search_space import Search as Search
 from drive.steering.state import fingerprint
 from drive.steering.train import train_steering
 from drive.steering.training_settings import TrainingSettings

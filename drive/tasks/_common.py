@@ -359,7 +359,7 @@ class Context:
             return no_progress(iterable)
         from tqdm import tqdm
 
-        return tqdm(
+        shown: Iterable[Item] = tqdm(
             iterable,
             total=total,
             desc=description,
@@ -367,6 +367,7 @@ class Context:
             mininterval=MINIMUM_PROGRESS_INTERVAL_S,
             dynamic_ncols=True,
         )
+        return shown
 
     def loaded(self, key: Hashable, load: Callable[[], Loaded]) -> Loaded:
         """What `load` gives; a worker that takes many videos keeps it, by `key`, for the next."""

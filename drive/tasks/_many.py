@@ -13,9 +13,10 @@ from drive.core.errors import DriveError, InputError, MissingFileError
 from drive.core.options import fields_of
 from drive.core.reporter import KeepingReporter
 from drive.core.wording import counted
+from drive.results.names import RUN
 from drive.tasks._options import AnalysisConfig
 from drive.tasks._results import AnalysisResult, VideoOutcome
-from drive.tasks._run import RUN, Run, run_task
+from drive.tasks._run import Run, run_task
 
 if TYPE_CHECKING:
     from drive.core.jobs import Outcome, Task

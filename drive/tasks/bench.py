@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from drive.core.options import at_least, option
 from drive.core.reporter import KeepingReporter, Reporter
-from drive.core.shipped import SAMPLE
+from drive.core.shipped import DETECTOR, SAMPLE, STEERING
 from drive.tasks._options import AnalysisConfig
 from drive.tasks._run import Run, TaskResult, WeightsConfig, run_task
 
@@ -195,10 +195,9 @@ def _prepare(
 def _detector(config: BenchConfig, run: Run, frame: Image) -> list[tuple[Row, Stage]]:
     """Return the stages of the float weights and, if they exist, of the int8 ones."""
     from drive.benchmark.stages import FLOAT, INT8, KERAS, RUNTIMES, detector_stages
-    from drive.detection.detector import DEFAULT_WEIGHTS
     from drive.runtime.int8_form import int8_beside
 
-    weights = Path(config.weights or DEFAULT_WEIGHTS)
+    weights = Path(config.weights or DETECTOR)
     int8 = int8_beside(weights)
     run.record.add_input(weights)
     engines = (*RUNTIMES, KERAS) if config.keras else RUNTIMES
@@ -216,15 +215,14 @@ def _steering(config: BenchConfig, run: Run, frame: Image) -> list[tuple[Row, St
     """Return the stages of the steering network that ships, float and int8."""
     from drive.benchmark.stages import FLOAT, INT8, KERAS, RUNTIMES, steering_stages
     from drive.runtime.int8_form import int8_beside
-    from drive.steering.predict import DEFAULT_MODEL
 
     stages = []
-    for weights, precision in ((DEFAULT_MODEL, FLOAT), (int8_beside(DEFAULT_MODEL), INT8)):
+    for weights, precision in ((STEERING, FLOAT), (int8_beside(STEERING), INT8)):
         run.record.add_input(weights)
         stages += steering_stages(weights, precision, frame, RUNTIMES)
     if not config.keras:
         return stages
-    return stages + steering_stages(DEFAULT_MODEL.with_suffix(".keras"), FLOAT, frame, (KERAS,))
+    return stages + steering_stages(STEERING.with_suffix(".keras"), FLOAT, frame, (KERAS,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,14 +14,15 @@ from drive.conversion.export import Original, Size
 from drive.core.errors import InputError, MissingFileError, WeightsError
 from drive.core.files import sha256
 from drive.core.progress import Progress, no_progress
+from drive.core.shipped import DETECTOR, STEERING
 from drive.core.types import Image
-from drive.detection.detector import DARKNET_SUFFIX, DEFAULT_WEIGHTS, TINY_YOLO_DRIVE
+from drive.detection.detector import DARKNET_SUFFIX, TINY_YOLO_DRIVE
 from drive.runtime.onnx_file import read_metadata
-from drive.steering.predict import DEFAULT_MODEL, NETWORK
+from drive.steering.predict import NETWORK
 from drive.video.reader import read_frames
 from drive.video.sources import Kind, find_source
 
-SHIPPED = {TINY_YOLO_DRIVE: DEFAULT_WEIGHTS, NETWORK: DEFAULT_MODEL}
+SHIPPED = {TINY_YOLO_DRIVE: DETECTOR, NETWORK: STEERING}
 """Names that stand for the weights that ship, the float ones."""
 
 SUFFIXES = (".onnx", ".keras", DARKNET_SUFFIX)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from drive.core.errors import DivergedError, InputError
 from drive.core.options import fields_of, option
 from drive.core.reporter import Reporter
+from drive.core.shipped import DETECTOR
 from drive.core.wording import counted
 from drive.detection.training_settings import LearningOptions, TrainingSettings
 from drive.results.names import HISTORY, LOSS_PLOT
@@ -239,9 +240,8 @@ def _resumed(config: TrainDetectorConfig) -> TrainDetectorConfig:
 
 def _start_file(config: TrainDetectorConfig) -> Path:
     """Return the weights to begin from."""
-    from drive.detection.detector import DEFAULT_WEIGHTS
 
-    return Path(config.weights or DEFAULT_WEIGHTS)
+    return Path(config.weights or DETECTOR)
 
 
 def _known_classes(start: Path) -> tuple[str, ...]:

@@ -159,7 +159,8 @@ def smooth(decades: np.ndarray, loss: np.ndarray) -> np.ndarray:
     """
     away = (decades[:, None] - decades[None, :]) / SMOOTHED_DECADES
     weights = np.exp(-0.5 * away**2)
-    return (weights @ loss) / weights.sum(axis=1)
+    result: np.ndarray = (weights @ loss) / weights.sum(axis=1)
+    return result
 
 
 def write_search(path: Path, search: RateSearch) -> None:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeAlias
 
 import av
 import av.container
@@ -19,6 +20,8 @@ from av.stream import Stream
 
 from drive.core.errors import InputError
 from drive.video.container import open_container
+
+AudioPacket: TypeAlias = "av.packet.Packet[AudioStream]"
 
 COPIED_CODECS = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"})
 """Audio codecs that are copied into MP4; others (PCM, Vorbis, AMR) become AAC."""
@@ -54,8 +57,8 @@ class AudioTrack:
         self._origin_s = 0.0
         self._start_s = 0.0
         self._end_s = math.inf
-        self._pending: Iterator[tuple[float, av.packet.Packet | av.AudioFrame]] | None = None
-        self._ahead: tuple[float, av.packet.Packet | av.AudioFrame] | None = None
+        self._pending: Iterator[tuple[float, AudioPacket | av.AudioFrame]] | None = None
+        self._ahead: tuple[float, AudioPacket | av.AudioFrame] | None = None
 
     def begin(self, origin_s: float, start_s: float, end_s: float | None) -> None:
         """Set the part to copy, in seconds after the first frame of the source.
@@ -112,7 +115,7 @@ class AudioTrack:
         self._ahead = next(self._pending, None)
         return self._ahead is not None
 
-    def _units(self) -> Iterator[tuple[float, av.packet.Packet | av.AudioFrame]]:
+    def _units(self) -> Iterator[tuple[float, AudioPacket | av.AudioFrame]]:
         """Yield the packets (if copied) or frames of the part, with their output times."""
         time_base = _time_base(self._in)
         shift = round(Fraction(self._origin_s) / time_base)
@@ -127,7 +130,7 @@ class AudioTrack:
                     unit.dts = unit.pts
                 yield float(unit.pts * time_base), unit
 
-    def _packets(self) -> Iterator[av.packet.Packet]:
+    def _packets(self) -> Iterator[AudioPacket]:
         packets = self._source.demux(self._in)
         while True:
             try:
@@ -142,21 +145,21 @@ class AudioTrack:
             elif not (self.copied and packet.size == 0):
                 yield packet
 
-    def _decoded(self, packet: av.packet.Packet) -> list[av.AudioFrame]:
+    def _decoded(self, packet: AudioPacket) -> list[av.AudioFrame]:
         try:
             return list(packet.decode())
         except av.error.FFmpegError:
             self.packets_lost += 1
             return []
 
-    def _write(self, unit: av.packet.Packet | av.AudioFrame) -> None:
+    def _write(self, unit: AudioPacket | av.AudioFrame) -> None:
         if isinstance(unit, av.packet.Packet):
             unit.stream = self._out
             self._mux([unit])
         else:
             self._mux(self._out.encode(unit))
 
-    def _mux(self, packets: list[av.packet.Packet]) -> None:
+    def _mux(self, packets: list[AudioPacket]) -> None:
         for packet in packets:
             if packet.dts is None or (self._last_dts is not None and packet.dts <= self._last_dts):
                 self.packets_lost += 1

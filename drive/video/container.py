@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeAlias, cast
 
 import av
 import av.container
@@ -17,6 +18,8 @@ from av.video.stream import VideoStream
 
 from drive.core.errors import InputError, MissingFileError
 from drive.core.types import IntArray
+
+VideoPacket: TypeAlias = "av.packet.Packet[VideoStream]"
 
 RIGHT_ANGLE = 90
 
@@ -96,11 +99,9 @@ def rotation_clockwise(frame: av.VideoFrame) -> int:
     return round(-frame.rotation / RIGHT_ANGLE) % 4 * RIGHT_ANGLE
 
 
-def packets(
-    container: av.container.InputContainer, *streams: VideoStream
-) -> Iterator[av.packet.Packet]:
+def packets(container: av.container.InputContainer, *streams: VideoStream) -> Iterator[VideoPacket]:
     """Yield the packets of these streams (default: all) until the file ends or breaks off."""
-    iterator = container.demux(*streams)
+    iterator = cast("Iterator[VideoPacket]", container.demux(*streams))
     while True:
         try:
             yield next(iterator)
@@ -116,14 +117,14 @@ def times_are_told(stream: VideoStream) -> bool:
     return not (ordered and stream.codec_context.name in TOLD_BY_NOBODY)
 
 
-def stamp(packet: av.packet.Packet) -> int | None:
+def stamp(packet: VideoPacket) -> int | None:
     """Return the presentation timestamp of a packet; its decoding timestamp if there is none."""
     return packet.pts if times_are_told(packet.stream) else packet.dts
 
 
 def packets_from(
     container: av.container.InputContainer, stream: VideoStream, first: int, target: int
-) -> Iterator[av.packet.Packet]:
+) -> Iterator[VideoPacket]:
     """Return the packets from a key frame on that is shown at `target` or before.
 
     Containers without an index may seek too far; then a seek further back is tried. If seeking is

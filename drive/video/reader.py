@@ -24,6 +24,7 @@ from drive.core.errors import InputError
 from drive.core.types import HD_HEIGHT, Frame, Image, VideoInfo
 from drive.video.container import (
     TimeTable,
+    VideoPacket,
     open_container,
     packets,
     packets_from,
@@ -215,7 +216,7 @@ class FrameReader:
             self.frames_lost, self.breaks_off_s = clock.frames_lost, clock.breaks_off_s
 
     @staticmethod
-    def _decode(found: Iterator[av.packet.Packet], clock: _Clock) -> Iterator[av.VideoFrame]:
+    def _decode(found: Iterator[VideoPacket], clock: _Clock) -> Iterator[av.VideoFrame]:
         for packet in found:
             clock.packets_hidden += packet.is_discard
             clock.meet(packet)
@@ -232,13 +233,14 @@ class FrameReader:
         if self._size and turn in (90, 270):
             width, height = height, width
         unnamed = decoded.colorspace == UNSPECIFIED_COLORSPACE and decoded.height >= HD_HEIGHT
-        image: Image = decoded.to_ndarray(
+        found = decoded.to_ndarray(
             format="rgb24",
             width=width,
             height=height,
             src_colorspace=Colorspace.ITU709 if unnamed else None,
             interpolation="AREA" if self._size else None,
         )
+        image = np.asarray(found, np.uint8)
         return np.ascontiguousarray(np.rot90(image, -turn // 90)) if turn else image
 
     def _to_planes(self, decoded: av.VideoFrame) -> Image | None:
@@ -252,7 +254,7 @@ class FrameReader:
         )
         if not (self._planes and fits) or self._size or rotation_clockwise(decoded):
             return None
-        return decoded.to_ndarray()
+        return np.asarray(decoded.to_ndarray(), np.uint8)
 
     def _read_images(self) -> Iterator[Frame]:
         for index, path in enumerate(self.source.images):
@@ -282,7 +284,7 @@ class FrameReader:
                 if self._end_s is not None and time_s >= self._end_s:
                     return
                 if time_s >= self._start_s and index % self._stride == 0:
-                    rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+                    rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
                     yield Frame(index, time_s, self._resized(rgb), self.source.name)
                 index += 1
         finally:
@@ -291,7 +293,7 @@ class FrameReader:
     def _resized(self, image: Image) -> Image:
         if self._size is None or self._size == image.shape[1::-1]:
             return image
-        return cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.resize(image, self._size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 class _Clock:
@@ -327,9 +329,7 @@ class _Clock:
         """Lost frames; a damaged packet and its missing frame count once."""
         return max(self.packets_damaged, self._missed)
 
-    def seek(
-        self, container: av.container.InputContainer, start_s: float
-    ) -> Iterator[av.packet.Packet]:
+    def seek(self, container: av.container.InputContainer, start_s: float) -> Iterator[VideoPacket]:
         """Return the packets from the key frame before `start_s` on; indices stay those of the
         whole file."""
         table = self._load_table()
@@ -340,7 +340,7 @@ class _Clock:
         target = self._first_pts + int(start_s / self._time_base)
         return packets_from(container, self._stream, self._first_pts, target)
 
-    def meet(self, packet: av.packet.Packet) -> None:
+    def meet(self, packet: VideoPacket) -> None:
         """Note a packet before it is decoded."""
         if self._first_dts is None and packet.is_keyframe:
             self._first_dts = packet.dts
@@ -430,4 +430,4 @@ def read_image(path: str | Path) -> Image | None:
     """Read an image file as (H, W, 3) uint8 RGB, upright; None if it cannot be decoded."""
     data = np.fromfile(path, dtype=np.uint8)
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return None if image is None else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)

@@ -12,13 +12,13 @@ from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
-import av
 import numpy as np
 
 from drive.core.errors import EncodeError, InputError
 from drive.core.files import atomic
 from drive.core.types import Image
 from drive.video.audio import AudioTrack, open_audio
+from drive.video.container import VideoPacket
 from drive.video.mp4 import (
     CRF,
     ENCODE_ERRORS,
@@ -222,7 +222,7 @@ class VideoWriter:
         self._last_pts = pts
         return pts
 
-    def _mux(self, packets: list[av.packet.Packet]) -> None:
+    def _mux(self, packets: list[VideoPacket]) -> None:
         """Write packets; the length of the last one, which libx264 takes from the rate, is set."""
         for packet in packets:
             if packet.pts == self._last_pts:
