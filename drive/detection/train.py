@@ -189,7 +189,7 @@ class DetectorCourse:
         return _Phase(steps, self.settings.learning_rate, self.settings.freeze)
 
 
-def train_detector(
+def train_detector(  # noqa: PLR0913
     network: keras.Model,
     training: LabelledImages,
     validation: LabelledImages,

@@ -145,7 +145,7 @@ class TrainingBatches:
         InputError: there are no samples.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         samples: Samples,
         batch: int,

@@ -161,7 +161,7 @@ def autonomy_percent(interventions: int, seconds: float) -> float:
     return max(0.0, 1 - interventions * INTERVENTION_S / seconds) * 100
 
 
-def simulate_recording(
+def simulate_recording(  # noqa: PLR0913
     recording: Recording,
     pilot: Pilot | Policy,
     *,

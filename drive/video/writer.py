@@ -62,7 +62,7 @@ class VideoWriter:
         times_adjusted: frames whose time did not advance.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         path: str | Path,
         *,
