@@ -42,6 +42,9 @@ class AnnotateResult(DetectionResult, SteeringResult):
 def annotate(config: AnnotateConfig, reporter: Reporter | None = None) -> AnnotateResult:
     """Run both models over one source, or over several videos in parallel.
 
+    Several videos run in worker processes: a script that calls this needs the usual
+    `if __name__ == "__main__":`.
+
     Raises:
         InputError: a source or an option is invalid.
         DriveError: some of several videos failed; its `result` has the outcome of each.

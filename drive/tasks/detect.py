@@ -43,6 +43,9 @@ class DetectResult(DetectionResult):
 def detect(config: DetectConfig, reporter: Reporter | None = None) -> DetectResult:
     """Find cars in one source, or in several videos in parallel.
 
+    Several videos run in worker processes: a script that calls this needs the usual
+    `if __name__ == "__main__":`.
+
     Raises:
         InputError: a source or an option is invalid.
         DriveError: some of several videos failed; its `result` has the outcome of each.

@@ -35,6 +35,9 @@ def predict_steering(
 
     Angles are compared with the recorded ones if a CSV lies beside the video.
 
+    Several videos run in worker processes: a script that calls this needs the usual
+    `if __name__ == "__main__":`.
+
     Raises:
         InputError: a source or an option is invalid.
         DriveError: some of several videos failed; its `result` has the outcome of each.
