@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.teacher import Teacher
 from drive.core.types import Detection
-from drive.detection.dataset import read_picture
+from drive.detection.dataset import read_image
 from drive.detection.nms import suppress
 from drive.video.reader import read_frames
 
@@ -63,7 +63,7 @@ def main() -> None:
 def pictures(args: argparse.Namespace) -> Iterator[tuple[str, np.ndarray]]:
     """Yield name and picture of every image and of every n-th frame of every video."""
     for path in sorted(args.images):
-        yield Path(path).stem, read_picture(Path(path))
+        yield Path(path).stem, read_image(Path(path))
     for video in args.videos:
         with read_frames(video, stride=args.every) as frames:
             for frame in frames:

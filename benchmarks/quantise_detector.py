@@ -25,7 +25,7 @@ from drive.core.region import Region
 from drive.detection.dataset import LabelledImages, read_dataset
 from drive.detection.detector import load_detector
 from drive.detection.evaluate import Evaluation, as_table, detect_all, evaluate
-from drive.detection.int8 import CALIBRATION_PICTURES, evenly, quantise_detector
+from drive.detection.int8 import CALIBRATION_IMAGES, evenly, quantise_detector
 from drive.detection.split import split_dataset
 from drive.video.reader import read_frames, read_image
 from drive.video.sources import Kind, find_source
@@ -41,7 +41,7 @@ def main() -> int:
     parser.add_argument("int8_weights")
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--extra", nargs="*", default=[])
-    parser.add_argument("--pictures", type=int, default=CALIBRATION_PICTURES)
+    parser.add_argument("--pictures", type=int, default=CALIBRATION_IMAGES)
     parser.add_argument("--split", default="validation", help="part to measure on")
     parser.add_argument("--engines", nargs="+", default=["openvino", "onnx"])
     parser.add_argument("--only-measure", action="store_true", help="the int8 file exists")

@@ -27,7 +27,7 @@ def assign(
     labelled: np.ndarray,
     anchors: Mapping[int, Sequence[tuple[int, int]]],
 ) -> list[np.ndarray]:
-    """Return the targets of one picture for every head.
+    """Return the targets of one image for every head.
 
     Args:
         boxes: (N, 4) float32, x1 y1 x2 y2 in pixels of the input.

@@ -1,6 +1,6 @@
 """Which detection belongs to which track: overlap with a margin, the greatest first.
 
-Knows boxes and labels; no times, no scores and no picture.
+Knows boxes and labels; no times, no scores and no image.
 
 Boxes are compared with a margin around them (Yang et al., "Hard to track objects with irregular
 motions", WACV 2023), since those of small cars jitter by as much as they are wide. Greedy and not

@@ -1,7 +1,7 @@
-"""Pictures for training: placed, mirrored, joined into mosaics, recoloured and spoilt a little.
+"""Images for training: placed, mirrored, joined into mosaics, recoloured and spoilt a little.
 
-Knows numpy pictures and boxes; no network, no files. Everything random comes from the generator
-that the caller passes, so that the same seed gives the same picture.
+Knows numpy images and boxes; no network, no files. Everything random comes from the generator
+that the caller passes, so that the same seed gives the same image.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from drive.detection.preprocess import GREY, letterbox
 CELL = 8  # pixels of the places for which `labelled` is told: the finest stride
 
 MOSAICS = {1: 0.6, 4: 0.35, 9: 0.05}
-"""How often a sample is one picture, or a mosaic of four, or of nine (small as far cars)."""
+"""How often a sample is one image, or a mosaic of four, or of nine (small as far cars)."""
 
 FLIP_SHARE = 0.5
 SHRINK, GROW = 0.55, 1.6  # range of scale around the size that just fills the place
@@ -41,14 +41,14 @@ JPEG_QUALITY = (12, 80)  # the low end has the blocks and smeared colours of har
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """A picture as training takes it.
+    """An image as training takes it.
 
     Attributes:
         image: (H, W, 3) uint8 RGB.
         boxes: (N, 4) float32, x1 y1 x2 y2 in pixels.
         class_ids: (N,) int64.
         ignored: (N,) bool.
-        labelled: (C,) bool for the whole picture, or (H/8, W/8, C) place by place.
+        labelled: (C,) bool for the whole image, or (H/8, W/8, C) place by place.
     """
 
     image: np.ndarray
@@ -59,7 +59,7 @@ class Sample:
 
 
 def plain(sample: Sample, height: int, width: int) -> Sample:
-    """Return the picture letterboxed, as detection does it; nothing is random."""
+    """Return the image letterboxed, as detection does it; nothing is random."""
     image, placement = letterbox(sample.image, height, width)
     boxes = placement.apply(sample.boxes, sample.image.shape[1], sample.image.shape[0])
     return replace(
@@ -71,10 +71,10 @@ def plain(sample: Sample, height: int, width: int) -> Sample:
 
 
 def augment(samples: Sequence[Sample], height: int, width: int, rng: np.random.Generator) -> Sample:
-    """Return a new picture of height x width made of one sample, or of several as a mosaic.
+    """Return a new image of height x width made of one sample, or of several as a mosaic.
 
     Args:
-        samples: 1, 4 or 9 pictures.
+        samples: 1, 4 or 9 images.
         height: of the result in pixels.
         width: of the result in pixels.
         rng: of everything random.
@@ -88,7 +88,7 @@ def augment(samples: Sequence[Sample], height: int, width: int, rng: np.random.G
 
 
 def mosaic(samples: Sequence[Sample], height: int, width: int, rng: np.random.Generator) -> Sample:
-    """Join 4 or 9 pictures in a square grid with random seams, row by row.
+    """Join 4 or 9 images in a square grid with random seams, row by row.
 
     Source: Bochkovskiy et al., "YOLOv4", 2020, section 3.3.
     """
@@ -152,7 +152,7 @@ def spoil(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _rain(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the picture with bright slanting streaks."""
+    """Return the image with bright slanting streaks."""
     drops = (rng.random(image.shape[:2], np.float32) < rng.uniform(*RAIN_DENSITY)).astype(
         np.float32
     )
@@ -167,7 +167,7 @@ def _rain(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _mirror(sample: Sample) -> Sample:
-    """Return the picture with left and right exchanged."""
+    """Return the image with left and right exchanged."""
     width = sample.image.shape[1]
     boxes = sample.boxes.copy()
     boxes[:, [0, 2]] = width - sample.boxes[:, [2, 0]]
@@ -175,7 +175,7 @@ def _mirror(sample: Sample) -> Sample:
 
 
 def _place(sample: Sample, height: int, width: int, rng: np.random.Generator) -> Sample:
-    """Scale and shift a picture in a place of height x width; what sticks out is cut off."""
+    """Scale and shift an image in a place of height x width; what sticks out is cut off."""
     source_height, source_width = sample.image.shape[:2]
     fills = max(height / source_height, width / source_width)
     scale = fills * np.exp(rng.uniform(np.log(SHRINK), np.log(GROW)))
@@ -196,7 +196,7 @@ def _place(sample: Sample, height: int, width: int, rng: np.random.Generator) ->
 
 
 def _cut(sample: Sample) -> Sample:
-    """Cut the boxes at the picture's edges; ignore those of which too little remains."""
+    """Cut the boxes at the image's edges; ignore those of which too little remains."""
     height, width = sample.image.shape[:2]
     cut = np.clip(sample.boxes, 0, [width, height, width, height]).astype(np.float32)
     sides = cut[:, 2:] - cut[:, :2]

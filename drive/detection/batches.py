@@ -1,6 +1,6 @@
 """Batches for training the detector, made ahead in threads, the same for the same seed.
 
-Knows data sets, augmentation and targets; no network. Batch `i` of epoch `e` depends on the seed,
+Knows datasets, augmentation and targets; no network. Batch `i` of epoch `e` depends on the seed,
 `e` and `i` alone, so that a training which was interrupted goes on with what it would have seen.
 """
 
@@ -20,7 +20,7 @@ from drive.detection.dataset import LabelledImage, LabelledImages
 from drive.detection.preprocess import closest_aspect
 from drive.training.batches import prefetched
 
-KEPT_BYTES = 1_500_000_000  # of decoded pictures; those beyond are read from disk each time
+KEPT_BYTES = 1_500_000_000  # of decoded images; those beyond are read from disk each time
 
 Anchors = Mapping[int, Sequence[tuple[int, int]]]
 
@@ -39,17 +39,17 @@ class Batch:
 
 
 class TrainingBatches:
-    """Augmented batches of one data set.
+    """Augmented batches of one dataset.
 
     Args:
-        dataset: the pictures to learn from.
+        dataset: the images to learn from.
         anchors: those of the network, by stride.
         sizes: (height, width) in pixels; each batch takes one of them by chance.
-        batch: pictures in a batch; more than the data set holds is cut down to that.
+        batch: images in a batch; more than the dataset holds is cut down to that.
         seed: of everything random.
 
     Raises:
-        InputError: the data set is empty.
+        InputError: the dataset is empty.
     """
 
     def __init__(
@@ -68,11 +68,11 @@ class TrainingBatches:
         self._free_bytes = KEPT_BYTES
 
     def __len__(self) -> int:
-        """Return the batches of an epoch; the last pictures that fill none wait for the next."""
+        """Return the batches of an epoch; the last images that fill none wait for the next."""
         return len(self.dataset.images) // self.batch
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """Yield the batches of one epoch, in which each picture comes first in a sample once."""
+        """Yield the batches of one epoch, in which each image comes first in a sample once."""
         order = np.random.default_rng([self.seed, number]).permutation(len(self.dataset.images))
         chosen = [order[i * self.batch : (i + 1) * self.batch] for i in range(len(self))]
         return prefetched(
@@ -91,7 +91,7 @@ class TrainingBatches:
         return collate(samples, self.anchors)
 
     def _sample(self, image: LabelledImage) -> Sample:
-        """Return a picture of the data set, from memory where it is kept there."""
+        """Return an image of the dataset, from memory where it is kept there."""
         pixels = self._kept.get(image.path)
         if pixels is None:
             pixels = image.read()
@@ -104,7 +104,7 @@ class TrainingBatches:
 def plain_batches(
     dataset: LabelledImages, anchors: Anchors, sizes: Sequence[tuple[int, int]], batch: int
 ) -> Iterator[Batch]:
-    """Yield a data set as detection sees it: letterboxed, nothing random, one size a batch."""
+    """Yield a dataset as detection sees it: letterboxed, nothing random, one size a batch."""
     waiting: dict[tuple[int, int], list[Sample]] = {}
     for image in dataset.images:
         sample = to_sample(image)
@@ -118,7 +118,7 @@ def plain_batches(
 
 
 def to_sample(image: LabelledImage) -> Sample:
-    """Read a picture of a data set."""
+    """Read an image of a dataset."""
     return Sample(image.read(), image.boxes, image.class_ids, image.ignored, image.labelled)
 
 

@@ -1,6 +1,6 @@
-"""Which classes a training is for: those that the user names, or those that the data sets say.
+"""Which classes a training is for: those that the user names, or those that the datasets say.
 
-Knows names and numbers of boxes; no pictures and no network.
+Knows names and numbers of boxes; no images and no network.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from drive.detection.dataset import UnsortedImages
 def choose_classes(datasets: Sequence[UnsortedImages], known: Sequence[str]) -> tuple[str, ...]:
     """Return the classes to train where the user names none.
 
-    A list in `data.yaml` is meant: its classes with boxes are trained. A data set without a list
+    A list in `data.yaml` is meant: its classes with boxes are trained. A dataset without a list
     (labels.csv, VOC) that has boxes of known classes is taken as one for these; else all that it
     has is trained. Where everything wanted is known, all known classes are kept: those that were
     not labelled cost nothing, and the detector goes on finding them.
@@ -25,7 +25,7 @@ def choose_classes(datasets: Sequence[UnsortedImages], known: Sequence[str]) -> 
         known: the classes of the weights to begin from.
 
     Raises:
-        InputError: no data set has a box.
+        InputError: no dataset has a box.
     """
     wanted: dict[str, None] = {}
     for dataset in datasets:
@@ -36,8 +36,8 @@ def choose_classes(datasets: Sequence[UnsortedImages], known: Sequence[str]) -> 
         names = ", ".join(str(dataset.path) for dataset in datasets)
         alone = sum(dataset.counts["images_without_label_file"] for dataset in datasets)
         raise InputError(
-            f"{names}: at least one labelled box expected; received: none in "
-            f"{sum(len(dataset.images) for dataset in datasets)} pictures, "
+            f"{names}: expected at least one labelled box; got none in "
+            f"{sum(len(dataset.images) for dataset in datasets)} images, "
             f"{alone} of them without a label file"
         )
     return tuple(known) if set(wanted) <= set(known) else tuple(wanted)
@@ -52,7 +52,7 @@ def parse_classes(text: str) -> tuple[str, ...]:
     names = tuple(name.strip().lower() for name in text.split(","))
     if not all(names) or len(set(names)) < len(names):
         raise InputError(
-            f"--classes is a list such as car,bus with each class once; received: {text!r}"
+            f"--classes must be a list such as car,bus with each class once; got {text!r}"
         )
     return names
 
@@ -72,5 +72,5 @@ def describe_classes(
         boxes.update(dataset.boxes_of())
     others = [name for name, count in boxes.items() if count and name not in classes]
     if others:
-        text += f"; left out: {', '.join(others)} (--classes takes them in)"
+        text += f"; left out: {', '.join(others)} (--classes includes them)"
     return text

@@ -4,7 +4,7 @@ Knows the order of the values in the file, not which network they are for: it fi
 convolutions and dense layers of any Keras model, in the model's own order.
 
 The file, all little-endian: a header of four 32-bit numbers (major, minor, revision and the number
-of pictures seen; files of 2015 hold the training settings there instead, so the values are not
+of images seen; files of 2015 hold the training settings there instead, so the values are not
 looked at), then for each layer its biases, then its kernel: out, in, row, column for a
 convolution, in, out for a fully connected layer. Source: Darknet, src/parser.c, load_weights.
 """
@@ -39,12 +39,12 @@ def check_size(path: str | Path, network: str, parameters: int) -> None:
     """
     file = Path(path)
     if not file.is_file():
-        raise MissingFileError(f"no such weights file; received: {path}")
+        raise MissingFileError(f"there is no weights file {path}")
     expected, found = HEADER_BYTES + VALUE.itemsize * parameters, file.stat().st_size
     if found != expected:
         raise WeightsError(
-            f"{path}: the weights of {network} take exactly {expected:,} bytes; is this the "
-            f"whole file, and for this network? received: a file of {found:,} bytes"
+            f"{path}: weights of {network} must have exactly {expected:,} bytes; got {found:,}. "
+            "Is the file complete, and for this network?"
         )
 
 

@@ -2,7 +2,7 @@
 
 Knows both networks' layers: folds the batch normalisation in, cuts the heads' rows of our classes
 out, halves the widest convolution with the least harm, and gives the new head for far cars a quiet
-start. Knows no data but the pictures that the narrowing is measured on.
+start. Knows no data but the images that the narrowing is measured on.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ DARKNET_LAYERS = (
 
 
 def start_from_darknet(
-    path: str | Path, pictures: np.ndarray, classes: Sequence[str] = CLASSES
+    path: str | Path, images: np.ndarray, classes: Sequence[str] = CLASSES
 ) -> keras.Model:
     """Build `tiny-yolo-drive` with yolov3-tiny's weights.
 
     Args:
         path: see `load_darknet_weights`.
-        pictures: (N, H, W, 3) uint8 RGB; of the network's kind, a few dozen are enough. On them it
+        images: (N, H, W, 3) uint8 RGB; of the network's kind, a few dozen are enough. On them it
             is measured which half of conv7 to keep.
         classes: of the model, each a class of COCO.
 
@@ -61,14 +61,14 @@ def start_from_darknet(
     for layer in model.layers:
         if layer.weights and layer.name not in ("conv7", "neck32"):
             layer.set_weights(wide.get_layer(layer.name).get_weights())
-    kept, neck = narrow(wide, pictures)
+    kept, neck = narrow(wide, images)
     kernel, bias = wide.get_layer("conv7").get_weights()
     model.get_layer("conv7").set_weights([kernel[..., kept], bias[kept]])
     model.get_layer("neck32").set_weights(neck)
     return model
 
 
-def narrow(wide: keras.Model, pictures: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+def narrow(wide: keras.Model, images: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
     """Choose the filters of conv7 to keep, and the neck that makes the most of them.
 
     One filter after the other goes, the one whose absence changes the neck's values least once
@@ -82,7 +82,7 @@ def narrow(wide: keras.Model, pictures: np.ndarray) -> tuple[np.ndarray, list[np
 
     seen = keras.Model(wide.input, wide.get_layer("conv7_leaky").output)
     values = np.concatenate(
-        [keras.ops.convert_to_numpy(seen(p[None])).reshape(-1, FULL_WIDTH) for p in pictures]
+        [keras.ops.convert_to_numpy(seen(p[None])).reshape(-1, FULL_WIDTH) for p in images]
     ).astype(np.float64)
     kernel, bias = (w.astype(np.float64) for w in wide.get_layer("neck32").get_weights())
     shape = kernel.shape
@@ -130,23 +130,23 @@ def load_darknet_weights(
     unknown = [name for name in classes if name not in COCO_IDS]
     if unknown:
         raise WeightsError(
-            f"{path}: begins only with classes of {list(COCO_IDS)}; received: {unknown}"
+            f"{path}: classes must be among {', '.join(COCO_IDS)}; got {', '.join(unknown)}"
         )
     if not Path(path).is_file():
-        raise MissingFileError(f"no such weights file; received: {path}")
+        raise MissingFileError(f"there is no weights file {path}")
     with np.load(path) as arrays:
         for number, name in enumerate(DARKNET_LAYERS, start=1):
             try:
                 kernel, bias = _folded(arrays, f"conv{number:02d}")
             except KeyError as error:
-                raise WeightsError(f"{path}: array missing; expected: {error}") from error
+                raise WeightsError(f"{path}: the array {error} is missing") from error
             if name.startswith("head"):
                 kernel, bias = (_rows_of(v, classes, centre_gain) for v in (kernel, bias))
             layer = model.get_layer(name)
             if kernel.shape != tuple(layer.kernel.shape):
                 raise WeightsError(
-                    f"{path}: {name} expected in shape {tuple(layer.kernel.shape)}; "
-                    f"received: {kernel.shape}"
+                    f"{path}: {name} must have shape {tuple(layer.kernel.shape)}; "
+                    f"got {kernel.shape}"
                 )
             layer.set_weights([kernel, bias])
     _quieten(model.get_layer("head8"), len(classes))

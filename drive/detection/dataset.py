@@ -1,6 +1,6 @@
 """Labelled images: one plain form for the three formats that drive reads.
 
-Knows where the boxes of a picture are and which classes were labelled at all; the formats
+Knows where the boxes of an image are and which classes were labelled at all; the formats
 themselves are in `dataset_formats`, the split into train and test in `split`. Knows no network.
 """
 
@@ -28,7 +28,7 @@ SYNONYMS = {
     "pedestrian": "person",
     "people": "person",
 }
-"""Other data sets' names of our classes (VOC, BDD100K, VisDrone)."""
+"""Other datasets' names of our classes (VOC, BDD100K, VisDrone)."""
 
 KINDS = {"van": "car", "minivan": "car"}
 """Kinds of our classes: a van counts as a car, unless vans are a class of their own."""
@@ -37,27 +37,27 @@ ALIASES = SYNONYMS | KINDS
 
 COUNTED_IN = {
     "images_without_label_file": "without a label file, counted as empty",
-    "boxes_cut": "cut at the picture's edge",
+    "boxes_cut": "cut at the image's edge",
 }
 """Counts that leave nothing out, and how they are said."""
 
-NOUNS = {"images": ("picture", "pictures"), "boxes": ("box", "boxes")}
+NOUNS = {"images": ("image", "images"), "boxes": ("box", "boxes")}
 """What the first word of a count's name counts."""
 
-LEAST_SIDE = 1.0  # pixels; a box that is thinner inside the picture cannot be learnt or found
+LEAST_SIDE = 1.0  # pixels; a box that is thinner inside the image cannot be learnt or found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledImage:
-    """A picture with its boxes.
+    """An image with its boxes.
 
     Attributes:
         path: the image file.
-        boxes: (N, 4) float32, x1 y1 x2 y2 in pixels of the picture.
-        class_ids: (N,) int64, index into the data set's classes.
+        boxes: (N, 4) float32, x1 y1 x2 y2 in pixels of the image.
+        class_ids: (N,) int64, index into the dataset's classes.
         ignored: (N,) bool; neither a find nor a miss counts there (`difficult` of Pascal VOC).
-        origin: where the picture comes from, "" where the data set does not say.
-        labelled: (C,) bool; the classes that were labelled in pictures of this origin.
+        origin: where the image comes from, "" where the dataset does not say.
+        labelled: (C,) bool; the classes that were labelled in images of this origin.
     """
 
     path: Path
@@ -68,21 +68,21 @@ class LabelledImage:
     labelled: np.ndarray
 
     def read(self) -> np.ndarray:
-        """Return the picture, (H, W, 3) uint8 RGB.
+        """Return the image, (H, W, 3) uint8 RGB.
 
         Raises:
             InputError: the file is missing or is no image.
         """
-        return read_picture(self.path)
+        return read_image(self.path)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledImages:
-    """A data set.
+    """A dataset.
 
     Attributes:
         classes: (C) names.
-        images: the pictures of which at least one class was labelled.
+        images: the images of which at least one class was labelled.
         counts: what was read and what was left out (`images`, `boxes`, `boxes_of_other_classes`,
             `boxes_empty`, `images_missing`, `images_unreadable`, `images_unlabelled`,
             `images_without_label_file`, `boxes_cut`).
@@ -93,7 +93,7 @@ class LabelledImages:
     counts: dict[str, int] = field(default_factory=dict)
 
     def select(self, wanted: Iterable[bool]) -> LabelledImages:
-        """Return the data set with only those pictures for which `wanted` is true."""
+        """Return the dataset with only those images for which `wanted` is true."""
         kept = tuple(image for image, keep in zip(self.images, wanted, strict=True) if keep)
         return LabelledImages(self.classes, kept, self.counts)
 
@@ -104,7 +104,7 @@ class LabelledImages:
             for name, count in self.counts.items()
             if count and name not in ("images", "boxes", *COUNTED_IN)
         ]
-        text = f"{counted(self.counts['images'], 'picture')} with "
+        text = f"{counted(self.counts['images'], 'image')} with "
         text += counted(self.counts["boxes"], "box", "boxes")
         for name in COUNTED_IN:
             text += f"; {_told(self.counts[name], name)}" if self.counts.get(name) else ""
@@ -112,18 +112,18 @@ class LabelledImages:
 
     @property
     def origins(self) -> tuple[str, ...]:
-        """The origins in the order of their first picture."""
+        """The origins in the order of their first image."""
         return tuple(dict.fromkeys(image.origin for image in self.images))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UnsortedImages:
-    """A data set as it was read, before anybody said which classes are wanted.
+    """A dataset as it was read, before anybody said which classes are wanted.
 
     Attributes:
         path: as the user named it.
-        images: the pictures that can be read.
-        listed: the classes that the data set itself lists, () where it has no list.
+        images: the images that can be read.
+        listed: the classes that the dataset itself lists, () where it has no list.
         counts: what could not be read.
     """
 
@@ -133,13 +133,13 @@ class UnsortedImages:
     counts: Counter[str]
 
     def boxes_of(self) -> Counter[str]:
-        """Return the number of boxes by class, under our names, in the data set's own order."""
+        """Return the number of boxes by class, under our names, in the dataset's own order."""
         boxes = Counter(dict.fromkeys(map(_our_name, self.listed), 0))
         boxes.update(_our_name(name) for image in self.images for name in image.names)
         return boxes
 
     def with_classes(self, classes: Sequence[str]) -> LabelledImages:
-        """Return the data set with the boxes of `classes` alone; see `read_dataset`.
+        """Return the dataset with the boxes of `classes` alone; see `read_dataset`.
 
         Raises:
             InputError: no box is of one of `classes`.
@@ -158,8 +158,8 @@ class UnsortedImages:
             alone = counts["images_without_label_file"]
             without = f", {alone} of them without a label file" if alone else ""
             raise InputError(
-                f"{self.path}: no picture with a box of {', '.join(classes)}; received "
-                f"{counted(len(self.images), 'picture')}{without} with boxes of: "
+                f"{self.path}: no image has a box of {', '.join(classes)}; got "
+                f"{counted(len(self.images), 'image')}{without} with boxes of "
                 f"{', '.join(names) or 'no class'}"
             )
         counts["images"] = len(images)
@@ -168,7 +168,7 @@ class UnsortedImages:
 
 
 def open_dataset(path: str | Path) -> UnsortedImages:
-    """Read a data set: `labels.csv` with `images/`, YOLO text files, or Pascal VOC XML.
+    """Read a dataset: `labels.csv` with `images/`, YOLO text files, or Pascal VOC XML.
 
     Args:
         path: the folder (or its `labels.csv` or `data.yaml`).
@@ -184,10 +184,10 @@ def open_dataset(path: str | Path) -> UnsortedImages:
 
 
 def read_dataset(path: str | Path, classes: Sequence[str] = CLASSES) -> LabelledImages:
-    """Read a data set (see `open_dataset`) with the boxes of some classes.
+    """Read a dataset (see `open_dataset`) with the boxes of some classes.
 
     A class is taken as labelled in an origin when the origin has at least one box of it: an
-    origin that has cars only says nothing about people in its pictures.
+    origin that has cars only says nothing about people in its images.
 
     Args:
         path: the folder (or its `labels.csv` or `data.yaml`).
@@ -203,15 +203,14 @@ def read_dataset(path: str | Path, classes: Sequence[str] = CLASSES) -> Labelled
 
 
 def concatenate(datasets: Sequence[LabelledImages]) -> LabelledImages:
-    """Put data sets of the same classes together.
+    """Put datasets of the same classes together.
 
     Raises:
         InputError: there is none, or their classes differ.
     """
     if len({dataset.classes for dataset in datasets}) != 1:
         raise InputError(
-            "data sets of the same classes expected; received: "
-            f"{[dataset.classes for dataset in datasets]}"
+            f"datasets must have the same classes; got {[each.classes for each in datasets]}"
         )
     counts: Counter[str] = Counter()
     for dataset in datasets:
@@ -220,7 +219,7 @@ def concatenate(datasets: Sequence[LabelledImages]) -> LabelledImages:
     return LabelledImages(datasets[0].classes, images, dict(counts))
 
 
-def read_picture(path: Path) -> np.ndarray:
+def read_image(path: Path) -> np.ndarray:
     """Return an image file as (H, W, 3) uint8 RGB.
 
     Raises:
@@ -228,12 +227,12 @@ def read_picture(path: Path) -> np.ndarray:
     """
     image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
     if image is None:
-        raise InputError(f"an image file expected; received: {path}")
+        raise InputError(f"{path}: not an image file")
     return image
 
 
 def _usable(image: RawImage, counts: Counter[str]) -> bool:
-    """Whether the file is there and begins like an image; counted where not."""
+    """Return whether the file is there and begins like an image; counted where not."""
     if not image.path.is_file():
         counts["images_missing"] += 1
         return False

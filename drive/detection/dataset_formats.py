@@ -1,4 +1,4 @@
-"""The three forms of a labelled-image data set, read row by row.
+"""The three forms of a labelled-image dataset, read row by row.
 
 Knows files, columns and tags; not which classes are wanted, and nothing of training.
 """
@@ -20,7 +20,7 @@ from drive.core.errors import InputError, MissingFileError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 CSV_COLUMNS = ("image", "class", "x1", "y1", "x2", "y2")
-YOLO_COLUMNS = 5  # class, then centre x and y, width, height as shares of the picture
+YOLO_COLUMNS = 5  # class, then centre x and y, width, height as shares of the image
 OUTLINE_COLUMNS = (
     7  # class, then x and y of at least three corners: an outline, which has a box too
 )
@@ -31,7 +31,7 @@ TRUE_WORDS = ("1", "1.0", "true", "yes")
 
 @dataclass(slots=True)
 class RawImage:
-    """A picture as its data set describes it; `boxes` are x1, y1, x2, y2 in pixels."""
+    """An image as its dataset describes it; `boxes` are x1, y1, x2, y2 in pixels."""
 
     path: Path
     origin: str = ""
@@ -47,31 +47,31 @@ class RawImage:
 
 
 def label_file(path: Path) -> Path:
-    """Return the one file that describes a data set, or the folder where there are many."""
+    """Return the one file that describes a dataset, or the folder where there are many."""
     folder = path if path.is_dir() else path.parent
     files = (folder / name for name in ("labels.csv", "data.yaml"))
     return next((file for file in files if file.is_file()), folder)
 
 
 def listed_classes(path: Path) -> tuple[str, ...]:
-    """Return the classes that `data.yaml` lists, in its order; () where a data set has no list."""
+    """Return the classes that `data.yaml` lists, in its order; () where a dataset has no list."""
     file = label_file(path)
     return tuple(_yolo_names(file).values()) if file.name == "data.yaml" else ()
 
 
 def read_raw(path: Path, counts: Counter[str]) -> Iterator[RawImage]:
-    """Yield the pictures of a data set in any of the three forms.
+    """Yield the images of a dataset in any of the three forms.
 
     Args:
         path: the folder, or a file in it.
-        counts: pictures that cannot be read are counted here.
+        counts: images that cannot be read are counted here.
 
     Raises:
         MissingFileError: there is no such folder.
         InputError: none of the three forms; or a row cannot be read.
     """
     if not path.exists():
-        raise MissingFileError(f"no such data set; received: {path}")
+        raise MissingFileError(f"there is no dataset {path}")
     folder = path if path.is_dir() else path.parent
     if (folder / "labels.csv").is_file():
         return iter(_read_csv(folder / "labels.csv"))
@@ -80,8 +80,8 @@ def read_raw(path: Path, counts: Counter[str]) -> Iterator[RawImage]:
     if (folder / "Annotations").is_dir():
         return _read_voc(folder)
     raise InputError(
-        f"{folder}: a data set expected: labels.csv with images/, data.yaml with images/ and "
-        f"labels/, or Annotations/ with JPEGImages/; received: a folder with none of them"
+        f"{folder}: not a dataset; expected labels.csv with images/, data.yaml with images/ and "
+        f"labels/, or Annotations/ with JPEGImages/"
     )
 
 
@@ -93,13 +93,13 @@ def _read_csv(path: Path) -> list[RawImage]:
         missing = [name for name in CSV_COLUMNS if name not in (rows.fieldnames or ())]
         if missing:
             raise InputError(
-                f"{path}: the columns {','.join(CSV_COLUMNS)} expected; missing: "
-                f"{','.join(missing)}; received: {','.join(rows.fieldnames or ())}"
+                f"{path}: columns {','.join(missing)} are missing; expected "
+                f"{','.join(CSV_COLUMNS)}, got {','.join(rows.fieldnames or ())}"
             )
         for number, row in enumerate(rows, start=2):
             name = row["image"]
             if not name:
-                raise InputError(f"{path}, row {number}: an image name expected; received: {row}")
+                raise InputError(f"{path}, row {number}: image is empty; expected a file name")
             image = images.setdefault(
                 name, RawImage(path.parent / "images" / name, row.get("origin") or "")
             )
@@ -120,8 +120,8 @@ def _read_yolo(folder: Path, counts: Counter[str]) -> Iterator[RawImage]:
         inside = path.relative_to(folder).parts[:-1]
         if "images" not in inside:
             continue
-        picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-        if picture is None:
+        pixels = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        if pixels is None:
             counts["images_unreadable"] += 1
             continue
         image = RawImage(path)
@@ -133,8 +133,8 @@ def _read_yolo(folder: Path, counts: Counter[str]) -> Iterator[RawImage]:
             for number, line in enumerate(text.splitlines(), start=1):
                 if line.strip():
                     where = f"{labels}, row {number}"
-                    name, box = _yolo_row(line, names, where, picture.shape)
-                    image.add(name, _cut(box, picture.shape, counts), ignored=False)
+                    name, box = _yolo_row(line, names, where, pixels.shape)
+                    image.add(name, _cut(box, pixels.shape, counts), ignored=False)
         else:
             counts["images_without_label_file"] += 1
         yield image
@@ -148,16 +148,15 @@ def _yolo_row(
     outline = len(columns) >= OUTLINE_COLUMNS and len(columns) % 2
     if len(columns) != YOLO_COLUMNS and not outline:
         raise InputError(
-            f"{where}: 'class x y width height' expected, the last four as shares of the picture; "
-            f"received: {line!r}"
+            f"{where}: expected 'class x y width height', the last four as shares of the image; "
+            f"got {line!r}"
         )
     class_id, *shares = (_number(column, where) for column in columns)
     if class_id not in names:
-        raise InputError(f"{where}: a class of data.yaml {names} expected; received: {columns[0]}")
+        raise InputError(f"{where}: class must be one of data.yaml {names}; got {columns[0]}")
     if max(map(abs, shares)) > MOST_SHARE:
         raise InputError(
-            f"{where}: shares of the picture expected, 0 to 1; were pixels written? "
-            f"received: {line!r}"
+            f"{where}: expected shares of the image, 0 to 1; got {line!r}. Are these pixels?"
         )
     if outline:
         x1, y1, x2, y2 = min(shares[::2]), min(shares[1::2]), max(shares[::2]), max(shares[1::2])
@@ -171,7 +170,7 @@ def _yolo_row(
 def _cut(
     box: tuple[float, float, float, float], shape: tuple[int, ...], counts: Counter[str]
 ) -> tuple[float, float, float, float]:
-    """Return the part of a box inside the picture; counted where more than rounding is cut."""
+    """Return the part of a box inside the image; counted where more than rounding is cut."""
     height, width = shape[:2]
     limits = (width, height, width, height)
     x1, y1, x2, y2 = (min(max(value, 0.0), limit) for value, limit in zip(box, limits, strict=True))
@@ -183,12 +182,12 @@ def _cut(
 def _yolo_names(path: Path) -> dict[int, str]:
     """Read `names:` of data.yaml: a list in brackets, a list of dashes, or `0: car` lines.
 
-    This subset is all that the data sets' files use; it spares a YAML library.
+    This subset is all that the datasets' files use; it spares a YAML library.
     """
     lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     start = next((i for i, line in enumerate(lines) if line.startswith("names:")), None)
     if start is None:
-        raise InputError(f"{path}: 'names:' with the classes expected; received: no such line")
+        raise InputError(f"{path}: there is no line 'names:' with the classes")
     first, *rest = (line.split(" #")[0].strip("\r") for line in lines[start:])
     inline = first.removeprefix("names:").strip()
     if inline.startswith(("[", "{")):
@@ -206,7 +205,7 @@ def _yolo_names(path: Path) -> dict[int, str]:
             value if colon else part
         )
     if not any(names.values()):
-        raise InputError(f"{path}: 'names:' with at least one class expected; received: none")
+        raise InputError(f"{path}: 'names:' must have at least one class; got none")
     return names
 
 
@@ -220,7 +219,7 @@ def _read_voc(folder: Path) -> Iterator[RawImage]:
         try:
             root = ElementTree.parse(path).getroot()
         except ElementTree.ParseError as error:
-            raise InputError(f"{path}: Pascal VOC XML expected; received: {error}") from error
+            raise InputError(f"{path}: not valid Pascal VOC XML ({error})") from error
         name = root.findtext("filename") or path.with_suffix(".jpg").name
         image = RawImage(folder / "JPEGImages" / name)
         for number, item in enumerate(root.iter("object"), start=1):
@@ -241,5 +240,5 @@ def _number(text: str | None, where: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise InputError(f"{where}: a number expected; received: {text!r}")
+        raise InputError(f"{where} must be a number; got {text!r}")
     return value

@@ -1,7 +1,7 @@
 """From the numbers that a network puts out to boxes with a class and a score.
 
 Knows the output layouts of tiny YOLO v1 and of heads in the manner of YOLO v3; knows no runtime
-and no picture: boxes are in pixels of the network's input. Vectorised; suppression comes after.
+and no image: boxes are in pixels of the network's input. Vectorised; suppression comes after.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ V1_BOXES = 2  # boxes that each cell predicts
 V1_INPUT = 448  # side of the input in pixels
 PAPER_EXPONENT = 2.0  # the network learns square roots of width and height (paper, section 2.2)
 
-MAX_EXPONENT = 8.0  # e^8 anchors is wider than any picture; more would only overflow
+MAX_EXPONENT = 8.0  # e^8 anchors is wider than any image; more would only overflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,11 @@ def decode_tiny_yolo_v1(
 
     The values are 980 class probabilities (row, column, class), 98 confidences (row, column,
     box) and 392 coordinates (row, column, box, [x, y, w, h]); x and y are offsets within the
-    cell, w and h roots of shares of the picture; a score is probability times confidence.
+    cell, w and h roots of shares of the image; a score is probability times confidence.
 
     Args:
-        values: (1470,) float32, one picture.
-        thresholds: (20,) least score for each class; `inf` leaves a class out.
+        values: (1470,) float32, one image.
+        thresholds: (20,) minimum score for each class; `inf` leaves a class out.
         exponent: what width and height are raised to; 2 as in the paper, while the published
             Keras port uses 1.8. Negative values count by their size, as squares do.
 
@@ -105,10 +105,10 @@ def decode_heads(
     sigmoid(objectness) x sigmoid(class). Only rows that can reach a threshold are worked out.
 
     Args:
-        heads: for each stride (rows, columns, A * (5 + C)) float32, one picture.
+        heads: for each stride (rows, columns, A * (5 + C)) float32, one image.
         strides: pixels of the input per cell, in the order of the heads.
         anchors: for each stride (A, 2) width and height in pixels of the input.
-        thresholds: (C,) least score for each class; `inf` leaves a class out.
+        thresholds: (C,) minimum score for each class; `inf` leaves a class out.
         centre_gain: cells that a centre can move by; 1 as in YOLO v3, 2 as in YOLOv5.
 
     Returns:

@@ -35,7 +35,7 @@ TINY_YOLO_DRIVE = "tiny-yolo-drive"
 
 
 class Finder(Protocol):
-    """What finds objects in a picture: all that measuring it needs.
+    """What finds objects in an image: all that measuring it needs.
 
     Attributes:
         classes: every class that it knows.
@@ -50,19 +50,19 @@ class Finder(Protocol):
         conf: float | None = None,
         classes: Sequence[str] | None = None,
     ) -> list[Detection]:
-        """Find objects in one picture.
+        """Find objects in one image.
 
         Args:
             image: (H, W, 3) uint8, RGB.
-            region: where to look; `default_region` of the picture's size when None.
-            conf: least score, for all classes; each class's own threshold when None.
+            region: where to look; `default_region` of the image's size when None.
+            conf: minimum score, for all classes; each class's own threshold when None.
             classes: which classes to report; the detector's usual ones when None.
 
         Returns:
             Detections in source pixels, best first.
 
         Raises:
-            InputError: a class is unknown, `conf` is outside 0..1, the picture is not RGB uint8,
+            InputError: a class is unknown, `conf` is outside 0..1, the image is not RGB uint8,
                 or the region is not inside it.
         """
         ...
@@ -73,7 +73,7 @@ class Detector(Finder, Protocol):
 
     Attributes:
         name: of the network.
-        thresholds: least score for each class, used where `conf` is not given.
+        thresholds: minimum score for each class, used where `conf` is not given.
         engine: what runs the network.
     """
 
@@ -96,7 +96,7 @@ class Detector(Finder, Protocol):
         conf: float | None = None,
         classes: Sequence[str] | None = None,
     ) -> list[list[Detection]]:
-        """Find objects in several pictures, which may differ in size; see `detect`."""
+        """Find objects in several images, which may differ in size; see `detect`."""
         ...
 
 
@@ -118,7 +118,7 @@ def load_detector(
             None for the detector that ships with drive, see `shipped_weights`.
         engine: "auto", "openvino", "onnx" or "keras".
         threads: processor threads; 0 leaves the number to the runtime.
-        conf: least score for all classes instead of the network's own thresholds.
+        conf: minimum score for all classes instead of the network's own thresholds.
         classes: the classes to report instead of the network's usual ones.
         nms_iou: overlap for suppression instead of the network's own.
         exponent: of tiny YOLO v1's widths and heights, instead of the paper's 2.
@@ -186,19 +186,17 @@ def _detector_of(engine: Engine, path: Path, settings: dict[str, Any]) -> Detect
         from drive.detection.tiny_yolo_v1_detector import TinyYoloV1Detector
 
         if settings.pop("detail", "fast") != "fast":
-            raise InputError(
-                f"{TINY_YOLO_V1} has one input size, leave --detail out; received: fine"
-            )
+            raise InputError(f"{TINY_YOLO_V1} has one input size. Leave --detail fine out")
         return TinyYoloV1Detector(engine, **settings)
     if network != TINY_YOLO_DRIVE:
         raise WeightsError(
-            f"{path}: not a detector of drive; expected a file whose metadata says network = "
-            f"{TINY_YOLO_DRIVE} or {TINY_YOLO_V1}; received: network = {network}"
+            f"{path}: not a detector of drive; network in the metadata must be {TINY_YOLO_DRIVE} "
+            f"or {TINY_YOLO_V1}; got {network}"
         )
     if "exponent" in settings:
         raise InputError(
-            f"--exponent is a setting of {TINY_YOLO_V1} alone, leave it out with {network}; "
-            f"received: {settings['exponent']:g}"
+            f"--exponent is only for {TINY_YOLO_V1}; got {settings['exponent']:g} for {network}. "
+            "Leave it out"
         )
     from drive.detection.tiny_yolo_drive_detector import TinyYoloDriveDetector
 

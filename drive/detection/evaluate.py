@@ -1,7 +1,7 @@
 """Average precision of a detector on labelled images, as COCO and Pascal VOC define it.
 
-Knows detections and boxes; no network and no picture but what `detect_all` hands from the one to
-the other. A detection in an `ignored` box counts neither for nor against, as in VOC; a picture
+Knows detections and boxes; no network and no image but what `detect_all` hands from the one to
+the other. A detection in an `ignored` box counts neither for nor against, as in VOC; an image
 counts for a class only where that class was labelled.
 
 Source: Lin et al., "Microsoft COCO", ECCV 2014, and its evaluation code (101 recall points);
@@ -25,7 +25,7 @@ from drive.detection.nms import intersection_over_union
 
 OVERLAPS = np.linspace(0.5, 0.95, 10)  # COCO's thresholds; the first is VOC's
 RECALL_POINTS = np.linspace(0, 1, 101)
-MOST_DETECTIONS = 100  # best ones of a class in a picture, as in COCO
+MOST_DETECTIONS = 100  # best ones of a class in an image, as in COCO
 LEAST_SCORE = 0.01  # boxes below cannot move AP much, and cost time
 LOWEST_THRESHOLD = 0.10  # chosen thresholds stay above; below, boxes flicker in every video
 
@@ -84,7 +84,7 @@ class DetectionMetrics:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """A detector on a data set; `classes` holds those of which the data set has boxes."""
+    """A detector on a dataset; `classes` holds those of which the dataset has boxes."""
 
     images: int
     classes: dict[str, ClassResult]
@@ -108,12 +108,12 @@ class Evaluation:
 def detect_all(
     detector: Finder, dataset: LabelledImages, progress: Progress = no_progress
 ) -> list[list[Detection]]:
-    """Run a detector over whole pictures at a low threshold: what `evaluate` takes."""
+    """Run a detector over whole images at a low threshold: what `evaluate` takes."""
     known = [name for name in dataset.classes if name in detector.classes]
     if not known:
         raise InputError(
-            f"the detector and the data set share no class; expected one of {dataset.classes}; "
-            f"received: {detector.classes}"
+            "the detector and the dataset share no class; expected one of "
+            f"{', '.join(dataset.classes)}, got {', '.join(detector.classes)}"
         )
     found = []
     for entry in progress(dataset.images, len(dataset.images), "detecting"):
@@ -124,15 +124,15 @@ def detect_all(
 
 
 def evaluate(dataset: LabelledImages, detections: Sequence[Sequence[Detection]]) -> Evaluation:
-    """Compare the detections of each picture with its boxes.
+    """Compare the detections of each image with its boxes.
 
     Raises:
-        InputError: the numbers of pictures differ, or there is no box that counts.
+        InputError: the numbers of images differ, or there is no box that counts.
     """
     if len(detections) != len(dataset.images):
         raise InputError(
-            f"detections of each of {len(dataset.images)} pictures expected; "
-            f"received: {len(detections)}"
+            f"detections must be given for each of {len(dataset.images)} images; got "
+            f"{len(detections)}"
         )
     results = {}
     for class_id, name in enumerate(dataset.classes):
@@ -144,7 +144,7 @@ def evaluate(dataset: LabelledImages, detections: Sequence[Sequence[Detection]])
         if sum(part.boxes for part in parts):
             results[name] = _class_result(parts)
     if not results:
-        raise InputError("measuring needs at least one labelled box; received: none that counts")
+        raise InputError("measuring requires at least one labelled box that counts; got none")
     return Evaluation(len(dataset.images), results)
 
 
@@ -166,7 +166,7 @@ def as_table(rows: Mapping[str, Evaluation]) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Matches:
-    """Detections of one class in one picture, best first: right and not counted, each (10, D)."""
+    """Detections of one class in one image, best first: right and not counted, each (10, D)."""
 
     boxes: int
     scores: np.ndarray
@@ -201,7 +201,7 @@ def _match_image(entry: LabelledImage, class_id: int, found: Sequence[Detection]
 
 
 def _class_result(parts: Sequence[_Matches]) -> ClassResult:
-    """Join the pictures, sort by score, and work out precision and recall."""
+    """Join the images, sort by score, and work out precision and recall."""
     boxes = sum(part.boxes for part in parts)
     scores = np.concatenate([part.scores for part in parts])
     order = np.argsort(-scores, kind="stable")

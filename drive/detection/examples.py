@@ -1,4 +1,4 @@
-"""Which pictures show best what a detector does: those it does worst on, and typical ones.
+"""Which images show best what a detector does: those it does worst on, and typical ones.
 
 Knows boxes and detections, no drawing.
 """
@@ -20,10 +20,10 @@ SAME_IOU = 0.5  # as in AP50
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Example:
-    """A picture to show.
+    """An image to show.
 
     Attributes:
-        image: the picture with its labels.
+        image: the image with its labels.
         truth: labelled boxes by class, those that count.
         found: detections above their thresholds.
         right: how many of `found` are right.
@@ -44,7 +44,7 @@ class Example:
 
     @property
     def caption(self) -> str:
-        """What to say below the picture."""
+        """What to say below the image."""
         wrong = len(self.found) - self.right
         kind = "typical: " if self.typical else ""
         text = f"{kind}{self.right} of {len(self.truth)} found, {wrong} wrong"
@@ -65,10 +65,10 @@ def choose_examples(
     """Return examples: half of them the worst, half of them around the median, worst first.
 
     Args:
-        dataset: pictures with labels.
+        dataset: images with labels.
         found: detections in each, at any threshold.
-        thresholds: least score to show, by class.
-        most: examples to return; all pictures where there are not more.
+        thresholds: minimum score to show, by class.
+        most: examples to return; all images where there are not more.
     """
     examples = [
         _example(image, dataset.classes, of_image, thresholds)

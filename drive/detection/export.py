@@ -1,4 +1,4 @@
-"""A trained network as the file that `detect` reads, with thresholds chosen on pictures.
+"""A trained network as the file that `detect` reads, with thresholds chosen on images.
 
 Knows the ONNX writer, the detector that will read the file, and the evaluation; not the training.
 """
@@ -33,9 +33,9 @@ class Exported:
     """What an export found out.
 
     Attributes:
-        thresholds: least score for each class.
+        thresholds: minimum score for each class.
         measured: the evaluation on `validation`; None where it has no box.
-        found: the detections in each of its pictures, at a low threshold.
+        found: the detections in each of its images, at a low threshold.
     """
 
     thresholds: dict[str, float]
@@ -55,7 +55,7 @@ def export_detector(
     Args:
         network: of `build_tiny_yolo_drive`, trained.
         path: the file to write.
-        validation: pictures to choose thresholds on, never those that measure the result; their
+        validation: images to choose thresholds on, never those that measure the result; their
             classes are those of the network.
         thresholds: for classes with fewer than `FEWEST_BOXES` boxes in `validation`;
             `USUAL_THRESHOLD` where not given.
@@ -80,11 +80,11 @@ def export_detector(
 def measure(
     path: Path, dataset: LabelledImages, progress: Progress = no_progress
 ) -> tuple[Evaluation | None, list[list[Detection]]]:
-    """Run a model file over whole pictures.
+    """Run a model file over whole images.
 
     Returns:
-        The evaluation, for the classes that the file knows (None where the data set has no box of
-        them that counts), and the detections in each picture, at a low threshold.
+        The evaluation, for the classes that the file knows (None where the dataset has no box of
+        them that counts), and the detections in each image, at a low threshold.
     """
     detector = load_detector(path)
     if not set(detector.classes) & set(dataset.classes):
@@ -92,7 +92,7 @@ def measure(
     found = detect_all(detector, dataset, progress)
     try:
         result = evaluate(dataset, found)
-    except InputError:  # pictures without a box that counts choose nothing
+    except InputError:  # images without a box that counts choose nothing
         return None, found
     known = {name: of for name, of in result.classes.items() if name in detector.classes}
     return (Evaluation(result.images, known) if known else None), found

@@ -1,6 +1,6 @@
 """Flicker: the share of frames in which the box of an object vanishes and returns.
 
-Knows numbers of tracks, boxes and times; no picture, no network and not the tracker. Constant
+Knows numbers of tracks, boxes and times; no image, no network and not the tracker. Constant
 memory: what is remembered is what was seen of late.
 """
 

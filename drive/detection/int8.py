@@ -1,6 +1,6 @@
-"""The detector's int8 form: calibrated on pictures as the detector itself prepares them.
+"""The detector's int8 form: calibrated on images as the detector itself prepares them.
 
-Knows which pictures to take and how they go in; how a network is quantised is in
+Knows which images to take and how they go in; how a network is quantised is in
 `drive.conversion.quantise`.
 """
 
@@ -16,45 +16,45 @@ from drive.core.progress import Progress, no_progress
 from drive.detection.dataset import LabelledImage
 from drive.detection.detector import Detector, load_detector
 
-CALIBRATION_PICTURES = 300
-"""Pictures that the ranges are measured on; with 64 AP50 of cars was the same within 0.003."""
+CALIBRATION_IMAGES = 300
+"""Images that the ranges are measured on; with 64 AP50 of cars was the same within 0.003."""
 
 
 def quantise_detector(
     float_weights: str | Path,
     int8_weights: str | Path,
-    pictures: Iterable[np.ndarray],
+    images: Iterable[np.ndarray],
 ) -> int:
     """Write the int8 form of a detector's float weights, whole or not at all.
 
     Args:
         float_weights: an `.onnx` file of tiny-yolo-drive.
         int8_weights: the file to write; `drive.runtime.int8_form.int8_beside` says its usual name.
-        pictures: (H, W, 3) uint8 RGB, of what the detector is for; never those that measure it.
+        images: (H, W, 3) uint8 RGB, of what the detector is for; never those that measure it.
 
     Returns:
-        The number of pictures that were used.
+        The number of images that were used.
 
     Raises:
-        InputError: there is no picture.
+        InputError: there is no image.
         WeightsError: the weights are no detector's, or int8 already.
     """
     detector = load_detector(float_weights)
-    return quantise(float_weights, int8_weights, prepared(detector, pictures))
+    return quantise(float_weights, int8_weights, prepared(detector, images))
 
 
-def prepared(detector: Detector, pictures: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """Yield each picture as the detector's network is given it, (1, H, W, 3)."""
-    for picture in pictures:
-        yield detector.prepare(picture)[0].astype(detector.engine.input_dtype)[None]
+def prepared(detector: Detector, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yield each image as the detector's network is given it, (1, H, W, 3)."""
+    for image in images:
+        yield detector.prepare(image)[0].astype(detector.engine.input_dtype)[None]
 
 
 def evenly(
     images: Sequence[LabelledImage],
-    most: int = CALIBRATION_PICTURES,
+    most: int = CALIBRATION_IMAGES,
     progress: Progress = no_progress,
 ) -> Iterator[np.ndarray]:
-    """Read at most so many of a data set's pictures, evenly spread over it."""
+    """Read at most so many of a dataset's images, evenly spread over it."""
     places = np.unique(np.linspace(0, len(images) - 1, min(most, len(images))).round().astype(int))
     for place in progress(places, len(places), "calibrating"):
         yield images[place].read()

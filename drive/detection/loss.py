@@ -17,7 +17,7 @@ Tensor = Any  # a tensor of whichever backend Keras runs on
 BOX_WEIGHT = 3.0  # between YOLOX's 5 and the 2 that makes boxes and objectness equal at the start
 CLASS_WEIGHT = 1.0
 CENTRE_GAIN = 2.0  # as in `tiny_yolo_drive`; this module knows no network
-MAX_EXPONENT = 8.0  # as in decoding: e^8 anchors is wider than any picture
+MAX_EXPONENT = 8.0  # as in decoding: e^8 anchors is wider than any image
 EPSILON = 1e-7
 
 

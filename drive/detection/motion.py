@@ -1,6 +1,6 @@
 """How a box moves: a constant velocity, estimated from the last fraction of a second.
 
-Knows boxes and times in seconds; no picture, no scores and no other boxes.
+Knows boxes and times in seconds; no image, no scores and no other boxes.
 """
 
 from __future__ import annotations

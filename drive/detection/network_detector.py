@@ -1,6 +1,6 @@
 """What all detectors with a network share: crop, run, suppress, map back to the source.
 
-Knows no network: a subclass says how a picture goes in and how boxes come out.
+Knows no network: a subclass says how an image goes in and how boxes come out.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from drive.runtime.base import Engine
 
 
 class NetworkDetector(ABC):
-    """A detector with a network in an engine; subclasses say how pictures go in and boxes come out.
+    """A detector with a network in an engine; subclasses say how images go in and boxes come out.
 
     Args:
         engine: runs the network.
         classes: every class of the network, in its order.
-        thresholds: least score for each class, or one for all.
+        thresholds: minimum score for each class, or one for all.
         nms_iou: overlap above which the lesser of two boxes of a class goes.
         wanted: the classes to report where a call does not say; all of them when None.
     """
@@ -71,7 +71,7 @@ class NetworkDetector(ABC):
         conf: float | None = None,
         classes: Sequence[str] | None = None,
     ) -> list[Detection]:
-        """Find objects in one picture; see `Detector.detect`."""
+        """Find objects in one image; see `Detector.detect`."""
         return self.detect_batch([image], region, conf, classes)[0]
 
     def detect_batch(
@@ -81,28 +81,28 @@ class NetworkDetector(ABC):
         conf: float | None = None,
         classes: Sequence[str] | None = None,
     ) -> list[list[Detection]]:
-        """Find objects in several pictures, which may differ in size; see `Detector.detect`."""
+        """Find objects in several images, which may differ in size; see `Detector.detect`."""
         thresholds = self._thresholds(conf, classes)
         regions = [self._region_in(image, region) for image in images]
         prepared = [
             self.prepare(where.crop(image)) for image, where in zip(images, regions, strict=True)
         ]
-        outputs = self._run([picture for picture, _ in prepared])
+        outputs = self._run([image for image, _ in prepared])
         return [
             self._detections(self.decode(result, thresholds), placement, where)
             for result, (_, placement), where in zip(outputs, prepared, regions, strict=True)
         ]
 
-    def _run(self, pictures: list[np.ndarray]) -> list[list[np.ndarray]]:
-        """Return the outputs for each picture; pictures of one shape go in together."""
+    def _run(self, images: list[np.ndarray]) -> list[list[np.ndarray]]:
+        """Return the outputs for each image; images of one shape go in together."""
         outputs: dict[int, list[np.ndarray]] = {}
-        for shape in dict.fromkeys(picture.shape for picture in pictures):
-            places = [index for index, picture in enumerate(pictures) if picture.shape == shape]
-            batch = np.stack([pictures[index] for index in places])
+        for shape in dict.fromkeys(image.shape for image in images):
+            places = [index for index, image in enumerate(images) if image.shape == shape]
+            batch = np.stack([images[index] for index in places])
             results = self.engine.predict(batch.astype(self.engine.input_dtype, copy=False))
             for row, index in enumerate(places):
                 outputs[index] = [result[row] for result in results]
-        return [outputs[index] for index in range(len(pictures))]
+        return [outputs[index] for index in range(len(images))]
 
     def _detections(
         self, candidates: Candidates, placement: Placement, region: Region
@@ -128,7 +128,7 @@ class NetworkDetector(ABC):
         ]
 
     def _thresholds(self, conf: float | None, classes: Sequence[str] | None) -> np.ndarray:
-        """Return the least score of each class, infinite for those that are not wanted."""
+        """Return the minimum score of each class, infinite for those that are not wanted."""
         if conf is not None:
             check_share("conf", conf)
         wanted = self.wanted if classes is None else check_known(self.name, self.classes, classes)
@@ -141,15 +141,12 @@ class NetworkDetector(ABC):
 
     def _region_in(self, image: np.ndarray, region: Region | None) -> Region:
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise InputError(
-                f"a picture is (H, W, 3) uint8, RGB; received: {image.shape} {image.dtype}"
-            )
+            raise InputError(f"image must be (H, W, 3) uint8 RGB; got {image.shape} {image.dtype}")
         height, width = image.shape[:2]
         chosen = self.default_region(width, height) if region is None else region
         if chosen.x2 > width or chosen.y2 > height:
             raise InputError(
-                f"the region must lie inside the picture of {width}x{height} pixels; "
-                f"received: {chosen}"
+                f"region must lie inside the image of {width}x{height} pixels; got {chosen}"
             )
         return chosen
 
@@ -160,8 +157,8 @@ def check_known(network: str, known: Sequence[str], names: Sequence[str]) -> tup
     unknown = [name for name in names if name not in known]
     if unknown or not names:
         raise InputError(
-            f"the detector {network} knows the classes {', '.join(known)}; "
-            f"received: {', '.join(unknown) or 'none'}"
+            f"classes of {network} must be among {', '.join(known)}; "
+            f"got {', '.join(unknown) or 'none'}"
         )
     return names
 
@@ -169,5 +166,5 @@ def check_known(network: str, known: Sequence[str], names: Sequence[str]) -> tup
 def check_share(name: str, value: float) -> float:
     """Return `value`; raise `InputError` unless it is in 0..1."""
     if not 0 <= value <= 1:
-        raise InputError(f"{name} must be in 0..1; received: {name}={value}")
+        raise InputError(f"{name} must be from 0 to 1; got {value:g}")
     return value

@@ -1,6 +1,6 @@
 """Overlap of boxes, and non-maximum suppression: of boxes on one object, the best stays.
 
-Knows boxes, scores and class numbers; no network and no picture.
+Knows boxes, scores and class numbers; no network and no image.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CHECKPOINT, SETTINGS = "checkpoint.weights.h5", "training.json"
 EPOCHS_DONE = "drive_epochs"
-RENAMED = {"frozen": "freeze", "pictures": "images"}
+RENAMED = {"frozen": "freeze", "images": "images"}
 """Settings that have other names today."""
 
 

@@ -61,12 +61,12 @@ def open_original(path: Path, size: Size | None = None, fixed: bool = False) -> 
     elif isinstance(detector, TinyYoloV1Detector):
         if size is not None:
             raise InputError(
-                f"{TINY_YOLO_V1} has one input size, leave --size out; received: {_text(size)}"
+                f"{TINY_YOLO_V1} has one input size; got {_text(size)}. Leave --size out"
             )
         size = (V1_INPUT, V1_INPUT)
         described = _describe_v1(detector)
     else:
-        raise WeightsError(f"{path}: one of {', '.join(NETWORKS)} expected; received: another")
+        raise WeightsError(f"{path}: network must be one of {', '.join(NETWORKS)}")
     onnx_path = converted(path, cache_folder()) if path.suffix.lower() == DARKNET_SUFFIX else path
     outputs = json.dumps([output.name for output in read_model(onnx_path).graph.output])
     return Original(
@@ -86,14 +86,14 @@ def _prepare(detector: NetworkDetector, frame: np.ndarray) -> np.ndarray:
 
 
 def _fix_size(detector: TinyYoloDriveDetector, size: Size | None, fixed: bool) -> Size | None:
-    """Let a detector prepare pictures at one size, if so asked; return that size."""
+    """Let a detector prepare images at one size, if so asked; return that size."""
     if size is None and not fixed:
         return None
     chosen = size or detector.input_sizes[0]
     if any(not 0 < pixels <= LARGEST_SIDE or pixels % GRID for pixels in chosen):
         raise InputError(
-            f"--size of {TINY_YOLO_DRIVE} is WIDTHxHEIGHT in multiples of {GRID} pixels, such as "
-            f"640x288, at most {LARGEST_SIDE} a side; received: {_text(chosen)}"
+            f"--size of {TINY_YOLO_DRIVE} must be WIDTHxHEIGHT in multiples of {GRID} pixels, such "
+            f"as 640x288, at most {LARGEST_SIDE} per side; got {_text(chosen)}"
         )
     detector.input_sizes = [chosen]
     return chosen

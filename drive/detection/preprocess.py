@@ -1,4 +1,4 @@
-"""Pictures on their way into a network: resized plainly, or letterboxed with the aspect kept.
+"""Images on their way into a network: resized plainly, or letterboxed with the aspect kept.
 
 Knows sizes and pixels only; training and detection share it, so that both see the same.
 """
@@ -21,7 +21,7 @@ ROUNDING = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a picture lies inside the network's input, in pixels of the input."""
+    """Where an image lies inside the network's input, in pixels of the input."""
 
     left: int
     top: int
@@ -29,19 +29,19 @@ class Placement:
     height: int
 
     def remove(self, boxes: np.ndarray) -> np.ndarray:
-        """Map (N, 4) boxes from the input to pixels of the resized picture, width x height."""
+        """Map (N, 4) boxes from the input to pixels of the resized image, width x height."""
         result: np.ndarray = boxes - np.array([self.left, self.top] * 2)
         return result
 
     def apply(self, boxes: np.ndarray, width: int, height: int) -> np.ndarray:
-        """Map (N, 4) boxes from a picture of `width` x `height` pixels into the input."""
+        """Map (N, 4) boxes from an image of `width` x `height` pixels into the input."""
         scale = np.array([self.width / width, self.height / height] * 2)
         result: np.ndarray = boxes * scale + np.array([self.left, self.top] * 2)
         return result
 
 
 def letterbox(image: np.ndarray, height: int, width: int) -> tuple[np.ndarray, Placement]:
-    """Fit a picture into height x width with its aspect kept, grey around it.
+    """Fit an image into height x width with its aspect kept, grey around it.
 
     Args:
         image: (H, W, 3) uint8.
@@ -49,7 +49,7 @@ def letterbox(image: np.ndarray, height: int, width: int) -> tuple[np.ndarray, P
         width: of the result in pixels.
 
     Returns:
-        (height, width, 3) uint8, and where in it the picture lies (in the middle).
+        (height, width, 3) uint8, and where in it the image lies (in the middle).
     """
     scale = min(width / image.shape[1], height / image.shape[0])
     placement = _placed(image, scale, height, width)
@@ -67,18 +67,18 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def closest_aspect(sizes: Sequence[tuple[int, int]], height: int, width: int) -> tuple[int, int]:
-    """Return the (height, width) of `sizes` whose aspect comes nearest to this picture's."""
+    """Return the (height, width) of `sizes` whose aspect comes nearest to this image's."""
     return min(sizes, key=lambda size: abs(math.log(size[1] / size[0] * height / width)))
 
 
 def finer(size: tuple[int, int], height: int, width: int, most: float) -> tuple[int, int]:
-    """Return an input size enlarged so that a large picture is shrunk less.
+    """Return an input size enlarged so that a large image is shrunk less.
 
     Args:
         size: (height, width) of the usual input in pixels, multiples of `GRID`.
-        height: of the picture in pixels.
-        width: of the picture in pixels.
-        most: at most so many times as high and wide; and never past the picture's own size.
+        height: of the image in pixels.
+        width: of the image in pixels.
+        most: at most so many times as high and wide; and never past the image's own size.
 
     Returns:
         (height, width), multiples of `GRID`. The factor goes in steps of `GAIN_STEP`, for each new

@@ -1,6 +1,6 @@
-"""Which pictures train, which choose, which measure: by name, so that everyone splits alike.
+"""Which images train, which choose, which measure: by name, so that everyone splits alike.
 
-Knows names and small grey pictures. Pictures that show the same moment stay on one side: frames
+Knows names and small grey images. Images that show the same moment stay on one side: frames
 of one video go by blocks, and near-duplicates by a perceptual hash.
 """
 
@@ -25,36 +25,36 @@ TEST_SHARE = 0.25
 VALIDATION_SHARE = 0.08  # of all; enough to choose thresholds, and little taken from training
 
 FEW_IMAGES = 100
-"""Of fewer pictures, a quarter is too much to hold out and too little to measure on."""
+"""Of fewer images, a quarter is too much to hold out and too little to measure on."""
 
-FEW_VALIDATION_SHARE = 0.15  # of few pictures; three of twenty
+FEW_VALIDATION_SHARE = 0.15  # of few images; three of twenty
 
 VIDEO_FRAME = re.compile(r"(?P<video>.*vid_\d+)_(?P<frame>\d+)")
-"""Names of pictures cut from a video: `..vid_4_10020` is frame 10020 of `..vid_4`."""
+"""Names of images cut from a video: `..vid_4_10020` is frame 10020 of `..vid_4`."""
 
 BLOCK_FRAMES = 600  # 20 s at 30 frames a second: at town speed another stretch of road
-HASH_SIDE = 16  # of the grey picture that is hashed; 256 bits
-NEAR_BITS = 26  # of 256; pictures nearer than this show the same scene (docs/decisions/detector.md)
+HASH_SIDE = 16  # of the grey image that is hashed; 256 bits
+NEAR_BITS = 26  # of 256; images nearer than this show the same scene (docs/decisions/detector.md)
 
 
 def split_dataset(dataset: LabelledImages, progress: Progress = no_progress) -> list[Part]:
-    """Return for each picture of a data set the part that it belongs to.
+    """Return for each image of a dataset the part that it belongs to.
 
     The part follows from the group's name by SHA-256: a quarter is `test`, a twelfth
     `validation`, the rest `train`, whatever the order and the machine.
     """
-    groups = group_pictures([image.path for image in dataset.images], progress)
+    groups = group_images([image.path for image in dataset.images], progress)
     return [part_of(group) for group in groups]
 
 
 def split_few(dataset: LabelledImages, progress: Progress = no_progress) -> list[Part]:
-    """Split a data set of few pictures into `train` and `validation` alone.
+    """Split a dataset of few images into `train` and `validation` alone.
 
-    The groups whose hashes are lowest choose, about `FEW_VALIDATION_SHARE` of the pictures, those
+    The groups whose hashes are lowest choose, about `FEW_VALIDATION_SHARE` of the images, those
     first that show a class which none has shown yet. Every class keeps boxes among those that
     train.
     """
-    groups = group_pictures([image.path for image in dataset.images], progress)
+    groups = group_images([image.path for image in dataset.images], progress)
     boxes: dict[str, np.ndarray] = {}
     for image, group in zip(dataset.images, groups, strict=True):
         own = np.bincount(image.class_ids[~image.ignored], minlength=len(dataset.classes))
@@ -82,17 +82,17 @@ def split_few(dataset: LabelledImages, progress: Progress = no_progress) -> list
 
 
 def part_of(group: str) -> Part:
-    """Return the part of a group of pictures, by a hash of its name."""
+    """Return the part of a group of images, by a hash of its name."""
     share = _share_of(group)
     if share < TEST_SHARE:
         return "test"
     return "validation" if share < TEST_SHARE + VALIDATION_SHARE else "train"
 
 
-def group_pictures(paths: Sequence[Path], progress: Progress = no_progress) -> list[str]:
-    """Return the name of each picture's group: the least name among its near-duplicates.
+def group_images(paths: Sequence[Path], progress: Progress = no_progress) -> list[str]:
+    """Return the name of each image's group: the least name among its near-duplicates.
 
-    Two pictures are of one group when they are of one block of one video, or when their
+    Two images are of one group when they are of one block of one video, or when their
     difference hashes differ by at most `NEAR_BITS`, directly or over others.
     """
     keys = [_name_key(path) for path in paths]
@@ -102,7 +102,7 @@ def group_pictures(paths: Sequence[Path], progress: Progress = no_progress) -> l
         parents[index] = first.setdefault(key, index)
     hashes = (
         np.stack(
-            [difference_hash(path) for path in progress(paths, len(paths), "comparing pictures")]
+            [difference_hash(path) for path in progress(paths, len(paths), "comparing images")]
         )
         if paths
         else np.zeros((0, HASH_SIDE**2), bool)
@@ -120,12 +120,12 @@ def group_pictures(paths: Sequence[Path], progress: Progress = no_progress) -> l
 def difference_hash(path: Path) -> np.ndarray:
     """Return (256,) bool: whether brightness rises to the right, on a grid of 16 x 16.
 
-    A picture that cannot be read hashes to all False. Source: Krawetz, "Kind of like that", 2013.
+    An image that cannot be read hashes to all False. Source: Krawetz, "Kind of like that", 2013.
     """
-    picture = cv2.imread(str(path), cv2.IMREAD_REDUCED_GRAYSCALE_4)
-    if picture is None:
+    image = cv2.imread(str(path), cv2.IMREAD_REDUCED_GRAYSCALE_4)
+    if image is None:
         return np.zeros(HASH_SIDE**2, bool)
-    small = cv2.resize(picture, (HASH_SIDE + 1, HASH_SIDE), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(image, (HASH_SIDE + 1, HASH_SIDE), interpolation=cv2.INTER_AREA)
     return (small[:, 1:] > small[:, :-1]).ravel()
 
 
@@ -146,7 +146,7 @@ def _share_of(group: str) -> float:
 
 
 def _name_key(path: Path) -> str:
-    """Return the block of the video that a picture was cut from, else the picture's own name."""
+    """Return the block of the video that an image was cut from, else the image's own name."""
     match = VIDEO_FRAME.fullmatch(path.stem)
     if match is None:
         return path.stem

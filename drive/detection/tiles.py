@@ -106,8 +106,7 @@ class Tiling:
         count = (self.columns or 2) * (self.rows or 1)
         if not 2 <= count <= MOST_TILES or self.columns == 0 or self.rows == 0:
             raise InputError(
-                f"tiles are {AUTO}, N in a row or COLSxROWS, from 2 to {MOST_TILES}; "
-                f"received: {self}"
+                f"tiles must be {AUTO}, N or COLSxROWS with 2 to {MOST_TILES} tiles; got {self}"
             )
 
     def __str__(self) -> str:
@@ -127,8 +126,7 @@ class Tiling:
         numbers = re.fullmatch(r"([0-9]{1,4})(?:x([0-9]{1,4}))?", text)
         if numbers is None:
             raise InputError(
-                f"tiles are {AUTO}, N in a row or COLSxROWS, from 2 to {MOST_TILES}; "
-                f"received: {text!r}"
+                f"tiles must be {AUTO}, N or COLSxROWS with 2 to {MOST_TILES} tiles; got {text!r}"
             )
         columns, rows = numbers.groups()
         return cls(int(columns), None if rows is None else int(rows))
@@ -213,7 +211,7 @@ class TiledDetector:
         conf: float | None = None,
         classes: Sequence[str] | None = None,
     ) -> list[Detection]:
-        """Find objects in one picture; see `drive.detection.detector.Finder.detect`."""
+        """Find objects in one image; see `drive.detection.detector.Finder.detect`."""
         whole = self.detector.detect(image, region, conf, classes)  # checks the arguments
         height, width = image.shape[:2]
         outer = self.default_region(width, height) if region is None else region
@@ -236,7 +234,7 @@ class TiledDetector:
         conf: float | None = None,
         classes: Sequence[str] | None = None,
     ) -> list[list[Detection]]:
-        """Find objects in several pictures, which may differ in size, one after the other."""
+        """Find objects in several images, which may differ in size, one after the other."""
         return [self.detect(image, region, conf, classes) for image in images]
 
 
@@ -289,7 +287,7 @@ def merge(
 
 
 def _gives_way(small: Detection, closer: Sequence[Detection], tile_width: int) -> bool:
-    """Whether a box of the whole region is small and a tile shows better what is there."""
+    """Return whether a box of the whole region is small and a tile shows better what is there."""
     if max(small.box.width, small.box.height) >= FAR_SHARE * tile_width:
         return False
     rivals = [
@@ -321,7 +319,7 @@ def _edges(tile: Region, region: Region) -> Edges:
 
 
 def _is_cut(detection: Detection, edges: Edges, tile: Region) -> bool:
-    """Whether the box ends at an inner edge of its tile: the object probably goes on beyond."""
+    """Return whether the box ends at an inner edge of its tile: the object probably continues."""
     x1, y1, x2, y2 = edges
     near_x, near_y = EDGE_SHARE * tile.width, EDGE_SHARE * tile.height
     box = detection.box
@@ -333,7 +331,7 @@ def _is_cut(detection: Detection, edges: Edges, tile: Region) -> bool:
 def _is_part(
     boxes: np.ndarray, scores: np.ndarray, class_ids: np.ndarray, edges: np.ndarray
 ) -> np.ndarray:
-    """Whether each box is a piece, seen in a tile, of another box that the tile cuts.
+    """Return whether each box is a piece, seen in a tile, of another box that the tile cuts.
 
     Args:
         boxes: (N, 4) in source pixels.

@@ -104,7 +104,7 @@ def onnx_metadata(
     """Return what a model file says about itself, as `TinyYoloDriveDetector` reads it.
 
     Args:
-        thresholds: least score for each class, in the order of the outputs.
+        thresholds: minimum score for each class, in the order of the outputs.
         input_sizes: (height, width) in pixels that the network was trained and measured at.
     """
     return {

@@ -1,6 +1,6 @@
 """Tiny-yolo-drive as a detector: what the model file's metadata says, turned into boxes.
 
-Knows the metadata and how pictures go in; the layers are in `tiny_yolo_drive` (only training and
+Knows the metadata and how images go in; the layers are in `tiny_yolo_drive` (only training and
 the keras engine need them), the decoding in `decode`.
 """
 
@@ -27,7 +27,7 @@ Detail = Literal["fast", "fine"]
 DETAILS: tuple[Detail, ...] = ("fast", "fine")
 FINE_GAIN = 1.75
 """How much higher and wider than usual the input is at most where detail is `fine`: three times
-the work, for far cars in large pictures (docs/decisions/detector.md)."""
+the work, for far cars in large images (docs/decisions/detector.md)."""
 
 NARROWEST_ROAD = 1.2  # width over height; a narrower frame is looked at whole
 
@@ -38,12 +38,12 @@ class TinyYoloDriveDetector(NetworkDetector):
     Args:
         engine: runs the network; its metadata holds `classes`, `thresholds`, `input_sizes`,
             `strides`, `anchors`, `centre_gain` and `nms_iou`, each as JSON.
-        conf: least score for all classes; the metadata's when None.
+        conf: minimum score for all classes; the metadata's when None.
         classes: which classes to report; all of them when None.
         nms_iou: overlap above which the lesser of two boxes of a class goes; the metadata's
             when None.
-        detail: "fast" for video: inputs of about 200,000 pixels; "fine" for pictures: up to
-            `FINE_GAIN` times as high and wide, where the picture has so many pixels and the file
+        detail: "fast" for video: inputs of about 200,000 pixels; "fine" for images: up to
+            `FINE_GAIN` times as high and wide, where the image has so many pixels and the file
             takes inputs of any size (`export --size` writes files that do not).
 
     Raises:
@@ -63,7 +63,7 @@ class TinyYoloDriveDetector(NetworkDetector):
         detail: Detail = "fast",
     ) -> None:
         if detail not in DETAILS:
-            raise InputError(f"detail must be one of {', '.join(DETAILS)}; received: {detail}")
+            raise InputError(f"detail must be one of {', '.join(DETAILS)}; got {detail}")
         known = _entry(engine, "classes")
         thresholds = _for_each(engine, "thresholds", known) if conf is None else conf
         overlap = float(_entry(engine, "nms_iou")) if nms_iou is None else nms_iou
@@ -101,8 +101,8 @@ def _entry(engine: Engine, key: str) -> Any:
         return json.loads(text or "")
     except ValueError as error:
         raise WeightsError(
-            f"the metadata of tiny-yolo-drive needs '{key}' as JSON; was the file written by "
-            f"drive? received: {text}"
+            f"the metadata of tiny-yolo-drive must have '{key}' as JSON; got {text}. Was the file "
+            "written by drive?"
         ) from error
 
 
@@ -112,7 +112,7 @@ def _for_each(engine: Engine, key: str, names: Sequence[str]) -> dict[str, Any]:
     missing = [name for name in names if name not in values]
     if missing:
         raise WeightsError(
-            f"the metadata of tiny-yolo-drive needs a value of '{key}' for each of "
-            f"{', '.join(names)}; received: {values}"
+            f"the metadata of tiny-yolo-drive must have '{key}' for each of {', '.join(names)}; "
+            f"got {values}"
         )
     return {name: values[name] for name in names}

@@ -1,6 +1,6 @@
 """Tiny YOLO v1, the network as published: what it computes, layer by layer.
 
-Knows no weights file (`darknet`), no boxes (`decode`) and no pictures' way into it (`detector`).
+Knows no weights file (`darknet`), no boxes (`decode`) and no images' way into it (`detector`).
 
 Source: Redmon, Divvala, Girshick, Farhadi, "You Only Look Once", CVPR 2016, section 2.2 ("Fast
 YOLO"), in the later form with three fully connected layers, and Darknet's source for what the paper

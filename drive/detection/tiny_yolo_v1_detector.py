@@ -42,7 +42,7 @@ class TinyYoloV1Detector(NetworkDetector):
 
     Args:
         engine: runs the network on pixels in 0..255.
-        conf: least score.
+        conf: minimum score.
         classes: which of the 20 VOC classes to report.
         nms_iou: overlap above which the lesser of two boxes of a class goes.
         exponent: what widths and heights are raised to; the published port uses 1.8.
@@ -60,7 +60,7 @@ class TinyYoloV1Detector(NetworkDetector):
     ) -> None:
         super().__init__(engine, VOC_CLASSES, conf, nms_iou, classes)
         if exponent <= 0:
-            raise InputError(f"--exponent is above 0; received: {exponent:g}")
+            raise InputError(f"--exponent must be above 0; got {exponent:g}")
         self.exponent = exponent
 
     def default_region(self, width: int, height: int) -> Region:
@@ -115,7 +115,7 @@ def converted(path: Path, folder: Path) -> Path:
             (Path(own) / target.name).replace(target)
     except OSError as error:
         raise InputError(
-            f"the converted weights cannot be kept ({error}); set XDG_CACHE_HOME to a folder that "
-            f"can be written and has 200 MB free; received: {folder}"
+            f"{folder}: the converted weights cannot be written ({error}). Set XDG_CACHE_HOME to a "
+            "writable folder with 200 MB free"
         ) from error
     return target

@@ -1,6 +1,6 @@
 """Follows objects from frame to frame: the same car keeps the same number, and its box stays.
 
-Knows detections and times, no picture and no network. Times are seconds, not frames, so that a
+Knows detections and times, no image and no network. Times are seconds, not frames, so that a
 variable frame rate, a stride or a gap in the video changes nothing. How boxes move is in
 `track_motion`, which detection belongs to which track in `track_association`.
 
@@ -116,7 +116,7 @@ class Tracker:
         ...         print(frame.time_s, car.track_id, car.label, car.box)
 
     Args:
-        thresholds: least score to begin a track: for each label (the detector's `thresholds`), or
+        thresholds: minimum score to begin a track: for each label (the detector's `thresholds`), or
             one for all; None when the detector has dropped all weak detections already.
         low_share: share of the threshold that is enough to continue a track.
         confirm_hits: detections until a track gets its number, unless one of them is sure (half of
@@ -142,10 +142,10 @@ class Tracker:
         min_iou: float = MIN_IOU,
     ) -> None:
         _check_range("low_share", low_share, 0, 1)
-        _check_range("confirm_hits", confirm_hits, 1, np.inf)
-        _check_range("coast_s", coast_s, 0, np.inf)
-        _check_range("hold_s", hold_s, 0, np.inf)
-        _check_range("weak_s", weak_s, 0, np.inf)
+        _check_range("confirm_hits", confirm_hits, 1)
+        _check_range("coast_s", coast_s, 0)
+        _check_range("hold_s", hold_s, 0)
+        _check_range("weak_s", weak_s, 0)
         _check_range("min_iou", min_iou, 0, 1)
         self._thresholds = thresholds
         self._low_share = low_share
@@ -162,7 +162,7 @@ class Tracker:
 
     @property
     def low_conf(self) -> float | None:
-        """The least score that is of use: the `conf` to call the detector with."""
+        """The minimum score that is of use: the `conf` to call the detector with."""
         if self._thresholds is None:
             return None
         if isinstance(self._thresholds, Mapping):
@@ -170,7 +170,7 @@ class Tracker:
         return self._low_share * self._thresholds
 
     def threshold(self, label: str) -> float:
-        """Return the least score that begins a track.
+        """Return the minimum score that begins a track.
 
         Raises:
             InputError: there are thresholds, and none for `label`.
@@ -179,7 +179,7 @@ class Tracker:
             return self._thresholds or 0.0
         if label not in self._thresholds:
             known = ", ".join(self._thresholds)
-            raise InputError(f"the tracker has thresholds for {known}; received: label={label!r}")
+            raise InputError(f"label must be one of {known}; got {label!r}")
         return self._thresholds[label]
 
     def update(
@@ -202,7 +202,9 @@ class Tracker:
             InputError: `time_s` lies before that of the last call, or a label has no threshold.
         """
         if not time_s >= self._time_s:
-            raise InputError(f"time_s must not go back from {self._time_s}; received: {time_s}")
+            raise InputError(
+                f"time_s must not be before the last call, {self._time_s}; got {time_s}"
+            )
         first = self._time_s == -np.inf
         self._forget(time_s)
         if not first:
@@ -319,7 +321,7 @@ class Tracker:
         return sorted(found + _apart(held, found), key=lambda detection: -detection.score)
 
     def _is_held(self, track: _Track, time_s: float) -> bool:
-        """Say whether a missed track is surely still there.
+        """Return whether a missed track is surely still there.
 
         Not for longer than it was seen, nor for as long where it was weak or often missed: of the
         boxes held on the project's clips, those of unsteady tracks lay beside their cars.
@@ -354,7 +356,7 @@ def _apart(held: Sequence[Detection], found: Sequence[Detection]) -> list[Detect
 
 
 def _leaves(last: Box, now: Box, view: Box) -> bool:
-    """Say whether a box that was `last` and should be `now` is on its way out of the view."""
+    """Return whether a box that was `last` and should be `now` is on its way out of the view."""
     margin_x = EDGE_SHARE * view.width
     margin_y = EDGE_SHARE * view.height
     return any(
@@ -370,6 +372,7 @@ def _duplicate_iou(label: str, other: str) -> float:
     return DUPLICATE_IOU if label == other else DUPLICATE_ACROSS_IOU
 
 
-def _check_range(name: str, value: float, least: float, most: float) -> None:
+def _check_range(name: str, value: float, least: float, most: float = math.inf) -> None:
     if not least <= value <= most:
-        raise InputError(f"{name} must be in {least}..{most}; received: {name}={value}")
+        limits = f"from {least:g} to {most:g}" if most < math.inf else f"at least {least:g}"
+        raise InputError(f"{name} must be {limits}; got {value:g}")

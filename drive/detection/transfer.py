@@ -39,14 +39,10 @@ def weights_classes(path: str | Path) -> tuple[str, ...]:
     metadata = read_metadata(path)
     if metadata.get("network") != NAME:
         raise WeightsError(
-            f"{path}: weights of {NAME} expected to train on from; "
-            f"received: network = {metadata.get('network')}"
+            f"{path}: training starts from weights of {NAME}; got network {metadata.get('network')}"
         )
     if is_int8(metadata):
-        raise WeightsError(
-            f"{path}: training goes on from float weights; received: an int8 file, "
-            f"which is for running alone"
-        )
+        raise WeightsError(f"{path}: training starts from float weights; got an int8 file")
     return tuple(json.loads(metadata["classes"]))
 
 
@@ -82,11 +78,11 @@ def start_from_onnx(
         if layer.name in HEADS and all(array.size for array in arrays):
             arrays = _head(layer.name, arrays, known, classes, rng)
         expected = [tuple(weight.shape) for weight in layer.weights]
-        received = [array.shape for array in arrays]
-        if expected != received:
+        got = [array.shape for array in arrays]
+        if expected != got:
             raise WeightsError(
-                f"{path}: layer {layer.name} expected in shapes {expected}; received: {received}; "
-                f"was the file written by another version of drive?"
+                f"{path}: layer {layer.name} must have shapes {expected}; got {got}. Was the file "
+                "written by another version of drive?"
             )
         filled.append((layer, [array.astype(np.float32) for array in arrays]))
     for layer, arrays in filled:

@@ -47,7 +47,7 @@ def test_weights_of_other_classes_keep_theirs() -> None:
 
 
 def test_without_a_box_there_is_nothing_to_choose() -> None:
-    with pytest.raises(InputError, match=r"at least one labelled box .* none in 1 pictures"):
+    with pytest.raises(InputError, match=r"at least one labelled box; got none in 1 images"):
         choose_classes([data("", "cone")], CLASSES)
 
 
@@ -60,7 +60,7 @@ def test_the_list_of_the_command_line() -> None:
 
 def test_what_is_new_and_what_is_left_out_is_said() -> None:
     text = describe_classes(("car", "cone"), CLASSES, [data("car cone chair")])
-    assert text == ("classes: car, cone (new: cone); left out: chair (--classes takes them in)")
+    assert text == ("classes: car, cone (new: cone); left out: chair (--classes includes them)")
     assert "all new" in describe_classes(("cone",), CLASSES, [data("cone")])
 
 

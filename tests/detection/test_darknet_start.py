@@ -51,7 +51,7 @@ def test_folding_and_rows_of_our_classes(tmp_path: Path) -> None:
     np.savez(tmp_path / "w.npz", **arrays)
     with pytest.raises(WeightsError, match="conv05_mean"):
         load_darknet_weights(network, tmp_path / "w.npz")
-    with pytest.raises(WeightsError, match="received: \\['tram'\\]"):
+    with pytest.raises(WeightsError, match="got tram"):
         load_darknet_weights(network, tmp_path / "w.npz", (*CLASSES[:5], "tram"))
 
 

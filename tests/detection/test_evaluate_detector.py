@@ -179,7 +179,7 @@ def test_table_has_a_line_for_each_row_and_a_dash_where_a_class_is_absent() -> N
 def test_without_boxes_or_with_a_missing_picture_it_says_so() -> None:
     with pytest.raises(InputError, match="at least one labelled box"):
         evaluate(dataset(image([])), [[]])
-    with pytest.raises(InputError, match="each of 1 pictures"):
+    with pytest.raises(InputError, match="each of 1 images; got 0"):
         evaluate(dataset(image([])), [])
 
 

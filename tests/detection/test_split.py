@@ -13,7 +13,7 @@ from drive.detection.dataset import CLASSES, LabelledImages, read_dataset
 from drive.detection.split import (
     BLOCK_FRAMES,
     difference_hash,
-    group_pictures,
+    group_images,
     near_pairs,
     part_of,
     split_dataset,
@@ -45,7 +45,7 @@ def test_shares_are_as_named() -> None:
 def test_frames_of_one_block_of_a_video_stay_together(tmp_path: Path) -> None:
     names = [f"road_vid_4_{frame}.png" for frame in (0, BLOCK_FRAMES - 20, BLOCK_FRAMES)]
     paths = [scene(tmp_path / name, seed) for seed, name in enumerate(names)]
-    groups = group_pictures(paths)
+    groups = group_images(paths)
     assert groups[0] == groups[1] != groups[2]
 
 
@@ -55,8 +55,8 @@ def test_near_duplicates_stay_together_whatever_their_order(tmp_path: Path) -> N
         scene(tmp_path / "z.png", seed=2),
         scene(tmp_path / "a.png", seed=1, shift=12),
     ]
-    assert group_pictures(paths) == ["a", "z", "a"]
-    assert group_pictures(paths[::-1]) == ["a", "z", "a"]
+    assert group_images(paths) == ["a", "z", "a"]
+    assert group_images(paths[::-1]) == ["a", "z", "a"]
 
 
 @pytest.mark.slow

@@ -291,12 +291,12 @@ def test_nothing_is_lost_in_a_crowd() -> None:
 
 
 def test_wrong_settings_and_times() -> None:
-    with pytest.raises(InputError, match="confirm_hits=0"):
+    with pytest.raises(InputError, match="confirm_hits must be at least 1; got 0"):
         Tracker(THRESHOLD, confirm_hits=0)
-    with pytest.raises(InputError, match="coast_s=-1"):
+    with pytest.raises(InputError, match="coast_s must be at least 0; got -1"):
         Tracker(THRESHOLD, coast_s=-1)
     tracker = Tracker(THRESHOLD)
     tracker.update([], 1.0)
     tracker.update([car(100)], 1.0)
-    with pytest.raises(InputError, match=r"received: 0\.5"):
+    with pytest.raises(InputError, match=r"last call, 1\.0; got 0\.5"):
         tracker.update([], 0.5)

@@ -265,7 +265,7 @@ def test_new_classes_from_a_list_train_and_are_found_under_their_names(
     assert json.loads(read_metadata(results["int8"])["classes"]) == ["car", "stop sign"]
     again = [*line[:3], results["int8"], *line[4:-1], str(tmp_path / "again")]
     assert main(again) == 2  # float weights are what training goes on from
-    assert "received: an int8 file" in capsys.readouterr().err
+    assert "got an int8 file" in capsys.readouterr().err
     assert json.loads(read_metadata(out / "detector.onnx")["classes"]) == ["car", "stop sign"]
     assert cv2.imread(str(out / "predictions.png")).shape[1] > 1000
 
@@ -277,7 +277,7 @@ def test_new_classes_from_a_list_train_and_are_found_under_their_names(
     with (tmp_path / "d/detections.csv").open() as file:
         assert {row["class"] for row in csv.DictReader(file)} <= {"stop sign"}
     assert main([*detect, "--classes", "bus", "--overwrite"]) == 2
-    assert "knows the classes car, stop sign; received: bus" in capsys.readouterr().err
+    assert "must be among car, stop sign; got bus" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -296,7 +296,7 @@ def test_named_classes_win_and_those_without_a_box_are_pointed_out(
     model = tmp_path / "out/detector.onnx"
     assert json.loads(read_metadata(model)["thresholds"])["bus"] == 0.2
     assert main([*line, "--classes", "tram"]) == 2
-    assert capsys.readouterr().err.strip().splitlines()[-1].count("no picture with a box") == 1
+    assert capsys.readouterr().err.strip().splitlines()[-1].count("no image has a box") == 1
 
 
 @pytest.mark.slow
