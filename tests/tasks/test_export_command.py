@@ -102,7 +102,7 @@ def test_what_is_wrong_is_said_in_one_line(
             "--int8 supports openvino, onnx, litert; got",
         ),
         (["tiny-yolo-drive", "--size", "100x100"], "multiples of 32"),
-        (["tiny-yolo-drive", "--size", "100000x100000"], "at most 4096 a side"),
+        (["tiny-yolo-drive", "--size", "100000x100000"], "at most 4096 per side"),
         ([ROOT / "weights" / "tiny-yolo-drive-int8.onnx"], "requires float weights"),
     ):
         status, line = fails(capsys, *arguments, *out)
