@@ -222,9 +222,7 @@ def test_pixels_instead_of_shares_are_told(yolo: Callable) -> None:
 
 @pytest.mark.parametrize("names", ["names:", "names: []", "", "nc: 2"])
 def test_a_list_without_a_class_is_refused(yolo: Callable, names: str) -> None:
-    with pytest.raises(
-        InputError, match=r"data.yaml: (there is no line )?'names:' (must|with)"
-    ):
+    with pytest.raises(InputError, match=r"data.yaml: (there is no line )?'names:' (must|with)"):
         read_dataset(yolo("0 0.5 0.5 0.5 0.5", names=names))
 
 
