@@ -1,22 +1,22 @@
-"""The addresses of the server and what answers each.
+"""The addresses of the server and their handlers.
 
 Pages:  `/`, `/run/RUN`, `/compare?a=RUN&b=RUN`.
-Data:   `/api/runs`, `/api/report/RUN`, `/api/marks?run=RUN` (GET, POST, DELETE).
+Data:   `/api/runs`, `/api/report/RUN`, `/api/excluded?run=RUN` (GET, POST, DELETE).
 Files:  `/files/PATH` below the folder, `/source/NUMBER/RUN` the video of a run's recording,
         `/thumbnail/RUN`, `/assets/NAME`.
 
-Handlers are plain functions, so that each works in a thread of its own.
+Handlers are plain functions, so that each runs in a thread of its own.
 """
 
 from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import cast
 from urllib.parse import quote
 
 from starlette.applications import Starlette
@@ -66,7 +66,7 @@ HEAD = f"""<!doctype html>
 <link rel="stylesheet" href="/assets/view.css">"""
 UNFINISHED = ("running", "stopped")
 ASKED = ("command", "title", "started", "command_line", "settings", "written", "alive")
-"""What the live report of a run knows before there is a `run.json`."""
+"""Entries that the live report of a run has before there is a `run.json`."""
 
 LARGEST_BODY = 10_000
 A_DAY_S = 86_400
@@ -80,19 +80,18 @@ TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
 }
-UNKNOWN = "application/octet-stream"
 
 Handler = Callable[[Request], Response]
 
 
 class _AnyPath(PathConvertor):
-    """A path of any characters: names of folders may hold a line's end."""
+    """A path of any characters: names of folders may contain line ends."""
 
     regex = r"[\s\S]*"
 
 
 class _PlaceInList(IntegerConvertor):
-    """A number of so few digits that Python reads it."""
+    """A number short enough for Python to parse."""
 
     regex = "[0-9]{1,9}"
 
@@ -102,19 +101,16 @@ register_url_convertor("place", _PlaceInList())
 
 
 class _Json(JSONResponse):
-    """JSON that browsers can read, whatever a run's files and their names hold.
+    """JSON that browsers can read: NaN becomes null, half a surrogate pair a question mark."""
 
-    Numbers that are none become null, halves of characters a question mark.
-    """
-
-    def render(self, content: Any) -> bytes:
+    def render(self, content: object) -> bytes:
         try:
             return super().render(content)
         except ValueError:
             return super().render(_sendable(content))
 
 
-def _sendable(value: Any) -> Any:
+def _sendable(value: object) -> object:
     if isinstance(value, dict):
         return {_sendable(name): _sendable(each) for name, each in value.items()}
     if isinstance(value, list):
@@ -125,7 +121,7 @@ def _sendable(value: Any) -> Any:
 
 
 def make_app(root: Path) -> Starlette:
-    """The application that shows the runs below `root`."""
+    """Return the application that shows the runs below `root`."""
     shelf = _Shelf(root.resolve())
     return Starlette(
         routes=[
@@ -134,8 +130,8 @@ def make_app(root: Path) -> Starlette:
             Route("/run/{run:any}", shelf.page),
             Route("/api/runs", _told(shelf.runs)),
             Route("/api/report/{run:any}", _told(shelf.report)),
-            Route("/api/marks", _told(shelf.marks)),
-            Route("/api/marks", shelf.change_marks, methods=["POST", "DELETE"]),
+            Route("/api/excluded", _told(shelf.excluded)),
+            Route("/api/excluded", shelf.change_excluded, methods=["POST", "DELETE"]),
             Route("/files/{path:any}", _told(shelf.file)),
             Route("/source/{number:place}/{run:any}", _told(shelf.source)),
             Route("/thumbnail/{run:any}", _told(shelf.thumbnail)),
@@ -150,8 +146,8 @@ def _page(name: str, status: int = 200) -> Response:
     """A page with its head and the scripts of reports put in."""
     scripts = [f'<script src="/assets/{each}" defer></script>' for each in SCRIPTS]
     text = (ASSETS / name).read_text(encoding="utf-8")
-    for mark, part in {"<!--head-->": HEAD, "<!--scripts-->": "\n".join(scripts)}.items():
-        text = text.replace(mark, part)
+    for place, part in {"<!--head-->": HEAD, "<!--scripts-->": "\n".join(scripts)}.items():
+        text = text.replace(place, part)
     return HTMLResponse(text, status)
 
 
@@ -160,19 +156,19 @@ def _colours(request: Request) -> Response:
 
 
 def _told(handler: Handler) -> Handler:
-    """The handler with what is wrong told in one line: see `_refused`."""
+    """The handler, with errors as one line: see `_refused`."""
 
-    def answer(request: Request) -> Response:
+    def respond(request: Request) -> Response:
         try:
             return handler(request)
         except (DriveError, OSError, RecursionError) as error:
             return _refused(request, error)
 
-    return answer
+    return respond
 
 
 def _refused(request: Request, error: Exception) -> Response:
-    """What is wrong in one line, with 404 for what is not there, else 400."""
+    """The error in one line; status 404 if something is missing, else 400."""
     text = _in_words(error)
     status = 404 if isinstance(error, MissingFileError) else 400
     if request.url.path.startswith("/api/"):
@@ -185,11 +181,11 @@ def _in_words(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError):
         return f"{Path(error.filename or '').name} cannot be read: {error.strerror}"
-    return "A file of this run is nested too deeply: it is damaged"
+    return "a file of this run is damaged: it is nested too deeply"
 
 
 class _Shelf:
-    """What the handlers share: the folder that is shown, and a lock for those who write."""
+    """The handlers, the folder that they show, and a lock for writing."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -200,7 +196,7 @@ class _Shelf:
         return _Json({"folder": str(self._root), "runs": entries})
 
     def page(self, request: Request) -> Response:
-        """The page of a run, also of one that is not there or not to be read: it says so."""
+        """The page of a run; of one that is missing or unreadable it says so."""
         try:
             run_folder(self._root, request.path_params["run"])
         except OSError:
@@ -260,15 +256,15 @@ class _Shelf:
         name = f"{run}/{inner}".lstrip("/")
         try:
             run_folder(self._root, name)
-        except OSError:  # it is not there, or not to be read
+        except OSError:  # missing or unreadable
             return None
         return f"{_top(run)}run/{quote(name)}"
 
-    def marks(self, request: Request) -> Response:
+    def excluded(self, request: Request) -> Response:
         folder = run_folder(self._root, request.query_params.get("run", ""))
         return _as_json(_recordings_of(folder))
 
-    async def change_marks(self, request: Request) -> Response:
+    async def change_excluded(self, request: Request) -> Response:
         try:
             body = await _body(request)
             recordings = await run_in_threadpool(self._changed, body, request.method == "POST")
@@ -276,24 +272,24 @@ class _Shelf:
             return _refused(request, error)
         return _as_json(recordings)
 
-    def _changed(self, body: dict[str, Any], add: bool) -> list[KnownRecording]:
+    def _changed(self, body: Mapping[str, object], add: bool) -> list[KnownRecording]:
         run, number = body.get("run"), body.get("recording")
         if not isinstance(run, str) or not isinstance(number, int) or isinstance(number, bool):
-            raise InputError("A mark names its run and the number of its recording there")
+            raise InputError("expected `run` and `recording`, a number")
         recordings = _recordings_of(run_folder(self._root, run))
         recording = _numbered(recordings, number)
-        mark = body.get("mark")
-        if not isinstance(mark, dict):
-            raise InputError("A mark has start_s and end_s, in seconds")
+        table = body.get("range")
+        if not isinstance(table, dict):
+            raise InputError("expected `range` with start_s and end_s, in seconds")
         with self._writing:
             if add:
-                wanted = {key: mark.get(key, "") for key in ("start_s", "end_s", "reason")}
+                wanted = {key: table.get(key, "") for key in ("start_s", "end_s", "reason")}
                 wanted |= {"drive": recording.drive} if recording.drive else {}
-                stretch = parse_mark(wanted, "The mark")
-                recording.check_within(stretch)
-                add_mark(recording.folder, stretch)
+                excluded = parse_mark(wanted, "the range")
+                recording.check_within(excluded)
+                add_mark(recording.folder, excluded)
             else:
-                remove_mark(recording.folder, _of_recording(mark, recording))
+                remove_mark(recording.folder, _of_recording(table, recording))
         return recordings
 
     def file(self, request: Request) -> Response:
@@ -310,17 +306,17 @@ class _Shelf:
         folder = run_folder(self._root, request.path_params["run"])
         name = picture_of(read_run(folder))
         if not name:
-            raise MissingFileError("This run has no picture")
+            raise MissingFileError("this run has no image")
         headers = {"cache-control": f"max-age={A_DAY_S}"} if request.url.query else {}
         try:
             image = thumbnail(below(folder, name))
-        except InputError:  # a broken video: the page shows a word in its place
+        except InputError:  # a damaged video: the page shows a word instead
             return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)
         return Response(image, media_type="image/jpeg", headers=headers)
 
 
 def _as_it_goes_on(folder: Path, report: Report, state: str) -> None:
-    """Add what the report of a training or a search without a `run.json` can say besides."""
+    """Add what is known of a training or a search without a `run.json`."""
     known = live_data(folder)
     training = report["training"]
     entries: dict[str, object] = {"written": training["updated"] if training else None}
@@ -329,12 +325,12 @@ def _as_it_goes_on(folder: Path, report: Report, state: str) -> None:
     report.update(cast(Report, entries))
 
 
-def _of_recording(table: dict[str, Any], recording: KnownRecording) -> ExcludedRange:
-    """The mark of `recording` that a page means; another drive's is none of its."""
-    mark = parse_mark(table, "The mark")
-    if mark not in recording.marks():
-        raise MissingFileError(f"{recording.name}: {mark} is not marked (any more)")
-    return mark
+def _of_recording(table: dict[str, object], recording: KnownRecording) -> ExcludedRange:
+    """The excluded range of this recording that a page means."""
+    excluded = parse_mark(table, "the range")
+    if excluded not in recording.excluded():
+        raise MissingFileError(f"{recording.name}: {excluded} is not excluded")
+    return excluded
 
 
 def _recordings_of(folder: Path) -> list[KnownRecording]:
@@ -343,7 +339,7 @@ def _recordings_of(folder: Path) -> list[KnownRecording]:
 
 def _numbered(recordings: list[KnownRecording], number: int) -> KnownRecording:
     if not 0 <= number < len(recordings):
-        raise MissingFileError("The recording of this run is not where it was when it was read")
+        raise MissingFileError("the recording of this run was moved or changed")
     return recordings[number]
 
 
@@ -366,7 +362,7 @@ def _with_sources(report: Report, run: str, recordings: list[KnownRecording]) ->
 
 
 def _top(run: str) -> str:
-    """The way from the files of a run up to this server's root."""
+    """The path from the files of a run up to this server's root."""
     return "../" * (1 + len(PurePosixPath(run).parts))
 
 
@@ -376,23 +372,23 @@ def _as_json(recordings: list[KnownRecording]) -> Response:
 
 def _file(path: Path) -> Response:
     if not path.is_file():
-        raise MissingFileError(f"There is no file {path.name!r} among the results")
-    with path.open("rb"):  # what cannot be read is told before the answer begins
+        raise MissingFileError(f"{path.name!r} is not among the results")
+    with path.open("rb"):  # an unreadable file is an error before the response begins
         pass
     return FileResponse(path, media_type=TYPES.get(path.suffix.lower()))
 
 
-async def _body(request: Request) -> dict[str, Any]:
-    """The JSON object that a request carries."""
+async def _body(request: Request) -> dict[str, object]:
+    """The JSON object in a request."""
     raw = b""
     async for chunk in request.stream():
         raw += chunk
         if len(raw) > LARGEST_BODY:
-            raise InputError(f"A mark takes at most {LARGEST_BODY} bytes")
+            raise InputError(f"the request must have at most {LARGEST_BODY} bytes")
     try:
-        body = parse_json(raw.decode("utf-8"), "The mark")
+        body = parse_json(raw.decode("utf-8"), "the request")
     except ValueError:
         body = None
     if not isinstance(body, dict):
-        raise InputError("A JSON object was expected")
+        raise InputError("the request must be a JSON object")
     return body

@@ -1,7 +1,4 @@
-"""The clock of an annotated video: when each of its frames is shown.
-
-Read from the file's own index, nothing is decoded. Knows video files, not runs.
-"""
+"""The clock of a video: when each of its frames is shown. Nothing is decoded."""
 
 from __future__ import annotations
 
@@ -18,11 +15,11 @@ from drive.video.container import open_container, packets, video_stream
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VideoClock:
-    """What a page has to know of a video.
+    """What a page needs to know of a video.
 
     Attributes:
         width, height: pixels.
-        time_s: (N,) seconds at which its frames are shown, from 0; none where nobody asked.
+        time_s: (N,) seconds at which its frames are shown, from 0; empty if not asked for.
     """
 
     width: int
@@ -31,9 +28,9 @@ class VideoClock:
 
 
 def read_clock(path: Path | None, times: bool = False) -> VideoClock | None:
-    """The size of a video and, with `times`, when its frames are shown.
+    """Return the size of a video and, with `times`, when its frames are shown.
 
-    None where there is no video, or none that can be read.
+    None if there is no valid video.
     """
     if path is None:
         return None
@@ -48,7 +45,7 @@ def read_clock(path: Path | None, times: bool = False) -> VideoClock | None:
 
 
 def _times(container: InputContainer, stream: VideoStream) -> np.ndarray:
-    """Of our own videos, without B-frames, the index says it all; others are read through."""
+    """Our own videos, without B-frames, have them in the index; others are read through."""
     ticks = [entry.timestamp for entry in stream.index_entries]
     if not ticks or stream.codec_context.has_b_frames:
         found = [packet.pts for packet in packets(container, stream)]

@@ -1,6 +1,6 @@
-"""Columns of numbers as a page takes them: little-endian arrays in base64, as narrow as can be.
+"""Columns of numbers as a page takes them: little-endian arrays in base64, as narrow as possible.
 
-Knows arrays; the page's script (`assets/report.js`, `readColumn`) is the other end.
+The script `assets/numbers.js`, `readColumn`, is the other end.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ CLOCK = 1 / 90_000
 
 
 def column(values: np.ndarray, step: float | None = None) -> Column:
-    """The column of these values.
+    """Return the column of these values.
 
     Args:
-        values: (N,) numbers; NaN where one is missing.
-        step: what they are whole multiples of, to be rounded to; None: float32 is exact enough.
+        values: (N,) numbers; NaN if missing.
+        step: they are rounded to multiples of it; None for float32.
     """
     array = np.asarray(values, dtype=np.float64)
     if step is None or not np.isfinite(array).all():
@@ -41,7 +41,7 @@ def column(values: np.ndarray, step: float | None = None) -> Column:
 
 
 def values_of(packed: Column) -> np.ndarray:
-    """(N,) float64, what the page makes of a column."""
+    """Return the values of a column, (N,) float64."""
     if packed["type"] == "linear":
         return packed["start"] + packed["step"] * np.arange(packed["n"], dtype=np.float64)
     kind = packed["type"]
@@ -51,7 +51,7 @@ def values_of(packed: Column) -> np.ndarray:
 
 
 def _linear(whole: np.ndarray, step: float) -> Column | None:
-    """The column in two numbers, where each value is as far from the one before it as the next."""
+    """The column as two numbers, if the values are evenly spaced."""
     if len(whole) < 2 or (np.diff(whole) != whole[1] - whole[0]).any():
         return None
     start, rise = float(whole[0] * step), float((whole[1] - whole[0]) * step)

@@ -32,7 +32,7 @@ class RecordingData(TypedDict):
 
     name: str
     file: str
-    marks: list[dict[str, object]]
+    ranges: list[dict[str, object]]
     error: str
 
 
@@ -52,7 +52,7 @@ class KnownRecording:
     folder: Path
     drive: str | None
 
-    def marks(self) -> tuple[ExcludedRange, ...]:
+    def excluded(self) -> tuple[ExcludedRange, ...]:
         """Return its excluded ranges.
 
         Raises:
@@ -60,7 +60,7 @@ class KnownRecording:
         """
         return marks_of(self.folder, self.drive or self.folder.name)
 
-    def check_within(self, mark: ExcludedRange) -> None:
+    def check_within(self, excluded: ExcludedRange) -> None:
         """Refuse a range that leads beyond the end of the recording.
 
         Raises:
@@ -71,9 +71,9 @@ class KnownRecording:
             return
         frame_s = np.diff(times_s[-2:], prepend=-np.inf)[-1]
         end_s = times_s[-1] + min(frame_s, LONGEST_FRAME_S)
-        if mark.end_s > end_s + TIME_TOLERANCE_S:
+        if excluded.end_s > end_s + TIME_TOLERANCE_S:
             raise InputError(
-                f"{self.name}: the range must end at {end_s:.1f} s or before; got {mark.end_s:g}"
+                f"{self.name}: the range must end by {end_s:.1f} s; got {excluded.end_s:g}"
             )
 
     def _times_s(self) -> np.ndarray:
@@ -85,14 +85,14 @@ class KnownRecording:
 
     def data(self) -> RecordingData:
         """Return what a page shows of it."""
-        marks: list[dict[str, object]] = []
+        ranges: list[dict[str, object]] = []
         problem = ""
         try:
-            marks = [asdict(mark) for mark in self.marks()]
+            ranges = [asdict(each) for each in self.excluded()]
         except InputError as error:
             problem = str(error)
         file = str(self.folder / CONFIG_FILE)
-        return {"name": self.name, "file": file, "marks": marks, "error": problem}
+        return {"name": self.name, "file": file, "ranges": ranges, "error": problem}
 
 
 def known_recordings(record: Record) -> list[KnownRecording]:

@@ -1,8 +1,7 @@
-"""Who may ask: pages of this server, on this machine.
+"""Refuses requests that do not come from pages of this server, on this machine.
 
 A browser lets any web page send requests to 127.0.0.1. Requests that name another host (a domain
 that was bound to this address) are refused, and so are requests to write that come from elsewhere.
-Knows headers; not what is served.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ PAGE_POLICY = (
     "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 FILE_POLICY = "sandbox allow-scripts allow-downloads"
-"""A page among the results runs on its own, as from another site: it cannot write marks."""
+"""A page among the results runs on its own, as from another site: it cannot exclude ranges."""
 
 FILES = ("/files/", "/source/")
 
@@ -58,13 +57,13 @@ def _refusal(method: str, headers: Headers) -> str:
     """Why a request is refused; empty if it is not."""
     host = headers.get("host", "")
     if host.rsplit(":", 1)[0] not in HOSTS or len(headers.getlist("host")) != 1:
-        return "Open the address that view has printed: this one is not its own"
+        return "Open the address that `drive view` printed; this is a different one"
     if method in READING:
         return ""
     if headers.get("origin") != f"http://{host}":
-        return "Marks are written by view's own pages only"
+        return "Only the pages of `drive view` may change excluded ranges"
     if headers.get("sec-fetch-site", "same-origin") != "same-origin":
-        return "Marks are written by view's own pages only"
+        return "Only the pages of `drive view` may change excluded ranges"
     if headers.get("content-type", "").split(";")[0].strip() != "application/json":
         return "Expected JSON (content-type: application/json)"
     return ""

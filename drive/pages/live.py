@@ -1,6 +1,6 @@
-"""The report of a training while it goes on: a page that reads `report-data.js` again and again.
+"""The report of a training that goes on: a page that reloads `report-data.js` regularly.
 
-A script element is all that a page opened from disk may load, so the data is one.
+A page opened from disk may load nothing but scripts, so the data is one.
 """
 
 from __future__ import annotations
@@ -27,11 +27,10 @@ SILENT_S = 30.0
 class LiveReport:
     """Keeps the report of a training or a search fresh.
 
-    The page is there from the beginning. While the process lives, it writes the time into the data
-    file every few seconds: by that, and by nothing that another process or another machine could be
-    taken for, pages know that the run goes on. `write_report` takes the page's place in the end and
-    removes the data file, by which pages that are open know that there is a whole report to load. A
-    training that is stopped leaves both, as it leaves the state that it can be resumed from.
+    The page exists from the start. While the process lives, it writes the time into the data file
+    every few seconds; that is how pages know that the run goes on. In the end `write_report`
+    replaces the page and removes the data file, so that open pages load the whole report. A
+    training that is stopped leaves both.
 
     Args:
         folder: of the run.
@@ -40,7 +39,7 @@ class LiveReport:
 
     def __init__(self, folder: Path, record: Mapping[str, object]) -> None:
         self._folder = folder
-        self._record = {**record, "seconds": {}}  # nobody knows yet how long it takes
+        self._record = {**record, "seconds": {}}  # the duration is not known yet
         self._writing = threading.Lock()
         self._over = threading.Event()
         self._data = self._read()
@@ -50,7 +49,7 @@ class LiveReport:
         self._heart.start()
 
     def update(self) -> None:
-        """Write what is known by now."""
+        """Write what is known so far."""
         self._data = self._read()
         self._write()
 
@@ -60,15 +59,15 @@ class LiveReport:
         return report
 
     def close(self) -> None:
-        """Write no more: the whole report takes this one's place."""
+        """Stop writing: the whole report replaces this one."""
         self._over.set()
         self._heart.join()
 
     def stop(self, reason: str = "") -> None:
-        """Say that the run has ended before its time: the last word of one that is interrupted.
+        """Mark the run as ended early.
 
         Args:
-            reason: what went wrong, for people; empty where nothing did.
+            reason: what went wrong; empty if it was interrupted.
         """
         self.close()
         self._data |= {"live": False, "stopped": True, "reason": reason}
@@ -77,7 +76,7 @@ class LiveReport:
 
     def _beat(self) -> None:
         while not self._over.wait(BEAT_S):
-            with contextlib.suppress(OSError):  # a full disk; the training will tell
+            with contextlib.suppress(OSError):  # a full disk; the training reports it
                 self._write()
 
     def _write(self) -> None:

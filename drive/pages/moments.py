@@ -1,4 +1,4 @@
-"""Moments of a drive that are worth a look: peaks of a curve that lie apart. Knows numbers only."""
+"""Highlights of a recording: the peaks of a curve, apart from each other."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import numpy as np
 MOST = 6
 APART_S = 1.0
 APART_SHARE = 0.02
-"""Of the drive: peaks that lie closer together are one moment."""
+"""Of the recording: peaks that are closer together count as one."""
 
 
 def peaks(time_s: np.ndarray, height: np.ndarray, most: int = MOST) -> list[int]:
-    """Positions of the highest values, highest first, none close to a higher one.
+    """Return the positions of the highest values, highest first, none close to a higher one.
 
     Args:
         time_s: (N,) ascending seconds.
-        height: (N,) how much each is worth; NaN and what is not above 0 are worth nothing.
-        most: how many at most.
+        height: (N,) values; NaN and values up to 0 are ignored.
+        most: maximum number of positions.
     """
     if not len(time_s):
         return []

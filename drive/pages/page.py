@@ -1,7 +1,4 @@
-"""`report.html`: the data of a run with style, script and charts in one file.
-
-Knows the files in `assets/` and how text stands safely in HTML; not what the data says.
-"""
+"""`report.html`: the data of a run with style, scripts and charts in one file."""
 
 from __future__ import annotations
 
@@ -25,10 +22,10 @@ SCRIPTS = (
     *("echarts.min.js", "numbers.js", "dom.js", "seeker.js", "player.js", "charts.js", "table.js"),
     *("progress.js", "report.js", "training.js", "search.js"),
 )
-"""What `mountReport` needs, in this order."""
+"""The scripts that `mountReport` needs, in this order."""
 
 PAGE_SCRIPT = "page.js"
-"""What the page of a single run does with it."""
+"""Mounts the report of a single run."""
 
 ROLES = {
     "model": (palette.BLUE, palette.SKY_BLUE),
@@ -39,8 +36,7 @@ ROLES = {
     "others": ((178, 112, 0), palette.ORANGE),
     "limit": (palette.VERMILLION, (240, 128, 64)),
 }
-"""What is drawn in which colour on light and on dark paper: of the palette, darkened or lightened
-where it would not stand out."""
+"""Colours on light and on dark pages: of the palette, darkened or lightened for contrast."""
 
 
 def write_report(folder: str | Path, record: Mapping[str, object] | None = None) -> Path:
@@ -69,7 +65,7 @@ def write_report(folder: str | Path, record: Mapping[str, object] | None = None)
 
 
 def write_page(folder: Path, data: Report) -> Path:
-    """Write the page of this data into `folder`."""
+    """Write the page of this data into a folder."""
     path = folder / REPORT
     text = page(data)
     with atomic(path) as part:
@@ -78,7 +74,7 @@ def write_page(folder: Path, data: Report) -> Path:
 
 
 def page(data: Report) -> str:
-    """The whole page."""
+    """Return the whole page."""
     parts = {
         "title": html.escape(f"{data['title']} - {data['command'] or 'drive'}"),
         "style": stylesheet(),
@@ -92,12 +88,12 @@ def page(data: Report) -> str:
 
 
 def stylesheet() -> str:
-    """The look of a report, the palette's colours in front."""
+    """Return the style of a report, with the palette's colours."""
     return colours() + read_asset(STYLE)
 
 
 def colours() -> str:
-    """The palette as CSS variables, for light and dark pages."""
+    """Return the palette as CSS variables, for light and dark pages."""
     light, dark = (
         "".join(f"--{role}:{palette.for_matplotlib(pair[k])};" for role, pair in ROLES.items())
         for k in (0, 1)
@@ -110,11 +106,11 @@ def colours() -> str:
 
 
 def script_json(data: Mapping[str, object]) -> str:
-    """JSON that can stand in a script element: no `<` that might end it."""
+    """Return JSON for a script element: it has no `<` that might end it."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=plain)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 def read_asset(name: str) -> str:
-    """A file of `assets/`."""
+    """Return the text of a file of `assets/`."""
     return (ASSETS / name).read_text(encoding="utf-8")

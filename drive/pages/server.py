@@ -1,4 +1,4 @@
-"""Serves an application on this machine until it is interrupted. Knows sockets; no runs."""
+"""Serves an application on this machine until it is interrupted."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ LONGEST_GOODBYE_S = 1
 
 
 def open_socket(port: int | None) -> socket.socket:
-    """A socket that listens on this machine only.
+    """Return a socket that listens on this machine only.
 
     Args:
-        port: 0 for any that is free; None for the usual one, or any other while that is taken.
+        port: 0 for any free one; None for the usual one, or any other if that is taken.
 
     Raises:
         InputError: the port is out of range or taken.
     """
     if port is not None and not 0 <= port <= 65535:
-        raise InputError(f"--port is a number from 0 (any free one) to 65535. Received: {port}")
+        raise InputError(f"--port must be from 0 (any free one) to 65535; got {port}")
     try:
         return _listening(USUAL_PORT if port is None else port)
     except OSError as error:
         if port is None:
             return _listening(0)
         raise InputError(
-            f"Port {port} cannot be used ({error.strerror}). Choose another --port; 0 is any free"
+            f"port {port} cannot be used ({error.strerror}). Choose another --port (0: any)"
         ) from error
 
 
@@ -53,12 +53,12 @@ def _listening(port: int) -> socket.socket:
 
 
 def address_of(listening: socket.socket) -> str:
-    """What to type into a browser."""
+    """Return the address to type into a browser."""
     return f"http://{HOST}:{listening.getsockname()[1]}/"
 
 
 def make_server(app: Starlette) -> uvicorn.Server:
-    """What answers requests, on any socket that it is run with."""
+    """Return the server of an application, for any socket that it is run with."""
     import uvicorn
 
     config = uvicorn.Config(
@@ -74,7 +74,7 @@ def make_server(app: Starlette) -> uvicorn.Server:
 
 
 def serve(app: Starlette, listening: socket.socket) -> None:
-    """Answer requests until Ctrl-C, which ends as an interrupt once all is closed."""
+    """Serve requests until Ctrl-C; then close everything and raise `KeyboardInterrupt`."""
     with listening:
         make_server(app).run(sockets=[listening])
 

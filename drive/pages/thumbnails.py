@@ -1,7 +1,4 @@
-"""Small pictures of runs: a frame from the middle of a video, or a plot made smaller.
-
-Knows files of pictures and videos; keeps the last few hundred in memory.
-"""
+"""Thumbnails of runs: a frame from inside a video, or a plot made smaller; cached in memory."""
 
 from __future__ import annotations
 
@@ -19,16 +16,16 @@ from drive.video.reader import read_frames, read_image
 WIDTH, HEIGHT = 480, 270
 QUALITY = 82
 PLACE = 0.4
-"""Of a video's length: titles and stops tend to be at its beginning."""
+"""Share of a video's length: titles and stops tend to be at its beginning."""
 
 KEPT = 400
 
 
 def thumbnail(path: Path) -> bytes:
-    """A JPEG of at most 480 x 270 pixels.
+    """Return a JPEG of at most 480 x 270 pixels.
 
     Raises:
-        InputError: there is nothing to see in it.
+        InputError: it has no valid image.
     """
     state = path.stat()
     return _made(path, state.st_mtime_ns, state.st_size)
@@ -38,7 +35,7 @@ def thumbnail(path: Path) -> bytes:
 def _made(path: Path, changed: int, size: int) -> bytes:
     image = _frame(path) if path.suffix.lower() in VIDEOS else read_image(path)
     if image is None:
-        raise InputError(f"{path} holds no picture that can be read")
+        raise InputError(f"{path} has no valid image")
     height, width = image.shape[:2]
     scale = min(1.0, WIDTH / width, HEIGHT / height)
     small = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -47,7 +44,7 @@ def _made(path: Path, changed: int, size: int) -> bytes:
 
 
 def _frame(path: Path) -> np.ndarray | None:
-    """A frame from inside the video, or its first one where that cannot be had."""
+    """A frame from inside the video, or its first one if that cannot be read."""
     middle_s = PLACE * (probe(path).duration_s or 0.0)
     for start_s in (middle_s, 0.0):
         try:

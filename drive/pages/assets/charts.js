@@ -1,5 +1,5 @@
-// Charts of a drive below each other on one axis of time, with a cursor at the video's moment.
-// A click asks for a moment, a drag with the mouse for a range; drawing is done by Apache ECharts.
+// Charts of a recording below each other on one axis of time, with a cursor at the video's time.
+// A click asks for a time, a drag with the mouse for a range; drawing is done by Apache ECharts.
 "use strict";
 
 (() => {
@@ -14,8 +14,8 @@
 
   class Charts {
     /**
-     * @param drive data of a drive as `readDrive` gives it: its charts' series with `numbers`.
-     * @param onSeek asked to go to a moment. @param onRange told what is shown, null for all.
+     * @param drive data of a recording as `readDrive` gives it: its charts' series with `numbers`.
+     * @param onSeek asked to go to a time. @param onRange told what is shown, null for all.
      */
     constructor(drive, { duration, onSeek, onRange = () => {} }) {
       this.drive = drive;
@@ -61,7 +61,7 @@
       this.onRange(range);
     }
 
-    /** Show `1 / factor` of what is shown, around a moment. */
+    /** Show `1 / factor` of what is shown, around a time. */
     zoom(factor, around = this.time) {
       const [from, to] = this.shown;
       const middle = Math.max(from, Math.min(around, to));
@@ -78,7 +78,7 @@
       if (this.hover === null) this._say(time);
     }
 
-    /** The moment at an x of the window, and back. */
+    /** The time at an x of the window, and back. */
     timeAt(clientX) {
       const { left, width } = this._inner();
       const [from, to] = this.shown;
@@ -135,8 +135,8 @@
       this._span.textContent = this.range ? `${clock(from)} to ${clock(to)}` : "click to seek, drag to zoom";
       this.axis.replaceChildren(...ticks.map((tick) =>
         element("span", { style: `left:${share(tick, from, to)}` }, clock(tick, digits))));
-      const marks = this.drive.moments.filter((moment) => moment.time >= from && moment.time <= to);
-      this.strip.replaceChildren(...marks.map((moment) => {
+      const found = this.drive.moments.filter((moment) => moment.time >= from && moment.time <= to);
+      this.strip.replaceChildren(...found.map((moment) => {
         const mark = element("button", {
           class: `mark ${moment.kind}`, tabindex: "-1", style: `left:${share(moment.time, from, to)}`,
           title: `${clock(moment.time, 2)}: ${moment.text}`,
@@ -218,7 +218,7 @@
     }
   }
 
-  /** One chart: its title with the values of the moment, and the curves. */
+  /** One chart: its title with the current values, and the curves. */
   class Panel {
     constructor(chart, drive) {
       this.chart = chart;
@@ -299,7 +299,7 @@
       };
     }
 
-    /** What the chart shows, for those who do not see it. */
+    /** A description of the chart for screen readers. */
     inWords(from, to) {
       const begin = lowerBound(this.times, from), end = lowerBound(this.times, to);
       const parts = this.chart.series.map((series) => {
@@ -352,7 +352,7 @@
     return ticks;
   }
 
-  /** Read what a drive's page works with: times and how they are written, frame numbers, curves. */
+  /** Read what a recording's page works with: times and how they are written, frame numbers, curves. */
   function readDrive(drive) {
     return {
       ...drive,

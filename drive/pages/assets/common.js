@@ -1,4 +1,4 @@
-// What view's pages share: asking the server, links to runs, how moments are written, the theme.
+// What view's pages share: asking the server, links to runs, how times are written, the theme.
 "use strict";
 
 const DriveView = (globalThis.DriveView = globalThis.DriveView || {});
@@ -12,12 +12,12 @@ const DriveView = (globalThis.DriveView = globalThis.DriveView || {});
   if (kept === "light" || kept === "dark") root.dataset.theme = kept;
   onTheme(() => { if (root.dataset.theme) localStorage.setItem(THEME, root.dataset.theme); });
 
-  /** A path with every part encoded, so that it can stand in an address. */
+  /** A path with every part encoded, for an address. */
   function encoded(path) {
     return path.split("/").map(encodeURIComponent).join("/");
   }
 
-  /** What the server says, as an object; throws an Error with its words where it refuses. */
+  /** The server's response as an object; throws an Error with its text if it refuses. */
   async function ask(address, { method = "GET", body } = {}) {
     let answer;
     try {
@@ -36,14 +36,14 @@ const DriveView = (globalThis.DriveView = globalThis.DriveView || {});
     return said;
   }
 
-  /** Say on the page what went wrong; with nothing, that all is well. */
+  /** Show an error on the page; without a text, hide it. */
   function complain(text) {
     const place = document.getElementById("problem");
     place.textContent = text || "";
     place.hidden = !text;
   }
 
-  /** A moment in seconds since 1970, as people write it. */
+  /** A time in seconds since 1970, as people write it. */
   function when(seconds) {
     return new Date(seconds * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
   }
@@ -59,7 +59,7 @@ const DriveView = (globalThis.DriveView = globalThis.DriveView || {});
     return STATES[state] ? element("span", { class: `badge ${state}` }, STATES[state]) : "";
   }
 
-  /** Call `act` every `ms` milliseconds while the page is in sight, one call after the other. */
+  /** Call `act` every `ms` milliseconds while the page is shown, one call after the other. */
   function repeat(ms, act) {
     const next = () => setTimeout(async () => {
       if (!document.hidden) await act();

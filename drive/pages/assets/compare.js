@@ -8,7 +8,7 @@
   const SIDES = ["A", "B"];
   const ALWAYS_OTHERS = new Set(["out", "overwrite", "resume", "config"]);
   const SAME_MOMENT_S = 1e-3;
-  const LAST_S = 0.5; // the last frame is in sight as long as the one before it, but no longer than this
+  const LAST_S = 0.5; // the last frame is shown as long as the one before it, but no longer than this
   const SECONDS_A_JUMP = 1;
   const [EPOCH, LOSS, VALIDATION] = [0, 1, 2];
   const LOG_FROM = 20;
@@ -30,7 +30,7 @@
     return found.length > 0 && found[0] === keys(b)[0];
   }
 
-  /** Which drives to show: of the same name where there are such. */
+  /** Which recordings to show: of the same name where there are such. */
   function matchDrives(a, b) {
     const drives = [a, b].map((data) => (data.report ? data.report.drives : []));
     const pairs = [];
@@ -91,13 +91,13 @@
     return drive.frames ? readDrive(drive) : { ...drive, times: Float64Array.from(drive.pictures || [], (_, k) => k), gaps: [], charts: [] };
   }
 
-  /** All moments of both drives on the pair's clock, in order, each once. */
+  /** All times of both recordings on the pair's clock, in order, each once. */
   function unionOfTimes(drives, delays) {
     const all = drives.flatMap((drive, k) => Array.from(drive.times, (time) => time + delays[k])).sort((a, b) => a - b);
     return Float64Array.from(all.filter((time, k) => k === 0 || time - all[k - 1] > SAME_MOMENT_S));
   }
 
-  /** Position of a drive's frame that is in sight at a moment of the pair's clock; -1 where none is. */
+  /** Position of a recording's frame that is shown at a time of the pair's clock; -1 where none is. */
   function frameAt(drive, delay, time) {
     const own = time - delay + SAME_MOMENT_S;
     const at = positionAt(drive.times, own);
@@ -108,7 +108,7 @@
     return since >= 0 && !over ? at : -1;
   }
 
-  /** Positions of moments before which neither of the drives goes on from the moment before. */
+  /** Positions of times before which neither of the recordings goes on from the time before. */
   function gapsOf(times, drives, delays) {
     const goesOn = (drive, delay, time) => {
       const at = frameAt(drive, delay, time);
@@ -124,7 +124,7 @@
   }
 
   /**
-   * The charts of both drives as those of one, with the curves of each side in its own colour.
+   * The charts of both recordings as those of one, with the curves of each side in its own colour.
    * `earliest`: where the pair begins in their common source; null where they have none.
    */
   function overlay(drives, delays, earliest) {

@@ -35,14 +35,14 @@
     return drawing;
   }
 
-  /** What a CSS variable stands for on this page now. */
+  /** The current value of a CSS variable. */
   function colour(name) {
     return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   }
 
   const listeners = new Set();
 
-  /** Be told when the page turns dark or light; returns how to stop. */
+  /** Call when the page turns dark or light; returns how to stop. */
   function onTheme(heard) {
     listeners.add(heard);
     return () => listeners.delete(heard);

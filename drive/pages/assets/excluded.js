@@ -1,4 +1,4 @@
-// The dock at the foot of a run's page: stretches of its recording that training is to leave out.
+// The dock at the foot of a run's page: ranges of its recording that training skips.
 // Times in the dock are seconds of the recording; the report's clock begins at `first_s` of them.
 "use strict";
 
@@ -10,8 +10,8 @@
   const TOAST_MS = 8000;
   const PLAIN_DIGITS = 3;
 
-  class Marks {
-    /** @param data what `/api/report/RUN` said. @param report mounted, with a drive to look at. */
+  class Excluded {
+    /** @param data what `/api/report/RUN` said. @param report mounted, with a recording to look at. */
     constructor(root, run, data, report) {
       this.root = root;
       this.run = run;
@@ -42,11 +42,11 @@
     get drive() { return this.report.drive; }
     get first() { return this.drive.first_s || 0; }
     get hasClock() { return this.report.duration > 0; }
-    /** Seconds of the recording in sight. */
+    /** Seconds of the recording shown. */
     get now() { return this.report.time + this.first; }
 
     _build() {
-      this.toggle = element("button", { class: "toggle", "aria-expanded": "false", "aria-controls": "mark-form" });
+      this.toggle = element("button", { class: "toggle", "aria-expanded": "false", "aria-controls": "range-form" });
       this.toggle.addEventListener("click", () => this._setOpen(!this.open));
       this.summary = element("span", { class: "soft summary" });
       this.choose = element("select", { "aria-label": "Recording" }, ...this.recordings.map((each, k) =>
@@ -58,20 +58,20 @@
         this.report.seek(((event.clientX - box.left) / box.width) * this.report.duration);
       });
       this.cursor = element("i", { class: "cursor" });
-      this.start = this._field("Start", "mark-start", "Set start (I)", "I");
-      this.end = this._field("End", "mark-end", "Set end (O)", "O");
-      this.reason = element("input", { id: "mark-reason", list: "mark-reasons", maxlength: "200", placeholder: "autopilot, parking …", autocomplete: "off" });
+      this.start = this._field("Start", "range-start", "Set start (I)", "I");
+      this.end = this._field("End", "range-end", "Set end (O)", "O");
+      this.reason = element("input", { id: "range-reason", list: "range-reasons", maxlength: "200", placeholder: "autopilot, parking …", autocomplete: "off" });
       this.save = element("button", { class: "main", type: "submit" }, "Exclude");
       this.problem = element("p", { class: "problem", role: "alert", hidden: true });
-      this.form = element("form", { id: "mark-form", hidden: true },
+      this.form = element("form", { id: "range-form", hidden: true },
         element("div", { class: "fields" }, this.start.root, this.end.root,
-          element("label", { class: "field reason", for: "mark-reason" }, element("span", {}, "Reason"), this.reason),
-          element("datalist", { id: "mark-reasons" }, ...REASONS.map((value) => element("option", { value }))),
+          element("label", { class: "field reason", for: "range-reason" }, element("span", {}, "Reason"), this.reason),
+          element("datalist", { id: "range-reasons" }, ...REASONS.map((value) => element("option", { value }))),
           this.save),
         this.problem);
-      this.form.addEventListener("submit", (event) => { event.preventDefault(); this._mark(); });
+      this.form.addEventListener("submit", (event) => { event.preventDefault(); this._exclude(); });
       for (const field of [this.start, this.end]) field.input.addEventListener("input", () => this._place());
-      this.list = element("ul", { class: "marked" });
+      this.list = element("ul", { class: "ranges" });
       this.more = element("div", { class: "more", hidden: true }, this.list);
       this.root.replaceChildren(element("div", { class: "inner" },
         element("div", { class: "row" }, this.toggle, this.summary, element("span", { class: "spring" }),
@@ -107,7 +107,7 @@
 
     _setHere(input) {
       if (!this.hasClock) return;
-      const last = this.drive.times.length ? this.drive.times.at(-1) : Infinity; // sound may go on behind it
+      const last = this.drive.times.length ? this.drive.times.at(-1) : Infinity; // audio may go on behind it
       const moment = Math.min(this.report.time, last) + this.first;
       input.value = (Math.round(moment * 1000) / 1000).toFixed(PLAIN_DIGITS);
       this._place();
@@ -119,30 +119,30 @@
     }
 
     draw() {
-      const { marks, error, name, file } = this.recording;
-      const total = marks.reduce((sum, mark) => sum + mark.end_s - mark.start_s, 0);
+      const { ranges, error, name, file } = this.recording;
+      const total = ranges.reduce((sum, range) => sum + range.end_s - range.start_s, 0);
       this.toggle.textContent = this.open ? "Done" : "Exclude a range";
-      this.summary.textContent = error ? "recording.toml is not valid" : marks.length
-        ? `${name}: ${marks.length} excluded ${marks.length === 1 ? "range" : "ranges"}, ${total.toFixed(1)} s`
+      this.summary.textContent = error ? "recording.toml is not valid" : ranges.length
+        ? `${name}: ${ranges.length} excluded ${ranges.length === 1 ? "range" : "ranges"}, ${total.toFixed(1)} s`
         : this.open ? `${name}: training skips excluded ranges; nothing is deleted` : `${name}: no excluded ranges`;
       this._complain(error);
       this.save.disabled = Boolean(error);
-      this.list.replaceChildren(...marks.map((mark) => this._item(mark)));
+      this.list.replaceChildren(...ranges.map((range) => this._item(range)));
       this.list.title = file;
       this._place();
     }
 
-    _item(mark) {
-      const text = `${clock(mark.start_s, 2)} to ${clock(mark.end_s, 2)}`;
-      const go = element("button", { class: "go", title: "Go there" }, element("b", {}, text), element("span", {}, mark.reason || "no reason"));
+    _item(range) {
+      const text = `${clock(range.start_s, 2)} to ${clock(range.end_s, 2)}`;
+      const go = element("button", { class: "go", title: "Go there" }, element("b", {}, text), element("span", {}, range.reason || "no reason"));
       go.disabled = !this.hasClock;
-      go.addEventListener("click", () => this.report.seek(mark.start_s - this.first));
+      go.addEventListener("click", () => this.report.seek(range.start_s - this.first));
       const undo = element("button", { class: "undo", "aria-label": `Include ${text} again` }, "Undo");
-      undo.addEventListener("click", () => this._undo(mark));
+      undo.addEventListener("click", () => this._undo(range));
       return element("li", {}, element("i", { class: "hatched", "aria-hidden": "true" }), go, undo);
     }
 
-    /** Draw the marks, what is about to be one, and the moment in sight. */
+    /** Draw the ranges, what is about to be one, and the current frame. */
     _place() {
       if (!this.hasClock) return;
       const { duration } = this.report;
@@ -150,18 +150,18 @@
       const band = (kind, from, to, title) => element("i", {
         class: kind, title, style: `left:${share(from)};right:calc(100% - ${share(to)})`,
       });
-      const bands = this.recording.marks.map((mark) => band("hatched", mark.start_s, mark.end_s, mark.reason || "excluded"));
+      const bands = this.recording.ranges.map((range) => band("hatched", range.start_s, range.end_s, range.reason || "excluded"));
       const from = this._read(this.start.input), to = this._read(this.end.input);
       if (this.open && from === from) bands.push(band("coming", from, to > from ? to : Math.max(from, this.now), "about to be excluded"));
-      const key = JSON.stringify([this.recording.marks, from, to, this.open, duration, this.open && from === from && !(to > from) ? this.now : 0]);
+      const key = JSON.stringify([this.recording.ranges, from, to, this.open, duration, this.open && from === from && !(to > from) ? this.now : 0]);
       if (key !== this._drawn) this.line.replaceChildren(...bands, this.cursor);
       this._drawn = key;
       this.cursor.style.left = share(this.now);
-      const within = this.recording.marks.some((mark) => this.now >= mark.start_s && this.now <= mark.end_s);
+      const within = this.recording.ranges.some((range) => this.now >= range.start_s && this.now <= range.end_s);
       this.line.classList.toggle("inside", within);
     }
 
-    async _mark() {
+    async _exclude() {
       const start_s = this._read(this.start.input), end_s = this._read(this.end.input);
       if (start_s !== start_s || end_s !== end_s) {
         this._complain("Enter start and end in seconds, or set them to the current frame.");
@@ -171,27 +171,27 @@
         this._complain("The end must be after the start.");
         return;
       }
-      const mark = { start_s, end_s, reason: this.reason.value.trim() };
-      if (!await this._send("POST", mark)) return;
+      const range = { start_s, end_s, reason: this.reason.value.trim() };
+      if (!await this._send("POST", range)) return;
       this.start.input.value = this.end.input.value = "";
       this._toast(`Excluded ${clock(start_s, 2)} to ${clock(end_s, 2)}. Training skips it.`, () => {
-        const same = (each) => Math.abs(each.start_s - start_s) < 1e-3 && Math.abs(each.end_s - end_s) < 1e-3 && each.reason === mark.reason;
-        const written = this.recording.marks.find(same);
+        const same = (each) => Math.abs(each.start_s - start_s) < 1e-3 && Math.abs(each.end_s - end_s) < 1e-3 && each.reason === range.reason;
+        const written = this.recording.ranges.find(same);
         if (written) this._undo(written);
       });
       this.draw();
     }
 
-    async _undo(mark) {
-      if (!await this._send("DELETE", mark)) return;
+    async _undo(range) {
+      if (!await this._send("DELETE", range)) return;
       this._toast("The range is included again.");
       this.draw();
     }
 
-    async _send(method, mark) {
+    async _send(method, range) {
       this.save.disabled = true;
       try {
-        const said = await ask("/api/marks", { method, body: { run: this.run, recording: this.number, mark } });
+        const said = await ask("/api/excluded", { method, body: { run: this.run, recording: this.number, range } });
         this.recordings = said.recordings;
         this._complain("");
         return true;
@@ -233,5 +233,5 @@
     }
   }
 
-  Object.assign(DriveView, { Marks });
+  Object.assign(DriveView, { Excluded });
 })();

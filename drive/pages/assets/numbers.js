@@ -1,4 +1,4 @@
-// Numbers of a report: columns out of base64, thinning for drawing, and how times are written.
+// Numbers of a report: columns out of base64, subsampling for drawing, and how times are written.
 // Knows no page. The other end of the columns is drive/pages/columns.py.
 "use strict";
 
@@ -49,7 +49,7 @@ const DriveReport = (globalThis.DriveReport = globalThis.DriveReport || {});
   /**
    * Points [x, y] of a curve for `columns` columns of pixels: of each column the first, the lowest,
    * the highest and the last, so that no peak is lost. Gaps (NaN) stay gaps where they fill a
-   * column or stand beside one, and the curve breaks before each position of `gaps`. With few
+   * column or are beside one, and the curve breaks before each position of `gaps`. With few
    * points, all of them.
    */
   function thin(times, values, from, to, columns, gaps = []) {
@@ -65,7 +65,7 @@ const DriveReport = (globalThis.DriveReport = globalThis.DriveReport || {});
     return points;
   }
 
-  /** Add the points of a stretch without a gap in time. */
+  /** Add the points of a range without a gap in time. */
   function thinStretch(points, times, values, begin, end, columns) {
     const count = end - begin;
     if (count <= columns * 2) {
@@ -109,7 +109,7 @@ const DriveReport = (globalThis.DriveReport = globalThis.DriveReport || {});
     return count ? { low, high, mean: sum / count, count } : null;
   }
 
-  /** Seconds as 1:02:03.4, 2:03.4 or 0:03.4, with as many digits behind the point as asked. */
+  /** Seconds as 1:02:03.4, 2:03.4 or 0:03.4, with the given number of decimals. */
   function clock(seconds, digits = 1) {
     const scale = 10 ** digits;
     const whole = Math.round(Math.max(0, seconds) * scale);
@@ -119,7 +119,7 @@ const DriveReport = (globalThis.DriveReport = globalThis.DriveReport || {});
     return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${rest}`;
   }
 
-  /** How moments of a video are written that begins `first` seconds into its source: as the source counts. */
+  /** How times of a video are written that begins `first` seconds into its source: as the source counts. */
   function sourceClock(first) {
     return (seconds, digits = 1) => clock(seconds + first, digits);
   }

@@ -1,5 +1,5 @@
 // Two screens on one clock: played, paused and sought together, and kept in step.
-// Second 0 of the clock is where the earlier of the two begins. Knows videos and pictures, no runs.
+// Second 0 of the clock is where the earlier of the two begins. Knows videos and images, no runs.
 "use strict";
 
 (() => {
@@ -16,7 +16,7 @@
   const READY = 3; // HTMLMediaElement.HAVE_FUTURE_DATA
   const SCRUB_STEPS = 10000;
 
-  /** One side: a video, a row of pictures, or only a clock. */
+  /** One side: a video, a row of images, or only a clock. */
   class Screen {
     /** @param drive read by DriveReport.readDrive. @param delay seconds on the pair's clock at its 0. */
     constructor(drive, base, delay, label) {
@@ -37,7 +37,7 @@
 
     get end() { return this.delay + this.duration; }
 
-    /** Where it should be at a moment of the pair's clock; not on a frame's very edge. */
+    /** Where it should be at a time of the pair's clock; not on a frame's very edge. */
     local(time) {
       const local = Math.max(0, Math.min(this.duration, time - this.delay));
       return this.times.length ? Math.max(local, this.times[positionAt(this.times, local)] + EDGE_S) : local;
@@ -65,7 +65,7 @@
         src: base + src, preload: "auto", playsinline: "", tabindex: "-1", width, height, "aria-label": label,
       });
       this.seeker = new Seeker(this.video);
-      this.video.muted = true; // two sounds at once help nobody
+      this.video.muted = true; // two audio tracks at once help nobody
       this.root.style.setProperty("--ratio", `${width} / ${height}`);
       this.video.addEventListener("error", () => {
         this.video.remove();
@@ -90,7 +90,7 @@
   }
 
   class Pair {
-    /** @param screens the two `Screen`s. @param clock how a moment of theirs is written. */
+    /** @param screens the two `Screen`s. @param clock how a time of theirs is written. */
     constructor(screens, clock) {
       this.clock = clock;
       this.screens = screens;
@@ -120,7 +120,7 @@
       return (b.video.currentTime + b.delay) - (a.video.currentTime + a.delay);
     }
 
-    /** Be told of each new moment. */
+    /** Call for each new time. */
     onTime(heard) { this._heard.push(heard); }
 
     seek(time) {

@@ -1,4 +1,4 @@
-// The video of a drive with its controls; without a video, a clock that runs alike.
+// The video of a recording with its controls; without a video, a clock that runs alike.
 // Knows when frames are shown, not what they show.
 "use strict";
 
@@ -11,7 +11,7 @@
 
   class Player {
     /**
-     * @param drive data of a drive as `readDrive` gives it: with `times` (seconds of each frame),
+     * @param drive data of a recording as `readDrive` gives it: with `times` (seconds of each frame),
      * `index` and `clock`.
      * @param base put before the video's link.
      */
@@ -51,12 +51,12 @@
       return this.video ? this.video.paused && !this._backwards : !this._playing;
     }
 
-    /** Position of the frame in sight. */
+    /** Position of the frame shown. */
     get position() {
       return positionAt(this.times, this.time);
     }
 
-    /** Go to a moment, in seconds of the video's clock. */
+    /** Go to a time, in seconds of the video's clock. */
     seek(time) {
       const wanted = Math.max(0, Math.min(time, this.duration));
       if (this.video) {

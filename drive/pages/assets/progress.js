@@ -1,4 +1,4 @@
-// How far a run is that goes on, and that it was stopped where nothing comes of it any more.
+// The progress of a run that goes on, or that it was stopped.
 "use strict";
 
 (() => {

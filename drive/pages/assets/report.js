@@ -1,4 +1,4 @@
-// The report of a run in one element: video, charts, moments, tables; or pictures; or a training.
+// The report of a run in one element: video, charts, highlights, tables; or images; or a training.
 //
 //   const report = mountReport(element, data, {base: "runs/7/", keyboard: true, heading: true});
 //
@@ -54,7 +54,7 @@
     play() { if (this.player) this.player.play(); }
     pause() { if (this.player) this.player.pause(); }
 
-    /** Be told of "time", "play", "pause", "range", "drive". */
+    /** Call on "time", "play", "pause", "range", "drive". */
     on(name, heard) { (this._heard[name] = this._heard[name] || []).push(heard); }
 
     destroy() {
@@ -64,7 +64,7 @@
       this.root.replaceChildren();
     }
 
-    /** Show one of the data's drives. */
+    /** Show one of the data's recordings. */
     showDrive(number) {
       this._clear();
       const drive = (this.drive = readDrive(this.data.drives[number]));
@@ -95,7 +95,7 @@
       this._say("drive", number);
     }
 
-    /** Video and moments side by side; without a video the moments take its place. */
+    /** Video and highlights side by side; without a video the highlights take its place. */
     _stage(moments) {
       const { player } = this;
       const stage = element("div", { class: moments ? "stage" : "stage alone" }, player.root, moments);
@@ -260,7 +260,7 @@
     }
   }
 
-  /** Small pictures of moments, taken from the video itself by a second, hidden one. */
+  /** Thumbnails of highlights, taken from the video itself by a second, hidden one. */
   class Thumbnails {
     constructor(src) {
       this.src = src;
@@ -329,7 +329,7 @@
       this.chosen.table.draw(true);
     }
 
-    /** Mark what belongs to the frame in sight. */
+    /** Mark what belongs to the frame shown. */
     follow(place) {
       if (place === this.place) return;
       this.place = place;
@@ -396,7 +396,7 @@
     return { title: `All frames (${drive.times.length.toLocaleString("en")})`, table, placeOf: (row) => row, firstRow: (place) => place };
   }
 
-  /** Pictures side by side, each with a line below it. */
+  /** Images side by side, each with a line below it. */
   function gallery(title, pictures, kind = "gallery") {
     return element("section", { class: `block ${kind}` }, element("h2", {}, title),
       element("div", { class: "sheet" }, ...pictures.map((picture) =>

@@ -1,9 +1,9 @@
-// The page of one run: its report, fresh while a training goes on, and the marks of its recording.
+// The page of one run: its report, fresh while a training goes on, and the excluded ranges of its recording.
 "use strict";
 
 (() => {
   const { bytes, element } = DriveReport;
-  const { ask, complain, encoded, Marks, repeat, stateBadge } = DriveView;
+  const { ask, complain, encoded, Excluded, repeat, stateBadge } = DriveView;
 
   const EVERY_MS = 3000;
   const GOING_ON = ["running", "stopped"]; // what was stopped may be resumed
@@ -16,20 +16,20 @@
   let state = "";
   let seen = "";
   let report = null;
-  let marks = null;
+  let excluded = null;
 
   function mount(data) {
     if (report) report.destroy();
     report = data.report ? mountReport(place, data.report, { base, keyboard: true }) : null;
     DriveView.report = report;
     showPlainly(data);
-    if (marks) marks.destroy();
-    marks = data.recordings.length && hasClock(data.report) ? new Marks(document.getElementById("marks"), run, data, report) : null;
+    if (excluded) excluded.destroy();
+    excluded = data.recordings.length && hasClock(data.report) ? new Excluded(document.getElementById("excluded"), run, data, report) : null;
     showWhereItBelongs(data.within);
     document.title = `${(data.report && data.report.title) || run || "Run"} - drive`;
   }
 
-  /** Whether there is a drive to look at, of which stretches can be marked. */
+  /** Whether there is a recording with a clock, of which ranges can be excluded. */
   function hasClock(shown) {
     return Boolean(shown) && shown.drives.some((drive) => !drive.pictures);
   }

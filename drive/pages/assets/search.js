@@ -1,4 +1,4 @@
-// A search for settings: its picture, and its trials with their settings and losses.
+// A search for settings: its plot, and its trials with their settings and losses.
 "use strict";
 
 (() => {

@@ -1,4 +1,4 @@
-// A table of any length: only the rows in sight are elements of the page.
+// A table of any length: only the rows shown are elements of the page.
 "use strict";
 
 (() => {
@@ -7,7 +7,7 @@
   const ROW_PX = 30;
   const TALLEST_PX = 8e6; // browsers give up somewhere above
   const EDGE_PX = 4; // of hidden columns that are not worth a hint
-  const AROUND = 8; // rows above and below those in sight
+  const AROUND = 8; // rows above and below those shown
 
   class Table {
     /**
@@ -85,7 +85,7 @@
       this.scroll.scrollTop = whole > this.height ? (place / this.rows.length) * this.height : top;
     }
 
-    /** Mark the rows in sight that belong to the moment. */
+    /** Mark the rows shown that belong to the current frame. */
     mark() {
       for (const line of this.body.children) line.classList.toggle("current", this._isCurrent(Number(line.dataset.row)));
     }

@@ -1,4 +1,4 @@
-// A training: losses as they come, learning rate, angles, predictions, pictures of frames and layers.
+// A training: losses as they come, learning rate, angles, predictions, images of frames and layers.
 "use strict";
 
 (() => {

@@ -1,4 +1,4 @@
-"""The pages of `view` in a browser: the list, a run, two in step, marks that training heeds."""
+"""The pages of `view` in a browser: the list, a run, two in step, ranges that training skips."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_a_broken_video_is_a_word_in_the_list(page: Page, results: Results) -> N
 def test_a_search_leads_to_its_trials_and_back(page: Page, results: Results) -> None:
     write_search(results, "006-tune-steering")
     page.open("/run/006-tune-steering", "document.querySelector('.trials .rows a')")
-    assert page.value("document.querySelector('.marks').hidden")
+    assert page.value("document.querySelector('.excluded').hidden")
     page.click(".trials .rows a")
     page.wait("document.querySelector('#report canvas')")
     assert page.texts("#report h1")[0].startswith("trial 0, ")
@@ -134,9 +134,9 @@ def test_a_search_leads_to_its_trials_and_back(page: Page, results: Results) -> 
     assert page.complaints() == []
 
 
-def test_a_training_has_nothing_to_mark(page: Page) -> None:
+def test_a_training_has_nothing_to_exclude(page: Page) -> None:
     page.open("/run/004-train-steering", "document.querySelector('#report canvas')")
-    assert page.value("document.querySelector('.marks').hidden")
+    assert page.value("document.querySelector('.excluded').hidden")
 
 
 def test_a_run_opens_without_complaints_and_from_nowhere_else(page: Page, address: str) -> None:
@@ -164,7 +164,7 @@ def test_what_was_evaluated_plays_from_where_it_lies(page: Page, results: Result
     )
     page.open("/run/deep/eval", "DriveView.report && DriveView.report.video")
     page.wait("DriveView.report.video.readyState >= 2 && DriveView.report.duration > 7")
-    assert not page.value("document.querySelector('.marks').hidden")
+    assert not page.value("document.querySelector('.excluded').hidden")
     assert page.complaints() == []
 
 
@@ -309,7 +309,7 @@ def trained_frames(recording: Path, cache: Path) -> int:
     return len(read_split(asked, str(cache), context).training[0])
 
 
-def test_a_stretch_is_marked_and_undone(
+def test_a_range_is_excluded_and_included_again(
     page: Page, results: Results, make_recording: Callable[..., Path], tmp_path: Path
 ) -> None:
     make_recording("town", [1.0] * 40, epoch="epoch02")
@@ -318,45 +318,45 @@ def test_a_stretch_is_marked_and_undone(
     before = trained_frames(results.recording, cache)
     page.open("/run/001-annotate", "DriveView.report && DriveView.report.video")
     page.wait("DriveView.report.duration > 7 && DriveView.report.video.readyState >= 2")
-    page.click(".marks .toggle")
+    page.click(".excluded .toggle")
     page.do("DriveView.report.seek(1.0); document.activeElement.blur()")
     page.press("i")
     page.do("DriveView.report.seek(99)")
     page.press("o")
-    assert page.value("document.querySelector('#mark-end').value") == "7.950"  # the last frame
+    assert page.value("document.querySelector('#range-end').value") == "7.950"  # the last frame
     page.do("DriveView.report.seek(2.0)")
     page.press("o")
-    assert page.value("document.querySelector('#mark-start').value") == "1.000"
-    page.type("#mark-reason", "autopilot")
-    page.click(".marks .main")
-    page.wait("document.querySelectorAll('.marked li').length === 1")
+    assert page.value("document.querySelector('#range-start').value") == "1.000"
+    page.type("#range-reason", "autopilot")
+    page.click(".excluded .main")
+    page.wait("document.querySelectorAll('.ranges li').length === 1")
     (mark,) = read_marks(results.recording)
     assert (mark.start_s, mark.end_s, mark.reason, mark.drive) == (1, 2, "autopilot", "epoch01")
     assert results.toml.read_text().startswith("# mine\nlag_s = 0.0\n")
     assert trained_frames(results.recording, cache) == before - 21
     page.do("location.reload()")
     page.wait("document.querySelector('.timeline .hatched')")
-    page.click(".marks .toggle")
-    assert page.texts(".marked .go") == ["0:01.00 to 0:02.00\nautopilot"]
-    page.click(".marked .undo")
-    page.wait("!document.querySelector('.marked li')")
+    page.click(".excluded .toggle")
+    assert page.texts(".ranges .go") == ["0:01.00 to 0:02.00\nautopilot"]
+    page.click(".ranges .undo")
+    page.wait("!document.querySelector('.ranges li')")
     assert results.toml.read_text() == "# mine\nlag_s = 0.0\n"
     assert trained_frames(results.recording, cache) == before
-    page.type("#mark-start", "3")
-    page.type("#mark-end", "2")
-    page.click(".marks .main")
-    page.wait("!document.querySelector('#mark-form .problem').hidden")
+    page.type("#range-start", "3")
+    page.type("#range-end", "2")
+    page.click(".excluded .main")
+    page.wait("!document.querySelector('#range-form .problem').hidden")
     assert read_marks(results.recording) == []
     assert page.complaints() == []
-    page.type("#mark-end", "99")
-    page.click(".marks .main")
+    page.type("#range-end", "99")
+    page.click(".excluded .main")
     page.wait(
-        "document.querySelector('#mark-form .problem').innerText.includes('must end at 8.0 s')"
+        "document.querySelector('#range-form .problem').innerText.includes('must end by 8.0 s')"
     )
     assert read_marks(results.recording) == []
 
 
-def test_a_mark_is_in_the_time_of_the_recording_not_of_the_part(
+def test_a_range_is_in_the_time_of_the_recording_not_of_the_part(
     page: Page, results: Results
 ) -> None:
     """The run began at second 2 of its source: its video's second 1 is the source's third."""
@@ -366,10 +366,10 @@ def test_a_mark_is_in_the_time_of_the_recording_not_of_the_part(
     moved = [",".join([frame, f"{float(time_s) + 2:.6f}", *rest]) for frame, time_s, *rest in later]
     table.write_text("\n".join([head, *moved]) + "\n")
     page.open("/run/001-annotate", "DriveView.report && DriveView.report.duration > 7")
-    page.click(".marks .toggle")
+    page.click(".excluded .toggle")
     page.do("DriveView.report.seek(1.0)")
-    page.click(".marks .set")
-    assert page.value("document.querySelector('#mark-start').value") == "3.000"
+    page.click(".excluded .set")
+    assert page.value("document.querySelector('#range-start').value") == "3.000"
     page.open("/compare?a=001-annotate&b=001-annotate", f"{SIDES}[0]?.duration > 7")
     page.wait("document.querySelector('.controls .time').innerText.startsWith('0:02.00 / 0:10')")
     assert page.texts(".axis span")[0] == "0:02"
@@ -394,13 +394,13 @@ def test_pages_fit_wide_and_narrow_screens(page: Page, width: int, scheme: str) 
     page.resize(width, 844, scheme)
     for path, ready in (
         ("/", "document.querySelectorAll('.card').length"),
-        ("/run/001-annotate", "!document.querySelector('.marks').hidden"),
+        ("/run/001-annotate", "!document.querySelector('.excluded').hidden"),
         ("/run/004-train-steering", "document.querySelector('#report canvas')"),
         ("/compare?a=001-annotate&b=002-annotate", "document.querySelector('#settings')"),
     ):
         page.open(path, ready)
         if "run/001" in path:
-            page.click(".marks .toggle")
+            page.click(".excluded .toggle")
         assert page.value("document.documentElement.scrollWidth") <= width, path
         nameless = page.value(
             "[...document.querySelectorAll('button, a, input, select, img, video')].filter((e) => "

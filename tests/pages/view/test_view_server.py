@@ -543,47 +543,47 @@ def test_the_machine_s_own_names_are_good(client: TestClient, host: str) -> None
 
 def asked(results: Results, **mark: object) -> dict:
     table = {"start_s": 1.0, "end_s": 2.0, "reason": "autopilot"} | mark
-    return {"run": "001-annotate", "recording": 0, "mark": table}
+    return {"run": "001-annotate", "recording": 0, "range": table}
 
 
-def test_a_mark_is_written_and_undone(client: TestClient, results: Results) -> None:
-    answer = client.post("/api/marks", json=asked(results), headers=ORIGIN)
+def test_a_range_is_excluded_and_included_again(client: TestClient, results: Results) -> None:
+    answer = client.post("/api/excluded", json=asked(results), headers=ORIGIN)
     assert answer.status_code == 200
-    (mark,) = answer.json()["recordings"][0]["marks"]
+    (mark,) = answer.json()["recordings"][0]["ranges"]
     assert mark == {"start_s": 1, "end_s": 2, "reason": "autopilot", "drive": "epoch01"}
     assert "[[bad]]" in results.toml.read_text()
     for run in ("001-annotate", "002-annotate", "004-train-steering"):
-        told = client.get("/api/marks", params={"run": run}).json()["recordings"][0]
-        assert told["marks"] == [mark]
+        told = client.get("/api/excluded", params={"run": run}).json()["recordings"][0]
+        assert told["ranges"] == [mark]
     body = asked(results, **mark)
-    answer = client.request("DELETE", "/api/marks", json=body, headers=ORIGIN)
-    assert answer.json()["recordings"][0]["marks"] == []
+    answer = client.request("DELETE", "/api/excluded", json=body, headers=ORIGIN)
+    assert answer.json()["recordings"][0]["ranges"] == []
     assert not results.toml.exists()
-    answer = client.request("DELETE", "/api/marks", json=body, headers=ORIGIN)
+    answer = client.request("DELETE", "/api/excluded", json=body, headers=ORIGIN)
     assert answer.status_code == 404
 
 
 @pytest.mark.parametrize(
     ("headers", "word"),
     [
-        ({}, "own pages"),
-        ({"origin": "http://evil.example"}, "own pages"),
-        ({"origin": "null"}, "own pages"),
-        ({"origin": "https://127.0.0.1:8137"}, "own pages"),
-        ({"origin": "http://127.0.0.1:9999"}, "own pages"),
-        ({"origin": "http://localhost:8137"}, "own pages"),
-        ({**ORIGIN, "sec-fetch-site": "cross-site"}, "own pages"),
+        ({}, "Only the pages of"),
+        ({"origin": "http://evil.example"}, "Only the pages of"),
+        ({"origin": "null"}, "Only the pages of"),
+        ({"origin": "https://127.0.0.1:8137"}, "Only the pages of"),
+        ({"origin": "http://127.0.0.1:9999"}, "Only the pages of"),
+        ({"origin": "http://localhost:8137"}, "Only the pages of"),
+        ({**ORIGIN, "sec-fetch-site": "cross-site"}, "Only the pages of"),
         ({**ORIGIN, "content-type": "text/plain"}, "JSON"),
         ({"host": "evil.example:8137", "origin": "http://evil.example:8137"}, "address"),
     ],
 )
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
-def test_nobody_else_writes_marks(
+def test_nobody_else_excludes_ranges(
     client: TestClient, results: Results, headers: dict, word: str, method: str
 ) -> None:
     headers = {"content-type": "application/json"} | headers
     body = json.dumps(asked(results))
-    answer = client.request(method, "/api/marks", content=body, headers=headers)
+    answer = client.request(method, "/api/excluded", content=body, headers=headers)
     assert answer.status_code == 403
     assert word in answer.text
     assert not results.toml.exists()
@@ -592,22 +592,22 @@ def test_nobody_else_writes_marks(
 @pytest.mark.parametrize(
     ("body", "status", "word"),
     [
-        ({"mark": {"start_s": 2, "end_s": 1}}, 400, "end_s must be after start_s"),
-        ({"mark": {"start_s": "a", "end_s": 1}}, 400, "start_s"),
-        ({"mark": {"start_s": None, "end_s": 1}}, 400, "start_s"),
-        ({"mark": {"start_s": 1, "end_s": int("9" * 400)}}, 400, "hundreds of digits"),
+        ({"range": {"start_s": 2, "end_s": 1}}, 400, "end_s must be after start_s"),
+        ({"range": {"start_s": "a", "end_s": 1}}, 400, "start_s"),
+        ({"range": {"start_s": None, "end_s": 1}}, 400, "start_s"),
+        ({"range": {"start_s": 1, "end_s": int("9" * 400)}}, 400, "hundreds of digits"),
         (
-            {"mark": {"start_s": 3, "end_s": 999}},
+            {"range": {"start_s": 3, "end_s": 999}},
             400,
-            "town/epoch01: the range must end at 8.0 s or before",
+            "town/epoch01: the range must end by 8.0 s",
         ),
         (
-            {"mark": {"start_s": 500, "end_s": 999}},
+            {"range": {"start_s": 500, "end_s": 999}},
             400,
-            "town/epoch01: the range must end at 8.0 s or before",
+            "town/epoch01: the range must end by 8.0 s",
         ),
-        ({"mark": {"start_s": 1, "end_s": 2, "reason": "two\nlines"}}, 400, "one line"),
-        ({"mark": None}, 400, "start_s"),
+        ({"range": {"start_s": 1, "end_s": 2, "reason": "two\nlines"}}, 400, "one line"),
+        ({"range": None}, 400, "start_s"),
         ({"recording": 1}, 404, "recording"),
         ({"recording": -1}, 404, "recording"),
         ({"recording": "0"}, 400, "number"),
@@ -617,34 +617,34 @@ def test_nobody_else_writes_marks(
         ({"run": 7}, 400, "run"),
     ],
 )
-def test_wrong_marks_are_refused(
+def test_wrong_ranges_are_refused(
     client: TestClient, results: Results, body: dict, status: int, word: str
 ) -> None:
-    answer = client.post("/api/marks", json=asked(results) | body, headers=ORIGIN)
+    answer = client.post("/api/excluded", json=asked(results) | body, headers=ORIGIN)
     assert answer.status_code == status
     assert word in answer.json()["error"]
     assert not results.toml.exists()
 
 
 @pytest.mark.parametrize(("end_s", "status"), [(7.95, 200), (8.0, 200), (8.05, 400), (8.9, 400)])
-def test_a_mark_ends_with_the_last_frame(
+def test_a_range_ends_with_the_last_frame(
     client: TestClient, results: Results, end_s: float, status: int
 ) -> None:
-    answer = client.post("/api/marks", json=asked(results, end_s=end_s), headers=ORIGIN)
+    answer = client.post("/api/excluded", json=asked(results, end_s=end_s), headers=ORIGIN)
     assert answer.status_code == status
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"x" * 20_000, b'"\xff"', b"[" * 9000])
 def test_what_is_no_json_object_is_refused(client: TestClient, body: bytes) -> None:
     headers = ORIGIN | {"content-type": "application/json"}
-    assert client.post("/api/marks", content=body, headers=headers).status_code == 400
+    assert client.post("/api/excluded", content=body, headers=headers).status_code == 400
 
 
-def test_the_mark_of_another_drive_is_not_undone(client: TestClient, results: Results) -> None:
+def test_the_range_of_another_recording_stays(client: TestClient, results: Results) -> None:
     results.toml.write_text('[[bad]]\ndrive = "epoch02"\nstart_s = 1\nend_s = 2\n')
     (results.recording / "epoch02_front.mp4").touch()
     body = asked(results, reason="", drive="epoch02")
-    assert client.request("DELETE", "/api/marks", json=body, headers=ORIGIN).status_code == 404
+    assert client.request("DELETE", "/api/excluded", json=body, headers=ORIGIN).status_code == 404
     assert "epoch02" in results.toml.read_text()
 
 
@@ -654,13 +654,13 @@ def test_a_wrong_recording_toml_is_told_and_left_alone(
     results.toml.write_text("[[bad]]\nstop_s = 3\n")
     told = client.get("/api/report/001-annotate").json()["recordings"][0]
     assert "stop_s" in told["error"]
-    assert client.post("/api/marks", json=asked(results), headers=ORIGIN).status_code == 400
+    assert client.post("/api/excluded", json=asked(results), headers=ORIGIN).status_code == 400
     assert results.toml.read_text() == "[[bad]]\nstop_s = 3\n"
 
 
 def test_other_methods_and_addresses_are_unknown(client: TestClient) -> None:
     headers = ORIGIN | {"content-type": "application/json"}
-    assert client.put("/api/marks", content="{}", headers=headers).status_code == 405
+    assert client.put("/api/excluded", content="{}", headers=headers).status_code == 405
     assert client.post(VIDEO, content="{}", headers=headers).status_code == 405
     assert client.get("/nothing").status_code == 404
     assert client.get("/assets/../app.py").status_code == 404
