@@ -168,6 +168,29 @@ def evaluate(drives: Sequence[Answers], training_mean_deg: float | None = None) 
     )
 
 
+@dataclass(frozen=True, slots=True)
+class TrainingMetrics:
+    """Errors of a trained network on the validation data and, if held out, on the test data."""
+
+    validation: SteeringMetrics
+    test: SteeringMetrics | None = None
+
+    def as_json(self) -> dict[str, SteeringMetrics]:
+        """Return the metrics that are known, by name."""
+        tested = {"test": self.test} if self.test else {}
+        return {"validation": self.validation, **tested}
+
+
+def evaluate_split(
+    validated: Sequence[Answers], tested: Sequence[Answers], training_mean_deg: float
+) -> TrainingMetrics:
+    """Measure predictions on the validation data and on the test data, which may be empty."""
+    return TrainingMetrics(
+        evaluate(validated, training_mean_deg),
+        evaluate(tested, training_mean_deg) if tested else None,
+    )
+
+
 def by_recording(drives: Sequence[Answers]) -> dict[str, Steering]:
     """Return the angles of each recording, several parts of one joined."""
     found: dict[str, tuple[np.ndarray, ...]] = {}

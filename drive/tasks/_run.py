@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, get_args, get_type_hints
 
-from drive.core.errors import DriveError
-from drive.core.options import Config, at_least, command_line, option
+from drive.core.errors import DriveError, InputError
+from drive.core.options import Config, at_least, command_line, fields_of, option
 from drive.core.progress import Item
 from drive.core.reporter import LogReporter, Reporter
 from drive.core.wording import are, counted
@@ -56,8 +56,9 @@ class RunConfig(Config):
         "folder for results",
         metavar="DIR",
         shown_default="a new folder under outputs/",
+        resumable=True,
     )
-    overwrite: bool = option(False, "replace results that exist in --out")
+    overwrite: bool = option(False, "replace results that exist in --out", resumable=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +67,7 @@ class SeedConfig(RunConfig):
 
     group, place = COMMON, 9
 
-    seed: int = option(0, "random seed", metavar="N", check=at_least(0))
+    seed: int = option(0, "random seed", metavar="N", check=at_least(0), resumable=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +87,7 @@ class ReportConfig(RunConfig):
 
     group, place = COMMON, 9
 
-    report: bool = option(True, "do not write report.html")
+    report: bool = option(True, "do not write report.html", resumable=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,6 +205,10 @@ class Run:
         """Show how far `iterable` has come."""
         return self.reporter.progress(iterable, total, description)
 
+    def adopt(self, config: RunConfig) -> None:
+        """Continue with another config: that of the run that is resumed."""
+        self.config, self.record.settings = config, config.settings()
+
     def loaded(self, key: Hashable, load: Callable[[], Loaded]) -> Loaded:
         """Return the model of `key`, loaded once."""
         if key not in self.models:
@@ -317,6 +322,28 @@ def run_task(
         run.abandon(error)
         raise
     return run.finish(result)
+
+
+def refuse_with_resume(config: RunConfig) -> None:
+    """Refuse options that a resumed run would ignore.
+
+    Raises:
+        InputError: options that are not `resumable` differ from their defaults.
+    """
+    changed, declared = config.changed(), fields_of(type(config))
+    ignored = [
+        each.shown for each in declared if each.name in changed and not each.option.resumable
+    ]
+    allowed = [
+        each.flag
+        for each in declared
+        if each.option.resumable and each.group != RunConfig.group and each.name != "resume"
+    ]
+    if ignored:
+        raise InputError(
+            f"--resume continues with what the run was asked, except {', '.join(allowed)}. "
+            f"Leave out {', '.join(ignored)}"
+        )
 
 
 @contextlib.contextmanager

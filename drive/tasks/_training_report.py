@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from drive.steering.evaluate import Answers, SteeringMetrics
     from drive.steering.split import Part
     from drive.steering.training_settings import TrainingSettings
-    from drive.tasks._common import Context
     from drive.tasks._run import Run
     from drive.training.fit import OnEpoch
 
@@ -33,7 +32,7 @@ LOSS_NOTE = (
 
 
 def begin_report(
-    run: Run | Context,
+    run: Run,
     epochs: int,
     loss_unit: str = "",
     loss_note: str = "",
@@ -64,7 +63,7 @@ def begin_report(
 
 
 def note_steering(
-    run: Run | Context,
+    run: Run,
     folder: Path,
     settings: TrainingSettings,
     network: keras.Model,
@@ -103,7 +102,7 @@ def steering_loss_note(settings: TrainingSettings) -> str:
     return LOSS_NOTE.format(made=made) if made else ""
 
 
-def warn_of_uselessness(metrics: SteeringMetrics, run: Run | Context) -> None:
+def warn_of_uselessness(metrics: SteeringMetrics, run: Run) -> None:
     """Warn if a trained network steers worse than no network at all.
 
     Args:
@@ -118,9 +117,7 @@ def warn_of_uselessness(metrics: SteeringMetrics, run: Run | Context) -> None:
         )
 
 
-def note_detector(
-    run: Run | Context, epochs: int, network: keras.Model, shown: LabelledImages
-) -> None:
+def note_detector(run: Run, epochs: int, network: keras.Model, shown: LabelledImages) -> None:
     """Leave what the report of a detector shows: its first layers."""
     if not run.reports:
         return

@@ -1,7 +1,4 @@
-"""`augmented_views.png` of a training: what its frames look like from elsewhere, and their labels.
-
-Puts what `drive.steering.example_views` chooses into the words and columns of the sheet.
-"""
+"""`augmented_views.png` of a training: its frames as seen from elsewhere, and their labels."""
 
 from __future__ import annotations
 
@@ -19,15 +16,15 @@ if TYPE_CHECKING:
 
 SHEET = "augmented_views.png"
 NOTE = (
-    "Under each picture the angle to learn: L left, R right, {unit}. The line is the way that it "
+    "Under each image the angle to learn: L left, R right, {unit}. The line is the path that it "
     "drives, to the point of the recorded path that it aims at to be back in about {return_s:g} s."
 )
 
 
 def write_augmented_views(
     split: Split, settings: TrainingSettings, folder: RunFolder
-) -> dict[str, Path]:
-    """Write the sheet into the run's folder; nothing where a camera's view is not known."""
+) -> Path | None:
+    """Write the sheet into the folder of the run; None if no camera's view is known."""
     from drive.drawing.view_sheet import ViewGroup, ViewRow, write_view_sheet
     from drive.steering.curvature import CurvatureCar
     from drive.steering.dataset import Samples
@@ -35,7 +32,7 @@ def write_augmented_views(
 
     frames = example_frames(Samples(split.training), settings)
     if not frames:
-        return {}
+        return None
     moves = [_words(move) for move in shown_moves(settings)]
     groups = [
         ViewGroup("as recorded", [""]),
@@ -54,7 +51,7 @@ def write_augmented_views(
     path = folder.file(SHEET)
     note = NOTE.format(unit=unit, return_s=settings.return_s)
     write_view_sheet(path, "Training frames and their augmented views", note, groups, rows)
-    return {"augmented_views": path}
+    return path
 
 
 def _words(move: Move) -> str:

@@ -1,0 +1,76 @@
+"""The network that a training starts from (`--weights`): checks of its file, then the network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from drive.core.errors import InputError, WeightsError
+from drive.runtime.int8_form import is_int8
+from drive.steering.ensemble import count_members
+from drive.steering.model_file import load_network, read_network_metadata
+from drive.steering.network import read_network_options
+from drive.steering.target import check_start
+
+if TYPE_CHECKING:
+    import keras
+
+    from drive.steering.split import Split
+    from drive.steering.training_settings import TrainingSettings
+
+
+def can_train(path: Path) -> bool:
+    """Return whether a file holds one float steering network."""
+    try:
+        metadata = read_network_metadata(path)
+    except WeightsError:
+        return False
+    return not is_int8(metadata) and count_members(metadata) == 1
+
+
+def check_weights(weights: str, settings: TrainingSettings) -> None:
+    """Refuse a file whose network a training with these settings cannot start from.
+
+    Raises:
+        InputError: it is int8, an ensemble, or another network than the settings ask for.
+    """
+    metadata = read_network_metadata(weights)
+    if is_int8(metadata):
+        raise InputError(
+            f"{weights} is int8, which cannot be trained. Name the float file it was made from"
+        )
+    if count_members(metadata) > 1:
+        raise InputError(
+            f"{weights} holds an ensemble, which cannot be trained as a whole. Name one of its "
+            "members, such as member1/model.onnx beside it"
+        )
+    if metadata.get("backbone") != settings.backbone:
+        raise InputError(
+            f"{weights} has the backbone {metadata.get('backbone', 'none')}; "
+            f"got --backbone {settings.backbone or 'none'}"
+        )
+    if metadata.get("variant") != settings.variant:
+        raise InputError(
+            f"{weights} has the variant {metadata.get('variant')}; got --variant {settings.variant}"
+        )
+    batch_norm = read_network_options(metadata)["batch_norm"]
+    if batch_norm != settings.batch_norm:
+        raise InputError(
+            f"{weights} holds a network {'with' if batch_norm else 'without'} batch normalisation; "
+            f"it requires {'--batch-norm' if batch_norm else '--no-batch-norm'}"
+        )
+
+
+def load_start(weights: str | None, settings: TrainingSettings, split: Split) -> keras.Model | None:
+    """Load the network to start from; None for a new one.
+
+    Raises:
+        InputError: it was trained for another target.
+    """
+    if weights is None:
+        return None
+    from drive.steering.train import rebuild_network
+
+    model, metadata = load_network(weights)
+    model.get_layer("degrees").scale *= check_start(metadata, split.training, weights)
+    return rebuild_network(model, settings)

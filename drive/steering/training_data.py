@@ -1,0 +1,162 @@
+"""Which recordings a training uses: the options, and the request that is kept beside its results.
+
+Knows options and their JSON; `drive.steering.training_split` opens the recordings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from drive.core.options import Config, at_least, between, option
+from drive.core.shipped import SAMPLE
+
+Overrides = Mapping[str, float | str | None]
+"""Values that replace those of `recording.toml`, by key."""
+
+WIDEST_SMOOTHING_S = 5.0
+SIDE_CAMERAS = {None: "where there are any", True: "yes", False: "no"}
+"""How the request says whether side cameras are used."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingDataOptions(Config):
+    """Recordings to train on, and what is held out."""
+
+    group = "data"
+
+    recordings: tuple[str, ...] = option(
+        (),
+        "folders or videos",
+        metavar="RECORDING",
+        positional=True,
+        shown_default="the shipped sample",
+    )
+    validation: str = option(
+        "0.2",
+        "recordings that choose the best epoch, or a share: the last recordings; of a single "
+        "recording its last part, after a gap",
+        metavar="NAME[,NAME]|SHARE",
+    )
+    test: str | None = option(
+        None,
+        "recordings (or the last share) that are held out from training and model selection, and "
+        "evaluated at the end",
+        metavar="NAME[,NAME]|SHARE",
+    )
+    exclude: str | None = option(None, "recordings to leave out", metavar="NAME[,NAME]")
+    stride: int = option(1, "use every N-th frame", metavar="N", check=at_least(1), advanced=True)
+    crop: str | None = option(
+        None,
+        "part of the frame that shows the road, as shares of its height, and the share of its "
+        "width to leave out on each side, where only moved cameras look",
+        metavar="TOP,BOTTOM[,SIDE]",
+        shown_default="0.4,0.875",
+    )
+    auto_lag: bool = option(
+        False,
+        "remove the lag of the angles where video and angles show one; see check-data",
+        advanced=True,
+    )
+    smooth_labels_s: float = option(
+        0.0,
+        "average the angles to learn over S seconds around each frame, without delay; 0.5 removes "
+        "the steps of keyboard steering in simulators",
+        flag="--smooth-labels",
+        metavar="S",
+        check=between(0, WIDEST_SMOOTHING_S),
+        advanced=True,
+    )
+    side_cameras: bool | None = option(
+        None,
+        "require side cameras, or do not use them",
+        shown_default="use those that exist, as shifts that were recorded",
+        advanced=True,
+    )
+    target: str = option(
+        "angle",
+        "what the network learns: the recorded angle, or 1/r of the circle that it drives, which "
+        "is the same for every car (see --wheelbase, --steering-ratio, --understeer); either way "
+        "it predicts degrees",
+        choices=("angle", "curvature"),
+        advanced=True,
+    )
+    cache: str | None = option(
+        None,
+        "folder for decoded frames",
+        metavar="DIR",
+        shown_default="~/.cache/drive",
+        resumable=True,
+        advanced=True,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingData:
+    """A request for training data; the same request gives the same split later.
+
+    Attributes:
+        recordings: absolute paths.
+        exclude, validation, test: as the options have them.
+        crop: as `RoadCrop.parse` reads it.
+        steering: the CSV of a single video.
+        overrides: of `recording.toml`.
+        side_cameras: one of the values of `SIDE_CAMERAS`.
+        ensemble: number of networks that are trained on it; None for a single one.
+    """
+
+    recordings: tuple[str, ...]
+    validation: str
+    crop: str
+    exclude: str | None = None
+    test: str | None = None
+    stride: int = 1
+    steering: str | None = None
+    overrides: Overrides
+    auto_lag: bool = False
+    smooth_labels_s: float = 0.0
+    target: str = "angle"
+    side_cameras: str = "no"
+    ensemble: int | None = None
+
+    @classmethod
+    def from_options(
+        cls, options: TrainingDataOptions, steering: str | None, overrides: Overrides
+    ) -> Self:
+        """Return what the options of a command ask for.
+
+        Raises:
+            InputError: the crop is invalid.
+        """
+        from drive.steering.preprocess import ROAD, RoadCrop
+
+        return cls(
+            recordings=absolute(options.recordings or (str(SAMPLE),)),
+            exclude=options.exclude,
+            validation=options.validation,
+            test=options.test,
+            stride=options.stride,
+            crop=str(RoadCrop.parse(options.crop) if options.crop else ROAD),
+            steering=str(Path(steering).resolve()) if steering else None,
+            overrides=overrides,
+            auto_lag=options.auto_lag,
+            smooth_labels_s=options.smooth_labels_s,
+            target=options.target,
+            side_cameras=SIDE_CAMERAS[options.side_cameras],
+        )
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> Self:
+        """Read a request back, of this version or an earlier one."""
+        return cls(**{**said, "recordings": tuple(said["recordings"])})
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `from_json` reads."""
+        return {name: value for name, value in asdict(self).items() if name != "ensemble" or value}
+
+
+def absolute(paths: Sequence[str]) -> tuple[str, ...]:
+    """Return absolute paths: a training may be resumed from another folder."""
+    return tuple(str(Path(path).resolve()) for path in paths)

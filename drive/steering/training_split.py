@@ -1,0 +1,240 @@
+"""The training data that was asked for: recordings opened, corrected, cached and split.
+
+The policy of which recordings are trained on is here and in `drive.steering.split`. Takes no step
+of training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from drive.core.errors import InputError
+from drive.core.reporter import Reporter
+from drive.core.wording import counted
+from drive.recordings.check import WIDEST_STEERING_WHEEL_DEG
+from drive.recordings.horizon import stored_horizon, with_horizon
+from drive.recordings.labels import correct_lag, smooth_labels, stored_turning
+from drive.recordings.recording import Recording, open_recordings
+from drive.results.run_folder import RunRecord
+from drive.steering.cache import CachedDrive, check_cache, default_cache, open_drive
+from drive.steering.preprocess import RoadCrop
+from drive.steering.side_cameras import SideCamera, open_sides
+from drive.steering.split import (
+    Part,
+    Split,
+    check_held_out,
+    gap_before,
+    leave_out,
+    leave_out_copies,
+    refuse_doubled,
+    split_drives,
+)
+from drive.steering.target import as_curvature, unit_text
+from drive.steering.training_data import TrainingData
+
+
+class DataReporter(Reporter, Protocol):
+    """Receives what was found in the recordings; the `Run` of a task is one."""
+
+    record: RunRecord
+
+    def tell_excluded(self, name: str, frames: int, what: str = "left out") -> None:
+        """Receive the number of frames in excluded ranges."""
+        ...
+
+    def tell_left_out(self, name: str, found: Mapping[str, int], what: str = "left out") -> None:
+        """Receive the numbers of frames and rows that are not used."""
+        ...
+
+
+def read_split(data: TrainingData, cache: str | None, reporter: DataReporter) -> Split:
+    """Open the recordings (from the cache if they are there) and split them.
+
+    Args:
+        data: the request.
+        cache: folder of decoded frames; None for the user's own.
+        reporter: gets inputs, counts, messages and warnings.
+
+    Raises:
+        InputError: a recording is unknown, or nothing is left to train or validate on.
+    """
+    return _Reader(data, Path(cache or default_cache()), reporter).read()
+
+
+@dataclass
+class _Reader:
+    data: TrainingData
+    cache: Path
+    reporter: DataReporter
+    opened: dict[str, Recording] = field(default_factory=dict)
+    as_recorded: dict[str, CachedDrive] = field(default_factory=dict)
+
+    def read(self) -> Split:
+        check_cache(self.cache)
+        data = self.data
+        recordings = self._wanted()
+        check_held_out([each.name for each in recordings], data.validation, data.test)
+        drives = [self._open(recording) for recording in recordings]
+        split = self._with_recorded_test(split_drives(drives, data.validation, data.test))
+        if data.side_cameras != "no":
+            split = self._with_side_cameras(split)
+        self._report_parts(split)
+        if data.target == "curvature":
+            split = as_curvature(split)
+            self.reporter.message(unit_text(split.training))
+        return split
+
+    def _wanted(self) -> list[Recording]:
+        """The recordings that are used; copies are left out."""
+        data = self.data
+        recordings = open_recordings(
+            data.recordings, steering_csv=data.steering, overrides=dict(data.overrides)
+        )
+        refuse_doubled(recordings)
+        recordings, copies = leave_out_copies(leave_out(recordings, data.exclude))
+        for copy, original in copies:
+            self.reporter.warn(
+                f"{copy.name} is left out: its video is that of {original.name}, and a recording "
+                "must not be both trained on and held out. To keep this one, leave the other out "
+                "with --exclude"
+            )
+        return recordings
+
+    def _open(self, recording: Recording) -> CachedDrive:
+        """A recording with corrected labels and camera, from the cache or decoded now."""
+        self.reporter.record.add_input(recording.path)
+        self.reporter.record.add_input(recording.steering_csv)
+        recording = self._with_horizon(self._without_lag(recording))
+        drive = self._cached(recording)
+        self._report(drive, recording)
+        if self.data.smooth_labels_s:
+            self.as_recorded[recording.name] = drive
+            recording = smooth_labels(recording, self.data.smooth_labels_s)
+            drive = self._cached(recording)
+        self.opened[recording.name] = recording
+        return drive
+
+    def _cached(self, recording: Recording) -> CachedDrive:
+        return open_drive(
+            recording,
+            self.cache,
+            stride=self.data.stride,
+            crop=RoadCrop.parse(self.data.crop),
+            progress=self.reporter.progress,
+        )
+
+    def _without_lag(self, recording: Recording) -> Recording:
+        """With `auto_lag`, the recording without its lag."""
+        if not self.data.auto_lag:
+            return recording
+        turning = stored_turning(recording, self.cache, self.reporter.progress)
+        recording, verdict = correct_lag(recording, turning)
+        taken_out = self.reporter.record.extra.setdefault("lag_taken_out_s", {})
+        taken_out[recording.name] = verdict.applied_s
+        self.reporter.message(verdict.text)
+        return recording
+
+    def _with_horizon(self, recording: Recording) -> Recording:
+        """The recording with its horizon estimated, unless it is given."""
+        if recording.config.camera.horizon is not None:
+            return recording
+        estimate = stored_horizon(recording, self.cache)
+        found = self.reporter.record.extra.setdefault("horizon", {})
+        found[recording.name] = asdict(estimate)
+        self.reporter.message(f"{recording.name}: horizon at {estimate}")
+        return with_horizon(recording, estimate)
+
+    def _with_recorded_test(self, split: Split) -> Split:
+        """The split with unsmoothed angles in the test, which is against the recorded ones."""
+        test = [
+            replace(part, drive=self.as_recorded.get(part.drive.name, part.drive))
+            for part in split.test
+        ]
+        return replace(split, test=test)
+
+    def _with_side_cameras(self, split: Split) -> Split:
+        training = [self._beside(part) for part in split.training]
+        if self.data.side_cameras == "yes" and not any(part.drive.sides for part in training):
+            raise InputError(
+                "--side-cameras: no recording to train on has them. Expected NAME_left.mp4 and "
+                "NAME_right.mp4 beside NAME_front.mp4, or left and right images in IMG/"
+            )
+        return replace(split, training=training)
+
+    def _beside(self, part: Part) -> Part:
+        """A part with the side cameras of its recording."""
+        drive = open_sides(
+            self.opened[part.drive.name],
+            part.drive,
+            self.cache,
+            stride=self.data.stride,
+            crop=RoadCrop.parse(self.data.crop),
+            progress=self.reporter.progress,
+            on_error=lambda name, error: self.reporter.warn(f"{name} is not used: {error}"),
+        )
+        for side in drive.sides:
+            self._report_side(side, part)
+        return replace(part, drive=drive)
+
+    def _report_side(self, side: SideCamera, part: Part) -> None:
+        name, there = side.drive.name, int((side.rows[part.rows] >= 0).sum())
+        missing, lost = len(part) - there, side.drive.frames_lost
+        self.reporter.record.add_input(side.path)
+        counts = self.reporter.record.counts
+        counts.setdefault("side_cameras", {})[name] = there
+        counts["side_frames_lost"] = counts.get("side_frames_lost", 0) + lost
+        counts["side_frames_missing"] = counts.get("side_frames_missing", 0) + missing
+        self.reporter.message(
+            f"side camera: {name}, {side.offset_m:+g} m ({counted(there, 'frame')})"
+        )
+        if missing or lost:
+            self.reporter.warn(
+                f"{name}: damaged frames left out: {lost}; frames to train on without a side "
+                f"image: {missing}"
+            )
+
+    def _report_parts(self, split: Split) -> None:
+        uses = {"training": split.training, "validation": split.validation, "test": split.test}
+        for use, parts in uses.items():
+            if parts:
+                named = [_named(part, gap_before(part, split)) for part in parts]
+                self.reporter.record.counts[use] = {part.drive.name: len(part) for part in parts}
+                self.reporter.message(f"{use}: {', '.join(named)}")
+
+    def _report(self, drive: CachedDrive, recording: Recording) -> None:
+        counts = self.reporter.record.counts
+        counts["frames_read"] = counts.get("frames_read", 0) + len(drive)
+        found = {
+            "frames_lost": drive.frames_lost,
+            "rows_without_angle": recording.rows_without_angle,
+            "rows_repeated": recording.rows_repeated,
+        }
+        self.reporter.tell_left_out(drive.name, found)
+        self._warn_of_labels(drive)
+        self.reporter.tell_excluded(drive.name, int((~drive.good).sum()))
+
+    def _warn_of_labels(self, drive: CachedDrive) -> None:
+        """Warn about angles that no driver steered."""
+        angles = drive.angle_deg[drive.good]
+        if len(angles) > 1 and np.ptp(angles) == 0:
+            self.reporter.warn(
+                f"{drive.name}: every angle is {angles[0]:g} degrees, nothing to learn from. Is it "
+                "the right column? Leave it out with --exclude"
+            )
+        widest = float(np.abs(angles).max(initial=0.0))
+        if widest > WIDEST_STEERING_WHEEL_DEG:
+            self.reporter.warn(
+                f"{drive.name}: angles of up to {widest:.0f} degrees; no steering wheel turns "
+                f"beyond {WIDEST_STEERING_WHEEL_DEG:.0f}. Check --unit; see check-data"
+            )
+
+
+def _named(part: Part, gap: int) -> str:
+    """A part of a recording in words; `gap` frames before it are in no part."""
+    behind = f", after a gap of {counted(gap, 'frame')} left out" if gap else ""
+    return f"{part.drive.name} ({counted(len(part), 'frame')}{behind})"
