@@ -5,19 +5,21 @@ Knows settings and numbers; neither Optuna nor how a value is chosen, so it is i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from drive.core.errors import InputError
 from drive.results.names import STUDY
+from drive.results.search import Value
+from drive.steering.training_data import TrainingData
 from drive.steering.training_settings import LEARNING_RATES, TrainingSettings
 
 RATE_FACTOR = 10.0
 """The learning rate is searched from the optimiser's usual one divided by this to it times this."""
 
-CHOICES: dict[str, tuple[Any, ...]] = {
+CHOICES: dict[str, tuple[Value, ...]] = {
     "batch": (16, 32, 64, 128),
     "l2": (0.0, 1e-6, 1e-5, 1e-4, 1e-3),
     "batch_norm": (False, True),
@@ -34,6 +36,9 @@ SEARCHED = ("learning_rate", *RANGES, *CHOICES)
 """What is searched by default. Not `viewpoints`, `balance` and `augment`: an error on recorded
 frames says nothing of what they are for, driving back to the middle of the road."""
 
+OF_THE_VARIANTS = ("variant", "batch_norm")
+"""What a network with a pretrained backbone does not have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
@@ -48,7 +53,7 @@ class Parameter:
     """
 
     name: str
-    values: tuple[Any, ...] = ()
+    values: tuple[Value, ...] = ()
     low: float = 0.0
     high: float = 0.0
     step: float | None = None
@@ -59,25 +64,47 @@ class Parameter:
         return value in self.values if self.values else self.low <= value <= self.high
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """What a search was asked.
 
     Attributes:
-        settings: of every trial, but for what is searched; its `seed` also seeds the proposals.
+        settings: of every trial, except what is searched; its `seed` also seeds the proposals.
         space: what is searched.
-        trials: finished trials that are wanted in all.
-        notes: what the caller wants back when it resumes; JSON.
+        trials: number of finished trials.
+        data: what the trials are trained on.
+        options: of `train-steering`, that belong to the best trial too, by key of its config file.
     """
 
     settings: TrainingSettings
     space: list[Parameter]
     trials: int
-    notes: dict[str, Any]
+    data: TrainingData
+    options: Mapping[str, Value]
 
-    def __post_init__(self) -> None:
-        if self.trials < 1:
-            raise InputError(f"--trials is a whole number from 1. Received: {self.trials}")
+
+def names_to_search(
+    asked: str | None, given: Collection[str], backbone: str | None
+) -> tuple[str, ...]:
+    """Return the settings to search: those asked for, or all that are not given.
+
+    Args:
+        asked: names with commas between.
+        given: settings with a fixed value.
+        backbone: of the network; it has no variants.
+
+    Raises:
+        InputError: a setting is both asked for and given, or has no meaning.
+    """
+    meaningless = OF_THE_VARIANTS if backbone else ()
+    if asked is None:
+        return tuple(name for name in SEARCHED if name not in (*given, *meaningless))
+    names = tuple(name.strip().replace("-", "_") for name in asked.split(","))
+    if both := ", ".join(name for name in names if name in given):
+        raise InputError(f"search a setting or give its value; got both for {both}")
+    if set(names) & set(meaningless):
+        raise InputError(f"with --backbone there is no {' and no '.join(meaningless)} to search")
+    return names
 
 
 def search_space(settings: TrainingSettings, names: Sequence[str] = SEARCHED) -> list[Parameter]:

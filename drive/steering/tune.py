@@ -40,6 +40,7 @@ from drive.steering.search_space import (
 from drive.steering.search_space import Search as Search
 from drive.steering.state import fingerprint
 from drive.steering.train import train_steering
+from drive.steering.training_data import TrainingData
 from drive.steering.training_settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Study:
         asked = {
             "settings": asdict(search.settings),
             "space": [asdict(parameter) for parameter in search.space],
-            "notes": search.notes,
+            "notes": {"data": search.data.as_json(), "options": dict(search.options)},
         }
         try:
             study = _open(folder)
@@ -118,10 +119,11 @@ class Study:
                 f"{folder / STUDY} is not the file of a search of tune-steering"
             ) from error
         search = Search(
-            TrainingSettings.from_state(asked["settings"]),
-            read_space(asked["space"]),
-            study.user_attrs["trials"] if trials is None else trials,
-            asked["notes"],
+            settings=TrainingSettings.from_state(asked["settings"]),
+            space=read_space(asked["space"]),
+            trials=study.user_attrs["trials"] if trials is None else trials,
+            data=TrainingData.from_json(asked["notes"]["data"]),
+            options=asked["notes"]["options"],
         )
         study.set_user_attr("trials", search.trials)
         for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):

@@ -328,12 +328,11 @@ def refuse_with_resume(config: RunConfig) -> None:
     """Refuse options that a resumed run would ignore.
 
     Raises:
-        InputError: options that are not `resumable` differ from their defaults.
+        InputError: options are given that are not `resumable`.
     """
-    changed, declared = config.changed(), fields_of(type(config))
-    ignored = [
-        each.shown for each in declared if each.name in changed and not each.option.resumable
-    ]
+    given = {name for name in config.given if getattr(config, name) not in (None, ())}
+    declared = fields_of(type(config))
+    ignored = [each.shown for each in declared if each.name in given and not each.option.resumable]
     allowed = [
         each.flag
         for each in declared

@@ -25,7 +25,6 @@ from drive.tasks._run import (
     Run,
     SeedConfig,
     TaskResult,
-    WeightsConfig,
     refuse_with_resume,
     resumable,
     run_task,
@@ -48,15 +47,14 @@ FEWEST_MEMBERS, MOST_MEMBERS = 2, 100
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSteeringConfig(
-    TrainingDataOptions,
-    VariationOptions,
+    ReportConfig,
+    SeedConfig,
+    RecordingOptions,
+    TransferOptions,
     LengthOptions,
     LearningOptions,
-    TransferOptions,
-    RecordingOptions,
-    ReportConfig,
-    WeightsConfig,
-    SeedConfig,
+    VariationOptions,
+    TrainingDataOptions,
 ):
     """What the steering network is trained on, and how."""
 
@@ -65,6 +63,9 @@ class TrainSteeringConfig(
     group = "learning"
     rare = ("steering", "unit", "positive", "full_scale_deg", "lag_s", "overwrite", "report")
 
+    weights: str | None = option(
+        None, "model file to start from", metavar="FILE", shown_default="random weights"
+    )
     find_lr: bool = option(
         False,
         "do not train: increase the learning rate over one epoch (or --epochs), at least 300 "

@@ -1,282 +1,284 @@
-"""`tune-steering`: search for the settings with which the steering network learns best."""
+"""`tune-steering`: search for the settings with which the steering network trains best."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drive.core.errors import DriveError, InputError
-from drive.core.extras import load_extra
+from drive.core.errors import DriveError
 from drive.core.files import atomic
+from drive.core.options import above, at_least, fields_of, option
+from drive.core.reporter import Reporter
 from drive.core.wording import counted
 from drive.results.names import BEST_CONFIG, SEARCH_PLOT, STUDY, TRIALS
-from drive.results.search import TrialResult, best_trial, write_trials
-from drive.tasks._common import (
-    Context,
-    Parser,
-    add_common_options,
-    add_recording_options,
-    add_report_option,
-    number,
-    resumable,
+from drive.results.search import COMPLETE, TrialResult, Value, best_trial, write_trials
+from drive.steering.training_data import TrainingData, TrainingDataOptions
+from drive.steering.training_settings import (
+    LearningOptions,
+    TrainingSettings,
+    TransferOptions,
+    VariationOptions,
 )
-from drive.tasks._training_data import add_data_options, add_recordings, asked_data, read_split
-from drive.tasks._training_settings import (
-    add_learning_options,
-    add_transfer_options,
-    add_variation_options,
-    asked_settings,
+from drive.tasks._options import RecordingOptions
+from drive.tasks._run import (
+    ReportConfig,
+    Run,
+    RunConfig,
+    SeedConfig,
+    TaskResult,
+    refuse_with_resume,
+    resumable,
+    run_task,
 )
 
 if TYPE_CHECKING:
     from drive.pages import LiveReport
-    from drive.results.run_folder import RunFolder
-    from drive.steering.tune import Search, Study
+    from drive.steering.search_space import Search
+    from drive.steering.split import Split
+    from drive.steering.tune import Study
 
-HELP = (
-    "Search for the settings with which the steering network learns best, by short trainings: "
-    "best.toml is for train-steering --config."
-)
-EXAMPLE = "tune-steering data/sample --trials 20 --minutes 60"
-
-EPOCHS, USUAL_TRIALS = 6, 20
 LOSS_AXIS = "least validation loss [degrees²]"
 DIGITS = 4
 """Significant digits of a searched number in messages and in `best.toml`."""
 
-HOW_TO_SEARCH = ("trials", "minutes", "epochs", "search", "resume")
-NOT_OF_A_TRAINING = (
-    *HOW_TO_SEARCH,
-    *("help", "cache", "out", "overwrite", "weights", "config", "quiet", "json", "no_report"),
-)
-"""Options that say nothing of what the training of `best.toml` learns from, and how."""
-
-FILES = ("steering", "backbone-weights")
+FILES = ("steering", "backbone_weights")
 """Options of a training that can name a file; `best.toml` may be used from another folder."""
 
-OF_THE_VARIANTS = ("variant", "batch_norm")
-"""What a network with a pretrained backbone has none of."""
 
+@dataclass(frozen=True, kw_only=True)
+class TuneSteeringConfig(
+    ReportConfig,
+    SeedConfig,
+    RecordingOptions,
+    TransferOptions,
+    LearningOptions,
+    VariationOptions,
+    TrainingDataOptions,
+):
+    """What is searched, and on which recordings. Learning options that are given are fixed."""
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add this command's options."""
-    add_recordings(parser)
-    search = parser.add_argument_group("search")
-    search.add_argument(
-        "--trials",
-        type=int,
-        metavar="N",
-        help=f"finished trials in all; the first has the usual settings (default: {USUAL_TRIALS})",
+    summary = (
+        "Search for the settings with which the steering network trains best, by short trainings:\n"
+        "best.toml is for train-steering --config. Settings that are given are not searched."
     )
-    search.add_argument(
-        "--minutes",
-        type=_minutes,
+    example = "tune-steering data/sample --trials 20 --minutes 60"
+    group = "search"
+    rare = (
+        *("steering", "unit", "positive", "full_scale_deg", "lag_s", "overwrite", "report"),
+        *("batch", "learning_rate"),
+    )
+
+    trials: int = option(
+        20,
+        "number of finished trials; the first has the default settings",
+        metavar="N",
+        check=at_least(1),
+        resumable=True,
+    )
+    minutes: float | None = option(
+        None,
+        "stop after this time; the current trial is then interrupted",
         metavar="M",
-        help="stop after this time; a trial under way is then broken off (default: no limit)",
+        check=above(0),
+        shown_default="no limit",
+        resumable=True,
     )
-    search.add_argument(
-        "--epochs",
-        type=int,
-        metavar="N",
-        help=f"of a trial; poor ones are cut off earlier (default: {EPOCHS})",
+    epochs: int = option(
+        6, "epochs per trial; poor ones are stopped earlier", metavar="N", check=at_least(1)
     )
-    search.add_argument(
-        "--search",
+    search: str | None = option(
+        None,
+        "settings to search, of learning_rate, dropout, batch, l2, batch_norm, variant, schedule",
         metavar="NAME[,NAME]",
-        help="of learning_rate, dropout, batch, l2, batch_norm, variant, schedule "
-        "(default: all whose value is not given below)",
+        shown_default="all that are not given",
     )
-    search.add_argument(
-        "--resume", metavar="DIR", help="go on with a search that was stopped, in its folder"
+    resume: str | None = option(
+        None, "resume the search in DIR that was stopped", metavar="DIR", resumable=True
     )
-    data = parser.add_argument_group("data")
-    add_data_options(data)
-    add_variation_options(data)
-    learning = parser.add_argument_group("learning (what is given here is not searched)")
-    add_learning_options(learning)
-    for action in learning._group_actions:
-        action.default = argparse.SUPPRESS  # what was not given is to be seen
-    add_transfer_options(parser)
-    add_recording_options(parser)
-    add_report_option(parser)
 
 
-def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
-    """Read, split, try; write table, picture and best settings anew after every trial."""
+@dataclass(frozen=True, kw_only=True)
+class TuneSteeringResult(TaskResult):
+    """What a search found.
 
-    if args.weights:
-        raise InputError("Every trial begins with random weights. Leave --weights out")
-    study = None
-    if args.resume:
-        study, folder = _resumed(args, context)
-        search = study.search
-    else:
-        search, folder = _fresh(args, context)
+    Attributes:
+        trials: number of finished trials.
+        outcomes: how many of them were complete, pruned or diverged.
+        epochs: per trial.
+        best_trial: number of the best one.
+        val_loss: its validation loss in degrees squared.
+        usual_val_loss: that of the default settings; None if that trial diverged.
+        best: the values of the best trial.
+        importance: the share of each setting in the differences; None for too few trials.
+        note: what the validation loss does not tell.
+        table, config, plot, study: `trials.csv`, `best.toml`, `search.png`, `study.db`.
+    """
+
+    trials: int
+    outcomes: Mapping[str, int]
+    epochs: int
+    best_trial: int
+    val_loss: float
+    usual_val_loss: float | None
+    best: Mapping[str, Value]
+    importance: Mapping[str, float] | None
+    note: str
+    table: Path
+    config: Path
+    plot: Path
+    study: Path
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields, with the outcomes by name."""
+        entries = super().as_json() | {
+            "usual_val_loss": self.usual_val_loss,
+            "importance": self.importance,
+        }
+        return entries | entries.pop("outcomes")
+
+
+OF_THE_SEARCH = {"recordings", "cache", *TuneSteeringConfig.__annotations__}
+"""Options that say nothing about a single training."""
+
+
+def tune_steering(
+    config: TuneSteeringConfig, reporter: Reporter | None = None
+) -> TuneSteeringResult:
+    """Train briefly with different settings; write the best ones for `train-steering --config`.
+
+    Raises:
+        InputError: a recording or an option is invalid, or there is nothing to resume.
+        DriveError: no trial was complete.
+
+    Example:
+        >>> from drive import TuneSteeringConfig, tune_steering
+        >>> found = tune_steering(TuneSteeringConfig(["recordings/"], minutes=60))
+        >>> found.best
+    """
+    return run_task("tune-steering", _tune, config, reporter)
+
+
+def _tune(config: TuneSteeringConfig, run: Run) -> TuneSteeringResult:
+    from drive.steering.training_split import read_split
+
+    study = _resumed(config, run) if config.resume else None
+    search = study.search if study else _fresh(config, run)
     asked = {"training": asdict(search.settings), "trials": search.trials}
-    context.record.extra |= {**asked, **search.notes}
-    with context.record.stage("read"):
-        split = read_split(search.notes["data"], args.cache, context)
-    with resumable(folder.path, "finished trials", folder.path / STUDY):
-        with context.record.stage("search"):
-            study = study or _study().begin(folder.path, search)
-            report = context.live_report()
-            study.run(
+    run.record.extra |= {**asked, "data": search.data.as_json(), "options": search.options}
+    with run.record.stage("read"):
+        split = read_split(search.data, config.cache, run)
+    folder = run.folder.path
+    with resumable(folder, "finished trials", folder / STUDY):
+        with run.record.stage("search"):
+            begun = study or _study().begin(folder, search)
+            report = run.live_report()
+            begun.run(
                 split,
-                minutes=args.minutes,
-                progress=context.progress,
-                on_trial=lambda result: _tell(result, study, folder, context, report),
+                minutes=config.minutes,
+                progress=run.progress,
+                on_trial=lambda result: _after_trial(result, begun, run, report),
             )
-        with context.record.stage("write"):
-            files = _write(study, folder)
-    return _summary(study, files, bool(split.test), context)
+        with run.record.stage("write"):
+            _write(begun)
+    return _summary(begun, split, run)
 
 
-def _tell(
-    result: TrialResult,
-    study: Study,
-    folder: RunFolder,
-    context: Context,
-    report: LiveReport | None,
-) -> None:
-    """Write what is known after a trial, and say how it went."""
-    _write(study, folder)
+def _after_trial(result: TrialResult, study: Study, run: Run, report: LiveReport | None) -> None:
+    """Write what is known after a trial, and report how it went."""
+    _write(study)
     if report:
         report.update()
-    context.message(_line(result, study))
+    run.message(_line(result, study))
 
 
 def _study() -> type[Study]:
-    """The searches on disk; it takes seconds to load what they need."""
+    """Return the searches on disk; loading what they need takes seconds."""
     from drive.runtime.quiet import load_keras
 
     load_keras()
-    load_extra("optuna")
     from drive.steering.tune import Study
 
     return Study
 
 
-def _minutes(text: str) -> float:
-    minutes = number(text)
-    if not 0 < minutes < math.inf:
-        raise argparse.ArgumentTypeError(f"minutes are a number above 0; received: {text}")
-    return minutes
+def _fresh(config: TuneSteeringConfig, run: Run) -> Search:
+    from drive.steering.search_space import Search, names_to_search, search_space, short
 
-
-def _fresh(args: argparse.Namespace, context: Context) -> tuple[Search, RunFolder]:
-    from drive.steering.search_space import SEARCHED, Search, search_space, short
-
-    options = _training_options(args)
-    given = [name for name in SEARCHED if hasattr(args, name)]
-    senseless = OF_THE_VARIANTS if args.backbone else ()
-    names = [name for name in SEARCHED if name not in (*given, *senseless)]
-    if args.search is not None:
-        names = [name.strip().replace("-", "_") for name in args.search.split(",")]
-        both = ", ".join(name for name in names if name in given)
-        if both:
-            raise InputError(f"Search a setting or give its value. Received both for: {both}")
-        if set(names) & set(senseless):
-            raise InputError(f"With --backbone there is no {' and no '.join(senseless)} to search")
-    for name, value in _usual_learning().items():
-        if not hasattr(args, name):
-            setattr(args, name, value)
-    settings = short(asked_settings(args), EPOCHS if args.epochs is None else args.epochs)
+    names = names_to_search(config.search, config.given, config.backbone)
+    settings = short(TrainingSettings.from_options(config), config.epochs)
     search = Search(
-        settings,
-        search_space(settings, names),
-        USUAL_TRIALS if args.trials is None else args.trials,
-        {"data": asked_data(args), "options": options},
+        settings=settings,
+        space=search_space(settings, names),
+        trials=config.trials,
+        data=TrainingData.from_options(config, config.steering, config.overrides()),
+        options=_training_options(config),
     )
-    folder = context.run_folder()
     for name in (STUDY, TRIALS, BEST_CONFIG, SEARCH_PLOT):
-        folder.file(name)  # refuses a folder in which another search was stopped
-    return search, folder
+        run.folder.file(name)  # refuses a folder in which another search was stopped
+    return search
 
 
-def _resumed(args: argparse.Namespace, context: Context) -> tuple[Study, RunFolder]:
-    """The search that was stopped; `--trials` and `--minutes` may be given anew."""
+def _resumed(config: TuneSteeringConfig, run: Run) -> Study:
+    """Return the search that was stopped; `trials` and `minutes` may be new."""
     from drive.steering.search_space import find_study
 
-    options = _training_options(args)
-    options |= {n: True for n in ("epochs", "search") if getattr(args, n) is not None}
-    if args.recordings or options:
-        given = [*(["RECORDING"] if args.recordings else []), *(f"--{name}" for name in options)]
-        raise InputError(
-            "--resume goes on with what the search was asked, but for --trials and --minutes. "
-            f"Leave out: {', '.join(given)}"
-        )
-    find_study(args.resume)
-    study = _study().resume(args.resume, args.trials)
-    args.out, args.overwrite = args.resume, True
-    return study, context.run_folder()
+    assert config.resume
+    refuse_with_resume(config)
+    find_study(config.resume)
+    study = _study().resume(config.resume, config.trials if "trials" in config.given else None)
+    run.adopt(replace(config, out=config.resume, overwrite=True))
+    return study
 
 
-def _training_options(args: argparse.Namespace) -> dict[str, Any]:
-    """The options given that `train-steering` takes too, by their long names without `--`."""
-    parser = Parser()
-    configure(parser)
-    add_common_options(parser)
-    options = {
-        action.option_strings[-1].removeprefix("--"): getattr(args, action.dest)
-        for action in parser._actions
-        if action.option_strings
-        and action.dest not in NOT_OF_A_TRAINING
-        and getattr(args, action.dest, action.default) != action.default
-    }
-    for name in FILES:
-        if name in options and Path(options[name]).is_file():
-            options[name] = str(Path(options[name]).resolve())
-    return options
+def _training_options(config: TuneSteeringConfig) -> dict[str, Value]:
+    """Return the options given that `train-steering` takes too, as its `--config` reads them."""
+    kept = {}
+    for each in fields_of(TuneSteeringConfig):
+        value = getattr(config, each.name)
+        common = each.group == RunConfig.group and each.name != "seed"
+        if common or each.name in OF_THE_SEARCH or each.name not in config.given or value is None:
+            continue
+        if each.name in FILES and Path(value).is_file():
+            value = str(Path(value).resolve())
+        kept[each.key] = True if each.kind is bool and each.default is True else value
+    return kept
 
 
-def _usual_learning() -> dict[str, Any]:
-    """What the learning options are when none is given."""
-    parser = Parser()
-    add_learning_options(parser.add_argument_group())
-    return vars(parser.parse_args([]))
-
-
-def _write(study: Study, folder: RunFolder) -> dict[str, Path]:
-    """Write what the finished trials say; returns the files by what they are."""
+def _write(study: Study) -> None:
+    """Write what the finished trials say."""
     from drive.drawing.search_plot import Axis, Trial, plot_search
     from drive.steering.tune import FEWEST_FOR_IMPORTANCE
 
-    results, best = study.results(), best_trial(study.results())
-    space = study.search.space
-    write_trials(folder.path / TRIALS, results, [parameter.name for parameter in space])
-    files = {"table": folder.path / TRIALS}
-    if best:
-        _write_config(folder.path / BEST_CONFIG, best, study)
-        files["config"] = folder.path / BEST_CONFIG
+    results, space = study.results(), study.search.space
+    write_trials(study.folder / TRIALS, results, [parameter.name for parameter in space])
+    if best := best_trial(results):
+        _write_config(study.folder / BEST_CONFIG, best, study)
     plot_search(
-        folder.path / SEARCH_PLOT,
+        study.folder / SEARCH_PLOT,
         [Trial(r.number, r.outcome, r.val_loss, r.values) for r in results],
         [Axis(p.name, p.values, p.low, p.high, p.log) for p in space],
         study.importance() or f"not known before\n{FEWEST_FOR_IMPORTANCE} trials are complete",
         loss_axis=LOSS_AXIS,
     )
-    return {**files, "plot": folder.path / SEARCH_PLOT, "study": folder.path / STUDY}
 
 
 def _write_config(path: Path, best: TrialResult, study: Study) -> None:
-    """The options of `train-steering` with which the best trial learnt, as TOML."""
-    options = {**study.search.notes["options"], **_rounded(best.values)}
+    """Write the options of `train-steering` with which the best trial was trained, as TOML."""
+    options = {**study.search.options, **_rounded(best.values)}
     lines = [
         f"# Trial {best.number}, the best of {len(study.results())} of tune-steering. Validation "
         f"loss: {best.val_loss:.{DIGITS}g} degrees squared; epochs: {study.search.settings.epochs}",
-        f"# Use: python run.py train-steering RECORDING ... --config {path.name}",
+        f"# Use: drive train-steering RECORDING ... --config {path.name}",
         *(f"{name.replace('_', '-')} = {json.dumps(value)}" for name, value in options.items()),
     ]
     with atomic(path) as part:
         part.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _rounded(values: Mapping[str, Any]) -> dict[str, Any]:
+def _rounded(values: Mapping[str, Value]) -> dict[str, Value]:
     return {
         name: float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
         for name, value in values.items()
@@ -294,53 +296,54 @@ def _line(result: TrialResult, study: Study) -> str:
     )
 
 
-def _summary(
-    study: Study, files: dict[str, Path], has_test: bool, context: Context
-) -> dict[str, Any]:
-    from drive.steering.tune import COMPLETE, OUTCOMES
+def _summary(study: Study, split: Split, run: Run) -> TuneSteeringResult:
+    from drive.steering.tune import OUTCOMES
 
     results = study.results()
     best, first = best_trial(results), results[0]
     if best is None:
         raise DriveError(
-            f"None of {len(results)} trials learnt to its end: the loss of each is no longer a "
+            f"none of {len(results)} trials was complete: the loss of each is no longer a "
             "number. Look at the recordings with check-data, or give a small --learning-rate"
         )
     count = {name: sum(result.outcome == name for result in results) for name in OUTCOMES}
     usual = first.val_loss if first.outcome == COMPLETE else None
     if len(results) < study.search.trials:
-        context.message(
-            f"{len(results)} of {study.search.trials} trials have finished: the time is over; "
-            f"go on with --resume {study.folder}"
+        run.message(
+            f"{len(results)} of {study.search.trials} trials have finished in the given time; "
+            f"resume with --resume {study.folder}"
         )
     outcomes = ", ".join(f"{number} {name}" for name, number in count.items() if number)
-    context.message(
+    run.message(
         f"best: trial {best.number} of {len(results)} ({outcomes}), validation loss "
         f"{best.val_loss:.{DIGITS}g} degrees squared"
-        + (f"; with the usual settings {usual:.{DIGITS}g}" if usual is not None else "")
+        + (f"; with the default settings {usual:.{DIGITS}g}" if usual is not None else "")
     )
-    note = _honest(len(results), has_test)
-    context.message(note)
-    context.message(f"settings for train-steering --config, table and picture -> {study.folder}")
-    return {
-        "trials": len(results),
-        **count,
-        "epochs": study.search.settings.epochs,
-        "best_trial": best.number,
-        "val_loss": best.val_loss,
-        "usual_val_loss": usual,
-        "best": _rounded(best.values),
-        "importance": study.importance(),
-        "note": note,
-        **files,
-    }
+    note = _caution(len(results), bool(split.test))
+    run.message(note)
+    run.message(f"settings for train-steering --config, table and plot -> {study.folder}")
+    return TuneSteeringResult(
+        trials=len(results),
+        outcomes=count,
+        epochs=study.search.settings.epochs,
+        best_trial=best.number,
+        val_loss=best.val_loss,
+        usual_val_loss=usual,
+        best=_rounded(best.values),
+        importance=study.importance(),
+        note=note,
+        table=study.folder / TRIALS,
+        config=study.folder / BEST_CONFIG,
+        plot=study.folder / SEARCH_PLOT,
+        study=study.folder / STUDY,
+    )
 
 
-def _honest(count: int, has_test: bool) -> str:
-    """What the best validation loss does not say."""
-    where = "its --test drives, which" if has_test else "drives held out by --test, which"
+def _caution(count: int, has_test: bool) -> str:
+    """Return what the best validation loss does not tell."""
+    where = "the recordings of --test" if has_test else "recordings held out with --test"
     return (
-        f"This loss is optimistic: it is the least of {count} on the very frames that chose the "
-        f"trial. Train with {BEST_CONFIG} and judge by {where} neither taught nor chose; whether "
-        "the network keeps the road, no loss on recorded frames tells, but simulate does"
+        f"This loss is optimistic: it is the lowest of {count} on the frames that selected the "
+        f"trial. Train with {BEST_CONFIG} and evaluate on {where}. Whether the network stays on "
+        "the road, only simulate shows"
     )

@@ -3,15 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from drive.cli.parser import build, make_parser, parse
+from drive.core.reporter import KeepingReporter
 from drive.steering.cache import CachedDrive
+from drive.steering.split import Split
+from drive.steering.training_data import TrainingData
+from drive.steering.training_split import read_split
+from drive.tasks._run import Run
+from drive.tasks.train_steering import TrainSteeringConfig
 
 HEIGHT, WIDTH = 66, 200
+
+
+@dataclass(frozen=True)
+class ReadTraining:
+    """What `train-steering` reads of recordings, and what it reports."""
+
+    data: TrainingData
+    split: Split
+    run: Run
+    reporter: KeepingReporter
+
+
+@pytest.fixture
+def read_training(tmp_path: Path) -> Callable[..., ReadTraining]:
+    """A reader of training data: `read_training(folder, "--validation", "0.3")`."""
+
+    def read(folder: Path, *options: str, cache: Path = tmp_path / "cache") -> ReadTraining:
+        parser = make_parser("train-steering", TrainSteeringConfig)
+        given = parse(parser, TrainSteeringConfig, [str(folder), *options])
+        config = build(TrainSteeringConfig, given)
+        data = TrainingData.from_options(config, config.steering, config.overrides())
+        reporter = KeepingReporter()
+        run = Run("train-steering", config, reporter)
+        return ReadTraining(data, read_split(data, str(cache), run), run, reporter)
+
+    return read
 
 
 def road_picture(angle_deg: float) -> np.ndarray:

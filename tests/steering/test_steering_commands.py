@@ -3,7 +3,6 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,20 +10,21 @@ import numpy as np
 import pytest
 
 from drive.cli import main
-from drive.core.errors import DivergedError, InputError
+from drive.core.errors import DivergedError
+from drive.core.reporter import KeepingReporter
 from drive.pages import read_report
 from drive.results.history import write_history
 from drive.runtime import load_engine
-from drive.steering import train
+from drive.steering import train, training_split
 from drive.steering.evaluate import Answers, SteeringMetrics, evaluate
 from drive.steering.model_file import describe, save_trained
 from drive.steering.network import build_network
 from drive.steering.predict import DEFAULT_MODEL
 from drive.steering.preprocess import ROAD
 from drive.tasks import train_steering as train_command
-from drive.tasks._common import Context
-from drive.tasks._training_data import read_split
+from drive.tasks._run import Run, RunConfig
 from drive.tasks._training_report import warn_of_uselessness
+from drive.training import fit
 
 WEIGHTS = DEFAULT_MODEL.parent
 
@@ -124,11 +124,10 @@ def test_rows_whose_frame_has_an_earlier_one_are_told(
     video = [str(folder / "epoch01_front.mp4"), "--no-video", "--no-report", "--quiet"]
     assert main(["predict-steering", *video, "--out", str(tmp_path / "p")]) == 0
     assert f"{said}not compared" in capsys.readouterr().err
-    data = {"recordings": [str(folder)], "steering": None, "overrides": {}, "exclude": []}
-    data |= {"validation": "0.25", "stride": 1, "crop": str(ROAD)}
-    with pytest.raises(InputError, match="too short"):
-        read_split(data, str(tmp_path / "cache"), Context("t", Namespace(quiet=True), []))
-    assert f"{said}left out" in capsys.readouterr().err
+    command = ["train-steering", str(folder), "--validation", "0.25", "--out", str(tmp_path / "t")]
+    assert main(command) == 2
+    told = capsys.readouterr().err
+    assert f"{said}left out" in told and "too short" in told
 
 
 def test_a_constant_model_is_warned_about(
@@ -169,11 +168,11 @@ def test_several_recordings_are_measured_each_and_together(
         (["--stride", "0"], "--stride"),
         (["--crop", "1,2,3"], "--crop has"),
         (["--weights", "absent.keras"], "absent.keras"),
-        (["--smooth-labels", "9"], "--smooth-labels is a number of seconds from 0 to 5"),
+        (["--smooth-labels", "9"], "--smooth-labels must be from 0 to 5; got 9"),
         (["--fov", "500"], "--fov is a number from 10 to 170"),
         (["--fps", "-1"], "--fps must be at least 0; got -1"),
         (["--learning-rate", "0"], "--learning-rate must be above 0; got 0"),
-        (["--weights", str(WEIGHTS / "steering-int8.onnx")], "int8, which does not learn"),
+        (["--weights", str(WEIGHTS / "steering-int8.onnx")], "int8, which cannot be trained"),
     ],
 )
 def test_wrong_arguments_are_exit_status_2_and_one_line(
@@ -201,13 +200,13 @@ def test_labels_of_no_driver_are_warned_about_and_a_stopped_training_names_its_f
 
     recording, out = make_recording("town", [4000.0] * 160, fps=20), tmp_path / "out"
     command = ["train-steering", str(recording), "--validation", "0.25", "--quiet", "--no-report"]
-    monkeypatch.setattr(train, "train_epoch", stopped)
+    monkeypatch.setattr(fit, "train_epoch", stopped)
     assert main([*command, "--out", str(out)]) == 130
     error = capsys.readouterr().err
     assert "every angle is 4000 degrees, nothing to learn from" in error
     assert "angles of up to 4000 degrees; no steering wheel turns beyond 720" in error
-    assert f"finished epochs are kept; go on with --resume {out}\n" in error
-    monkeypatch.setattr(train_command, "read_split", stopped)
+    assert f"finished epochs are kept; resume with --resume {out}\n" in error
+    monkeypatch.setattr(training_split, "read_split", stopped)
     assert main([*command, "--out", str(tmp_path / "other")]) == 130
     assert "--resume" not in capsys.readouterr().err
     assert not (tmp_path / "other").exists()
@@ -219,7 +218,7 @@ def test_a_copy_in_another_folder_neither_teaches_nor_judges(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
 ) -> None:
-    monkeypatch.setattr(train_command, "search_rate", lambda *_: {})
+    monkeypatch.setattr(train_command, "search_rate", lambda *_: None)
     folders = [make_recording(name, [float(n % 7) for n in range(20)]) for name in ("a", "b")]
     shutil.copytree(folders[0], tmp_path / "copy")
     labels = tmp_path / "copy" / "epoch01_steering.csv"
@@ -247,7 +246,7 @@ def test_a_training_that_diverges_keeps_and_exports_its_best_epoch(
     command += ["--fps", "2", "--quiet", "--json", "--out", str(out)]
     assert main(command) == 1
     output = capsys.readouterr()
-    assert "no longer a number in epoch 3; epoch 1, the best before it, is kept" in output.err
+    assert "the loss is not finite in epoch 3; epoch 1, the best before it, is kept" in output.err
     assert "diverged: try a tenth of the --learning-rate" in output.err.splitlines()[-1]
     assert json.loads(output.out.splitlines()[-1])["best_epoch"] == 1
     assert load_engine(out / "model.onnx").metadata["network"] == "steering"
@@ -256,13 +255,13 @@ def test_a_training_that_diverges_keeps_and_exports_its_best_epoch(
     assert len((out / "history.csv").read_text().splitlines()) == 3
 
 
-def test_a_network_worse_than_none_is_warned_about(capsys: pytest.CaptureFixture) -> None:
-    context = Context("train-steering", Namespace(quiet=True), [])
-    better, worse = metrics_of([2, -2], [2, -1]), metrics_of([2, -2], [-1, 1])
-    warn_of_uselessness(better, context)
-    assert not capsys.readouterr().err
-    warn_of_uselessness(worse, context)
-    assert "RMSE 3.00 degrees, zero 2.00" in capsys.readouterr().err
+def test_a_network_worse_than_none_is_warned_about() -> None:
+    reporter = KeepingReporter()
+    run = Run("train-steering", RunConfig(), reporter)
+    warn_of_uselessness(metrics_of([2, -2], [2, -1]), run)
+    assert not reporter.warnings
+    warn_of_uselessness(metrics_of([2, -2], [-1, 1]), run)
+    assert "RMSE 3.00 degrees, zero 2.00" in reporter.warnings[0]
 
 
 def test_resume_without_a_training_is_exit_status_2(
@@ -270,8 +269,8 @@ def test_resume_without_a_training_is_exit_status_2(
 ) -> None:
     assert main(["train-steering", "--resume", str(tmp_path)]) == 2
     said = capsys.readouterr().err
-    assert "no training to resume" in said
-    assert "not come to its first epoch. Begin it anew, without --resume" in said
+    assert "there is no training to resume" in said
+    assert "not reached its first epoch. Start again, without --resume" in said
     assert "state.keras" not in said
 
 
@@ -342,7 +341,7 @@ def test_a_training_says_what_is_left_out_and_why_its_losses_differ(
     assert main([*command, "--validation", "0.2", "--out", str(tmp_path / "a")]) == 0
     said = capsys.readouterr().err
     assert "town/epoch01: 1 row of the CSV without an angle is left out" in said
-    assert "behind a gap of 100 frames left out" in said
+    assert "after a gap of 100 frames left out" in said
     note = read_report(tmp_path / "a")["training"]["loss_note"]
     assert "augmented and balanced" in note and "training loss may lie far above" in note
     assert note not in said

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,7 @@ from drive.core.errors import InputError
 from drive.core.types import Frame
 from drive.drawing.plots import plot_steering_over_time
 from drive.pipeline.sinks import Result, SteeringTable
-from drive.results.run_folder import RunFolder
-from drive.results.table import write_table
+from drive.results.steering import write_steering
 from drive.steering.ensemble import (
     as_line,
     check_members,
@@ -36,12 +34,10 @@ from drive.steering.ensemble import (
 from drive.steering.evaluate import Answers, evaluate
 from drive.steering.model_file import describe, load_network, save_trained
 from drive.steering.network import build_network, fold_batch_norm
-from drive.steering.predict import load_steering
+from drive.steering.predict import DEFAULT_MODEL, load_steering
 from drive.steering.preprocess import ROAD
-from drive.steering.split import Split
 from drive.steering.training_settings import TrainingSettings
-from drive.tasks._common import Context
-from drive.tasks._ensemble import train_members
+from drive.tasks import train_steering
 from drive.tasks.originals import find_model, open_original
 
 
@@ -181,9 +177,9 @@ def test_the_spread_is_the_last_column_of_an_ensembles_csv(tmp_path: Path) -> No
     assert table(path)[1][-2:] == ["0.5", "0.25"]
     assert sink.steering.spread_deg == [0.25]
     both = combine([[answers([1, 2], [0, 0])], [answers([3, 2], [0, 0])]])
-    write_table(path, both[0].steering)
+    write_steering(path, both[0].steering)
     assert [row[-1] for row in table(path)] == ["spread_deg", "1.4142", "0.0"]
-    write_table(path, answers([1, 2], [0, 0]).steering)
+    write_steering(path, answers([1, 2], [0, 0]).steering)
     assert table(path)[0][-1] == "truth_deg"
 
 
@@ -206,16 +202,21 @@ def table(path: Path) -> list[list[str]]:
 
 
 def test_one_start_for_all_members_is_warned_about(
-    tmp_path: Path, capsys: pytest.CaptureFixture
+    make_recording: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
 ) -> None:
     def stopped(*_: Any) -> Any:
         raise KeyboardInterrupt
 
-    args = Namespace(weights="start.onnx", quiet=True, resume=None)
-    context, home = Context("train-steering", args, []), RunFolder(tmp_path)
-    with pytest.raises(KeyboardInterrupt):
-        train_members(Split([], []), TrainingSettings(), 2, home, context, stopped, stopped)
-    assert "every member begins with the same weights" in capsys.readouterr().err
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(train_steering, "train_members", stopped)
+    recording = make_recording("town", np.sin(np.arange(120) / 9) * 5, fps=10)
+    command = ["train-steering", str(recording), "--ensemble", "2", "--no-report"]
+    command += ["--weights", str(DEFAULT_MODEL), "--out", str(tmp_path / "out")]
+    assert main([*command, "--validation", "0.25"]) == 130
+    assert "every member starts from the same weights" in capsys.readouterr().err
 
 
 @pytest.mark.slow

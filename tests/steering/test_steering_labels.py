@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,28 +16,23 @@ from drive.recordings.horizon import HorizonEstimate
 from drive.recordings.motion import LagEstimate
 from drive.recordings.recording import Recording
 from drive.steering.split import Split
-from drive.tasks import _training_data
-from drive.tasks._common import Context, add_common_options, add_recording_options
+from drive.steering.state import fingerprint
+from drive.steering.training_data import TrainingData
+from drive.steering.training_split import read_split
+from drive.tasks._run import Run
 
 KEYS = np.where(np.arange(600) // 10 % 2, 8.0, 0.0)
 
 
 @pytest.fixture
 def read(
-    make_recording: Callable[..., Path], tmp_path: Path
-) -> Callable[..., tuple[Split, Context]]:
+    make_recording: Callable[..., Path], read_training: Callable[..., Any]
+) -> Callable[..., tuple[Split, Run]]:
     folder = make_recording("town", KEYS, fps=20)
 
-    def read(*options: str) -> tuple[Split, Context]:
-        parser = argparse.ArgumentParser()
-        _training_data.add_recordings(parser)
-        _training_data.add_data_options(parser.add_argument_group("data"))
-        add_recording_options(parser)
-        add_common_options(parser)
-        args = parser.parse_args([str(folder), "--quiet", *options])
-        context = Context("train-steering", args, [])
-        data = _training_data.asked_data(args)
-        return _training_data.read_split(data, str(tmp_path / "cache"), context), context
+    def read(*options: str) -> tuple[Split, Run]:
+        found = read_training(folder, *options)
+        return found.split, found.run
 
     return read
 
@@ -53,9 +48,9 @@ def recorded(split: Split, use: str) -> np.ndarray:
 
 
 def test_by_default_labels_are_as_recorded(read: Callable[..., Any]) -> None:
-    split, context = read()
+    split, run = read()
     assert angles(split).tolist() == recorded(split, "training").tolist()
-    assert "lag_taken_out_s" not in context.record.extra
+    assert "lag_taken_out_s" not in run.record.extra
 
 
 def test_smooth_labels_teach_and_choose_but_do_not_test(
@@ -80,14 +75,14 @@ def test_auto_lag_moves_the_labels_and_says_so(
     read: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(labels, "find_lag", lambda *_: LagEstimate(0.2, 0.9))
-    split, context = read("--auto-lag")
+    split, run = read("--auto-lag")
     rows = split.training[0].rows
     assert angles(split).tolist() == pytest.approx(KEYS[rows + 4].tolist(), abs=1e-4)
-    assert context.record.extra["lag_taken_out_s"] == {"town/epoch01": 0.2}
+    assert run.record.extra["lag_taken_out_s"] == {"town/epoch01": 0.2}
     monkeypatch.setattr(labels, "find_lag", lambda *_: LagEstimate(-0.2, 0.9))
-    split, context = read("--auto-lag")
+    split, run = read("--auto-lag")
     assert angles(split).tolist() == recorded(split, "training").tolist()
-    assert context.record.extra["lag_taken_out_s"] == {"town/epoch01": 0.0}
+    assert run.record.extra["lag_taken_out_s"] == {"town/epoch01": 0.0}
 
 
 def test_the_horizon_is_estimated_where_nothing_says_where_it_is(
@@ -100,18 +95,25 @@ def test_the_horizon_is_estimated_where_nothing_says_where_it_is(
         return HorizonEstimate(0.43, True, 20, 0.01)
 
     monkeypatch.setattr(horizon, "estimate_horizon", estimate)
-    split, context = read()
+    split, run = read()
     assert {part.drive.camera.horizon for part in split.training} == {0.43}
-    assert context.record.extra["horizon"]["town/epoch01"]["trusted"]
-    split, context = read("--horizon", "0.4")
+    assert run.record.extra["horizon"]["town/epoch01"]["trusted"]
+    split, run = read("--horizon", "0.4")
     assert {part.drive.camera.horizon for part in split.training} == {0.4}
-    assert "horizon" not in context.record.extra
+    assert "horizon" not in run.record.extra
     read()
     assert asked == ["town/epoch01"]
 
 
-def test_what_an_older_training_asked_can_still_be_read(read: Callable[..., Any]) -> None:
-    _, context = read()
-    data = _training_data.asked_data(context.args)
-    del data["auto_lag"], data["smooth_labels_s"]
-    _training_data.read_split(data, str(Path(context.args.recordings[0]) / "cache"), context)
+def test_what_an_older_training_asked_can_still_be_read(
+    make_recording: Callable[..., Path], read_training: Callable[..., Any], tmp_path: Path
+) -> None:
+    found = read_training(make_recording("town", KEYS, fps=20))
+    said = found.data.as_json()
+    assert TrainingData.from_json(json.loads(json.dumps(said))) == found.data
+    for newer in ("auto_lag", "smooth_labels_s", "target", "side_cameras", "test"):
+        del said[newer]
+    older = TrainingData.from_json(said)
+    assert (older.side_cameras, older.target, older.test) == ("no", "angle", None)
+    split = read_split(older, str(tmp_path / "cache"), found.run)
+    assert fingerprint(split) == fingerprint(found.split)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,8 +21,6 @@ from drive.steering.evaluate import predict_recording
 from drive.steering.preprocess import ROAD
 from drive.steering.split import Part, Split, split_drives
 from drive.steering.state import fingerprint
-from drive.tasks import _training_data
-from drive.tasks._common import Context
 
 Maker = Callable[..., CachedDrive]
 MARK = ExcludedRange(1.0, 2.0, "autopilot")
@@ -66,24 +64,25 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
-def read(folder: Path) -> tuple[Split, dict, list[str]]:
+@pytest.fixture
+def read(read_training: Callable[..., Any]) -> Callable[[Path], tuple[Split, dict, list[str]]]:
     """What `train-steering` reads of a recording: its split, its counts, what it says."""
-    asked = {"recordings": [str(folder)], "exclude": None, "validation": "0.3", "stride": 1}
-    asked |= {"crop": str(ROAD), "steering": None, "overrides": {}}
-    said: list[str] = []
-    context = Context("train-steering", Namespace(quiet=True, json=False), [])
-    context.message = context.warn = said.append  # type: ignore[method-assign]
-    split = _training_data.read_split(asked, None, context)
-    return split, context.record.counts, said
+
+    def read(folder: Path) -> tuple[Split, dict, list[str]]:
+        found = read_training(folder, "--validation", "0.3", "--no-side-cameras")
+        said = [*found.reporter.warnings, *found.reporter.messages]
+        return found.split, found.run.record.counts, said
+
+    return read
 
 
 @pytest.mark.usefixtures("own_cache")
 def test_training_reads_fewer_frames_and_gets_them_back_without_decoding(
-    make_recording: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    make_recording: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, read: Callable
 ) -> None:
     folder = make_recording("town", np.sin(np.arange(200) / 9), fps=20)
     before, _, said = read(folder)
-    assert "validation: town/epoch01 (60 frames, behind a gap of 100 frames left out" in said[-1]
+    assert "validation: town/epoch01 (60 frames, after a gap of 100 frames left out" in said[-1]
     monkeypatch.setattr(Recording, "frames", lambda *_, **__: pytest.fail("decoded again"))
     add_mark(folder, MARK)
     split, counts, said = read(folder)

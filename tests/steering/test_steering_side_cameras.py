@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,15 +21,8 @@ from drive.steering.cache import CachedDrive, open_drive
 from drive.steering.dataset import Samples, TrainingBatches
 from drive.steering.preprocess import preprocess
 from drive.steering.side_cameras import SideCamera, open_sides, side_recordings
-from drive.steering.split import Part, Split
+from drive.steering.split import Part
 from drive.steering.state import fingerprint
-from drive.tasks._common import Context, add_common_options, add_recording_options
-from drive.tasks._training_data import (
-    add_data_options,
-    add_recordings,
-    asked_data,
-    read_split,
-)
 from drive.video.reader import read_frames
 
 Maker = Callable[..., Path]
@@ -202,43 +195,34 @@ def test_a_recording_without_side_cameras_has_none(make_recording: Maker) -> Non
     assert side_recordings(the_recording(make_recording())) == {}
 
 
-def split_of(folder: Path, cache: Path, *options: str) -> tuple[Context, Split]:
-    parser = argparse.ArgumentParser()
-    add_recordings(parser)
-    add_data_options(parser.add_argument_group("data"))
-    add_recording_options(parser)
-    add_common_options(parser)
-    args = parser.parse_args([str(folder), "--quiet", *options])
-    context = Context("train-steering", args, [])
-    return context, read_split(asked_data(args), str(cache), context)
-
-
 def test_only_training_drives_get_their_side_cameras(
     make_recording: Maker,
     make_video: Callable[..., Path],
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    read_training: Callable[..., Any],
 ) -> None:
     for epoch in ("epoch01", "epoch02"):
         make_recording("two", epoch=epoch, angles=np.arange(8))
         make_video(f"two/{epoch}_left.mp4", frames=6)
-    folder, cache = tmp_path / "two", tmp_path / "cache"
-    context, split = split_of(folder, cache)
+    folder = tmp_path / "two"
+    found = read_training(folder)
+    split, counts = found.split, found.run.record.counts
     assert [len(part.drive.sides) for part in split.training] == [1]
     assert [len(part.drive.sides) for part in split.validation] == [0]
-    assert context.record.counts["side_cameras"] == {"two/epoch01 (left)": 6}
-    assert context.record.counts["side_frames_missing"] == 2
-    assert "frames to train on without theirs: 2" in capsys.readouterr().err
-    without = split_of(folder, cache, "--no-side-cameras")[1]
+    assert counts["side_cameras"] == {"two/epoch01 (left)": 6}
+    assert counts["side_frames_missing"] == 2
+    assert "frames to train on without a side image: 2" in found.reporter.warnings[-1]
+    without = read_training(folder, "--no-side-cameras").split
     assert [len(part.drive.sides) for part in without.training] == [0]
     assert fingerprint(without) != fingerprint(split)
 
 
 def test_side_cameras_that_are_insisted_on_must_be_there(
-    make_recording: Maker, tmp_path: Path
+    make_recording: Maker, tmp_path: Path, read_training: Callable[..., Any]
 ) -> None:
     for epoch in ("epoch01", "epoch02"):
         make_recording("two", epoch=epoch, angles=np.arange(8))
     with pytest.raises(InputError, match="NAME_left"):
-        split_of(tmp_path / "two", tmp_path / "cache", "--side-cameras")
-    split_of(tmp_path / "two", tmp_path / "cache")
+        read_training(tmp_path / "two", "--side-cameras")
+    (part,) = read_training(tmp_path / "two").split.training
+    assert not part.drive.sides

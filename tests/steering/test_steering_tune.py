@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import math
@@ -18,6 +17,7 @@ import numpy as np
 import pytest
 
 from drive.cli import main
+from drive.cli.parser import build, make_parser, parse
 from drive.core.errors import DivergedError, InputError
 from drive.results.history import EpochResult
 from drive.results.names import STUDY
@@ -33,20 +33,19 @@ from drive.steering.search_space import (
     usual,
 )
 from drive.steering.split import Split, split_drives
+from drive.steering.training_data import TrainingData
 from drive.steering.training_settings import TrainingSettings
 from drive.steering.tune import (
     FEWEST_FOR_IMPORTANCE,
     Study,
 )
-from drive.tasks import train_steering as training_command
-from drive.tasks._common import apply_config_file
-from drive.tasks._training_settings import asked_settings
+from drive.tasks.train_steering import TrainSteeringConfig
 
 Maker = Callable[..., CachedDrive]
 Losses = Callable[[TrainingSettings], Iterator[float]]
 ROOT = Path(__file__).resolve().parents[2]
 EPOCHS = 3
-BEST_RATE = 1e-3
+BEST_RATE = 3e-4
 FEW = ("learning_rate", "dropout", "batch")
 
 
@@ -85,7 +84,14 @@ def teach(monkeypatch: pytest.MonkeyPatch) -> Callable[[Losses], list[TrainingSe
 
 def search(trials: int = 4, names: tuple[str, ...] = SEARCHED, seed: int = 0) -> Search:
     settings = short(TrainingSettings(seed=seed), EPOCHS)
-    return Search(settings, search_space(settings, names), trials, {"data": {"stride": 1}})
+    data = TrainingData(recordings=("a",), validation="0.2", crop="0.4,0.875", overrides={})
+    return Search(
+        settings=settings,
+        space=search_space(settings, names),
+        trials=trials,
+        data=data,
+        options={"stride": 1},
+    )
 
 
 def values(results: list[TrialResult]) -> list[dict[str, Any]]:
@@ -155,14 +161,14 @@ def test_a_trial_that_was_broken_off_does_not_count_and_comes_again(
     study = Study.resume(folder)
     assert len(study.results()) == 2
     killed = study._propose(2).number  # as far as a trial comes that is killed
-    state = folder / tune.TRIALS / f"{killed:03d}" / tune.CHECKPOINT / "state.keras"
+    state = folder / tune.TRIAL_FOLDERS / f"{killed:03d}" / tune.CHECKPOINT / "state.keras"
     state.parent.mkdir(parents=True)
     state.touch()
     study = Study.resume(folder)
     assert len(study.results()) == 2
     assert not state.exists()
     assert values(study.run(split)) == values(unbroken)
-    left = {path.name for path in (folder / tune.TRIALS).iterdir()}
+    left = {path.name for path in (folder / tune.TRIAL_FOLDERS).iterdir()}
     assert left == {f"{result.number:03d}" for result in study.results()}
 
 
@@ -267,11 +273,9 @@ def recording(
 
 def settings_of(config: Path) -> TrainingSettings:
     """What `train-steering --config` makes of a file."""
-    parser = argparse.ArgumentParser()
-    training_command.configure(parser)
-    parser.add_argument("--seed", type=int, default=0)
-    apply_config_file(parser, ["--config", str(config)])
-    return asked_settings(parser.parse_args([]))
+    parser = make_parser("train-steering", TrainSteeringConfig)
+    given = parse(parser, TrainSteeringConfig, ["--config", str(config)])
+    return TrainingSettings.from_options(build(TrainSteeringConfig, given))
 
 
 @pytest.mark.slow
@@ -330,7 +334,6 @@ def test_the_command_searches_and_goes_on(
         (["--search", "epochs"], "can be searched"),
         (["--search", "batch", "--batch", "8"], "batch"),
         (["--search", "batch_norm", "--backbone", "vgg16"], "--backbone"),
-        (["--weights", "any.keras"], "--weights"),
         (["--validation", "nowhere"], "no drive is called"),
     ],
 )
@@ -350,10 +353,8 @@ def test_wrong_arguments_are_one_line_and_leave_nothing(
 
 
 def test_minutes_are_above_0(capsys: pytest.CaptureFixture) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        main(["tune-steering", "--minutes", "0"])
-    assert stopped.value.code == 2
-    assert "minutes" in capsys.readouterr().err
+    assert main(["tune-steering", "--minutes", "0"]) == 2
+    assert "--minutes must be above 0; got 0" in capsys.readouterr().err
 
 
 def test_a_resumed_search_is_asked_nothing_new(
@@ -393,7 +394,7 @@ def test_an_interrupted_search_leaves_its_finished_trials_and_a_hint(
 
     asked = teach(interrupted)
     assert main(["tune-steering", str(recording), "--out", str(out)]) == 130
-    assert f"finished trials are kept; go on with --resume {out}\n" in capsys.readouterr().err
+    assert f"finished trials are kept; resume with --resume {out}\n" in capsys.readouterr().err
     assert len((out / "trials.csv").read_text().splitlines()) == 3
     assert (out / "best.toml").exists()
     assert (out / "search.png").exists()
@@ -410,7 +411,7 @@ def test_a_search_killed_in_a_trial_goes_on(
     command = [sys.executable, str(ROOT / "run.py"), "tune-steering", str(recording), *options]
     process = subprocess.Popen(command)
     try:
-        while not (out / tune.TRIALS / "001" / "history.csv").exists():
+        while not (out / tune.TRIAL_FOLDERS / "001" / "history.csv").exists():
             assert process.poll() is None
             time.sleep(0.05)
     finally:
