@@ -20,7 +20,7 @@ from drive.recordings.check import WIDEST_STEERING_WHEEL_DEG
 from drive.recordings.horizon import stored_horizon, with_horizon
 from drive.recordings.labels import correct_lag, smooth_labels, stored_turning
 from drive.recordings.recording import Recording, open_recordings
-from drive.results.run_folder import RunRecord
+from drive.results.record import RunRecord
 from drive.steering.cache import CachedDrive, check_cache, default_cache, open_drive
 from drive.steering.preprocess import RoadCrop
 from drive.steering.side_cameras import SideCamera, open_sides

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from drive.results.run_folder import RunFolder
     from drive.steering.evaluate import Answers
     from drive.steering.split import Part, Split
-    from drive.steering.train import TrainingResult
     from drive.steering.training_settings import TrainingSettings
+    from drive.training.fit import TrainingResult
 
 Train = Callable[["RunFolder", "TrainingSettings", bool], "TrainingResult"]
 Write = Callable[["TrainingResult", "TrainingSettings", "RunFolder"], TrainedNetwork]

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from drive.results.run_folder import RunFolder
     from drive.steering.evaluate import Answers, TrainingMetrics
     from drive.steering.split import Split
-    from drive.steering.train import TrainingResult
     from drive.steering.training_settings import TrainingSettings
+    from drive.training.fit import TrainingResult
 
 LOSS_AXIS = f"mean squared error [{LOSS_UNIT}]"
 

@@ -29,7 +29,7 @@ from drive.tasks._run import (
     resumable,
     run_task,
 )
-from drive.tasks._trained import TrainedNetwork, write_trained
+from drive.tasks._trained import LOSS_AXIS, TrainedNetwork, write_trained
 from drive.tasks._training_report import LOSS_UNIT, begin_report, steering_loss_note
 from drive.tasks._view_sheet import write_augmented_views
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from drive.results.run_folder import RunFolder
     from drive.steering.evaluate import TrainingMetrics
     from drive.steering.split import Split
-    from drive.steering.train import TrainingResult
+    from drive.training.fit import TrainingResult
 
 FEWEST_MEMBERS, MOST_MEMBERS = 2, 100
 
@@ -232,16 +232,26 @@ class _Training:
         from drive.steering.start import load_start
 
         if self.config.find_lr:
-            start = load_start(self.config.weights, self.settings, split)
-            epochs = self.config.epochs if "epochs" in self.config.given else 1
-            return TrainSteeringResult(
-                found_rate=search_rate(split, self.settings, start, epochs, run)
-            )
+            return TrainSteeringResult(found_rate=self._found_rate(split))
         if not self.config.resume:
             load_start(self.config.weights, self.settings, split)  # refused before all writing
         with run.record.stage("write"):
             views = write_augmented_views(split, self.settings, run.folder)
         return replace(self._networks(split), augmented_views=views)
+
+    def _found_rate(self, split: Split) -> FoundRate:
+        import keras
+
+        from drive.steering.start import load_start
+        from drive.steering.train import SteeringCourse
+
+        settings, config = self.settings, self.config
+        keras.utils.set_random_seed(settings.seed)
+        course = SteeringCourse(split, settings, load_start(config.weights, settings, split))
+        model = course.compiled(frozen=course.frozen_epochs > 0)
+        epochs = config.epochs if "epochs" in config.given else 1
+        how = (settings.optimizer, epochs, self.run.folder, self.run, LOSS_AXIS)
+        return search_rate(model, course.batches, *how)
 
     def _networks(self, split: Split) -> TrainSteeringResult:
         on_epoch = _begin_report(split, self.settings, self.run)
@@ -296,11 +306,10 @@ class _Training:
 
 def _kept(home: RunFolder, error: DivergedError, run: Run) -> TrainingResult:
     """Return the epochs before the one that diverged; the task fails once they are written."""
-    from drive.steering.train import kept_result
-    from drive.training.fit import kept_epoch
+    from drive.steering.train import BEST
+    from drive.training.fit import kept_result
 
-    result = kept_result(home.path, error)
-    run.failure = kept_epoch(home.path, result.history)
+    result, run.failure = kept_result(home.path, BEST, error)
     return result
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from argparse import Namespace
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,12 @@ import cv2
 import numpy as np
 import pytest
 
+from drive.core.reporter import KeepingReporter
 from drive.recordings.excluded import read_marks
 from drive.steering.preprocess import ROAD
-from drive.tasks._common import Context
-from drive.tasks._training_data import read_split
+from drive.steering.training_data import TrainingData
+from drive.steering.training_split import read_split
+from drive.tasks._run import Run, RunConfig
 from tests.pages.view.conftest import Results, write_history, write_search
 
 pytestmark = pytest.mark.slow
@@ -303,10 +304,11 @@ def test_the_human_s_curve_covers_the_time_of_both_and_breaks_between(
 
 def trained_frames(recording: Path, cache: Path) -> int:
     """How many frames `train-steering` learns from."""
-    asked = {"recordings": [str(recording)], "exclude": None, "validation": "epoch02", "stride": 1}
-    asked |= {"crop": str(ROAD), "steering": None, "overrides": {}}
-    context = Context("train-steering", Namespace(quiet=True, json=False), [])
-    return len(read_split(asked, str(cache), context).training[0])
+    data = TrainingData(
+        recordings=(str(recording),), validation="epoch02", crop=str(ROAD), overrides={}
+    )
+    run = Run("train-steering", RunConfig(), KeepingReporter())
+    return len(read_split(data, str(cache), run).training[0])
 
 
 def test_a_range_is_excluded_and_included_again(
