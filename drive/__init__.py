@@ -71,6 +71,12 @@ if TYPE_CHECKING:
     from drive.tasks.train_detector import TrainDetectorConfig as TrainDetectorConfig
     from drive.tasks.train_detector import TrainDetectorResult as TrainDetectorResult
     from drive.tasks.train_detector import train_detector as train_detector
+    from drive.tasks.train_steering import TrainSteeringConfig as TrainSteeringConfig
+    from drive.tasks.train_steering import TrainSteeringResult as TrainSteeringResult
+    from drive.tasks.train_steering import train_steering as train_steering
+    from drive.tasks.tune_steering import TuneSteeringConfig as TuneSteeringConfig
+    from drive.tasks.tune_steering import TuneSteeringResult as TuneSteeringResult
+    from drive.tasks.tune_steering import tune_steering as tune_steering
     from drive.video.reader import read_frames as read_frames
     from drive.video.writer import VideoWriter as VideoWriter
 
@@ -87,6 +93,8 @@ _TASKS = (
     "predict_steering",
     "simulate",
     "train_detector",
+    "train_steering",
+    "tune_steering",
 )
 _HOMES = {
     "Box": "drive.core.types",

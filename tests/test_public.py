@@ -22,7 +22,7 @@ from drive.tasks._run import RunConfig, TaskResult
 from tests.conftest import VideoMaker
 
 ROOT = Path(__file__).resolve().parents[1]
-TO_CONVERT = ("demo", "train-steering", "tune-steering")
+TO_CONVERT = ("demo",)
 ALL = [
     pytest.param(name, marks=[pytest.mark.xfail(strict=True)] if name in TO_CONVERT else [])
     for name in COMMANDS

@@ -92,12 +92,15 @@ def build(config: type[ConfigT], settings: Settings) -> ConfigT:
     Raises:
         InputError: a value is invalid or missing.
     """
-    missing = [
-        each for each in fields_of(config) if each.default is MISSING and each.name not in settings
-    ]
-    if missing:
-        raise InputError(f"{missing[0].shown} is missing: {missing[0].option.help}")
+    missing = None
     try:
+        for each in fields_of(config):
+            if each.name in settings:
+                checked_value(each, settings[each.name])
+            elif each.default is MISSING:
+                missing = missing or each
+        if missing:
+            raise InputError(f"{missing.shown} is missing: {missing.option.help}")
         return config(**settings)
     except OptionError as error:
         raise InputError(_complaint(config, error)) from None

@@ -312,11 +312,6 @@ class Context:
                 self._protect_page(self._folder)
         return self._folder
 
-    @property
-    def folder(self) -> RunFolder:
-        """The folder of this run, as `Run` has it."""
-        return self.run_folder()
-
     def message(self, text: str) -> None:
         """Say something on standard error, unless `--quiet`."""
         if not self.args.quiet:

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     import keras
 
     from drive.results.run_folder import RunFolder
-    from drive.tasks._common import Context
     from drive.tasks._run import Run
     from drive.training.batches import Batches
 
@@ -45,7 +44,7 @@ def search_rate(
     optimizer: str,
     epochs: int,
     folder: RunFolder,
-    run: Run | Context,
+    run: Run,
     loss_axis: str = "loss",
 ) -> FoundRate:
     """Search, write table and plot, report what was found; nothing that was trained is kept.
