@@ -73,7 +73,7 @@ class TuneSteeringConfig(
 
     trials: int = option(
         20,
-        "number of finished trials; the first has the default settings",
+        "number of finished trials; the first has the settings of train-steering",
         metavar="N",
         check=at_least(1),
         resumable=True,

@@ -18,7 +18,7 @@ from drive.core.errors import InputError
 from drive.core.types import Frame
 from drive.drawing.plots import plot_steering_over_time
 from drive.pipeline.sinks import Result, SteeringTable
-from drive.results.steering import write_steering
+from drive.results.table import write_table
 from drive.steering.ensemble import (
     as_line,
     check_members,
@@ -177,9 +177,9 @@ def test_the_spread_is_the_last_column_of_an_ensembles_csv(tmp_path: Path) -> No
     assert table(path)[1][-2:] == ["0.5", "0.25"]
     assert sink.steering.spread_deg == [0.25]
     both = combine([[answers([1, 2], [0, 0])], [answers([3, 2], [0, 0])]])
-    write_steering(path, both[0].steering)
+    write_table(path, both[0].steering)
     assert [row[-1] for row in table(path)] == ["spread_deg", "1.4142", "0.0"]
-    write_steering(path, answers([1, 2], [0, 0]).steering)
+    write_table(path, answers([1, 2], [0, 0]).steering)
     assert table(path)[0][-1] == "truth_deg"
 
 

@@ -120,23 +120,23 @@ def test_a_training_without_moves_shows_none(drive: CachedDrive, tmp_path: Path)
     settings = TrainingSettings(viewpoints=False)
     frames = example_frames(Samples(parts_of(drive)), settings)
     assert [frame.moved for frame in frames] == [[]] * 5
-    paths = write_augmented_views(Split(parts_of(drive), []), settings, RunFolder(tmp_path, False))
-    few = width_of(paths["augmented_views"])
-    paths = write_augmented_views(
+    path = write_augmented_views(Split(parts_of(drive), []), settings, RunFolder(tmp_path, False))
+    few = width_of(path)
+    path = write_augmented_views(
         Split(parts_of(drive), []), TrainingSettings(), RunFolder(tmp_path, True)
     )
-    assert width_of(paths["augmented_views"]) > 2 * few
+    assert width_of(path) > 2 * few
 
 
 def test_a_curvature_training_has_its_sheet_too(drive: CachedDrive, tmp_path: Path) -> None:
     split = as_curvature(Split(parts_of(drive), []))
-    paths = write_augmented_views(split, TrainingSettings(), RunFolder(tmp_path, False))
-    assert paths["augmented_views"].name == "augmented_views.png"
+    path = write_augmented_views(split, TrainingSettings(), RunFolder(tmp_path, False))
+    assert path.name == "augmented_views.png"
 
 
 def test_without_a_known_view_there_is_no_sheet(make_drive: MakeDrive, tmp_path: Path) -> None:
     split = Split(parts_of(make_drive()), [])
-    assert write_augmented_views(split, TrainingSettings(), RunFolder(tmp_path, False)) == {}
+    assert write_augmented_views(split, TrainingSettings(), RunFolder(tmp_path, False)) is None
     assert not list(tmp_path.iterdir())
 
 
