@@ -94,7 +94,7 @@ class Manifest:
 
     path: Path
     command: str
-    settings: dict[str, Any]
+    settings: dict[str, object]
     entries: list[Entry] = field(default_factory=list)
 
     @classmethod

@@ -57,8 +57,8 @@ class RunRecord:
     """
 
     command: list[str]
-    settings: dict[str, Any]
-    inputs: list[dict[str, Any]] = field(default_factory=list)
+    settings: dict[str, object]
+    inputs: list[dict[str, str | int]] = field(default_factory=list)
     counts: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -72,8 +72,8 @@ class RunRecord:
         if not file.is_file():
             self.inputs.append({"path": str(path)})
             return
-        entry = {"path": str(path), "bytes": file.stat().st_size, "sha256": sha256(file)}
-        self.inputs.append(entry)
+        size, digest = file.stat().st_size, sha256(file)
+        self.inputs.append({"path": str(path), "bytes": size, "sha256": digest})
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

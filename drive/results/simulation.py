@@ -34,7 +34,7 @@ class Simulation:
     angle_deg: np.ndarray = number(ANGLE_DIGITS)
     truth_deg: np.ndarray = number(ANGLE_DIGITS)
     intervention: np.ndarray = whole()
-    distance_m: np.ndarray | None = number(METRE_DIGITS, None)
+    distance_m: np.ndarray | None = number(METRE_DIGITS, optional=True)
 
     @property
     def steering(self) -> Steering:

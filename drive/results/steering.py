@@ -39,8 +39,8 @@ class Steering:
     time_s: np.ndarray = number(TIME_DIGITS)
     angle_deg: np.ndarray = number(ANGLE_DIGITS)
     truth_deg: np.ndarray = number(ANGLE_DIGITS)
-    smoothed_deg: np.ndarray | None = number(ANGLE_DIGITS, None)
-    spread_deg: np.ndarray | None = number(ANGLE_DIGITS, None)
+    smoothed_deg: np.ndarray | None = number(ANGLE_DIGITS, optional=True)
+    spread_deg: np.ndarray | None = number(ANGLE_DIGITS, optional=True)
 
 
 def open_steering(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from drive.core.files import atomic
 from drive.results.manifest import DONE, FAILED, Entry
@@ -58,7 +57,7 @@ def _cells(entry: Entry) -> tuple[str, ...]:
     return (entry.folder, entry.status, *numbers, _number(entry.seconds))
 
 
-def _number(value: Any) -> str:
+def _number(value: object) -> str:
     if value is None:
         return UNKNOWN
     return f"{value:.1f}" if isinstance(value, float) else str(value)

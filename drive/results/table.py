@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from drive.core.errors import InputError
 from drive.core.files import atomic
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 Table = TypeVar("Table", bound="DataclassInstance")
 WriteRow = Callable[[Iterable[object]], None]
+Values: TypeAlias = "tuple[dict[str, list[str]], dict[str, np.ndarray]]"
 
 KEY = "column"
 POSITIVE_ZERO = 0.0  # added, it turns -0.0 into 0.0
@@ -56,13 +57,14 @@ class Column:
     required: bool = True
     field: str = ""
 
-    def cell(self, value: Any) -> str | int | float:
+    def cell(self, value: object) -> str | int | float:
         """Return what is written of a value: nothing for None and NaN, never a negative zero."""
         if self.digits is None:
             return str(value)
         if value is None or value != value:
             return ""
-        return round(float(value), self.digits) + POSITIVE_ZERO if self.digits else int(value)
+        number = float(cast(float, value))
+        return round(number, self.digits) + POSITIVE_ZERO if self.digits else int(number)
 
 
 def text(name: str = "") -> Any:
@@ -70,18 +72,15 @@ def text(name: str = "") -> Any:
     return dataclasses.field(metadata={KEY: Column(name, None)})
 
 
-def whole(default: Any = dataclasses.MISSING) -> Any:
+def whole() -> Any:
     """Declare a column of whole numbers, int64; empty cells are 0."""
-    return _number(0, default)
+    return number(0)
 
 
-def number(digits: int, default: Any = dataclasses.MISSING) -> Any:
-    """Declare a column of numbers, float64; empty cells are NaN. One with a default is optional."""
-    return _number(digits, default)
-
-
-def _number(digits: int, default: Any) -> Any:
-    column = Column("", digits, required=default is dataclasses.MISSING)
+def number(digits: int, optional: bool = False) -> Any:
+    """Declare a column of numbers, float64; empty cells are NaN, a missing optional one is None."""
+    default = None if optional else dataclasses.MISSING
+    column = Column("", digits, required=not optional)
     return dataclasses.field(default=default, metadata={KEY: column})
 
 
@@ -124,7 +123,7 @@ def _present(table: DataclassInstance) -> list[Column]:
     return [each for each in columns_of(type(table)) if getattr(table, each.field) is not None]
 
 
-RECORDING = Column("recording", None)
+RECORDING = Column("recording", None, field="recording")
 
 
 def write_by_recording(path: Path, tables: Mapping[str, DataclassInstance]) -> None:
@@ -142,7 +141,8 @@ def read_table(path: Path, table: type[Table]) -> Table:
     Raises:
         InputError: the file cannot be read, lacks a required column, or holds a wrong value.
     """
-    return table(**_read(path, columns_of(table)))
+    words, numbers = _read(path, columns_of(table))
+    return table(**words, **numbers)
 
 
 def read_by_recording(path: Path, table: type[Table]) -> dict[str, Table]:
@@ -153,16 +153,12 @@ def read_by_recording(path: Path, table: type[Table]) -> dict[str, Table]:
     """
     import numpy as np
 
-    found = _read(path, (RECORDING, *columns_of(table)))
-    names = np.array(found.pop(""), dtype=object)
+    words, numbers = _read(path, (RECORDING, *columns_of(table)))
+    names = np.array(words[RECORDING.field], dtype=object)
     return {
-        name: table(**{key: _rows(values, names == name) for key, values in found.items()})
-        for name in dict.fromkeys(names.tolist())
+        name: table(**{field: values[names == name] for field, values in numbers.items()})
+        for name in dict.fromkeys(words[RECORDING.field])
     }
-
-
-def _rows(values: Any, mine: np.ndarray) -> Any:
-    return None if values is None else values[mine]
 
 
 def read_rows(path: Path, row: type[Table]) -> list[Table]:
@@ -171,18 +167,20 @@ def read_rows(path: Path, row: type[Table]) -> list[Table]:
     Raises:
         InputError: as `read_table`.
     """
-    columns = _read(path, columns_of(row)).values()
-    return [row(*values) for values in zip(*(each.tolist() for each in columns), strict=True)]
+    import numpy as np
+
+    _, numbers = _read(path, columns_of(row))
+    return [row(*values) for values in zip(*map(np.ndarray.tolist, numbers.values()), strict=True)]
 
 
-def _read(path: Path, columns: Sequence[Column]) -> dict[str, Any]:
-    """The values of each column by its field; None for optional ones that are missing."""
+def _read(path: Path, columns: Sequence[Column]) -> Values:
+    """The columns that the file has, by their fields."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.reader(file)
             header = _checked_header(path, next(rows, []), columns)
             there = [column for column in columns if column.name in header]
-            found = _values(path, rows, header, there)
+            return _values(path, rows, header, there)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -191,7 +189,6 @@ def _read(path: Path, columns: Sequence[Column]) -> dict[str, Any]:
         raise InputError(
             f"{path}, line {rows.line_num}: not a valid row of a CSV: {error}"
         ) from error
-    return {column.field: None for column in columns} | found
 
 
 def _checked_header(path: Path, header: list[str], columns: Sequence[Column]) -> list[str]:
@@ -207,8 +204,8 @@ def _checked_header(path: Path, header: list[str], columns: Sequence[Column]) ->
 
 def _values(
     path: Path, rows: Iterable[list[str]], header: list[str], columns: Sequence[Column]
-) -> dict[str, Any]:
-    """The columns' values: text as lists, each word kept once; numbers as arrays. Row by row."""
+) -> Values:
+    """Text as lists, each word kept once; numbers as arrays. Row by row."""
     words: dict[str, list[str]] = {each.field: [] for each in columns if each.digits is None}
     numbers = {each.field: array("d") for each in columns if each.digits is not None}
     places = {each.field: header.index(each.name) for each in columns}
@@ -235,7 +232,7 @@ def _values(
         for each in columns
         if each.digits is not None
     }
-    return {**words, **arrays}
+    return words, arrays
 
 
 def _checked(path: Path, column: Column, found: array[float]) -> np.ndarray:

@@ -97,7 +97,7 @@ def _compare(config: CompareConfig, run: Run) -> CompareResult:
     for video, label in zip((config.a, config.b), labels, strict=True):
         sides.append(_side(label, probe(video)))
         run.record.add_input(video)
-        excerpts.append(read_excerpt(Path(video), run.record.inputs[-1]["sha256"]))
+        excerpts.append(read_excerpt(Path(video), str(run.record.inputs[-1]["sha256"])))
     shared = _shared(excerpts, [side.seconds for side in sides], run)
     video_path, preview_path = run.folder.file(VIDEO_FILE), run.folder.file(PREVIEW_FILE)
     with run.record.stage("side_by_side"):

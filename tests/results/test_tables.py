@@ -133,7 +133,7 @@ class Older:
 class Newer(Older):
     """The same with that column."""
 
-    distance_m: np.ndarray | None = number(1, None)
+    distance_m: np.ndarray | None = number(1, optional=True)
 
 
 def test_an_appended_column_leaves_old_tables_readable(tmp_path: Path) -> None:
