@@ -50,6 +50,9 @@ if TYPE_CHECKING:
     from drive.tasks.crop_preview import CropPreviewConfig as CropPreviewConfig
     from drive.tasks.crop_preview import CropPreviewResult as CropPreviewResult
     from drive.tasks.crop_preview import crop_preview as crop_preview
+    from drive.tasks.demo import DemoConfig as DemoConfig
+    from drive.tasks.demo import DemoResult as DemoResult
+    from drive.tasks.demo import demo as demo
     from drive.tasks.detect import DetectConfig as DetectConfig
     from drive.tasks.detect import DetectResult as DetectResult
     from drive.tasks.detect import detect as detect
@@ -86,6 +89,7 @@ _TASKS = (
     "check_data",
     "compare",
     "crop_preview",
+    "demo",
     "detect",
     "evaluate_detector",
     "evaluate_steering",

@@ -22,12 +22,7 @@ from drive.tasks._run import RunConfig, TaskResult
 from tests.conftest import VideoMaker
 
 ROOT = Path(__file__).resolve().parents[1]
-TO_CONVERT = ("demo",)
-ALL = [
-    pytest.param(name, marks=[pytest.mark.xfail(strict=True)] if name in TO_CONVERT else [])
-    for name in COMMANDS
-]
-TASKS = [each for each in ALL if each.values[0] not in HOMES]
+TASKS = [name for name in COMMANDS if name not in HOMES]
 PROPER_NAMES = ("Python", "Keras", "TensorFlow", "ImageNet", "Optuna")
 FROM_OUTSIDE = """
 from drive import Overlay, Tracker, VideoWriter, load_detector, read_frames
@@ -96,7 +91,7 @@ def test_every_command_is_a_public_function_with_config_result_and_example(comma
     assert f"{name}(" in source and f"from drive import {config.__name__}, {name}" in source
 
 
-@pytest.mark.parametrize("command", ALL)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_defaults_are_the_same_on_the_command_line_and_in_the_library(command: str) -> None:
     config, _ = find_task(command)
     required = {
@@ -109,7 +104,7 @@ def test_defaults_are_the_same_on_the_command_line_and_in_the_library(command: s
     assert read == config(**required)
 
 
-@pytest.mark.parametrize("command", ALL)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_options_are_written_for_people(command: str) -> None:
     config, _ = find_task(command)
     assert config.summary.endswith(".") and config.example.startswith(command)
@@ -169,7 +164,6 @@ def test_the_example_of_a_task_runs(
         exec(example.source, space)
 
 
-@pytest.mark.xfail(strict=True, reason="commands are still being converted")
 def test_nothing_below_the_command_line_parses_arguments_or_prints() -> None:
     found = [
         f"{path.relative_to(ROOT)}:{number}"

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from drive.cli.console import Console
+from drive.cli.console import Console, shown_log
 from drive.cli.parser import build, make_parser, parse
 from drive.core.errors import DriveError, InputError
 from drive.core.options import Config
@@ -120,18 +120,13 @@ def _one_interrupt() -> Iterator[None]:
 
 
 def _run(name: str, arguments: list[str]) -> int:
-    home = HOMES.get(name, f"drive.tasks.{name.replace('-', '_')}")
-    legacy = importlib.import_module(home)
-    if hasattr(legacy, "configure"):
-        from drive.cli.legacy import run_legacy
-
-        return run_legacy(name, legacy, arguments)
     config_class, task = find_task(name)
     settings = parse(make_parser(f"{program()} {name}", config_class), config_class, arguments)
     as_json, quiet = settings.pop("json", False), settings.pop("quiet", False)
-    config = build(config_class, settings)
+    console = Console(quiet, as_json)
     try:
-        result = task(config, Console(quiet, as_json))
+        with shown_log(console):
+            result = task(build(config_class, settings), console)
     except DriveError as error:
         _print_result(getattr(error, "result", None), as_json)
         raise

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from drive.core.progress import Item
+from drive.core.reporter import LOGGER
 
 MINIMUM_PROGRESS_INTERVAL_S = 0.5
 
@@ -54,3 +57,27 @@ class Console:
             dynamic_ncols=True,
         )
         return shown
+
+
+@contextmanager
+def shown_log(console: Console) -> Iterator[None]:
+    """Show what the library logs at level INFO as messages, until the block ends."""
+    handler = _Messages(console)
+    level = LOGGER.level
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        LOGGER.removeHandler(handler)
+        LOGGER.setLevel(level)
+
+
+class _Messages(logging.Handler):
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a record."""
+        self._console.message(record.getMessage())

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drive.core.errors import InputError, MissingFileError, WeightsError
+from drive.core.reporter import LOGGER
 from drive.runtime.quiet import load_keras
 from drive.steering.network import DROPOUT, INITIAL
 from drive.steering.preprocess import INPUT_HEIGHT, INPUT_WIDTH
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 KERAS_MODELS = Path.home() / ".keras" / "models"
 WEIGHTS_SUFFIXES = (".h5", ".keras")
-ANNOUNCED = "Downloading data from"
 BASE_URL = "https://storage.googleapis.com/tensorflow/keras-applications"
 
 YUV_TO_BGR = (
@@ -199,8 +198,9 @@ def _fetch(kind: Backbone, backbone: str) -> Path:
     load_keras()
     import keras
 
+    LOGGER.info("getting the ImageNet weights of %s: %s", backbone, kind.url)
     try:
-        with contextlib.redirect_stdout(_Progress()):
+        with contextlib.redirect_stdout(io.StringIO()):  # where Keras draws its progress
             found = keras.utils.get_file(
                 kind.file, kind.url, cache_subdir="models", file_hash=kind.md5
             )
@@ -213,15 +213,6 @@ def _fetch(kind: Backbone, backbone: str) -> Path:
             f"from {kind.url}"
         ) from None
     return Path(found)
-
-
-class _Progress(io.TextIOBase):
-    """Takes what Keras writes of a download to standard output, which is for results, to standard
-    error; without the line before it, so that a failed one is told in one line."""
-
-    def write(self, text: str) -> int:
-        """Pass it on."""
-        return len(text) if text.startswith(ANNOUNCED) else sys.stderr.write(text)
 
 
 def load_backbone(model: keras.Model, backbone: str, path: Path) -> None:

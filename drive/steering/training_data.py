@@ -6,7 +6,7 @@ Knows options and their JSON; `drive.steering.training_split` opens the recordin
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,19 +21,20 @@ SIDE_CAMERAS = {None: "where there are any", True: "yes", False: "no"}
 """How the request says whether side cameras are used."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class TrainingDataOptions(Config):
     """Recordings to train on, and what is held out."""
 
     group = "data"
 
-    recordings: tuple[str, ...] = option(
+    recordings: Sequence[str] = option(
         (),
         "folders or videos",
         metavar="RECORDING",
         positional=True,
         shown_default="the shipped sample",
     )
+    _: KW_ONLY
     validation: str = option(
         "0.2",
         "recordings that choose the best epoch, or a share: the last recordings; of a single "

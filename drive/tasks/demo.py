@@ -1,92 +1,147 @@
-"""`demo`: the main job on the sample that ships, by the commands that a user would type."""
+"""`demo`: the main job on the sample that ships, by the tasks that a user would call."""
 
 from __future__ import annotations
 
-import argparse
 import shlex
-import subprocess
-import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from drive.core.errors import DriveError, MissingFileError
-from drive.core.shipped import CHECKOUT as ROOT
+from drive.core.errors import MissingFileError
+from drive.core.options import at_least, command_line, option
+from drive.core.reporter import Reporter
 from drive.core.shipped import SAMPLE
-from drive.tasks._common import Context
-
-HELP = "The main job on the sample that ships: train briefly, evaluate, predict, detect, render."
-EXAMPLE = "demo"
+from drive.tasks._run import Run, RunConfig, SeedConfig, TaskResult, run_task
 
 HELD_OUT = SAMPLE / "epoch03_front.mp4"
 HELD_OUT_NAME = "sample/epoch03"
 EPOCHS = 30
-"""A minute or two on two cores; enough to beat `zero` and `mean` on the held-out drive."""
+"""A minute or two on two cores; enough to beat `zero` and `mean` on the recording held out."""
 
-INTERRUPTED = 130
+STEPS = 3
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add this command's options."""
-    parser.add_argument(
-        "--epochs", type=int, default=EPOCHS, metavar="N", help=f"of training (default: {EPOCHS})"
+@dataclass(frozen=True, kw_only=True)
+class DemoConfig(SeedConfig):
+    """How long the demo trains."""
+
+    summary = (
+        "Do the main job on the sample that ships: train briefly, evaluate, predict, detect, draw."
+    )
+    example = "demo"
+    group = "options"
+
+    epochs: int = option(
+        EPOCHS, "maximum number of training epochs", metavar="N", check=at_least(1)
     )
 
 
-def run(args: argparse.Namespace, context: Context) -> dict[str, Any]:
-    """Train on two drives of the sample; evaluate and annotate the third with what came out.
+@dataclass(frozen=True, kw_only=True)
+class DemoResult(TaskResult):
+    """The folders that were written.
 
-    One drive teaches, the second chooses the best epoch, the third is seen by neither.
+    Attributes:
+        training: of the training, with the model.
+        evaluation: of the evaluation on the recording held out.
+        annotated: of that recording with both models.
+        video: the annotated video.
     """
+
+    training: Path
+    evaluation: Path
+    annotated: Path
+    video: Path
+
+
+def demo(config: DemoConfig, reporter: Reporter | None = None) -> DemoResult:
+    """Train on two recordings of the sample; evaluate and annotate the third with the model.
+
+    One recording is trained on, the second chooses the best epoch, the third is held out.
+
+    Raises:
+        MissingFileError: the sample is missing.
+
+    Example:
+        >>> from drive import DemoConfig, demo
+        >>> demo(DemoConfig(epochs=5)).video
+    """
+    return run_task("demo", _demo, config, reporter)
+
+
+def _demo(config: DemoConfig, run: Run) -> DemoResult:
+    from drive.tasks.annotate import AnnotateConfig, annotate
+    from drive.tasks.evaluate_steering import EvaluateSteeringConfig, evaluate_steering
+    from drive.tasks.train_steering import TrainSteeringConfig, train_steering
+
     if not HELD_OUT.exists():
-        raise MissingFileError(f"The sample is missing: {HELD_OUT}. Is the checkout whole?")
-    out = context.run_folder().path
-    training, evaluation, annotated = out / "training", out / "evaluation", out / "annotated"
-    model = training / "model.onnx"
-    learning = ["--exclude", HELD_OUT_NAME, "--epochs", args.epochs]
-    steps = {
-        "train": ["train-steering", SAMPLE, *learning, "--out", training],
-        "evaluate": ["evaluate-steering", HELD_OUT, "--weights", model, "--out", evaluation],
-        "annotate": ["annotate", HELD_OUT, "--steering-weights", model, "--out", annotated],
-    }
-    for number, (name, step) in enumerate(steps.items(), start=1):
-        with context.record.stage(name):
-            _run_step(f"{number} of {len(steps)}", [str(word) for word in step], args, context)
-    video = annotated / f"{HELD_OUT.stem}.mp4"
-    context.message(_closing_words(training, evaluation, annotated, video))
-    return {"training": training, "evaluation": evaluation, "annotated": annotated, "video": video}
+        raise MissingFileError(f"the sample is missing: there is no file {HELD_OUT}")
+    out, overwrite, seed = run.folder.path, config.overwrite, config.seed
+    training = TrainSteeringConfig(
+        [str(SAMPLE)],
+        exclude=HELD_OUT_NAME,
+        epochs=config.epochs,
+        seed=seed,
+        out=str(out / "training"),
+        overwrite=overwrite,
+    )
+    with _step(1, "train-steering", training, run):
+        train_steering(training, run.reporter)
+    model = str(out / "training" / "model.onnx")
+    evaluation = EvaluateSteeringConfig(
+        [str(HELD_OUT)],
+        weights=model,
+        out=str(out / "evaluation"),
+        overwrite=overwrite,
+    )
+    with _step(2, "evaluate-steering", evaluation, run):
+        run.message(evaluate_steering(evaluation, run.reporter).as_text())
+    annotation = AnnotateConfig(
+        str(HELD_OUT),
+        steering_weights=model,
+        seed=seed,
+        out=str(out / "annotated"),
+        overwrite=overwrite,
+    )
+    with _step(3, "annotate", annotation, run):
+        annotate(annotation, run.reporter)
+    result = DemoResult(
+        training=out / "training",
+        evaluation=out / "evaluation",
+        annotated=out / "annotated",
+        video=out / "annotated" / f"{HELD_OUT.stem}.mp4",
+    )
+    run.message(_closing_words(result))
+    return result
 
 
-def _run_step(place: str, step: list[str], args: argparse.Namespace, context: Context) -> None:
-    options = ["--seed", str(args.seed), *(["--overwrite"] if args.overwrite else [])]
-    context.message(f"\n[{place}] python run.py {shlex.join([*step, *options])}")
+@contextmanager
+def _step(number: int, name: str, config: RunConfig, run: Run) -> Iterator[None]:
+    """Report a step, as a user would type it, and how long it takes."""
+    run.message(f"\n[{number} of {STEPS}] {shlex.join(command_line(name, config))}")
     started = time.perf_counter()
-    quiet = ["--quiet"] if args.quiet else []
-    command = [sys.executable, str(ROOT / "run.py"), *step, *options, *quiet]
-    status = subprocess.run(command, check=False).returncode
-    if status == INTERRUPTED:
-        raise KeyboardInterrupt
-    if status != 0:
-        raise DriveError(f"The step {step[0]} ended with exit status {status}; see above")
-    context.message(f"[{place}] done in {time.perf_counter() - started:.0f} s")
+    with run.record.stage(name):
+        yield
+    run.message(f"[{number} of {STEPS}] done in {time.perf_counter() - started:.0f} s")
 
 
-def _closing_words(training: Path, evaluation: Path, annotated: Path, video: Path) -> str:
+def _closing_words(result: DemoResult) -> str:
     return f"""
 Look at:
-  {annotated / "report.html"}
-      the held-out drive in the browser: the video with its curves, moments and tables
-  {video}
+  {result.annotated / "report.html"}
+      the recording held out, in the browser: the video with its curves, moments and tables
+  {result.video}
       the video alone: boxes around cars, the model's wheel beside the driver's
-  {annotated / "detections.csv"}
-      a row for each box
-  {training / "report.html"}
+  {result.annotated / "detections.csv"}
+      one row per box
+  {result.training / "report.html"}
       how the training went
-  {evaluation / "metrics.json"}
+  {result.evaluation / "metrics.json"}
       the model's error beside the baselines
 
-With your own footage:
-  python run.py detect VIDEO.mp4                   cars in any dashcam video
-  python run.py train-steering FOLDER              FOLDER holds NAME_front.mp4 and NAME_steering.csv
-  python run.py annotate VIDEO.mp4 --steering-weights outputs/NNN-train-steering/model.onnx
+With your own videos:
+  drive detect VIDEO.mp4                   cars in any dashcam video
+  drive train-steering FOLDER              FOLDER holds NAME_front.mp4 and NAME_steering.csv
+  drive annotate VIDEO.mp4 --steering-weights outputs/NNN-train-steering/model.onnx
 """

@@ -137,7 +137,8 @@ class TuneSteeringResult(TaskResult):
             "usual_val_loss": self.usual_val_loss,
             "importance": self.importance,
         }
-        return entries | entries.pop("outcomes")
+        outcomes: dict[str, Any] = entries.pop("outcomes")
+        return entries | outcomes
 
 
 OF_THE_SEARCH = {"recordings", "cache", *TuneSteeringConfig.__annotations__}

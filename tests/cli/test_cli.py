@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import resource
 import signal
 import subprocess
@@ -181,6 +182,20 @@ def test_a_value_of_the_wrong_kind_is_named_in_plain_words(
     config.write_text(f'{option.removeprefix("--")} = "many"')
     assert cli.main([command, "--config", str(config)]) == 2
     assert wording in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("options", "shown"), [([], "working\n"), (["--quiet"], "")])
+def test_what_the_library_logs_is_shown(
+    options: list[str],
+    shown: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log = logging.getLogger("drive")
+    monkeypatch.setattr(detect, "detect", lambda config, reporter: log.info("working"))
+    assert cli.main(["detect", "x.mp4", *options]) == 0
+    assert capsys.readouterr().err == shown
+    assert log.handlers == []
 
 
 def test_errors_become_exit_statuses(

@@ -15,7 +15,7 @@ from drive.cli import main
 from drive.pages import SCRIPTS, LiveReport, read_report, write_report
 from drive.pages.page import read_asset
 from drive.tasks import train_steering
-from drive.tasks._common import Context
+from drive.tasks._run import Run
 
 MEGABYTE = 1_000_000
 
@@ -115,12 +115,12 @@ def test_a_live_report_gives_signs_of_life_and_says_when_it_is_stopped(
 def test_a_command_that_is_interrupted_says_so_in_its_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(args: object, context: Context) -> dict:
+    def interrupted(config: object, run: Run) -> None:
         (tmp_path / "history.csv").write_text("epoch,loss,val_loss,learning_rate,seconds\n")
-        context.live_report()
+        run.live_report()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train_steering, "run", interrupted)
+    monkeypatch.setattr(train_steering, "_train", interrupted)
     assert main(["train-steering", "--out", str(tmp_path)]) == 130
     assert fresh_data(tmp_path)["stopped"]
     assert data_of(tmp_path / "report.html")["stopped"]
