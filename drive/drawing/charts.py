@@ -76,8 +76,8 @@ def style_axes(axes: Axes) -> None:
 
 
 def series_colour(name: str, number: int) -> str:
-    """The colour of the `number`-th series; model and human have their own everywhere."""
-    return {"model": MODEL, "human": HUMAN}.get(name, SERIES[number % len(SERIES)])
+    """The colour of the `number`-th series; model and recorded angle have their own everywhere."""
+    return {"model": MODEL, "recorded": HUMAN}.get(name, SERIES[number % len(SERIES)])
 
 
 def set_title(axes: Axes, text: str, name: str = "") -> None:

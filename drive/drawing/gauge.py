@@ -4,7 +4,7 @@ A car turns its front wheels by a fraction of its steering wheel; the gauge show
 wheel, so an angle of the road wheels is drawn `STEERING_RATIO` times as large, up to
 `FULL_TURN_DEG` to either side. The numbers are the plain angles in degrees: L left, R right.
 
-Knows angles and where they come from (model, human); not how they were found.
+Knows angles and their sources (model, recorded); not how they were found.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ STEERING_RATIO = 15.0
 FULL_TURN_DEG = 135.0
 """The drawn wheel stops here: 9 degrees at the road wheels."""
 
-NAMES = {"model": MODEL, "smoothed": SMOOTHED, "human": HUMAN}
+NAMES = {"model": MODEL, "smoothed": SMOOTHED, "recorded": HUMAN}
 WIDEST_NUMBER = "R 88.8\N{DEGREE SIGN}"
 
 DIAL_SIZE = 4.7
 """Diameter of the dial over the font's size."""
 
 RIM = 0.58
-ARCS = {"model": 0.80, "smoothed": 0.80, "human": 0.97}
+ARCS = {"model": 0.80, "smoothed": 0.80, "recorded": 0.97}
 """Radii of the wheel's rim and of the arcs, as shares of the dial's radius; the model's angle is
 shown plain or smoothed."""
 
@@ -90,7 +90,7 @@ class Gauge:
         Args:
             image: (H, W, 3) uint8 RGB with room for `size(names)` at `left_top`.
             left_top: corner of the panel.
-            angles: degrees, positive right, by "model" or "smoothed", and "human"; at least one.
+            angles: degrees, positive right, by "model" or "smoothed", and "recorded"; at least one.
         """
         names = tuple(angles)
         width, height = self.size(names)

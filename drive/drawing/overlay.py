@@ -113,7 +113,7 @@ class Overlay:
             angle_deg: the model's steering angle, degrees, positive right; None or NaN: no wheel.
             smoothed_deg: the model's angle behind a filter over time, likewise: shown in the place
                 of the plain one, under its own name.
-            truth_deg: the human's angle, likewise.
+            truth_deg: the recorded angle, likewise.
             header: line at the top left.
             region: where the detector looked; outlined faintly unless it is the whole frame.
 
@@ -126,7 +126,7 @@ class Overlay:
         canvas = self._canvas(image)
         self.places = []
         shown = {"model": angle_deg} if smoothed_deg is None else {"smoothed": smoothed_deg}
-        angles = _finite({**shown, "human": truth_deg})
+        angles = _finite({**shown, "recorded": truth_deg})
         text = fit(header or "", self.width - 4 * self._margin, self.font_px)
         panels = [place for place in (self._gauge_at(angles), self._header_at(text)) if place]
         if region is not None:

@@ -107,7 +107,7 @@ def plot_steering_distribution(path: str | Path, series: Mapping[str, ArrayLike]
 
     Args:
         path: the PNG to write.
-        series: angles in degrees by name, such as "human" and "model"; NaN is left out.
+        series: angles in degrees by name, such as "recorded" and "model"; NaN is left out.
 
     Raises:
         EncodeError: the picture cannot be written.
@@ -151,7 +151,7 @@ def plot_steering_over_time(
     smoothed_deg: ArrayLike | None = None,
     spread_deg: ArrayLike | None = None,
 ) -> None:
-    """The model's steering angle over time; beside the human's, with the error below, where known.
+    """Plot the predicted angle over time, with the recorded angle and the error if known.
 
     Args:
         path: the PNG to write.
@@ -174,7 +174,7 @@ def plot_steering_over_time(
     if not time.size == angle.size == truth.size == smoothed.size == spread.size:
         raise InputError(
             "A time belongs to every angle. "
-            f"Received: {time.size} times, {angle.size} angles, {truth.size} of the human, "
+            f"Received: {time.size} times, {angle.size} angles, {truth.size} recorded angles, "
             f"{smoothed.size} smoothed, {spread.size} spreads"
         )
     time, angle, truth, smoothed, spread = _broken(time, angle, truth, smoothed, spread)
@@ -191,7 +191,7 @@ def plot_steering_over_time(
         say_empty(axes, "no angles")
     else:
         if np.isfinite(truth).any():
-            axes.plot(*thin(time, truth), color=HUMAN, linewidth=2.2, label="human")
+            axes.plot(*thin(time, truth), color=HUMAN, linewidth=2.2, label="recorded")
         if np.isfinite(spread).any():
             band: dict[str, Any] = {"color": MODEL, "alpha": BAND_ALPHA, "linewidth": 0}
             axes.fill_between(
@@ -296,7 +296,7 @@ def _draw_error(axes: Axes, time_s: np.ndarray, error_deg: np.ndarray) -> None:
     axes.fill_between(time, error, 0, color=MODEL, alpha=0.25, linewidth=0)
     axes.plot(time, error, color=MODEL, linewidth=0.9)
     axes.axhline(0, color=SOFT, linewidth=0.8)
-    axes.set_ylabel("error [degrees]\nmodel - human")
+    axes.set_ylabel("error [degrees]\nmodel - recorded")
 
 
 def _broken(time_s: np.ndarray, *lines: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -311,7 +311,7 @@ def _over_time_title(error_deg: np.ndarray) -> str:
     rmse = math.sqrt(float(np.mean(error**2)))
     mean = float(np.mean(np.abs(error)))
     return (
-        f"Steering angle of model and human: RMSE {rmse:.2f}\N{DEGREE SIGN}, "
+        f"Predicted and recorded angle: RMSE {rmse:.2f}\N{DEGREE SIGN}, "
         f"mean absolute error {mean:.2f}\N{DEGREE SIGN}"
     )
 

@@ -279,13 +279,13 @@ def as_table(results: Mapping[str, SteeringMetrics]) -> str:
     head = f"{'RMSE, degrees':<{width}}  {'frames':>7}  {'model':>7}  " + "  ".join(
         f"{name:>14}" for name in BASELINES
     )
-    lines = [head + f"  {'expl. variance':>14}  {'jitter (human)':>15}"]
+    lines = [head + f"  {'expl. variance':>14}  {'jitter (recorded)':>17}"]
     for name, m in results.items():
         baselines = "  ".join(f"{_cell(value):>14}" for value in astuple(m.baselines))
         jitter = f"{_cell(m.jitter_deg)} ({_cell(m.truth_jitter_deg)})"
         lines.append(
             f"{name:<{width}}  {m.n:>7}  {_cell(m.rmse_deg):>7}  {baselines}  "
-            f"{_cell(m.explained_variance):>14}  {jitter:>15}"
+            f"{_cell(m.explained_variance):>14}  {jitter:>17}"
         )
     return "\n".join(lines)
 

@@ -102,7 +102,7 @@ def _write_ensemble(
     times, angles, truths = in_one_row(shown)
     spread = np.concatenate([each.spread_deg for each in shown])
     plot_steering_over_time(over_time, times, angles, truths, spread_deg=spread)
-    series = {"human": truths, "ensemble": angles}
+    series = {"recorded": truths, "ensemble": angles}
     plot_steering_distribution(distribution, series)
     first = fold_batch_norm(results[0].model)
     note_steering(run, folder.path, settings, first, parts, shown, series)

@@ -135,7 +135,7 @@ def _plot(run: Run, angles: Steering) -> Fields:
     plot_steering_over_time(
         over_time, angles.time_s, angles.angle_deg, truth, angles.smoothed_deg, angles.spread_deg
     )
-    series = {"model": angles.angle_deg} | ({"human": truth_deg[known]} if known.any() else {})
+    series = {"model": angles.angle_deg} | ({"recorded": truth_deg[known]} if known.any() else {})
     plot_steering_distribution(distribution, series)
     return {"steering_over_time": over_time, "steering_distribution": distribution}
 

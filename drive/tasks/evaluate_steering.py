@@ -227,7 +227,7 @@ def _write_files(home: Path, predictions: Answers, overwrite: bool) -> Evaluated
         predictions.truth_deg,
         spread_deg=predictions.spread_deg,
     )
-    series = {"human": predictions.truth_deg, "model": predictions.angle_deg}
+    series = {"recorded": predictions.truth_deg, "model": predictions.angle_deg}
     plot_steering_distribution(files.steering_distribution, series)
     return files
 

@@ -138,8 +138,8 @@ def test_a_history_that_is_wrong_is_refused(tmp_path: Path) -> None:
 
 def test_distributions_are_compared_by_share(tmp_path: Path) -> None:
     angles = np.clip(np.random.default_rng(0).normal(0, 3, 400), -5, 5)
-    plot_steering_distribution(tmp_path / "a.png", {"human": angles})
-    plot_steering_distribution(tmp_path / "b.png", {"human": np.tile(angles, 5)})
+    plot_steering_distribution(tmp_path / "a.png", {"recorded": angles})
+    plot_steering_distribution(tmp_path / "b.png", {"recorded": np.tile(angles, 5)})
     few, many = read(tmp_path / "a.png"), read(tmp_path / "b.png")
     below_legend = slice(90, None)
     difference = np.abs(few[below_legend].astype(int) - many[below_legend])
@@ -154,7 +154,7 @@ def test_distributions_are_compared_by_share(tmp_path: Path) -> None:
         {"model": []},
         {"model": [NAN, NAN]},
         {"model": [0.0] * 50},
-        {"model": [1.0, NAN, -400.0], "human": np.zeros(3, np.float32)},
+        {"model": [1.0, NAN, -400.0], "recorded": np.zeros(3, np.float32)},
     ],
 )
 def test_odd_distributions_do_not_crash(tmp_path: Path, series: dict[str, object]) -> None:
