@@ -1,1 +1,1 @@
-"""What people look at: annotated video, overlay, plots, previews. Knows no model."""
+"""Drawings: annotated frames, plots, sheets, previews."""

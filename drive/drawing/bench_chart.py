@@ -1,7 +1,4 @@
-"""The figures of `bench` as bars: milliseconds per frame, shorter is better.
-
-Knows labels and numbers; not what was measured.
-"""
+"""The figures of `bench` as bars: milliseconds per frame, shorter is better."""
 
 from __future__ import annotations
 
@@ -22,10 +19,10 @@ class Bar:
     """One bar.
 
     Attributes:
-        label: stands left of it.
+        label: on its left.
         value_ms: its length.
         low_ms, high_ms: the quartiles, drawn as a thin line.
-        group: bars of one group have one colour, in the order in which groups appear.
+        group: bars of one group have one colour.
     """
 
     label: str
@@ -36,7 +33,7 @@ class Bar:
 
 
 def plot_bench(bars: Sequence[Bar], path: str | Path, title: str) -> None:
-    """Draw the bars below each other, in their order, and write the PNG.
+    """Draw the bars below each other and write the PNG.
 
     Raises:
         EncodeError: it cannot be written.

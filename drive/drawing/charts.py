@@ -1,7 +1,4 @@
-"""What every plot shares: the figure's look, reading and thinning of numbers, writing the PNG.
-
-Knows matplotlib's objects; not what a plot is about.
-"""
+"""What all plots share: style, reading and subsampling of numbers, writing the PNG."""
 
 from __future__ import annotations
 
@@ -11,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -22,38 +20,42 @@ from numpy.typing import ArrayLike
 
 from drive.core.errors import EncodeError, InputError, MissingFileError
 from drive.core.files import atomic
+from drive.core.types import FloatArray, Image
 from drive.drawing.palette import BLUE, GREEN, ORANGE, PURPLE, VERMILLION, for_matplotlib
+
+Row = Mapping[str, Any]
+"""A row of a table by column name; values may be text."""
 
 DPI = 110
 WIDTH_IN = 9.0
 POINTS_IN = 72
 INK, SOFT, GRID = "#22262e", "#6b7280", "#e4e7ec"
 
-MODEL, HUMAN, SMOOTHED = map(for_matplotlib, (BLUE, ORANGE, GREEN))
-"""As in the overlay, the model's blue darker: these stand on white."""
+MODEL, RECORDED, SMOOTHED = map(for_matplotlib, (BLUE, ORANGE, GREEN))
+"""As in the overlay; the blue is darker, for a white background."""
 
 SERIES = tuple(map(for_matplotlib, (BLUE, ORANGE, GREEN, PURPLE, VERMILLION)))
 DASHES = ("-", "--", "-.", ":")
-"""Lines are told apart by more than their colour."""
+"""Lines differ by more than their colour."""
 
 TITLE_PT = 12
 TITLE_MARGIN_PT = 72.0
-"""What beside the title takes of the figure's width: the axis on its left."""
+"""Width beside the title: the axis on its left."""
 
 SHORTEST_NAME = 9
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 FEW_DECADES = 1000.0
-"""Numbers further apart than this are labelled by the decade."""
+"""Ranges wider than this have one label per decade."""
 
 MOST_POINTS = 4_000
-"""Points of a line that are drawn: more than a screen has columns."""
+"""Maximum number of points per line; more than a screen has columns."""
 
 
 def new_figure(
     height_in: float, *, width_in: float = WIDTH_IN, heights: Sequence[float] = (1,)
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with panels below each other that share their horizontal axis."""
+    """Return a figure with panels below each other that share their horizontal axis."""
     figure = Figure(figsize=(width_in, height_in), dpi=DPI, layout="constrained")
     grid = figure.subplots(
         len(heights), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights}
@@ -65,7 +67,7 @@ def new_figure(
 
 
 def style_axes(axes: Axes) -> None:
-    """Give a panel the look that all have."""
+    """Give a panel the common style."""
     axes.grid(color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -76,15 +78,12 @@ def style_axes(axes: Axes) -> None:
 
 
 def series_colour(name: str, number: int) -> str:
-    """The colour of the `number`-th series; model and recorded angle have their own everywhere."""
-    return {"model": MODEL, "recorded": HUMAN}.get(name, SERIES[number % len(SERIES)])
+    """Return the colour of the `number`-th series; "model" and "recorded" have their own."""
+    return {"model": MODEL, "recorded": RECORDED}.get(name, SERIES[number % len(SERIES)])
 
 
 def set_title(axes: Axes, text: str, name: str = "") -> None:
-    """Say at the top left what one sees, on several lines where one is too short.
-
-    A long `name` in front is shortened in its middle.
-    """
+    """Set the title at the top left, wrapped; a long `name` in front is shortened."""
     figure = axes.get_figure(root=True)
     assert figure is not None
     room_pt = figure.get_figwidth() * POINTS_IN - TITLE_MARGIN_PT
@@ -94,7 +93,7 @@ def set_title(axes: Axes, text: str, name: str = "") -> None:
 
 
 def _fitted(name: str, text: str, room_pt: float) -> str:
-    """`name`, so short that it and `text` behind it take `room_pt` points as a title."""
+    """Return `name`, shortened so that it and `text` fit into `room_pt` points as a title."""
     taken_pt = _title_pt(name + text)
     if taken_pt <= room_pt or len(name) <= SHORTEST_NAME:
         return name
@@ -104,13 +103,13 @@ def _fitted(name: str, text: str, room_pt: float) -> str:
 
 
 def _title_pt(text: str) -> float:
-    """Width of a title in points."""
+    """Return the width of a title in points."""
     font, plain = FontProperties(weight="bold"), text.replace("$", r"\$")  # no formulas
     return float(TextPath((0, 0), plain, size=TITLE_PT, prop=font).get_extents().width)
 
 
 def shortened(text: str, length: int) -> str:
-    """`text` with so much of its middle left out that about `length` characters stay."""
+    """Return `text` with its middle left out so that about `length` characters stay."""
     if len(text) <= length:
         return text
     end = length // 2
@@ -118,22 +117,22 @@ def shortened(text: str, length: int) -> str:
 
 
 def use_log_scale(axes: Axes) -> None:
-    """Make the vertical axis of what has been drawn logarithmic, labelled with plain numbers."""
+    """Make the vertical axis logarithmic, labelled with plain numbers."""
     axes.set_yscale("log")
     label_logarithm(axes.yaxis, *axes.get_ylim())
 
 
 def add_legend(axes: Axes, loc: Literal["best", "upper left", "lower left"] = "best") -> None:
-    """The names of the lines."""
+    """Show the names of the lines."""
     axes.legend(loc=loc, fontsize=9, frameon=True, framealpha=0.9, edgecolor=GRID)
 
 
 def label_logarithm(axis: Axis, low: float, high: float) -> None:
-    """Write plain numbers on a logarithmic axis, several a decade where it spans few decades.
+    """Label a logarithmic axis with plain numbers, several per decade if it has few decades.
 
     Args:
-        axis: whose scale is logarithmic.
-        low, high: the ends of what is drawn, above 0.
+        axis: with a logarithmic scale.
+        low, high: ends of the data, above 0.
     """
     steps = (1.0, 2.0, 5.0) if high < FEW_DECADES * low else (1.0,)
     axis.set_major_locator(LogLocator(subs=steps))
@@ -142,14 +141,14 @@ def label_logarithm(axis: Axis, low: float, high: float) -> None:
 
 
 def say_empty(axes: Axes, text: str) -> None:
-    """Say in the middle of an empty plot why it is empty."""
+    """Write in the middle of an empty plot why it is empty."""
     place: dict[str, Any] = {"ha": "center", "va": "center", "transform": axes.transAxes}
     axes.text(0.5, 0.5, text, fontsize=13, color=SOFT, **place)
     axes.set(xticks=[], yticks=[])
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write the figure as PNG, whole or not at all.
+    """Write the figure as PNG.
 
     Raises:
         EncodeError: it cannot be written.
@@ -158,30 +157,48 @@ def save_figure(figure: Figure, path: str | Path) -> None:
         with atomic(path) as part:
             figure.savefig(part, format="png", facecolor="white")
     except OSError as error:
-        raise EncodeError(f"The plot {path} cannot be written: {error.strerror}") from error
+        raise EncodeError(f"the plot {path} cannot be written: {error.strerror}") from error
 
 
-def floats(values: ArrayLike) -> np.ndarray:
-    """(N,) float64."""
+def write_png(path: str | Path, image: Image) -> None:
+    """Write an (H, W, 3) uint8 RGB image as PNG.
+
+    Raises:
+        EncodeError: it cannot be written.
+    """
+    done, coded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    try:
+        if not done:
+            raise OSError(0, "no PNG encoder")
+        with atomic(path) as part:
+            part.write_bytes(coded.tobytes())
+    except OSError as error:
+        raise EncodeError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def floats(values: ArrayLike) -> FloatArray:
+    """Return the values as (N,) float64."""
     return np.atleast_1d(np.asarray(values, dtype=np.float64)).ravel()
 
 
-def finite(values: ArrayLike) -> np.ndarray:
-    """(M,) float64: the numbers among the values."""
+def finite(values: ArrayLike) -> FloatArray:
+    """Return the finite values as (M,) float64."""
     array = floats(values)
     result: np.ndarray = array[np.isfinite(array)]
     return result
 
 
-def thin(x: np.ndarray, y: np.ndarray, most: int = MOST_POINTS) -> tuple[np.ndarray, np.ndarray]:
-    """The line with fewer points that looks the same.
+def subsample(
+    x: FloatArray, y: FloatArray, most: int = MOST_POINTS
+) -> tuple[FloatArray, FloatArray]:
+    """Return a line with fewer points that looks the same.
 
-    Of each stretch its first, lowest and highest points stay, so that no spike is lost, and a gap
-    (NaN) stays a gap.
+    Of each part its first, lowest and highest points stay, so that spikes stay and gaps (NaN) stay
+    gaps.
 
     Args:
         x, y: (N,) float64.
-        most: about how many points to keep at most.
+        most: approximate maximum number of points.
 
     Returns:
         x and y of the points that stay, in order.
@@ -202,28 +219,28 @@ def thin(x: np.ndarray, y: np.ndarray, most: int = MOST_POINTS) -> tuple[np.ndar
 
 
 def read_rows(path: str | Path) -> list[dict[str, str]]:
-    """The rows of a CSV by column name.
+    """Return the rows of a CSV by column name.
 
     Raises:
-        InputError: it is missing or is no text.
+        InputError: it is missing or not text.
     """
     try:
         with Path(path).open(newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
     except FileNotFoundError:
-        raise MissingFileError(f"There is no file {path}") from None
+        raise MissingFileError(f"there is no file {path}") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is no readable CSV: {error}") from error
+        raise InputError(f"{path} cannot be read as CSV: {error}") from error
 
 
-def column(rows: Iterable[Mapping[str, Any]], name: str) -> np.ndarray:
-    """(N,) float64 of a column; NaN where it is empty or absent.
+def column(rows: Iterable[Row], name: str) -> FloatArray:
+    """Return a column as (N,) float64; NaN where it is empty or missing.
 
     Raises:
-        InputError: a value is no number.
+        InputError: a value is not a number.
     """
     values = [row.get(name) for row in rows]
     try:
         return np.array([np.nan if value in ("", None) else float(value) for value in values])
     except (TypeError, ValueError):
-        raise InputError(f"The column {name} holds numbers. Received: {values}") from None
+        raise InputError(f"the column {name} must hold numbers; got {values}") from None

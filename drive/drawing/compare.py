@@ -1,7 +1,7 @@
-"""Previews of finished videos: two side by side, and a short GIF.
+"""Two videos side by side, and a short GIF of a video.
 
-Each video shows, at every moment of the result, the frame whose own time covers it; moviepy writes
-the results. There is no sound. Knows finished videos; not how they were made.
+At every moment of the result, each video shows the frame of that time. moviepy writes the results,
+without audio.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from moviepy import VideoClip
 
 from drive.core.errors import EncodeError, InputError
 from drive.core.files import atomic
+from drive.core.types import Image
 from drive.drawing.palette import DARK, LIGHT
 from drive.drawing.text import fit, line_height, put_text
 from drive.video.mp4 import LIBX264_MAX_SIZE
@@ -24,12 +25,12 @@ from drive.video.reader import read_frames
 CODEC, PRESET, CRF = "libx264", "superfast", "22"
 MIN_FPS, MAX_FPS = 1.0, 60.0
 FPS_DECIMALS = 2
-"""moviepy gives FFmpeg no more of them; a finer rate would let the result run out of step."""
+"""moviepy passes no more decimals to FFmpeg; a finer rate would drift."""
 
 DEFAULT_FPS = 25.0
 
 ROUNDING_S = 0.001
-"""Containers round times, the coarsest to milliseconds: a frame due so soon is shown already."""
+"""Containers round times, some to milliseconds; a frame that starts so soon is shown."""
 
 SMALLEST_SIDE, LARGEST_HEIGHT = 32, 2160
 GAP_PX = 4
@@ -37,7 +38,8 @@ LABEL_SHARE = 1 / 24
 SMALLEST_LABEL_PX = 11
 WRITE_ERRORS = (OSError, ValueError, RuntimeError)
 
-Picture = Callable[[float], np.ndarray]
+View = Callable[[float], Image]
+"""Returns the image at a time in seconds."""
 
 
 def side_by_side(
@@ -50,15 +52,14 @@ def side_by_side(
     starts_s: tuple[float, float] = (0.0, 0.0),
     seconds: float | None = None,
 ) -> float:
-    """Write two videos beside each other on one time axis; the shorter holds its last frame.
+    """Write two videos side by side on one time axis; the shorter one keeps its last frame.
 
     Args:
         a, b: the videos, left and right.
         path: the MP4 to write (H.264, yuv420p, faststart), at the higher of the two frame rates.
-        height: pixels of each video in the result, at most `LARGEST_HEIGHT`; a line with its name
-            stands above it.
+        height: of each video in pixels, without the line with its name above it.
         labels: the names; by default those of the files.
-        starts_s: second of each video that the result begins with.
+        starts_s: start of each video in seconds.
         seconds: length of the result; None: until both have ended.
 
     Returns:
@@ -70,7 +71,7 @@ def side_by_side(
     """
     if not SMALLEST_SIDE <= height <= LARGEST_HEIGHT:
         raise InputError(
-            f"--height is from {SMALLEST_SIDE} to {LARGEST_HEIGHT} pixels. Received: {height}"
+            f"--height must be from {SMALLEST_SIDE} to {LARGEST_HEIGHT} pixels; got {height}"
         )
     names = labels or default_labels(Path(a), Path(b))
     with _Shown(a, height=height) as left, _Shown(b, height=height) as right:
@@ -100,10 +101,10 @@ def preview_gif(
 
     Args:
         video: the video.
-        path: the GIF to write; it repeats for ever.
-        seconds: its length; less where the video is shorter.
-        width: pixels.
-        fps: frames a second.
+        path: the GIF to write; it repeats.
+        seconds: its length; less if the video is shorter.
+        width: in pixels.
+        fps: frames per second.
 
     Returns:
         Length of the GIF in seconds.
@@ -114,34 +115,32 @@ def preview_gif(
     """
     if seconds <= 0 or fps <= 0 or width < SMALLEST_SIDE:
         raise InputError(
-            f"A preview needs seconds and fps above 0 and a width from {SMALLEST_SIDE}. "
-            f"Received: {seconds} s, {fps} fps, {width} pixels"
+            f"a preview requires seconds and fps above 0 and a width from {SMALLEST_SIDE}; "
+            f"got {seconds} s, {fps} fps, {width} pixels"
         )
     with _Shown(video, width=width) as shown:
         length_s = _whole_frames_s(min(seconds, shown.duration_s), fps)
         start_s = max(0.0, (shown.duration_s - length_s) / 2)
-        picture = _from(shown, start_s)
-        with _clip(picture, length_s, fps) as clip, _writing(path) as part:
+        view = _from(shown, start_s)
+        with _clip(view, length_s, fps) as clip, _writing(path) as part:
             clip.write_gif(str(part), fps=fps, logger=None)
     return length_s
 
 
 def default_labels(a: Path, b: Path) -> tuple[str, str]:
-    """The files' names, with their folders where the names are the same."""
+    """Return the names of the files, with their folders if the names are equal."""
     if a.stem != b.stem:
         return a.stem, b.stem
     return f"{a.resolve().parent.name}/{a.stem}", f"{b.resolve().parent.name}/{b.stem}"
 
 
 class _Shown:
-    """What a video shows: each frame from its own time on, until the next one comes.
-
-    Scaled to a height or a width, with even sides as yuv420p needs. A context manager.
+    """A video by time, scaled to a height or a width, with even sides; a context manager.
 
     Attributes:
-        size: (width, height) in pixels of its pictures.
-        fps: frames a second that show all there is to see, within `MIN_FPS` and `MAX_FPS`.
-        duration_s: seconds from the first frame's start to the last one's end; 0 of a picture.
+        size: (width, height) in pixels.
+        fps: frame rate that shows every frame, from `MIN_FPS` to `MAX_FPS`.
+        duration_s: seconds from the start of the first frame to the end of the last one.
     """
 
     def __init__(
@@ -165,9 +164,8 @@ class _Shown:
     def __exit__(self, *_: object) -> None:
         self._reader.close()
 
-    def at(self, time_s: float) -> np.ndarray:
-        """The picture at a moment, in seconds after the first frame; never an earlier one than
-        before. Behind the end it is the last."""
+    def at(self, time_s: float) -> Image:
+        """Return the image at a time in seconds, which must not decrease; at the end, the last."""
         while self._next is not None and self._next.time_s <= time_s + ROUNDING_S:
             self._now, self._next = self._next, next(self._frames, None)
         return self._now.image
@@ -176,24 +174,24 @@ class _Shown:
 def _check_width(width: int, height: int) -> None:
     if width > LIBX264_MAX_SIZE:
         raise InputError(
-            f"Side by side the two are at most {LIBX264_MAX_SIZE} pixels wide. Received: {width} "
-            f"at --height {height}; choose a smaller one"
+            f"side by side the videos must be at most {LIBX264_MAX_SIZE} pixels wide; "
+            f"got {width} at --height {height}. Choose a smaller --height"
         )
 
 
 def _whole_frames_s(seconds: float, fps: float) -> float:
-    """The length of a result: whole frames, one at least."""
+    """Return the length in seconds, rounded to whole frames, at least one."""
     return max(1, round(seconds * fps)) / fps
 
 
-def _clip(picture: Picture, length_s: float, fps: float) -> VideoClip:
-    """A clip for moviepy to write, half a frame longer: it rounds the number of frames down."""
-    return VideoClip(picture, duration=length_s + 0.5 / fps)
+def _clip(view: View, length_s: float, fps: float) -> VideoClip:
+    """Return a clip, half a frame longer, since moviepy rounds the number of frames down."""
+    return VideoClip(view, duration=length_s + 0.5 / fps)
 
 
 @contextmanager
 def _writing(path: str | Path) -> Iterator[Path]:
-    """A `.part` path that becomes `path`; moviepy's errors become ours."""
+    """Yield a `.part` path that becomes `path`; moviepy's errors become ours."""
     try:
         with atomic(path) as part:
             yield part
@@ -201,30 +199,30 @@ def _writing(path: str | Path) -> Iterator[Path]:
         raise EncodeError(f"{path} cannot be written: {_first_line(error)}") from error
 
 
-def _from(shown: _Shown, start_s: float) -> Picture:
-    """A video's picture from a second on."""
+def _from(shown: _Shown, start_s: float) -> View:
+    """Return the view of a video from a second on."""
     return lambda time_s: shown.at(start_s + time_s)
 
 
-def _panel(shown: _Shown, name: str, start_s: float) -> Picture:
-    """A video's picture from a second on, with its name on a line above."""
+def _panel(shown: _Shown, name: str, start_s: float) -> View:
+    """Return the view of a video from a second on, with its name on a line above."""
     width, height = shown.size
     font_px = max(SMALLEST_LABEL_PX, round(height * LABEL_SHARE))
     pad = font_px // 2
     line = np.full((_even(line_height(font_px) + pad), width, 3), DARK, dtype=np.uint8)
     text = fit(name, width - 2 * pad, font_px)
     put_text(line, text, (pad, pad // 2), font_px, LIGHT)
-    picture = _from(shown, start_s)
-    return lambda time_s: np.vstack([line, picture(time_s)])
+    view = _from(shown, start_s)
+    return lambda time_s: np.vstack([line, view(time_s)])
 
 
-def _joined(left: Picture, right: Picture) -> Picture:
-    def picture(time_s: float) -> np.ndarray:
+def _joined(left: View, right: View) -> View:
+    def view(time_s: float) -> Image:
         a, b = left(time_s), right(time_s)
         gap = np.full((a.shape[0], GAP_PX, 3), DARK, dtype=np.uint8)
         return np.hstack([a, gap, b])
 
-    return picture
+    return view
 
 
 def _even(length: float) -> int:

@@ -1,10 +1,7 @@
-"""The steering gauge: a wheel turned by the angle, an arc and a number for each who steers.
+"""The steering gauge: a steering wheel, and an arc and a number per angle (model, recorded).
 
-A car turns its front wheels by a fraction of its steering wheel; the gauge shows the steering
-wheel, so an angle of the road wheels is drawn `STEERING_RATIO` times as large, up to
-`FULL_TURN_DEG` to either side. The numbers are the plain angles in degrees: L left, R right.
-
-Knows angles and their sources (model, recorded); not how they were found.
+The wheel turns `STEERING_RATIO` times as far as the angle of the road wheels, up to `FULL_TURN_DEG`
+to either side. The numbers are the angles in degrees: L left, R right.
 """
 
 from __future__ import annotations
@@ -14,25 +11,26 @@ import math
 import cv2
 import numpy as np
 
-from drive.drawing.palette import DARK, HUMAN, LIGHT, MODEL, SMOOTHED, Colour
+from drive.core.types import Image
+from drive.drawing.palette import DARK, LIGHT, MODEL, RECORDED, SMOOTHED, Colour
 from drive.drawing.shapes import arc, circle, line, rounded_plate
 from drive.drawing.text import BOLD, line_height, put_text, text_width
 
 STEERING_RATIO = 15.0
-"""Turn of the steering wheel over turn of the road wheels: 12 to 20 in passenger cars."""
+"""Turn of the steering wheel / turn of the road wheels: 12 to 20 in passenger cars."""
 
 FULL_TURN_DEG = 135.0
 """The drawn wheel stops here: 9 degrees at the road wheels."""
 
-NAMES = {"model": MODEL, "smoothed": SMOOTHED, "recorded": HUMAN}
+NAMES = {"model": MODEL, "smoothed": SMOOTHED, "recorded": RECORDED}
 WIDEST_NUMBER = "R 88.8\N{DEGREE SIGN}"
 
 DIAL_SIZE = 4.7
-"""Diameter of the dial over the font's size."""
+"""Diameter of the dial / font size."""
 
 RIM = 0.58
 ARCS = {"model": 0.80, "smoothed": 0.80, "recorded": 0.97}
-"""Radii of the wheel's rim and of the arcs, as shares of the dial's radius; the model's angle is
+"""Radii of the rim and of the arcs, as shares of the radius of the dial; the predicted angle is
 shown plain or smoothed."""
 
 RIM_THICKNESS = 0.12
@@ -50,12 +48,12 @@ PANEL_OPACITY = 0.66
 
 
 def wheel_turn_deg(angle_deg: float) -> float:
-    """How far the drawn wheel turns, clockwise, for an angle of the road wheels."""
+    """Return the turn of the drawn wheel, clockwise, for an angle of the road wheels."""
     return max(-FULL_TURN_DEG, min(FULL_TURN_DEG, angle_deg * STEERING_RATIO))
 
 
 def angle_text(angle_deg: float) -> str:
-    """An angle for people: "L 3.4 degrees" is to the left; no side where it rounds to zero."""
+    """Return an angle as text such as "L 3.4°"; without a side if it rounds to zero."""
     number = f"{abs(angle_deg):.1f}\N{DEGREE SIGN}"
     if abs(angle_deg) < 0.05:
         return number
@@ -63,10 +61,10 @@ def angle_text(angle_deg: float) -> str:
 
 
 class Gauge:
-    """Draws the gauge at one size; its still parts are drawn once and kept.
+    """Draws the gauge at one size; parts that do not move are drawn once.
 
     Attributes:
-        font_px: size of the numbers; all else follows from it.
+        font_px: size of the numbers; all other sizes follow from it.
     """
 
     def __init__(self, font_px: int) -> None:
@@ -75,22 +73,23 @@ class Gauge:
         self._dial_px = round(font_px * DIAL_SIZE)
         self._radius = self._dial_px / 2
         self._stroke = max(1, round(font_px / 7))
-        self._panels: dict[tuple[str, ...], tuple[np.ndarray, np.ndarray]] = {}
+        self._panels: dict[tuple[str, ...], tuple[Image, Image]] = {}
 
     def size(self, names: tuple[str, ...]) -> tuple[int, int]:
-        """(width, height) in pixels of the panel for those who steer."""
+        """Return (width, height) in pixels of the panel for these angles."""
         numbers = text_width(WIDEST_NUMBER, self.font_px, BOLD)
         labels = max(text_width(name, self._label_px) for name in names)
         width = self._dial_px + max(numbers, labels) + 4 * self._pad
         return width, self._dial_px + 2 * self._pad
 
-    def draw(self, image: np.ndarray, left_top: tuple[int, int], angles: dict[str, float]) -> None:
+    def draw(self, image: Image, left_top: tuple[int, int], angles: dict[str, float]) -> None:
         """Draw the panel in place.
 
         Args:
             image: (H, W, 3) uint8 RGB with room for `size(names)` at `left_top`.
             left_top: corner of the panel.
-            angles: degrees, positive right, by "model" or "smoothed", and "recorded"; at least one.
+            angles: degrees, positive right, by "model" or "smoothed", and "recorded"; at least
+                one.
         """
         names = tuple(angles)
         width, height = self.size(names)
@@ -123,19 +122,19 @@ class Gauge:
         return middle, middle
 
     def _number_at(self, row: int, rows: int) -> tuple[int, int]:
-        """Top left corner of the number of a row; its label stands above it."""
+        """Return the top left corner of the number of a row; its label is above it."""
         block = line_height(self.font_px) + self._label_height
         top = self._pad + self._radius - rows * block / 2 + row * block
         left = 3 * self._pad + self._dial_px
         return left, round(top) + self._label_height
 
-    def _panel(self, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-        """The still parts: light that is added, and the share (0..255) of the picture kept."""
+    def _panel(self, names: tuple[str, ...]) -> tuple[Image, Image]:
+        """Return the fixed parts: light that is added, and the share (0 to 255) of the image."""
         if names not in self._panels:
             self._panels[names] = self._make_panel(names)
         return self._panels[names]
 
-    def _make_panel(self, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    def _make_panel(self, names: tuple[str, ...]) -> tuple[Image, Image]:
         width, height = self.size(names)
         plate = rounded_plate(width, height, 2 * self._pad) * PANEL_OPACITY
         light = (plate[..., None] * np.array(DARK)).astype(np.uint8)
@@ -146,13 +145,13 @@ class Gauge:
 
     def _draw_still(
         self,
-        layer: np.ndarray,
+        layer: Image,
         names: tuple[str, ...],
         inks: dict[str, Colour],
         groove: Colour,
         wheel: Colour,
     ) -> None:
-        """The grooves of the arcs, the labels and the wheel's rim."""
+        """Draw the grooves of the arcs, the labels and the rim."""
         for row, name in enumerate(names):
             radius = self._radius * ARCS[name]
             arc(layer, self._centre, radius, (-FULL_TURN_DEG, FULL_TURN_DEG), groove, 1)
@@ -160,8 +159,8 @@ class Gauge:
             put_text(layer, name, (x, y - self._label_height), self._label_px, inks[name])
         circle(layer, self._centre, self._radius * RIM, wheel, self._rim_px)
 
-    def _draw_wheel(self, patch: np.ndarray, turn_deg: float, colour: Colour) -> None:
-        """What turns: the spokes, the hub and the mark at the top."""
+    def _draw_wheel(self, patch: Image, turn_deg: float, colour: Colour) -> None:
+        """Draw what turns: the spokes, the hub and the mark at the top."""
         rim = self._radius * RIM
         for spoke_deg in SPOKES_DEG:
             tip = self._point(rim, turn_deg + spoke_deg)
@@ -170,13 +169,13 @@ class Gauge:
         mark = (turn_deg - MARK_DEG, turn_deg + MARK_DEG)
         arc(patch, self._centre, rim, mark, colour, self._rim_px)
 
-    def _draw_arc(self, patch: np.ndarray, name: str, turn_deg: float) -> None:
+    def _draw_arc(self, patch: Image, name: str, turn_deg: float) -> None:
         radius = self._radius * ARCS[name]
         arc(patch, self._centre, radius, (0.0, turn_deg), NAMES[name], self._stroke + 1)
         circle(patch, self._point(radius, turn_deg), self._stroke * TIP, NAMES[name])
 
     def _point(self, radius: float, turn_deg: float) -> tuple[float, float]:
-        """The point `turn_deg` clockwise of twelve o'clock."""
+        """Return the point `turn_deg` clockwise of twelve o'clock."""
         turn = math.radians(turn_deg)
         x, y = self._centre
         return x + radius * math.sin(turn), y - radius * math.cos(turn)

@@ -1,8 +1,7 @@
-"""How much each part of a picture counts, laid over it as light: the rest stays as it is.
+"""Heat maps over images: how much each part counts.
 
-One scale from purple over red to yellow, whose lightness rises with its values (matplotlib's
-`plasma`, made for colour-blind eyes); what counts little is not tinted at all, and what counts most
-still lets the road through. Knows numbers over a part of a frame; not where they come from.
+The scale goes from purple over red to yellow (matplotlib's `plasma`, for colour-blind eyes). Parts
+that count little are not tinted, and the road stays visible under the strongest tint.
 """
 
 from __future__ import annotations
@@ -16,15 +15,16 @@ import numpy as np
 
 from drive.core.errors import InputError
 from drive.core.region import Region
+from drive.core.types import FloatArray, Image
 from drive.drawing.palette import LIGHT
 from drive.drawing.shapes import veil
 from drive.drawing.text import line_height, put_text, text_width
 
 GAMMA = 0.5
-"""Brings out the middle: half of a picture's pixels lie below 0.01, one in a hundred above 0.4."""
+"""Raises middle values: half of the pixels are below 0.01, one in a hundred above 0.4."""
 
 LOW, HIGH = 0.15, 0.85
-"""Values, after `GAMMA`, up to which nothing is tinted and from which the tint is at its full."""
+"""Values after `GAMMA` at which the tint begins, and at which it is full."""
 
 MOST_OPAQUE = 0.7
 BLUR_PX = 1.3
@@ -46,50 +46,49 @@ class HeatMap:
     """How much each part of a region counts.
 
     Attributes:
-        values: (rows, columns) float32, 0 to 1, spread over the region.
-        region: the part of the frame, in its pixels.
+        values: (rows, columns) float32, 0 to 1, over the region.
+        region: in pixels of the frame.
     """
 
-    values: np.ndarray
+    values: FloatArray
     region: Region
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2 or self.values.size == 0:
             raise InputError(
-                f"A heat map has rows and columns. Received: an array of {self.values.shape}"
+                f"a heat map must have rows and columns; got an array of {self.values.shape}"
             )
 
 
-def draw_heat(image: np.ndarray, heat: HeatMap, font_px: int) -> np.ndarray:
+def draw_heat(image: Image, heat: HeatMap, font_px: int) -> Image:
     """Tint a frame.
 
     Args:
         image: (H, W, 3) uint8 RGB; drawn on in place unless it is read-only.
-        heat: values and the region that they lie over, which is inside the frame.
-        font_px: size of the legend's letters.
+        heat: values and their region, which is inside the frame.
+        font_px: font size of the legend.
 
     Returns:
-        The image that was drawn on: the one given, or a copy of a read-only one.
+        The image that was drawn on: the given one, or a copy of a read-only one.
     """
     canvas = image if image.flags.writeable and image.flags.c_contiguous else np.array(image)
-    light, through = tint(heat.values)
     patch = heat.region.crop(canvas)
     size = (patch.shape[1], patch.shape[0])
-    light, through = (cv2.resize(part, size, interpolation=cv2.INTER_LINEAR)
-                      for part in (light, through))  # fmt: skip
+    parts = tint(heat.values)
+    light, through = (cv2.resize(part, size, interpolation=cv2.INTER_LINEAR) for part in parts)
     cv2.multiply(patch, through, patch, scale=1 / 255)
     cv2.add(patch, light, patch)
     _draw_legend(canvas, font_px)
     return canvas
 
 
-def tint(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The light that values from 0 to 1 add, and the share of the picture that they let through.
+def tint(values: FloatArray) -> tuple[Image, Image]:
+    """Return the light that values from 0 to 1 add, and the share of the image that stays.
 
     Returns:
-        Two (rows, columns, 3) uint8 RGB arrays; 255 of the second lets everything through.
+        Two (rows, columns, 3) uint8 RGB arrays; 255 in the second keeps the image.
     """
-    calm = cv2.GaussianBlur(values.astype(np.float32), (0, 0), BLUR_PX)
+    calm = np.asarray(cv2.GaussianBlur(values.astype(np.float32), (0, 0), BLUR_PX), np.float32)
     highest = float(calm.max())
     strength = _strength(calm / highest if highest > 0 else calm)
     opacity = (MOST_OPAQUE * strength)[..., None]
@@ -99,22 +98,22 @@ def tint(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return light, through
 
 
-def _strength(values: np.ndarray) -> np.ndarray:
-    """0 where nothing is tinted, 1 where the tint is at its full."""
-    result: np.ndarray = np.clip((np.clip(values, 0, 1) ** GAMMA - LOW) / (HIGH - LOW), 0, 1)
-    return result
+def _strength(values: FloatArray) -> FloatArray:
+    """Return the strength of the tint, 0 to 1."""
+    strength: FloatArray = np.clip((np.clip(values, 0, 1) ** GAMMA - LOW) / (HIGH - LOW), 0, 1)
+    return strength
 
 
 @lru_cache(maxsize=1)
-def _scale() -> np.ndarray:
-    """(256, 3) float32 RGB from the faintest tint to the strongest."""
+def _scale() -> FloatArray:
+    """Return (256, 3) float32 RGB from the faintest tint to the strongest."""
     levels = np.linspace(FAINTEST, 1, LEVELS) * (LEVELS - 1)
     row = np.rint(levels).astype(np.uint8)[None]
     return cv2.applyColorMap(row, cv2.COLORMAP_PLASMA)[0, :, ::-1].astype(np.float32)
 
 
-def _draw_legend(canvas: np.ndarray, font_px: int) -> None:
-    """What the colours say, bottom right; nothing where it does not fit."""
+def _draw_legend(canvas: Image, font_px: int) -> None:
+    """Draw the legend at the bottom right if there is room."""
     height, width = canvas.shape[:2]
     pad, bar = max(2, round(font_px * 0.5)), round(BAR_WIDTH * font_px)
     less, more = text_width(LESS, font_px), text_width(MORE, font_px)

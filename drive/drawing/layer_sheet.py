@@ -1,24 +1,22 @@
-"""Sheets of small pictures of a network's inside: kernels as colours, feature maps as heat.
-
-Knows plain arrays; not which network they are of.
-"""
+"""Sheets of the kernels of a network as colours, and of its feature maps as heat."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
+from drive.core.types import FloatArray, Image
 from drive.drawing.palette import DARK
 
 KERNEL_PX = 60
 MAP_WIDTH, MAP_COLUMNS, KERNEL_COLUMNS = 150, 6, 12
 GAP = 6
 YUV_TO_RGB = np.array([[1.0, 0.0, 1.14], [1.0, -0.395, -0.581], [1.0, 2.033, 0.0]])
-"""OpenCV's, without the offsets: a kernel weighs differences."""
+"""OpenCV's matrix without the offsets, since kernels weigh differences."""
 
 
-def kernel_sheet(kernels: np.ndarray, yuv: bool = False) -> np.ndarray:
-    """(H, W, 3) uint8 RGB: each kernel as the picture that it answers to most.
+def kernel_sheet(kernels: FloatArray, yuv: bool = False) -> Image:
+    """Return (H, W, 3) uint8 RGB: each kernel as the image with the highest response.
 
     Args:
         kernels: (N, rows, columns, 3) float; 0 is grey, each kernel has its full contrast.
@@ -27,14 +25,14 @@ def kernel_sheet(kernels: np.ndarray, yuv: bool = False) -> np.ndarray:
     shown = kernels @ YUV_TO_RGB.T if yuv else kernels
     most = np.abs(shown).max(axis=(1, 2, 3), keepdims=True)
     shares = np.divide(shown, most, out=np.zeros_like(shown, np.float64), where=most > 0)
-    pictures = np.rint(127.5 + 127.5 * shares).astype(np.uint8)
+    images = np.rint(127.5 + 127.5 * shares).astype(np.uint8)
     size = (KERNEL_PX, KERNEL_PX)
-    tiles = [cv2.resize(one, size, interpolation=cv2.INTER_NEAREST) for one in pictures]
+    tiles = [cv2.resize(one, size, interpolation=cv2.INTER_NEAREST) for one in images]
     return _sheet(tiles, KERNEL_COLUMNS)
 
 
-def map_sheet(maps: np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8 RGB: (N, rows, columns) answers, each map from dark (its least) to bright."""
+def map_sheet(maps: FloatArray) -> Image:
+    """Return (H, W, 3) uint8 RGB: (N, rows, columns) maps, each from dark (minimum) to bright."""
     low, high = maps.min(axis=(1, 2), keepdims=True), maps.max(axis=(1, 2), keepdims=True)
     scaled = np.rint((maps - low) / np.where(high > low, high - low, 1) * 255).astype(np.uint8)
     height = max(1, round(MAP_WIDTH * maps.shape[1] / maps.shape[2]))
@@ -49,8 +47,8 @@ def map_sheet(maps: np.ndarray) -> np.ndarray:
     return _sheet(tiles, MAP_COLUMNS)
 
 
-def _sheet(tiles: list[np.ndarray], columns: int) -> np.ndarray:
-    """The tiles side by side, all of one size."""
+def _sheet(tiles: list[Image], columns: int) -> Image:
+    """Return the tiles side by side, all of one size."""
     columns = min(columns, len(tiles))
     rows = -(-len(tiles) // columns)
     height, width = tiles[0].shape[:2]

@@ -1,7 +1,7 @@
-"""What is drawn on each frame: boxes with their tags, the steering gauge and a header line.
+"""Draw on frames: boxes with tags, the steering gauge and a header line.
 
-Sizes follow the frame, so that 320 pixels across read as well as 1920. Only the small parts that
-change are touched: about a millisecond a frame at 1280x720. Knows plain values, and no model.
+Sizes follow the frame, so that 320 pixels across read as well as 1920. Only the parts that change
+are touched: about a millisecond per frame at 1280x720.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from drive.core.errors import InputError
 from drive.core.region import Region
-from drive.core.types import Box, Detection
+from drive.core.types import Box, Detection, Image
 from drive.drawing.gauge import Gauge
 from drive.drawing.palette import DARK, LIGHT, Colour, class_colour, ink_on, track_colour
 from drive.drawing.shapes import veil
@@ -23,31 +23,31 @@ from drive.video.planes import Place
 
 SMALLEST_FONT_PX = 10
 FONT_BASE_PX, FONT_SHARE = 6.5, 0.0122
-"""The font grows with the frame, more slowly than it: 10 px at 320x180, 18 at 1280x720."""
+"""The font grows more slowly than the frame: 10 px at 320x180, 18 at 1280x720."""
 
 SMALL_TAG = 0.8
-"""Font of a small box's tag over the usual one."""
+"""Font size of the tags of small boxes, as a share of the usual one."""
 
 TAG_OVERHANG = 2.2
-"""A tag may be this many times as wide as its box; beyond, it shrinks to the score."""
+"""A tag may be this many times as wide as its box; a wider one shrinks to the score."""
 
 STROKE_BASE, STROKE_SHARE = 0.9, 1 / 720
-"""A box's line: 1 px at 320x180, 2 from 640x360 to 1280x720, 3 at 1920x1080."""
+"""Line width of boxes: 1 px at 320x180, 2 from 640x360 to 1280x720, 3 at 1920x1080."""
 
 CORNER_SHARE = 0.22
-"""Length of a box's bold corners, as a share of its shorter side."""
+"""Length of the bold corners of a box, as a share of its shorter side."""
 
 SHORTEST_CORNER = 3
-"""In widths of the line: smaller boxes have plain corners."""
+"""In line widths; smaller boxes have plain corners."""
 
 SMALLEST_BOX = 10
-"""In widths of the line: smaller boxes have a thin one, so that their car can be seen."""
+"""In line widths; smaller boxes have a thin line, so that their car can be seen."""
 
 BORDER_PX = 1
-"""Of dark around a box."""
+"""Width of the dark border around a box."""
 
 REGION_GLOW = 40
-"""How much lighter the outline of the region is than the picture under it."""
+"""How much lighter the outline of the region is than the image under it."""
 
 
 def font_px_of(width: int, height: int) -> int:
@@ -71,7 +71,7 @@ class Overlay:
         """Choose sizes of text and lines.
 
         Args:
-            width, height: pixels of every frame; None to follow the images that come.
+            width, height: of the frames in pixels; None to follow the images.
 
         Raises:
             InputError: the size is invalid.
@@ -95,7 +95,7 @@ class Overlay:
 
     def draw(
         self,
-        image: np.ndarray,
+        image: Image,
         *,
         detections: Iterable[Detection] = (),
         angle_deg: float | None = None,
@@ -103,22 +103,20 @@ class Overlay:
         truth_deg: float | None = None,
         header: str | None = None,
         region: Region | None = None,
-    ) -> np.ndarray:
+    ) -> Image:
         """Draw on a frame.
 
         Args:
             image: (height, width, 3) uint8 RGB; drawn on in place unless it is read-only.
-            detections: boxes in pixels of the frame; a track keeps its colour, and without
-                tracks a class does.
-            angle_deg: the model's steering angle, degrees, positive right; None or NaN: no wheel.
-            smoothed_deg: the model's angle behind a filter over time, likewise: shown in the place
-                of the plain one, under its own name.
-            truth_deg: the recorded angle, likewise.
+            detections: boxes in pixels of the frame; colours follow tracks, else classes.
+            angle_deg: predicted steering angle in degrees, positive right; None or NaN for none.
+            smoothed_deg: predicted angle after a filter over time, shown instead of the plain one.
+            truth_deg: recorded angle.
             header: line at the top left.
-            region: where the detector looked; outlined faintly unless it is the whole frame.
+            region: where the detector looks; outlined unless it is the whole frame.
 
         Returns:
-            The image that was drawn on: the one given, or a copy of a read-only one.
+            The image that was drawn on: the given one, or a copy of a read-only one.
 
         Raises:
             InputError: the image has another size or type.
@@ -140,7 +138,7 @@ class Overlay:
             self._draw_header(canvas, text, place)
         return canvas
 
-    def _canvas(self, image: np.ndarray) -> np.ndarray:
+    def _canvas(self, image: Image) -> Image:
         if self._follows and image.ndim == 3:
             self._fit(image.shape[1], image.shape[0])
         if image.shape[2:] != (3,) or image.dtype != np.uint8:
@@ -153,7 +151,7 @@ class Overlay:
         usable = image.flags.writeable and image.flags.c_contiguous
         return image if usable else np.array(image)
 
-    def _draw_region(self, canvas: np.ndarray, region: Region) -> None:
+    def _draw_region(self, canvas: Image, region: Region) -> None:
         x1, y1 = max(region.x1, 0), max(region.y1, 0)
         x2, y2 = min(region.x2, self.width), min(region.y2, self.height)
         if (x1, y1, x2, y2) == (0, 0, self.width, self.height):
@@ -166,7 +164,7 @@ class Overlay:
             strip[...] = np.minimum(strip, 255 - REGION_GLOW) + REGION_GLOW
 
     def _gauge_at(self, angles: dict[str, float]) -> Place | None:
-        """The place of the gauge, bottom left; None without angles, or where it does not fit."""
+        """Return the place of the gauge, bottom left; None without angles or without room."""
         if not angles:
             return None
         width, height = self._gauge.size(tuple(angles))
@@ -175,22 +173,22 @@ class Overlay:
         return Place(x, y, x + width, y + height) if fits else None
 
     def _header_at(self, text: str) -> Place | None:
-        """The place of the header, top left; None without a text, or where it does not fit."""
+        """Return the place of the header, top left; None without a text or without room."""
         pad = self._margin
         width = text_width(text, self.font_px) + 2 * pad
         height = line_height(self.font_px) + pad
         fits = text and height + pad <= self.height
         return Place(pad, pad, pad + width, pad + height) if fits else None
 
-    def _draw_header(self, canvas: np.ndarray, text: str, place: Place) -> None:
+    def _draw_header(self, canvas: Image, text: str, place: Place) -> None:
         veil(canvas, place.x1, place.y1, place.x2 - place.x1, place.y2 - place.y1)
         left_top = (place.x1 + self._margin, place.y1 + self._margin // 2)
         put_text(canvas, text, left_top, self.font_px, LIGHT)
 
     def _draw_detections(
-        self, canvas: np.ndarray, detections: Iterable[Detection], taken: list[Place]
+        self, canvas: Image, detections: Iterable[Detection], taken: list[Place]
     ) -> None:
-        """Boxes first, the surest on top; then tags, the surest first in the choice of places."""
+        """Draw boxes, highest scores on top; then tags, highest scores first."""
         shown = [
             (found, box)
             for found in sorted(detections, key=lambda found: found.score)
@@ -203,16 +201,14 @@ class Overlay:
             self._draw_tag(canvas, found, box, taken)
 
     def _clip(self, box: Box) -> Place | None:
-        """The box in whole pixels inside the frame; None where nothing of it is."""
+        """Return the box in whole pixels inside the frame; None if it is outside."""
         if not all(math.isfinite(edge) for edge in box):
             return None
         x1, y1 = max(round(box[0]), 0), max(round(box[1]), 0)
         x2, y2 = min(round(box[2]), self.width), min(round(box[3]), self.height)
         return Place(x1, y1, x2, y2) if x1 < x2 and y1 < y2 else None
 
-    def _draw_tag(
-        self, canvas: np.ndarray, found: Detection, box: Place, taken: list[Place]
-    ) -> None:
+    def _draw_tag(self, canvas: Image, found: Detection, box: Place, taken: list[Place]) -> None:
         text, font_px = self._tag_text(found, box)
         pad = max(2, round(font_px * 0.3))
         width = text_width(text, font_px, BOLD) + 2 * pad
@@ -229,7 +225,7 @@ class Overlay:
         put_text(canvas, text, (spot.x1 + pad, spot.y1), font_px, ink_on(colour), BOLD)
 
     def _tag_text(self, found: Detection, box: Place) -> tuple[str, int]:
-        """All there is to say where the box is wide enough, else what tells it from others."""
+        """Return text and font size of a tag; a narrow box has its track or its score only."""
         score = f"{found.score:.2f}"
         track = "" if found.track_id is None else f" #{found.track_id}"
         full = f"{found.label}{track} {score}"
@@ -242,7 +238,7 @@ class Overlay:
         return track.strip() or score, small_px
 
     def _spot(self, box: Place, width: int, height: int, taken: list[Place]) -> Place | None:
-        """A free place for a tag, nearest to its box first; None where all is taken."""
+        """Return a free place for a tag, nearest to its box first; None if there is none."""
         left = min(max(box.x1, 0), self.width - width)
         right = min(max(box.x2 - width, 0), self.width - width)
         above, below, inside = box.y1 - height, box.y2, box.y1
@@ -256,7 +252,7 @@ class Overlay:
 
 
 def _finite(angles: dict[str, float | None]) -> dict[str, float]:
-    """The angles that are known."""
+    """Return the angles that are known."""
     return {
         name: angle for name, angle in angles.items() if angle is not None and math.isfinite(angle)
     }
@@ -268,8 +264,8 @@ def _colour(found: Detection) -> Colour:
     return track_colour(found.track_id)
 
 
-def _draw_box(canvas: np.ndarray, box: Place, colour: Colour, stroke: int) -> None:
-    """A thin frame with bold corners, dark outside so that it shows on any ground."""
+def _draw_box(canvas: Image, box: Place, colour: Colour, stroke: int) -> None:
+    """Draw a thin frame with bold corners and a dark border, visible on any background."""
     _draw_frame(canvas, box, -BORDER_PX, DARK, BORDER_PX)
     shorter = min(box.x2 - box.x1, box.y2 - box.y1)
     if shorter < SMALLEST_BOX * stroke:
@@ -287,8 +283,8 @@ def _draw_box(canvas: np.ndarray, box: Place, colour: Colour, stroke: int) -> No
             canvas[top : top + reach, left : left + bold] = colour
 
 
-def _draw_frame(canvas: np.ndarray, box: Place, inset: int, colour: Colour, stroke: int) -> None:
-    """The outline of a box, `stroke` pixels wide inwards from `inset` pixels inside it."""
+def _draw_frame(canvas: Image, box: Place, inset: int, colour: Colour, stroke: int) -> None:
+    """Draw the outline of a box, `stroke` pixels wide inwards from `inset` pixels inside it."""
     for step in range(inset, inset + stroke):
         top_left = (box.x1 + step, box.y1 + step)
         bottom_right = (box.x2 - 1 - step, box.y2 - 1 - step)

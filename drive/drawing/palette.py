@@ -1,6 +1,6 @@
-"""Colours that stay apart for colour-blind eyes, in RGB.
+"""Colours that colour-blind readers can tell apart, in RGB.
 
-After M. Okabe and K. Ito, "Color Universal Design" (2008). Knows colours, not what is drawn.
+Source: M. Okabe and K. Ito, "Color Universal Design" (2008).
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ LIGHT: Colour = (245, 246, 248)
 MUTED: Colour = (172, 178, 188)
 
 MODEL = SKY_BLUE
-HUMAN = ORANGE
+RECORDED = ORANGE
 SMOOTHED: Colour = (64, 196, 158)
-"""Who steers, in the overlay and in every plot; the last, a lighter green, is the model behind a
-filter over time."""
+"""Predicted and recorded angles, in the overlay and in every plot; the last one, a lighter green,
+is the prediction after a filter over time."""
 
 CYCLE: tuple[Colour, ...] = (YELLOW, SKY_BLUE, VERMILLION, GREEN, PURPLE, ORANGE, BLUE)
-"""For tracks: neighbours in this order differ most, in hue and in lightness."""
+"""For tracks; neighbours differ most, in hue and in lightness."""
 
 CLASSES: dict[str, Colour] = {
     "car": SKY_BLUE,
@@ -42,26 +42,26 @@ CLASSES: dict[str, Colour] = {
 }
 
 LUMINANCE = (0.2126, 0.7152, 0.0722)
-"""Weights of red, green and blue in lightness (ITU-R BT.709)."""
+"""Weights of red, green and blue in luminance (ITU-R BT.709)."""
 
 GAMMA = 2.2
 EQUAL_CONTRAST = 0.18
-"""Relative luminance that black and white contrast with alike (WCAG 2.1, contrast ratio)."""
+"""Relative luminance with equal contrast to black and white (WCAG 2.1, contrast ratio)."""
 
 
 def track_colour(track_id: int) -> Colour:
-    """The colour of a track: the same for as long as it lives, another than its neighbours'."""
+    """Return the colour of a track."""
     return CYCLE[track_id % len(CYCLE)]
 
 
 def class_colour(label: str) -> Colour:
-    """The colour of a class; classes without one of their own get one by their name."""
+    """Return the colour of a class; it follows from the name for classes without their own."""
     return CLASSES.get(label) or CYCLE[zlib.crc32(label.encode()) % len(CYCLE)]
 
 
 @lru_cache(maxsize=64)
 def ink_on(plate: Colour) -> Colour:
-    """Dark or light, whichever reads better on `plate`."""
+    """Return dark or light, whichever reads better on `plate`."""
     light = sum(
         weight * (value / 255) ** GAMMA for weight, value in zip(LUMINANCE, plate, strict=True)
     )
@@ -69,5 +69,5 @@ def ink_on(plate: Colour) -> Colour:
 
 
 def for_matplotlib(colour: Colour) -> str:
-    """The colour as `#rrggbb`."""
+    """Return the colour as `#rrggbb`."""
     return "#{:02x}{:02x}{:02x}".format(*colour)

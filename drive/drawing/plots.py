@@ -1,8 +1,7 @@
-"""The plots of a run, as PNG pictures for a screen.
+"""The plots of a run, as PNG files.
 
-Each function takes plain numbers, draws one picture and writes it whole or not at all. Drawn with
-matplotlib's objects on Agg: no window, no global state, safe in threads. Without data the picture
-says so. Knows numbers and their units; not where they come from.
+Each function takes plain numbers and writes one image. They use matplotlib's objects on Agg: no
+window, no global state, safe in threads. A plot without data says so.
 """
 
 from __future__ import annotations
@@ -18,16 +17,18 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike
 
 from drive.core.errors import InputError
+from drive.core.types import FloatArray
 from drive.core.wording import noun
 from drive.drawing.charts import (
     DASHES,
     GRID,
-    HUMAN,
     INK,
     MODEL,
+    RECORDED,
     SERIES,
     SMOOTHED,
     SOFT,
+    Row,
     add_legend,
     column,
     finite,
@@ -38,7 +39,7 @@ from drive.drawing.charts import (
     say_empty,
     series_colour,
     set_title,
-    thin,
+    subsample,
     use_log_scale,
 )
 from drive.recordings.labels import wide_steps
@@ -46,40 +47,40 @@ from drive.recordings.labels import wide_steps
 ANGLE_AXIS = "steering angle [degrees, right is positive]"
 DECADE = 10.0
 LONE_MARKER, RING = 7, 7
-"""Points of the markers of a single epoch, which no line leads to; a ring is so much wider."""
+"""Marker size of a single epoch, and how much wider the ring around the best one is."""
 
 BAND_ALPHA = 0.3
 BINS = 51
-"""An odd number, so that one bin is centred on straight ahead."""
+"""Odd, so that one bin is centred on straight ahead."""
 
 TAIL_PERCENT = 0.1
 SMALLEST_REACH_DEG = 1.0
 
 PEAK_RATIO = 20.0
-"""A bin this many times the usual one hides all others on a linear axis."""
+"""A bin this many times as high as the usual one hides the others on a linear axis."""
 
 F1_LINES = (0.2, 0.4, 0.6, 0.8)
 
 
 def plot_loss(
-    history: str | Path | Iterable[Mapping[str, Any]],
+    history: str | Path | Iterable[Row],
     path: str | Path,
     *,
     loss_axis: str = "loss",
     training_name: str = "training",
 ) -> None:
-    """Training and validation loss by epoch, the best epoch marked.
+    """Plot training and validation loss over the epochs, with the best epoch marked.
 
     Args:
-        history: rows with `epoch`, `loss` and, where known, `val_loss` and `learning_rate`; or
-            the `history.csv` that holds them. Values may be text, empty or NaN.
+        history: rows with `epoch`, `loss` and, if known, `val_loss` and `learning_rate`, or a
+            `history.csv` with them. Values may be text, empty or NaN.
         path: the PNG to write.
-        loss_axis: what the loss is, with its unit, such as "mean squared error [degrees^2]".
-        training_name: what the training loss is called.
+        loss_axis: the loss with its unit, such as "mean squared error [degrees^2]".
+        training_name: legend of the training loss.
 
     Raises:
-        InputError: the CSV is missing, or a value is no number.
-        EncodeError: the picture cannot be written.
+        InputError: the CSV is missing, or a value is not a number.
+        EncodeError: the file cannot be written.
     """
     rows = read_rows(history) if isinstance(history, str | Path) else list(history)
     epoch, loss, validation, rate = (
@@ -89,10 +90,10 @@ def plot_loss(
     varies = known_rates.size > 0 and known_rates.min() < known_rates.max()
     figure, panels = new_figure(4.6, heights=(4, 1) if varies else (1,))
     axes = panels[0]
-    set_title(axes, "Loss by epoch")
+    set_title(axes, "Loss per epoch")
     axes.set_ylabel(loss_axis)
     if not np.isfinite(loss).any():
-        say_empty(axes, "no epoch has been trained yet")
+        say_empty(axes, "no epoch is finished yet")
     else:
         _draw_losses(axes, epoch, loss, validation, training_name)
     if varies:
@@ -103,17 +104,17 @@ def plot_loss(
 
 
 def plot_steering_distribution(path: str | Path, series: Mapping[str, ArrayLike]) -> None:
-    """How often each steering angle occurs, a line for each series; shares, so sizes may differ.
+    """Plot the distribution of steering angles, one line per series.
 
     Args:
         path: the PNG to write.
         series: angles in degrees by name, such as "recorded" and "model"; NaN is left out.
 
     Raises:
-        EncodeError: the picture cannot be written.
+        EncodeError: the file cannot be written.
     """
     figure, (axes,) = new_figure(4.2)
-    set_title(axes, "How often each steering angle occurs")
+    set_title(axes, "Distribution of steering angles")
     axes.set_xlabel(ANGLE_AXIS)
     known = {name: finite(values) for name, values in series.items()}
     known = {name: values for name, values in known.items() if values.size}
@@ -151,20 +152,19 @@ def plot_steering_over_time(
     smoothed_deg: ArrayLike | None = None,
     spread_deg: ArrayLike | None = None,
 ) -> None:
-    """Plot the predicted angle over time, with the recorded angle and the error if known.
+    """Plot predicted and recorded angles over time, with the error below.
 
     Args:
         path: the PNG to write.
-        time_s: (N,) seconds, ascending; a pause, or a stretch that was left out, is a gap.
-        angle_deg: (N,) degrees, positive right; NaN leaves a gap.
-        truth_deg: (N,) degrees, or None.
-        smoothed_deg: (N,) the model's degrees behind a filter over time, or None; a line of its
-            own, the error is the model's.
-        spread_deg: (N,) how far the members of an ensemble lie apart, drawn as a band; or None.
+        time_s: (N,) seconds, ascending; pauses and excluded ranges are gaps.
+        angle_deg: (N,) predicted degrees, positive right; NaN leaves a gap.
+        truth_deg: (N,) recorded degrees, or None.
+        smoothed_deg: (N,) predicted degrees after a filter over time, or None; a line of its own.
+        spread_deg: (N,) spread of the members of an ensemble, drawn as a band; or None.
 
     Raises:
         InputError: the arrays differ in length.
-        EncodeError: the picture cannot be written.
+        EncodeError: the file cannot be written.
     """
     time = floats(time_s)
     angle = floats(angle_deg)
@@ -173,8 +173,8 @@ def plot_steering_over_time(
     spread = np.full_like(angle, np.nan) if spread_deg is None else floats(spread_deg)
     if not time.size == angle.size == truth.size == smoothed.size == spread.size:
         raise InputError(
-            "A time belongs to every angle. "
-            f"Received: {time.size} times, {angle.size} angles, {truth.size} recorded angles, "
+            "times and angles must have the same length; "
+            f"got {time.size} times, {angle.size} angles, {truth.size} recorded, "
             f"{smoothed.size} smoothed, {spread.size} spreads"
         )
     time, angle, truth, smoothed, spread = _broken(time, angle, truth, smoothed, spread)
@@ -191,16 +191,16 @@ def plot_steering_over_time(
         say_empty(axes, "no angles")
     else:
         if np.isfinite(truth).any():
-            axes.plot(*thin(time, truth), color=HUMAN, linewidth=2.2, label="recorded")
+            axes.plot(*subsample(time, truth), color=RECORDED, linewidth=2.2, label="recorded")
         if np.isfinite(spread).any():
             band: dict[str, Any] = {"color": MODEL, "alpha": BAND_ALPHA, "linewidth": 0}
             axes.fill_between(
-                time, angle - spread, angle + spread, label="spread of its members", **band
+                time, angle - spread, angle + spread, label="spread of the ensemble", **band
             )
-        axes.plot(*thin(time, angle), color=MODEL, linewidth=1.3, label="model")
+        axes.plot(*subsample(time, angle), color=MODEL, linewidth=1.3, label="model")
         if np.isfinite(smoothed).any():
             line: dict[str, Any] = {"color": SMOOTHED, "linewidth": 1.2, "linestyle": "--"}
-            axes.plot(*thin(time, smoothed), label="smoothed", **line)
+            axes.plot(*subsample(time, smoothed), label="smoothed", **line)
         add_legend(axes)
     if compared:
         _draw_error(panels[1], time, error)
@@ -210,23 +210,23 @@ def plot_steering_over_time(
 def plot_precision_recall(
     path: str | Path, curves: Mapping[str, tuple[ArrayLike, ArrayLike, float]]
 ) -> None:
-    """Precision against recall, a curve for each class or model, over lines of equal F1.
+    """Plot precision over recall, one curve per class or model, with lines of equal F1.
 
     Args:
         path: the PNG to write.
         curves: (recall (N,), precision (N,), average precision) by name; shares, 0 to 1.
 
     Raises:
-        EncodeError: the picture cannot be written.
+        EncodeError: the file cannot be written.
     """
     figure, (axes,) = new_figure(5.6, width_in=6.4)
-    set_title(axes, "Precision against recall")
-    axes.set_xlabel("recall [share of the labelled objects that are found]")
-    axes.set_ylabel("precision [share of the boxes that are right]")
+    set_title(axes, "Precision and recall")
+    axes.set_xlabel("recall [share of the labelled objects that are detected]")
+    axes.set_ylabel("precision [share of the detections that are correct]")
     axes.set(xlim=(0, 1.005), ylim=(0, 1.03))
     for f1 in F1_LINES:
-        recall = np.linspace(f1 / (2 - f1), 1, 60)
-        axes.plot(recall, f1 * recall / (2 * recall - f1), color=GRID, linewidth=1, zorder=0)
+        along = np.linspace(f1 / (2 - f1), 1, 60)
+        axes.plot(along, f1 * along / (2 * along - f1), color=GRID, linewidth=1, zorder=0)
         axes.text(0.995, f1 / (2 - f1) + 0.01, f"F1 {f1:g}", color=SOFT, fontsize=8, ha="right")
     drawn = 0
     for name, (recall_values, precision_values, average) in curves.items():
@@ -234,7 +234,7 @@ def plot_precision_recall(
         if recall.size:
             label = f"{name} (AP {average:.2f})"
             colour, dash = SERIES[drawn % len(SERIES)], DASHES[drawn % len(DASHES)]
-            axes.plot(*thin(recall, precision), color=colour, linestyle=dash, label=label)
+            axes.plot(*subsample(recall, precision), color=colour, linestyle=dash, label=label)
             drawn += 1
     if drawn:
         add_legend(axes, loc="lower left")
@@ -245,9 +245,9 @@ def plot_precision_recall(
 
 def _draw_losses(
     axes: Axes,
-    epoch: np.ndarray,
-    loss: np.ndarray,
-    validation: np.ndarray,
+    epoch: FloatArray,
+    loss: FloatArray,
+    validation: FloatArray,
     training_name: str,
 ) -> None:
     size = 3 if epoch.size > 1 else LONE_MARKER
@@ -276,11 +276,11 @@ def _draw_losses(
     if drawn.min() > 0 and drawn.max() > DECADE * drawn.min():
         use_log_scale(axes)
     if epoch.size == 1:
-        axes.set_xlim(epoch[0] - 1, epoch[0] + 1)  # no fractions of an epoch
+        axes.set_xlim(epoch[0] - 1, epoch[0] + 1)  # whole epochs only
     add_legend(axes)
 
 
-def _draw_rate(axes: Axes, epoch: np.ndarray, rate: np.ndarray) -> None:
+def _draw_rate(axes: Axes, epoch: FloatArray, rate: FloatArray) -> None:
     known = finite(rate)
     axes.step(epoch, rate, where="mid", color=SOFT, linewidth=1.4)
     axes.set_ylabel("learning\nrate")
@@ -291,33 +291,33 @@ def _draw_rate(axes: Axes, epoch: np.ndarray, rate: np.ndarray) -> None:
     axes.set_yticks(ends, [f"{value:.2g}" for value in ends])
 
 
-def _draw_error(axes: Axes, time_s: np.ndarray, error_deg: np.ndarray) -> None:
-    time, error = thin(time_s, error_deg)
+def _draw_error(axes: Axes, time_s: FloatArray, error_deg: FloatArray) -> None:
+    time, error = subsample(time_s, error_deg)
     axes.fill_between(time, error, 0, color=MODEL, alpha=0.25, linewidth=0)
     axes.plot(time, error, color=MODEL, linewidth=0.9)
     axes.axhline(0, color=SOFT, linewidth=0.8)
     axes.set_ylabel("error [degrees]\nmodel - recorded")
 
 
-def _broken(time_s: np.ndarray, *lines: np.ndarray) -> tuple[np.ndarray, ...]:
-    """The times and the lines over them, broken by a NaN at each wide step."""
+def _broken(time_s: FloatArray, *lines: FloatArray) -> tuple[FloatArray, ...]:
+    """Return times and lines, interrupted by NaN at each gap in time."""
     behind = wide_steps(time_s) + 1
     broken = [np.insert(line, behind, np.nan) for line in lines]
     return np.insert(time_s, behind, time_s[behind]), *broken
 
 
-def _over_time_title(error_deg: np.ndarray) -> str:
+def _over_time_title(error_deg: FloatArray) -> str:
     error = finite(error_deg)
     rmse = math.sqrt(float(np.mean(error**2)))
     mean = float(np.mean(np.abs(error)))
     return (
-        f"Predicted and recorded angle: RMSE {rmse:.2f}\N{DEGREE SIGN}, "
+        f"Predicted and recorded steering angle: RMSE {rmse:.2f}\N{DEGREE SIGN}, "
         f"mean absolute error {mean:.2f}\N{DEGREE SIGN}"
     )
 
 
-def _bin_edges(angle_deg: np.ndarray) -> np.ndarray:
-    """Edges of equal bins, as far to the left as to the right, that hold all but stray angles."""
+def _bin_edges(angle_deg: FloatArray) -> FloatArray:
+    """Return edges of equal, symmetric bins that hold all angles except outliers."""
     low, high = np.percentile(angle_deg, [TAIL_PERCENT, 100 - TAIL_PERCENT])
     reach = max(abs(low), abs(high), SMALLEST_REACH_DEG)
     return np.linspace(-reach, reach, BINS + 1)

@@ -1,7 +1,6 @@
-"""The sheet of example predictions: pictures side by side, labelled and predicted boxes on each.
+"""The sheet of example predictions: images with their labelled and predicted boxes.
 
-Labelled boxes are dashed and orange, predicted ones solid and blue with class and score: told
-apart by line as well as by colour. Knows plain values; not which pictures are worth showing.
+Labelled boxes are dashed and orange, predicted ones solid and blue with class and score.
 """
 
 from __future__ import annotations
@@ -13,10 +12,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from drive.core.errors import EncodeError
-from drive.core.files import atomic
-from drive.core.types import Box, Detection
-from drive.drawing.palette import DARK, HUMAN, LIGHT, MODEL, MUTED, Colour, ink_on
+from drive.core.types import Box, Detection, Image
+from drive.drawing.charts import write_png
+from drive.drawing.palette import DARK, LIGHT, MODEL, MUTED, RECORDED, Colour, ink_on
 from drive.drawing.text import BOLD, fit, line_height, put_text, text_width
 
 COLUMNS = 3
@@ -29,47 +27,39 @@ TAG_PAD = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SheetPicture:
-    """A picture of the sheet.
+class SheetImage:
+    """An image of the sheet.
 
     Attributes:
         image: (H, W, 3) uint8 RGB.
         caption: one line below it.
-        truth: labelled boxes by class, pixels of the picture.
-        found: predicted boxes, pixels of the picture.
+        truth: labelled boxes by class, in pixels of the image.
+        found: predicted boxes, in pixels of the image.
     """
 
-    image: np.ndarray
+    image: Image
     caption: str
     truth: Sequence[tuple[str, Box]]
     found: Sequence[Detection]
 
 
-def write_prediction_sheet(path: str | Path, title: str, pictures: Iterable[SheetPicture]) -> None:
-    """Draw the sheet and write it as PNG, whole or not at all.
+def write_prediction_sheet(path: str | Path, title: str, images: Iterable[SheetImage]) -> None:
+    """Draw the sheet and write it as PNG.
 
     Args:
         path: the file to write.
-        title: what the pictures are.
-        pictures: in reading order.
+        title: what the images are.
+        images: in reading order.
 
     Raises:
         EncodeError: the file cannot be written.
     """
-    sheet = prediction_sheet(title, pictures)
-    done, coded = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
-    try:
-        if not done:
-            raise OSError(0, "no PNG encoder")
-        with atomic(path) as part:
-            part.write_bytes(coded.tobytes())
-    except OSError as error:
-        raise EncodeError(f"The sheet {path} cannot be written: {error.strerror}") from error
+    write_png(path, prediction_sheet(title, images))
 
 
-def prediction_sheet(title: str, pictures: Iterable[SheetPicture]) -> np.ndarray:
+def prediction_sheet(title: str, images: Iterable[SheetImage]) -> Image:
     """Return the sheet, (H, W, 3) uint8 RGB."""
-    tiles = [_tile(picture) for picture in pictures]
+    tiles = [_tile(image) for image in images]
     height, width = TILE_HEIGHT + line_height(CAPTION_PX), TILE_WIDTH
     rows = max(1, -(-len(tiles) // COLUMNS))
     top = 2 * MARGIN + line_height(TITLE_PX) + line_height(CAPTION_PX)
@@ -83,42 +73,42 @@ def prediction_sheet(title: str, pictures: Iterable[SheetPicture]) -> np.ndarray
         y, x = top + row * (height + MARGIN), MARGIN + column * (width + MARGIN)
         sheet[y : y + height, x : x + width] = tile
     if not tiles:
-        put_text(sheet, "no pictures", (MARGIN, top), CAPTION_PX, MUTED)
+        put_text(sheet, "no images", (MARGIN, top), CAPTION_PX, MUTED)
     return sheet
 
 
-def _legend(sheet: np.ndarray, y: int) -> None:
+def _legend(sheet: Image, y: int) -> None:
     middle, x = y + line_height(CAPTION_PX) // 2, MARGIN
-    for words, colour, dashed in (("labelled", HUMAN, True), ("predicted", MODEL, False)):
+    for words, colour, dashed in (("labelled", RECORDED, True), ("predicted", MODEL, False)):
         _line(sheet, (x, middle), (x + 40, middle), colour, dashed)
         put_text(sheet, words, (x + 48, y), CAPTION_PX, LIGHT)
         x += 48 + text_width(words, CAPTION_PX) + 2 * MARGIN
 
 
-def _tile(picture: SheetPicture) -> np.ndarray:
-    """Return one picture with its boxes and its caption, TILE_WIDTH pixels across."""
-    height, width = picture.image.shape[:2]
+def _tile(shown: SheetImage) -> Image:
+    """Return one image with its boxes and its caption, TILE_WIDTH pixels across."""
+    height, width = shown.image.shape[:2]
     scale = min(TILE_WIDTH / width, TILE_HEIGHT / height)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = cv2.resize(
-        picture.image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        shown.image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     )
     tile = np.zeros((TILE_HEIGHT + line_height(CAPTION_PX), TILE_WIDTH, 3), np.uint8)
     tile[:] = DARK
     left, top = (TILE_WIDTH - size[0]) // 2, (TILE_HEIGHT - size[1]) // 2
     view = tile[top : top + size[1], left : left + size[0]]
     view[:] = small
-    for found in picture.found:
+    for found in shown.found:
         _box(view, _scaled(found.box, scale, size), MODEL, dashed=False)
-    for _, box in picture.truth:
-        _box(view, _scaled(box, scale, size), HUMAN, dashed=True)
-    for found in sorted(picture.found, key=lambda one: one.score):
+    for _, box in shown.truth:
+        _box(view, _scaled(box, scale, size), RECORDED, dashed=True)
+    for found in sorted(shown.found, key=lambda one: one.score):
         x1, y1, _, _ = _scaled(found.box, scale, size)
         _tag(view, f"{found.label} {found.score:.2f}", (x1, y1 - line_height(TAG_PX)), MODEL)
-    for label, box in picture.truth:
+    for label, box in shown.truth:
         x1, _, _, y2 = _scaled(box, scale, size)
-        _tag(view, label, (x1, y2), HUMAN)
-    caption = fit(picture.caption, TILE_WIDTH, CAPTION_PX)
+        _tag(view, label, (x1, y2), RECORDED)
+    caption = fit(shown.caption, TILE_WIDTH, CAPTION_PX)
     put_text(tile, caption, (0, TILE_HEIGHT), CAPTION_PX, MUTED)
     return tile
 
@@ -129,7 +119,7 @@ def _scaled(box: Box, scale: float, size: tuple[int, int]) -> tuple[int, int, in
     return min(max(x1, 0), right), min(max(y1, 0), bottom), min(x2, right), min(y2, bottom)
 
 
-def _box(view: np.ndarray, box: tuple[int, int, int, int], colour: Colour, dashed: bool) -> None:
+def _box(view: Image, box: tuple[int, int, int, int], colour: Colour, dashed: bool) -> None:
     x1, y1, x2, y2 = box
     corners = ((x1, y1), (x2, y1), (x2, y2), (x1, y2))
     for number, corner in enumerate(corners):
@@ -137,9 +127,9 @@ def _box(view: np.ndarray, box: tuple[int, int, int, int], colour: Colour, dashe
 
 
 def _line(
-    view: np.ndarray, start: tuple[int, int], end: tuple[int, int], colour: Colour, dashed: bool
+    view: Image, start: tuple[int, int], end: tuple[int, int], colour: Colour, dashed: bool
 ) -> None:
-    """A straight line with a dark edge, so that it shows on any ground."""
+    """Draw a straight line with a dark edge, visible on any background."""
     cv2.line(view, start, end, DARK, STROKE + 2)
     if not dashed:
         cv2.line(view, start, end, colour, STROKE)
@@ -152,8 +142,8 @@ def _line(
         cv2.line(view, a.tolist(), b.tolist(), colour, STROKE)
 
 
-def _tag(view: np.ndarray, text: str, left_top: tuple[int, int], colour: Colour) -> None:
-    """A word on a plate of the box's colour, moved inside the picture."""
+def _tag(view: Image, text: str, left_top: tuple[int, int], colour: Colour) -> None:
+    """Draw a word on a plate in the colour of the box, moved inside the image."""
     height, width = view.shape[:2]
     plate = text_width(text, TAG_PX, BOLD) + 2 * TAG_PAD, line_height(TAG_PX)
     x = min(max(left_top[0], 0), max(width - plate[0], 0))

@@ -1,7 +1,4 @@
-"""The crop preview: the frame with its region, the crop and what the network is given.
-
-Knows pixels and a `Region`; not what the network makes of them.
-"""
+"""The crop preview: the frame with its region, the crop and the input of the network."""
 
 from __future__ import annotations
 
@@ -11,10 +8,11 @@ import cv2
 import numpy as np
 
 from drive.core.region import Region
+from drive.core.types import Image
 from drive.core.wording import counted
 
 WIDTH = 1280
-"""Pixels across the picture: fits a laptop's screen."""
+"""Width of the preview in pixels."""
 
 MARGIN = 16
 CAPTION_HEIGHT = 30
@@ -30,22 +28,22 @@ OUTLINE_THICKNESS = 3
 
 
 def crop_preview(
-    image: np.ndarray,
+    image: Image,
     region: Region,
-    network_input: np.ndarray,
+    network_input: Image,
     network: str,
     tiles: Sequence[Region] = (),
-    tile_inputs: Sequence[np.ndarray] = (),
-) -> np.ndarray:
-    """Compose the picture.
+    tile_inputs: Sequence[Image] = (),
+) -> Image:
+    """Return the preview image.
 
     Args:
         image: (H, W, 3) uint8 RGB, the whole frame.
         region: the crop in pixels of the frame.
-        network_input: (h, w, 3) uint8 RGB, the crop as the network takes it.
+        network_input: (h, w, 3) uint8 RGB, the crop prepared for the network.
         network: its name, for the caption.
-        tiles: parts of the region that the network is shown as well, in pixels of the frame.
-        tile_inputs: (h, w, 3) uint8 RGB, each tile as the network takes it.
+        tiles: parts of the region that the network sees too, in pixels of the frame.
+        tile_inputs: (h, w, 3) uint8 RGB, each tile prepared for the network.
 
     Returns:
         (H', 1280, 3) uint8 RGB: the frame on top, crop and network input below, then the tiles.
@@ -61,14 +59,14 @@ def crop_preview(
         region.crop(image), half, f"the crop, pixels {region} ({region.width}x{region.height})"
     )
     input_height, input_width = network_input.shape[:2]
-    given = _panel(network_input, half, f"what {network} is given, {input_width}x{input_height}")
+    given = _panel(network_input, half, f"input of {network}, {input_width}x{input_height}")
     return _stack([[frame], [crop, given], *_tile_rows(tiles, tile_inputs, inner)])
 
 
 def _tile_rows(
-    tiles: Sequence[Region], tile_inputs: Sequence[np.ndarray], inner: int
-) -> list[list[np.ndarray]]:
-    """Panels of the tiles, some to a row."""
+    tiles: Sequence[Region], tile_inputs: Sequence[Image], inner: int
+) -> list[list[Image]]:
+    """Return rows of panels with the tiles."""
     across = min(len(tiles), TILES_IN_A_ROW) or 1
     each = (inner - (across - 1) * MARGIN) // across
     panels = [
@@ -78,8 +76,8 @@ def _tile_rows(
     return [panels[begin : begin + across] for begin in range(0, len(panels), across)]
 
 
-def _with_region(image: np.ndarray, region: Region, tiles: Sequence[Region]) -> np.ndarray:
-    """The frame, dim outside the region, with the region and its tiles outlined."""
+def _with_region(image: Image, region: Region, tiles: Sequence[Region]) -> Image:
+    """Return the frame, dimmed outside the region, with region and tiles outlined."""
     shown = (image * DIM).astype(np.uint8)
     region.crop(shown)[:] = region.crop(image)
     thickness = max(OUTLINE_THICKNESS, image.shape[1] * OUTLINE_THICKNESS // WIDTH)
@@ -89,15 +87,13 @@ def _with_region(image: np.ndarray, region: Region, tiles: Sequence[Region]) -> 
     return shown
 
 
-def _outline(
-    image: np.ndarray, region: Region, colour: tuple[int, int, int], thickness: int
-) -> None:
+def _outline(image: Image, region: Region, colour: tuple[int, int, int], thickness: int) -> None:
     corners = (region.x1, region.y1), (region.x2 - 1, region.y2 - 1)
     cv2.rectangle(image, *corners, colour, thickness)
 
 
-def _panel(image: np.ndarray, width: int, caption: str) -> np.ndarray:
-    """The picture at `width` with a line of text above it."""
+def _panel(image: Image, width: int, caption: str) -> Image:
+    """Return the image at `width` with a line of text above it."""
     height = max(1, round(image.shape[0] * width / image.shape[1]))
     shrinks = width < image.shape[1]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
@@ -108,19 +104,15 @@ def _panel(image: np.ndarray, width: int, caption: str) -> np.ndarray:
     return panel
 
 
-def _stack(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
-    """Rows of panels under each other, margins around each."""
+def _stack(rows: Sequence[Sequence[Image]]) -> Image:
+    """Return rows of panels below each other, with margins."""
     heights = [max(panel.shape[0] for panel in row) for row in rows]
-    picture = np.full((sum(heights) + (len(rows) + 1) * MARGIN, WIDTH, 3), BACKGROUND, np.uint8)
+    stacked = np.full((sum(heights) + (len(rows) + 1) * MARGIN, WIDTH, 3), BACKGROUND, np.uint8)
     y = MARGIN
     for row, height in zip(rows, heights, strict=True):
         x = MARGIN
         for panel in row:
-            _place(picture, panel, x, y)
+            stacked[y : y + panel.shape[0], x : x + panel.shape[1]] = panel
             x += panel.shape[1] + MARGIN
         y += height + MARGIN
-    return picture
-
-
-def _place(picture: np.ndarray, panel: np.ndarray, x: int, y: int) -> None:
-    picture[y : y + panel.shape[0], x : x + panel.shape[1]] = panel
+    return stacked

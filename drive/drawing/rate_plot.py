@@ -1,7 +1,4 @@
-"""The plot of a learning-rate search: loss over the rate, with the rate that it suggests.
-
-Knows numbers; not where they come from.
-"""
+"""The plot of a learning-rate search: loss over the rate, with the suggested rate."""
 
 from __future__ import annotations
 
@@ -24,11 +21,11 @@ from drive.drawing.charts import (
     save_figure,
     say_empty,
     set_title,
-    thin,
+    subsample,
 )
 
 HEADROOM = 1.2
-"""Losses of single steps higher than this many times the smoothed one's highest are cut off."""
+"""Top of the axis / highest smoothed loss; losses of single steps may be above it."""
 
 
 def plot_rate_search(
@@ -40,25 +37,25 @@ def plot_rate_search(
     *,
     loss_axis: str = "loss",
 ) -> None:
-    """Loss of each step and its smoothed course over the learning rate.
+    """Plot the loss of each step and the smoothed loss over the learning rate.
 
     Args:
         path: the PNG to write.
         rate: (N,) learning rates, ascending, above 0.
         loss: (N,) loss of each step.
         smoothed: (N,) the smoothed loss.
-        suggested: the rate to mark; None: none was found.
-        loss_axis: what the loss is, with its unit.
+        suggested: the rate to mark; None if none was found.
+        loss_axis: the loss with its unit.
 
     Raises:
         InputError: the arrays differ in length.
-        EncodeError: the picture cannot be written.
+        EncodeError: the file cannot be written.
     """
     rates, losses, course = floats(rate), floats(loss), floats(smoothed)
     if not rates.size == losses.size == course.size:
         raise InputError(
-            "A loss and a smoothed loss belong to every rate. "
-            f"Received: {rates.size} rates, {losses.size} and {course.size} losses"
+            "rates and losses must have the same length; "
+            f"got {rates.size} rates, {losses.size} losses and {course.size} smoothed losses"
         )
     figure, (axes,) = new_figure(4.6)
     set_title(axes, _title(suggested))
@@ -70,10 +67,10 @@ def plot_rate_search(
         return
     axes.set_xscale("log")
     steps = axes.scatter(rates, losses, s=5, color=SOFT, alpha=0.6, label="each step", linewidths=0)
-    axes.plot(*thin(rates, course), color=SERIES[0], linewidth=2, label="smoothed")
+    axes.plot(*subsample(rates, course), color=SERIES[0], linewidth=2, label="smoothed")
     if suggested is not None:
         at = int(np.argmin(np.abs(np.log(rates) - math.log(suggested))))
-        label = f"suggested: {suggested:.2g}, a tenth of the rate with the least loss"
+        label = f"suggested: {suggested:.2g}, a tenth of the rate with the lowest loss"
         axes.axvline(suggested, color=SOFT, linewidth=0.9, linestyle=":", zorder=0)
         ring: dict[str, Any] = {"marker": "o", "markersize": 10, "fillstyle": "none"}
         axes.plot(suggested, course[at], color=INK, linestyle="none", label=label, **ring)
@@ -81,7 +78,7 @@ def plot_rate_search(
     above = int(np.count_nonzero(losses > top))
     axes.set_ylim(0, top)
     if above:
-        steps.set_label(f"each step ({above} above the picture)")
+        steps.set_label(f"each step ({above} above the plot)")
     add_legend(axes, loc="best")
     save_figure(figure, path)
 

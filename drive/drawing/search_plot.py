@@ -1,7 +1,4 @@
-"""The picture of a hyper-parameter search: every trial, which parameter mattered, value by value.
-
-Knows numbers and names; nothing of Optuna or of what is trained.
-"""
+"""The plot of a hyper-parameter search: trials, importance of parameters, loss by parameter."""
 
 from __future__ import annotations
 
@@ -30,22 +27,22 @@ from drive.drawing.charts import (
 WIDTH_IN, TOP_IN, SLICES_IN = 12.0, 4.0, 2.4
 COLUMNS = 4
 WIDE_RATIO = 10.0
-"""Losses further apart than this are drawn by their logarithm."""
+"""Losses further apart than this have a logarithmic axis."""
 
 SPREAD = 0.2
-"""Half the width over which trials with the same choice stand side by side, in places."""
+"""Half the width over which trials with the same choice are spread."""
 
-SLICES_TITLE = "By setting; trials with the same choice stand side by side, the first at the left"
+SLICES_TITLE = "By setting; trials with the same choice are side by side, in order from the left"
 
 MARGIN = 0.05
-"""Room beside a range, as a share of it."""
+"""Margin beside a range, as a share of it."""
 
 COMPLETE, PRUNED, DIVERGED = "complete", "pruned", "diverged"
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A trial as the picture needs it; `loss` is NaN where there is none."""
+    """A trial; `loss` is NaN if there is none."""
 
     number: int
     outcome: str
@@ -55,7 +52,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A searched parameter: its choices, or the ends of its range and whether by its logarithm."""
+    """A searched parameter: its choices, or the ends of its range and whether it is logarithmic."""
 
     name: str
     choices: tuple[Any, ...] = ()
@@ -72,19 +69,18 @@ def plot_search(
     *,
     loss_axis: str,
 ) -> None:
-    """Each trial and the best so far; each parameter's importance; loss against each parameter.
+    """Plot each trial and the best so far, the importance of parameters, and loss over each.
 
     Args:
         path: the PNG to write.
-        trials: the finished ones in order, the usual settings first. Complete trials are dots, ones
-            that were cut off hollow squares (the least loss they had reached), diverged ones
-            crosses at the upper edge.
-        parameters: what was searched, one at least.
-        importance: share of each parameter, 0 to 1; or why it is not known.
-        loss_axis: what the loss is, with its unit.
+        trials: the finished ones in order, the default settings first. Complete trials are dots,
+            pruned ones hollow squares (at their lowest loss), diverged ones crosses at the top.
+        parameters: what was searched, at least one.
+        importance: share of each parameter, 0 to 1; or why it is unknown.
+        loss_axis: the loss with its unit.
 
     Raises:
-        EncodeError: the picture cannot be written.
+        EncodeError: the file cannot be written.
     """
     columns = min(COLUMNS, len(parameters))
     rows = -(-len(parameters) // columns)
@@ -124,7 +120,7 @@ def _draw_way(axes: Axes, trials: Sequence[Trial], loss_axis: str) -> None:
         axes.step(numbers, least, where="post", color=SERIES[1], label="best so far")
     first = trials[0]
     if np.isfinite(first.loss):
-        label = f"usual settings: {first.loss:.4g}"
+        label = f"default settings: {first.loss:.4g}"
         axes.axhline(first.loss, color=SOFT, linewidth=1, linestyle=":", label=label, zorder=1)
     losses = [trial.loss for trial in trials if np.isfinite(trial.loss)]
     if min(losses) > 0 and max(losses) > WIDE_RATIO * min(losses):
@@ -136,7 +132,7 @@ def _draw_way(axes: Axes, trials: Sequence[Trial], loss_axis: str) -> None:
 
 
 def _draw_trials(axes: Axes, trials: Sequence[Trial], places: Sequence[float]) -> None:
-    """Draw the trials at these places of the horizontal axis, and a ring around the best."""
+    """Draw the trials at these positions, and a ring around the best."""
     forms: dict[str, dict[str, Any]] = {
         PRUNED: {"marker": "s", "color": SOFT, "fillstyle": "none", "markersize": 5},
         COMPLETE: {"marker": "o", "color": SERIES[0], "markersize": 5},
@@ -183,7 +179,7 @@ def _draw_importance(axes: Axes, importance: Mapping[str, float] | str) -> None:
 
 
 def _draw_slice(axes: Axes, trials: Sequence[Trial], parameter: Axis, last: int) -> None:
-    """Draw the losses over one parameter; `last` is the highest number of a trial."""
+    """Draw the losses over one parameter; `last` is the highest trial number."""
     axes.set_xlabel(_spoken(parameter.name))
     if parameter.choices:
         places = [

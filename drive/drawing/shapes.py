@@ -1,6 +1,6 @@
-"""Anti-aliased lines, circles and arcs at positions finer than a pixel, and veils.
+"""Anti-aliased lines, circles and arcs with subpixel positions, and veils.
 
-Drawn in place on (H, W, 3) uint8 RGB. Knows geometry; not what the shapes stand for.
+They are drawn in place on (H, W, 3) uint8 RGB.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from drive.core.types import FloatArray, Image
 from drive.drawing.palette import Colour
 
 Point = tuple[float, float]
@@ -16,36 +17,36 @@ SUBPIXEL_BITS = 4
 FILLED = -1
 
 TWELVE_OCLOCK_DEG = -90.0
-"""OpenCV counts an ellipse's angles clockwise from three o'clock; drive from twelve."""
+"""OpenCV counts angles clockwise from three o'clock, drive from twelve."""
 
 SUPERSAMPLING = 4
 
 VEIL = 0.34
-"""Share of the picture's light that a veil lets through."""
+"""Share of the light of the image that a veil lets through."""
 
 
-def line(image: np.ndarray, start: Point, end: Point, colour: Colour, thickness: int) -> None:
-    """A straight line; positions in pixels."""
+def line(image: Image, start: Point, end: Point, colour: Colour, thickness: int) -> None:
+    """Draw a straight line; positions in pixels."""
     cv2.line(image, _fixed(start), _fixed(end), colour, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
 def circle(
-    image: np.ndarray, centre: Point, radius: float, colour: Colour, thickness: int = FILLED
+    image: Image, centre: Point, radius: float, colour: Colour, thickness: int = FILLED
 ) -> None:
-    """A circle or, without a thickness, a disc."""
+    """Draw a circle or, without a thickness, a disc."""
     length = _fixed_length(radius)
     cv2.circle(image, _fixed(centre), length, colour, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
 def arc(
-    image: np.ndarray,
+    image: Image,
     centre: Point,
     radius: float,
     turns_deg: tuple[float, float],
     colour: Colour,
     thickness: int,
 ) -> None:
-    """Part of a circle, between two angles counted clockwise from twelve o'clock."""
+    """Draw a part of a circle, between two angles clockwise from twelve o'clock."""
     low, high = (turn + TWELVE_OCLOCK_DEG for turn in sorted(turns_deg))
     axes = (_fixed_length(radius), _fixed_length(radius))
     cv2.ellipse(
@@ -53,8 +54,8 @@ def arc(
     )
 
 
-def rounded_plate(width: int, height: int, corner: float) -> np.ndarray:
-    """(height, width) float coverage, 0..1, of a rectangle with round corners."""
+def rounded_plate(width: int, height: int, corner: float) -> FloatArray:
+    """Return the (height, width) coverage, 0 to 1, of a rectangle with round corners."""
     big = np.zeros((height * SUPERSAMPLING, width * SUPERSAMPLING), np.uint8)
     radius = round(corner * SUPERSAMPLING)
     bottom, right = big.shape
@@ -67,8 +68,8 @@ def rounded_plate(width: int, height: int, corner: float) -> np.ndarray:
     return small.astype(np.float32) / 255
 
 
-def veil(image: np.ndarray, x: int, y: int, width: int, height: int) -> None:
-    """Darken a rectangle, so that what is written on it reads over any picture."""
+def veil(image: Image, x: int, y: int, width: int, height: int) -> None:
+    """Darken a rectangle, so that text on it reads on any background."""
     patch = image[max(y, 0) : y + height, max(x, 0) : x + width]
     if patch.size:
         patch[...] = cv2.convertScaleAbs(patch, alpha=VEIL)

@@ -1,7 +1,4 @@
-"""The chart of the shift check: how far the angle follows when parts of the picture are shifted.
-
-Knows curves over a shift and shares of an area; not what was shifted, nor how.
-"""
+"""The plot of the shift check: how far the angle follows shifted parts of the image."""
 
 from __future__ import annotations
 
@@ -23,13 +20,13 @@ from drive.drawing.charts import (
 )
 
 STYLES: dict[str, tuple[str, str, str, str]] = {
-    "all": ("the whole picture", INK, "--", "s"),
+    "all": ("the whole image", INK, "--", "s"),
     "salient": ("salient pixels", SERIES[4], "-", "o"),
     "all_but_random": ("all but a random part (control)", SOFT, "-.", "^"),
     "random": ("a random part (control)", SERIES[1], "-.", "v"),
     "rest": ("the rest", SERIES[0], "-", "D"),
 }
-"""Name, colour, dash and marker of each curve, in the legend's order."""
+"""Name, colour, dash and marker of each curve, in the order of the legend."""
 
 
 def plot_shift_check(
@@ -37,21 +34,21 @@ def plot_shift_check(
     shifts_px: ArrayLike,
     change_deg: Mapping[str, Sequence[float]],
     area_share: Mapping[str, float],
-    title: str = "How far the steering angle follows a shift",
+    title: str = "Change of the steering angle over a shift",
     measured_on: str = "",
 ) -> None:
-    """Mean change of the angle over the shift, a curve for each part of the picture.
+    """Plot the mean change of the angle over the shift, one curve per part of the image.
 
     Args:
         path: the PNG to write.
         shifts_px: (S,) pixels of the network's input.
         change_deg: (S,) mean absolute change in degrees, by the names in `STYLES`.
-        area_share: of the picture that each part takes, 0 to 1.
-        title: what one sees.
+        area_share: share of the image of each part, 0 to 1.
+        title: of the plot.
         measured_on: what the values are means of.
 
     Raises:
-        EncodeError: the picture cannot be written.
+        EncodeError: the file cannot be written.
     """
     shifts = floats(shifts_px)
     figure, (axes,) = new_figure(5.0)

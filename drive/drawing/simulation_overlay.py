@@ -1,7 +1,7 @@
-"""What is drawn on a frame of a simulated drive: gauge, the car on its lane, interventions.
+"""Draw on frames of a simulation: the gauge, the car on its lane, interventions.
 
-The lane panel looks from above: the recorded path as a dashed line, the limits to both sides, and
-the car where it is, turned as it is. Knows plain values; not how the drive was simulated.
+The lane panel shows the view from above: the recorded path as a dashed line, the limits on both
+sides, and the car with its offset and heading.
 """
 
 from __future__ import annotations
@@ -12,35 +12,36 @@ import cv2
 import numpy as np
 
 from drive.core.region import Region
+from drive.core.types import Image
 from drive.drawing.overlay import Overlay
-from drive.drawing.palette import DARK, HUMAN, LIGHT, MODEL, VERMILLION, ink_on
+from drive.drawing.palette import DARK, LIGHT, MODEL, RECORDED, VERMILLION, ink_on
 from drive.drawing.shapes import SUBPIXEL_BITS, line, rounded_plate
 from drive.drawing.text import BOLD, line_height, put_text, text_width
 
 FLASH_S = 0.7
-"""How long the frame stays framed after an intervention."""
+"""How long the border stays after an intervention."""
 
 FLASH_SHARE = 0.025
-"""Width of that frame, as a share of the picture's height."""
+"""Width of that border, as a share of the height of the image."""
 
 PANEL_WIDTH, PANEL_HEIGHT = 9.5, 5.6
-"""Of the lane panel, over the font's size."""
+"""Size of the lane panel / font size."""
 
 PANEL_OPACITY = 0.66
 REACH = 1.45
 """The panel shows this many times the limit to either side."""
 
 CAR_LENGTH, CAR_ASPECT = 0.62, 0.41
-"""The drawn car: a sign, not to scale. Length over the panel's room, width over length."""
+"""The drawn car, a symbol not to scale: length / room of the panel, width / length."""
 
 CAR_OUTLINE = ((0.5, -0.3), (0.5, 0.3), (0.3, 0.5), (-0.5, 0.5), (-0.5, -0.5), (0.3, -0.5))
-"""Corners from above, as shares of its length ahead of its middle and of its width right of it."""
+"""Corners from above, as shares of the length ahead of its middle and of the width to the right."""
 
 UNSEEN = 0.6
-"""Light left to what lies outside the network's crop."""
+"""Brightness of what is outside the crop of the network."""
 
 DASH_SHARE, GAP_SHARE = 0.16, 0.10
-"""Of the dashes of the path, as shares of the panel's height."""
+"""Dashes of the path, as shares of the height of the panel."""
 
 
 class SimulationOverlay:
@@ -60,7 +61,7 @@ class SimulationOverlay:
 
     def draw(
         self,
-        image: np.ndarray,
+        image: Image,
         *,
         offset_m: float,
         heading_deg: float,
@@ -69,16 +70,16 @@ class SimulationOverlay:
         header: str,
         region: Region,
         since_intervention_s: float | None = None,
-    ) -> np.ndarray:
+    ) -> Image:
         """Draw on a copy of a frame.
 
         Args:
             image: (height, width, 3) uint8 RGB.
             offset_m: metres right of the path.
-            heading_deg: degrees that the car looks to the right of the path.
-            angle_deg, truth_deg: the model's and the human's steering, positive right.
+            heading_deg: degrees by which the car is turned to the right of the path.
+            angle_deg, truth_deg: predicted and recorded angle in degrees, positive right.
             header: line at the top left.
-            region: the network's crop, of full width; outlined, what is above and below dimmed.
+            region: crop of the network, of full width; outlined, with the rest dimmed.
             since_intervention_s: seconds since the last one; None before the first.
         """
         canvas = image.copy()
@@ -93,7 +94,7 @@ class SimulationOverlay:
             self._draw_flash(canvas)
         return canvas
 
-    def _draw_lane(self, canvas: np.ndarray, offset_m: float, heading_deg: float) -> None:
+    def _draw_lane(self, canvas: Image, offset_m: float, heading_deg: float) -> None:
         assert self._panel is not None
         width, height = self._panel
         x = self._overlay.width - self._margin - width
@@ -111,7 +112,7 @@ class SimulationOverlay:
         dash, gap = max(2.0, height * DASH_SHARE), max(2.0, height * GAP_SHARE)
         start = float(top)
         while start < bottom:
-            line(patch, (middle, start), (middle, min(start + dash, bottom)), HUMAN, stroke)
+            line(patch, (middle, start), (middle, min(start + dash, bottom)), RECORDED, stroke)
             start += dash + gap
         centre = middle + offset_m * scale, (top + bottom) / 2
         self._draw_car(patch, centre, heading_deg, bottom - top)
@@ -122,9 +123,9 @@ class SimulationOverlay:
 
     @staticmethod
     def _draw_car(
-        patch: np.ndarray, centre: tuple[float, float], heading_deg: float, room: float
+        patch: Image, centre: tuple[float, float], heading_deg: float, room: float
     ) -> None:
-        """A small car from above, nose up."""
+        """Draw a small car from above, nose up."""
         length = room * CAR_LENGTH
         wide = length * CAR_ASPECT
         turn = math.radians(heading_deg)
@@ -137,8 +138,8 @@ class SimulationOverlay:
         points = np.round(np.array(corners) * (1 << SUBPIXEL_BITS)).astype(np.int32)
         cv2.fillPoly(patch, [points], MODEL, cv2.LINE_AA, SUBPIXEL_BITS)
 
-    def _draw_flash(self, canvas: np.ndarray) -> None:
-        """A frame around the picture, and the word at the top right, where no header stands."""
+    def _draw_flash(self, canvas: Image) -> None:
+        """Draw a border around the image, and the word at the top right."""
         edge = self._flash_px
         for strip in (canvas[:edge], canvas[-edge:], canvas[:, :edge], canvas[:, -edge:]):
             strip[...] = VERMILLION

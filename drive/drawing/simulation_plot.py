@@ -1,7 +1,4 @@
-"""The plot of simulated drives: offset from the path over time, limits and interventions marked.
-
-Knows numbers and their units; not where they come from.
-"""
+"""The plot of simulations: offset from the path over time, with limits and interventions."""
 
 from __future__ import annotations
 
@@ -13,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from drive.core.errors import InputError
+from drive.core.types import BoolArray, FloatArray
 from drive.drawing.charts import (
     INK,
     MODEL,
@@ -21,58 +19,58 @@ from drive.drawing.charts import (
     save_figure,
     say_empty,
     set_title,
-    thin,
+    subsample,
 )
 from drive.drawing.palette import VERMILLION, for_matplotlib
 
 LIMIT = for_matplotlib(VERMILLION)
 
 MOST_PANELS = 16
-"""More drives than this make no picture that one can look at; the first ones are drawn."""
+"""Maximum number of recordings in one plot."""
 
 ONE_PANEL_IN, PANEL_IN = 3.8, 1.75
-"""Height in inches of the only panel, and of each of several."""
+"""Height in inches of a single panel, and of each of several."""
 
 FRAME_IN = 0.7
 HEADROOM = 1.25
-"""The axis reaches this many times the limit, or further where the car did."""
+"""End of the axis / limit; further if the car went further."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DriveLine:
-    """A drive in the plot.
+    """One simulation in the plot.
 
     Attributes:
         name: of the recording.
-        numbers: what came out, for the title.
+        numbers: the results, for the title.
         time_s: (N,) seconds, ascending.
         offset_m: (N,) metres right of the path.
-        intervention: (N,) bool; the car is put back at these.
-        cut: (N,) bool; the line starts anew at these.
+        intervention: (N,) bool; the car is put back here.
+        cut: (N,) bool; the line starts again here.
     """
 
     name: str
     numbers: str
-    time_s: np.ndarray
-    offset_m: np.ndarray
-    intervention: np.ndarray
-    cut: np.ndarray
+    time_s: FloatArray
+    offset_m: FloatArray
+    intervention: BoolArray
+    cut: BoolArray
 
 
 def plot_simulation(path: str | Path, drives: Sequence[DriveLine], limit_m: float) -> None:
-    """Draw the drives below each other.
+    """Draw simulations below each other.
 
     Args:
         path: the PNG to write.
         drives: at most `MOST_PANELS` of them are drawn, and the plot says so.
-        limit_m: metres from which on the human intervenes.
+        limit_m: metres from which on the driver intervenes.
 
     Raises:
-        InputError: there is no drive, or arrays differ in length.
-        EncodeError: the picture cannot be written.
+        InputError: there is no simulation, or arrays differ in length.
+        EncodeError: the file cannot be written.
     """
     if not drives:
-        raise InputError("A plot of simulated drives needs one drive at least. Received: none")
+        raise InputError("a plot of simulations requires at least one; got none")
     shown = list(drives[:MOST_PANELS])
     several = len(shown) > 1
     height = FRAME_IN + (PANEL_IN * len(shown) if several else ONE_PANEL_IN)
@@ -82,7 +80,7 @@ def plot_simulation(path: str | Path, drives: Sequence[DriveLine], limit_m: floa
         axes.set_ylabel("offset [m]" if several else "offset from the path [m, right is positive]")
     axis = "time [s]"
     if len(drives) > len(shown):
-        axis += f"; the first {len(shown)} of {len(drives)} drives"
+        axis += f"; the first {len(shown)} of {len(drives)} recordings"
     panels[-1].set_xlabel(axis)
     save_figure(figure, path)
 
@@ -90,7 +88,7 @@ def plot_simulation(path: str | Path, drives: Sequence[DriveLine], limit_m: floa
 def _draw_drive(axes: Axes, drive: DriveLine, limit_m: float) -> None:
     sizes = {len(v) for v in (drive.time_s, drive.offset_m, drive.intervention, drive.cut)}
     if len(sizes) != 1:
-        raise InputError(f"{drive.name}: a time belongs to every offset. Received: {sizes}")
+        raise InputError(f"{drive.name}: times and offsets must have the same length; got {sizes}")
     set_title(axes, f": {drive.numbers}", drive.name)
     if not len(drive.time_s):
         say_empty(axes, "no frames")
@@ -100,7 +98,7 @@ def _draw_drive(axes: Axes, drive: DriveLine, limit_m: float) -> None:
     axes.axhline(0, color=SOFT, linewidth=0.8, zorder=0)
     for limit in (-limit_m, limit_m):
         axes.axhline(limit, color=LIMIT, linewidth=1.1, linestyle="--", zorder=1)
-    axes.plot(*thin(*_with_resets(drive)), color=MODEL, linewidth=1.3, zorder=3)
+    axes.plot(*subsample(*_with_resets(drive)), color=MODEL, linewidth=1.3, zorder=3)
     at_s, at_m = drive.time_s[drive.intervention], drive.offset_m[drive.intervention]
     for time_s in at_s:
         axes.axvline(time_s, color=LIMIT, linewidth=0.8, alpha=0.35, zorder=1)
@@ -118,8 +116,8 @@ def _draw_drive(axes: Axes, drive: DriveLine, limit_m: float) -> None:
     axes.tick_params(labelcolor=INK)
 
 
-def _with_resets(drive: DriveLine) -> tuple[np.ndarray, np.ndarray]:
-    """The line broken behind each intervention, going on from the path; broken at each cut."""
+def _with_resets(drive: DriveLine) -> tuple[FloatArray, FloatArray]:
+    """Return the line, interrupted at interventions, where it continues at 0, and at cuts."""
     times: list[float] = []
     offsets: list[float] = []
     rows = zip(

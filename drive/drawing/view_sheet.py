@@ -1,8 +1,7 @@
-"""The sheet of augmented views: training pictures from several places, with the angle of each.
+"""The sheet of augmented views: training images from several viewpoints, with their angles.
 
-Under each picture stand a gauge, from full left to full right of the sheet's own range, and the
-angle as a number; the way that the angle drives is drawn onto the road where it is known. Knows
-plain values; not how a picture was moved.
+Below each image are a gauge over the range of the sheet and the angle as a number. The path of the
+angle is drawn onto the road if it is known.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from drive.core.errors import EncodeError
-from drive.core.files import atomic
+from drive.core.types import FloatArray, Image
+from drive.drawing.charts import write_png
 from drive.drawing.gauge import GROOVE, angle_text
-from drive.drawing.palette import DARK, HUMAN, LIGHT, MUTED, Colour
+from drive.drawing.palette import DARK, LIGHT, MUTED, RECORDED, Colour
 from drive.drawing.shapes import SUBPIXEL_BITS, circle, line
 from drive.drawing.text import BOLD, fit, line_height, put_text, text_width
 
-PICTURE_WIDTH = 220
+IMAGE_WIDTH = 220
 MARGIN, BETWEEN_GROUPS = 10, 26
 TITLE_PX, GROUP_PX, CAPTION_PX = 22, 16, 13
 GAUGE_HEIGHT, GAUGE_BAR, ANGLE_WIDTH = 20, 5, 58
@@ -31,22 +30,22 @@ WAY_WIDTH = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ViewCell:
-    """A picture of the sheet.
+    """An image of the sheet.
 
     Attributes:
         image: (H, W, 3) uint8 RGB, all of one shape.
         angle_deg: degrees, positive right.
-        path: (N, 2) pixels of the picture, the way on the road to where it leads; None for none.
+        path: (N, 2) pixels of the path on the road; None for none.
     """
 
-    image: np.ndarray
+    image: Image
     angle_deg: float
-    path: np.ndarray | None = None
+    path: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ViewRow:
-    """One frame: what it is, and a picture for each column of the sheet."""
+    """One frame: its caption, and one image per column of the sheet."""
 
     caption: str
     cells: Sequence[ViewCell]
@@ -63,40 +62,32 @@ class ViewGroup:
 def write_view_sheet(
     path: str | Path, title: str, note: str, groups: Sequence[ViewGroup], rows: Sequence[ViewRow]
 ) -> None:
-    """Draw the sheet and write it as PNG, whole or not at all.
+    """Draw the sheet and write it as PNG.
 
     Args:
         path: the file to write.
-        title: what the pictures are.
+        title: what the images are.
         note: one line below it.
         groups: the columns, from left to right.
-        rows: the frames, each with as many pictures as there are columns; at least one.
+        rows: the frames, with one image per column; at least one.
 
     Raises:
         EncodeError: the file cannot be written.
     """
-    sheet = view_sheet(title, note, groups, rows)
-    done, coded = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
-    try:
-        if not done:
-            raise OSError(0, "no PNG encoder")
-        with atomic(path) as part:
-            part.write_bytes(coded.tobytes())
-    except OSError as error:
-        raise EncodeError(f"The sheet {path} cannot be written: {error.strerror}") from error
+    write_png(path, view_sheet(title, note, groups, rows))
 
 
 def view_sheet(
     title: str, note: str, groups: Sequence[ViewGroup], rows: Sequence[ViewRow]
-) -> np.ndarray:
+) -> Image:
     """Return the sheet, (H, W, 3) uint8 RGB."""
     height, width = rows[0].cells[0].image.shape[:2]
-    scale = PICTURE_WIDTH / width
-    picture = PICTURE_WIDTH, round(height * scale)
+    scale = IMAGE_WIDTH / width
+    size = IMAGE_WIDTH, round(height * scale)
     lefts, right = _columns(groups)
     head = MARGIN + line_height(TITLE_PX) + line_height(CAPTION_PX) + MARGIN
     top = head + line_height(GROUP_PX) + line_height(CAPTION_PX) + MARGIN // 2
-    row_height = line_height(CAPTION_PX) + picture[1] + GAUGE_HEIGHT + MARGIN
+    row_height = line_height(CAPTION_PX) + size[1] + GAUGE_HEIGHT + MARGIN
     sheet = np.full((top + len(rows) * row_height + MARGIN, right, 3), DARK, np.uint8)
     room = right - 2 * MARGIN
     put_text(sheet, fit(title, room, TITLE_PX, BOLD), (MARGIN, MARGIN), TITLE_PX, LIGHT, BOLD)
@@ -110,62 +101,62 @@ def view_sheet(
         put_text(sheet, caption, (MARGIN, y), CAPTION_PX, MUTED)
         y += line_height(CAPTION_PX)
         for x, cell in zip(lefts, row.cells, strict=True):
-            sheet[y : y + picture[1], x : x + picture[0]] = _picture(cell, picture, scale)
-            _gauge(sheet, (x, y + picture[1]), cell.angle_deg, max(most, LEAST_RANGE_DEG))
+            sheet[y : y + size[1], x : x + size[0]] = _resized(cell, size, scale)
+            _gauge(sheet, (x, y + size[1]), cell.angle_deg, max(most, LEAST_RANGE_DEG))
     return sheet
 
 
 def _columns(groups: Sequence[ViewGroup]) -> tuple[list[int], int]:
-    """The left edge of each column, and the width of the sheet."""
+    """Return the left edge of each column, and the width of the sheet."""
     lefts: list[int] = []
     x = MARGIN
     for group in (group for group in groups if group.columns):
         for _ in group.columns:
             lefts.append(x)
-            x += PICTURE_WIDTH + MARGIN
+            x += IMAGE_WIDTH + MARGIN
         x += BETWEEN_GROUPS - MARGIN
     return lefts, x - BETWEEN_GROUPS + 2 * MARGIN
 
 
-def _headings(sheet: np.ndarray, y: int, groups: Sequence[ViewGroup], lefts: list[int]) -> None:
+def _headings(sheet: Image, y: int, groups: Sequence[ViewGroup], lefts: list[int]) -> None:
     number = 0
     for group in (group for group in groups if group.columns):
         first = lefts[number]
-        across = len(group.columns) * (PICTURE_WIDTH + MARGIN) - MARGIN
+        across = len(group.columns) * (IMAGE_WIDTH + MARGIN) - MARGIN
         heading = fit(group.heading, across, GROUP_PX, BOLD)
         put_text(sheet, heading, (first, y), GROUP_PX, LIGHT, BOLD)
         for name in group.columns:
             below = y + line_height(GROUP_PX)
-            caption = fit(name, PICTURE_WIDTH, CAPTION_PX)
+            caption = fit(name, IMAGE_WIDTH, CAPTION_PX)
             put_text(sheet, caption, (lefts[number], below), CAPTION_PX, LIGHT)
             number += 1
 
 
-def _picture(cell: ViewCell, size: tuple[int, int], scale: float) -> np.ndarray:
-    """The picture at its size on the sheet, with its way."""
-    small = scale < 1
-    image = cv2.resize(cell.image, size, interpolation=cv2.INTER_AREA if small else cv2.INTER_CUBIC)
+def _resized(cell: ViewCell, size: tuple[int, int], scale: float) -> Image:
+    """Return the image at its size on the sheet, with its path."""
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    image = np.asarray(cv2.resize(cell.image, size, interpolation=method), np.uint8)
     if cell.path is not None and len(cell.path) > 1:
         points = np.rint((cell.path + 0.5) * scale * (1 << SUBPIXEL_BITS)).astype(np.int32)
-        for colour, width in ((DARK, WAY_WIDTH + 2), (HUMAN, WAY_WIDTH)):
+        for colour, width in ((DARK, WAY_WIDTH + 2), (RECORDED, WAY_WIDTH)):
             cv2.polylines(image, [points], False, colour, width, cv2.LINE_AA, SUBPIXEL_BITS)
             x, y = (cell.path[-1] + 0.5) * scale
             circle(image, (x, y), 1 + width, colour)
     return image
 
 
-def _gauge(sheet: np.ndarray, left_top: tuple[int, int], angle_deg: float, full_deg: float) -> None:
-    """A bar from the middle to the side that is steered to, and the angle as a number."""
+def _gauge(sheet: Image, left_top: tuple[int, int], angle_deg: float, full_deg: float) -> None:
+    """Draw a bar from the middle towards the angle, and the angle as a number."""
     x, y = left_top
-    half = (PICTURE_WIDTH - ANGLE_WIDTH) / 2
+    half = (IMAGE_WIDTH - ANGLE_WIDTH) / 2
     middle, level = x + half, y + GAUGE_HEIGHT / 2
     line(sheet, (x + GAUGE_BAR, level), (x + 2 * half - GAUGE_BAR, level), GROOVE, 1)
     line(sheet, (middle, level - GAUGE_BAR), (middle, level + GAUGE_BAR), MUTED, 1)
     tip = middle + (half - GAUGE_BAR) * angle_deg / full_deg
-    colour: Colour = HUMAN
+    colour: Colour = RECORDED
     line(sheet, (middle, level), (tip, level), colour, GAUGE_BAR)
     circle(sheet, (tip, level), GAUGE_BAR, colour)
     text = angle_text(angle_deg)
-    right = x + PICTURE_WIDTH - text_width(text, CAPTION_PX, BOLD)
+    right = x + IMAGE_WIDTH - text_width(text, CAPTION_PX, BOLD)
     up = y + (GAUGE_HEIGHT - line_height(CAPTION_PX)) // 2
     put_text(sheet, text, (right, up), CAPTION_PX, LIGHT, BOLD)

@@ -1,10 +1,9 @@
-"""A network that also tells what its convolutions computed: the mean of each one's feature maps.
+"""Load a network that also outputs the mean feature map of each convolution.
 
-Works on files whose convolutions stand one behind the other, with activations, batch
-normalisation and the like between them, and on ensembles of such networks in one file; others are
-refused in one line. An `.onnx` file is given
-more outputs and run like any other, so TensorFlow is not needed for it; a `.keras` file becomes a
-model with more outputs. Knows graphs of layers; not what a network or its maps are for.
+Supports networks whose convolutions follow one another, with elementwise layers and batch
+normalisation between them, and ensembles of such networks in one file. An `.onnx` file gets more
+outputs and runs like any other, without TensorFlow; a `.keras` file becomes a model with more
+outputs.
 """
 
 from __future__ import annotations
@@ -34,25 +33,25 @@ IN_PLACE = (
     *("BatchNormalization", "Mul", "Add", "Sub", "Div", "Cast", "Identity", "Transpose"),
     *("Dropout", "SpatialDropout2D", "GaussianNoise", "Rescaling", "InputLayer"),
 )
-"""Operators and layers that leave each value at its place in the picture, and may stand between
-two convolutions. What comes behind the last convolution does not matter."""
+"""Operators and layers that keep each value at its place in the image and may be between two
+convolutions. After the last convolution any layer is allowed."""
 
 DILATED = "a dilated convolution"
 MOST_MEMBERS = 64
-"""Ways from the picture to the answer: one for each network of an ensemble. A residual network
+"""Maximum number of paths from input to output: one per network of an ensemble. A residual network
 has two to the power of its blocks."""
 
 FIRST_INPUT_COUNTS = ("Conv", "BatchNormalization", "MatMul", "Gemm", "Reshape")
-"""Operators whose further inputs are parameters, whatever they come from."""
+"""Operators whose other inputs are parameters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """How a convolution walks over its input.
+    """The window of a convolution.
 
     Attributes:
         name: of the layer.
-        kernel: (rows, columns) of pixels that one output value sees.
+        kernel: (rows, columns) of pixels per output value.
         stride: (rows, columns) from one output value to the next.
     """
 
@@ -66,13 +65,13 @@ Windows = tuple[Window, ...]
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One operator or layer on the way from the picture to the answer.
+    """One operator or layer on the path from input to output.
 
     Attributes:
-        kind: the operator's or the class's name.
+        kind: name of the operator or the class.
         window: of a convolution, else None.
         activates: whether its output has been through an activation.
-        output: what it gives: an ONNX name or a Keras tensor.
+        output: its output: an ONNX name or a Keras tensor.
     """
 
     kind: str
@@ -88,30 +87,29 @@ _Look = Callable[[Any], tuple[_Step | None, list[Any]]]
 def load_with_maps(
     path: str | Path, engine: str = "auto", build: Builder | None = None
 ) -> tuple[Engine, tuple[Windows, ...]]:
-    """Load a model file that has more outputs than it was saved with.
+    """Load a model file with the mean feature maps as additional outputs.
 
     Args:
         path: `.onnx` or `.keras` file.
         engine: "openvino", "onnx", "keras" or "auto".
-        build: makes the Keras network of an `.onnx` file; only the engine keras needs it.
+        build: builds the Keras network of an `.onnx` file; required by the engine keras.
 
     Returns:
-        The engine, and for each member of the ensemble (one, where it is none) its convolutions,
-        from the picture upwards. `predict` gives the network's own outputs first, then, member by
-        member, for each convolution an (N, rows, columns) array: the mean over the channels of
-        its output behind the activation, values below 0 counted as 0.
+        The engine, and per member of the ensemble (one for a single network) its convolutions from
+        the input on. `predict` returns the outputs of the network first, then, member by member,
+        an (N, rows, columns) array per convolution: the mean over the channels of its activated
+        output, values below 0 counted as 0.
 
     Raises:
         MissingFileError: there is no such file.
-        InputError: the network's convolutions do not stand one behind the other, as those of
-            residual networks.
+        InputError: the convolutions do not follow one another, as in residual networks.
         WeightsError: the file is damaged.
     """
     model_path = Path(path)
     check_model_file(path)
     suffix = model_path.suffix.lower()
     if suffix not in (".onnx", ".keras"):
-        raise InputError(f"feature maps come from .onnx and .keras files; received: {path}")
+        raise InputError(f"feature maps require an .onnx or .keras file; got {path}")
     if engine == "keras" or suffix == ".keras":
         return _load_keras(model_path, build)
     return _load_onnx(model_path, engine)
@@ -154,31 +152,31 @@ def _load_keras(path: Path, build: Builder | None) -> tuple[Engine, tuple[Window
     return KerasEngine(model, engine.metadata), windows
 
 
-def _members(answer: Any, look: _Look, path: Path) -> tuple[tuple[Windows, ...], list[Any]]:
-    """The convolutions of each network in a file, and what all of them give.
+def _members(output: Any, look: _Look, path: Path) -> tuple[tuple[Windows, ...], list[Any]]:
+    """Return the convolutions of each network in a file, and their outputs.
 
     Raises:
-        InputError: two ways from the picture to the answer lead through one convolution.
+        InputError: two paths from input to output share a convolution.
     """
-    ways = list(islice(_ways(answer, look), MOST_MEMBERS + 1))
+    ways = list(islice(_ways(output, look), MOST_MEMBERS + 1))
     if len(ways) > MOST_MEMBERS:
-        raise _refusal(path, f"more than {MOST_MEMBERS} ways through the network")
+        raise _refusal(path, f"more than {MOST_MEMBERS} paths through the network")
     members: list[Windows] = []
     tensors: list[Any] = []
     seen: set[str] = set()
     for way in ways:
         windows, outputs = _convolutions(way, path)
         if shared := [window.name for window in windows if window.name in seen]:
-            raise _refusal(path, f"more than one way through '{shared[0]}'")
+            raise _refusal(path, f"more than one path through '{shared[0]}'")
         seen |= {window.name for window in windows}
         members.append(windows)
         tensors += outputs
     return tuple(members), tensors
 
 
-def _ways(answer: Any, look: _Look) -> Iterator[list[_Step]]:
-    """Every way from the picture to what `answer` names, as its steps in that order."""
-    step, sources = look(answer)
+def _ways(output: Any, look: _Look) -> Iterator[list[_Step]]:
+    """Yield every path from the input to `output`, as its steps in order."""
+    step, sources = look(output)
     if not sources:
         yield [step] if step else []
     for source in sources:
@@ -187,10 +185,10 @@ def _ways(answer: Any, look: _Look) -> Iterator[list[_Step]]:
 
 
 def _convolutions(steps: list[_Step], path: Path) -> tuple[Windows, list[Any]]:
-    """The convolutions on the way, and what each gives behind its activation.
+    """Return the convolutions on a path, and their activated outputs.
 
     Raises:
-        InputError: something between them moves values to other places in the picture.
+        InputError: a layer between them moves values to other places in the image.
     """
     windows: list[Window] = []
     tensors: list[Any] = []
@@ -206,23 +204,23 @@ def _convolutions(steps: list[_Step], path: Path) -> tuple[Windows, list[Any]]:
         elif number < last and step.kind not in (*IN_PLACE, *ACTIVATIONS):
             raise _refusal(path, f"{step.kind} '{step.name}' between them")
         elif number > last and step.kind not in (*IN_PLACE, *ACTIVATIONS):
-            activated = True  # what comes behind here is no part of the picture any more
+            activated = True  # from here on values have no place in the image
         elif windows and step.activates and not activated:
             tensors[-1], activated = step.output, True
     if not windows:
-        raise _refusal(path, "it has none")
+        raise _refusal(path, "none")
     return tuple(windows), tensors
 
 
 def _refusal(path: Path, reason: str) -> InputError:
     return InputError(
-        f"{path}: what this network looks at cannot be shown, which takes convolutions that stand "
-        f"one behind the other; received: {reason}"
+        f"{path}: showing what the network looks at requires convolutions that follow one another; "
+        f"got {reason}"
     )
 
 
 def _onnx_look(graph: onnx.GraphProto) -> _Look:
-    """A function from a value's name to the operator that gives it and the names that it takes."""
+    """Return a function from the name of a value to its operator and the names of its inputs."""
     producers = {name: node for node in graph.node for name in node.output}
     constants = {tensor.name for tensor in graph.initializer}
     constants |= {node.output[0] for node in graph.node if node.op_type == "Constant"}
@@ -251,7 +249,7 @@ def _onnx_step(node: onnx.NodeProto) -> _Step:
 
 
 def _keras_look(tensor: Any) -> tuple[_Step | None, list[Any]]:
-    """The layer that gives a Keras tensor, and the tensors that it takes."""
+    """Return the layer of a Keras tensor, and its input tensors."""
     history = tensor._keras_history
     layer = history.operation
     return _keras_step(layer, tensor), list(layer._inbound_nodes[history.node_index].input_tensors)

@@ -1,7 +1,4 @@
-"""What the first layers of a Keras network look for, and what they answer to a picture.
-
-Knows Keras models of any purpose; draws nothing.
-"""
+"""The kernels of the first layer of a Keras network, and its feature maps of an image."""
 
 from __future__ import annotations
 
@@ -9,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from drive.core.types import FloatArray, Image
 
 if TYPE_CHECKING:
     import keras
@@ -18,14 +17,14 @@ ACTIVATIONS = ("LeakyReLU", "ReLU", "ELU", "Activation", "PReLU")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerMaps:
-    """What a convolution answers: `values` is (N, rows, columns) float32, N its filters."""
+    """The feature maps of a convolution: `values` is (N, rows, columns) float32 for N filters."""
 
     layer: str
-    values: np.ndarray
+    values: FloatArray
 
 
-def first_kernels(model: keras.Model) -> np.ndarray | None:
-    """(N, rows, columns, 3) float32 of the first convolution; None where it sees no 3 channels."""
+def first_kernels(model: keras.Model) -> FloatArray | None:
+    """Return (N, rows, columns, 3) kernels; None if the first layer does not take 3 channels."""
     convolutions = _convolutions(_all_layers(model))
     kernels = convolutions[0].get_weights()[0] if convolutions else np.zeros((0, 0, 0))
     if kernels.ndim != 4 or kernels.shape[2] != 3:
@@ -33,13 +32,13 @@ def first_kernels(model: keras.Model) -> np.ndarray | None:
     return np.moveaxis(kernels, -1, 0)
 
 
-def feature_maps(model: keras.Model, picture: np.ndarray, layers: int = 2) -> list[LayerMaps]:
-    """What the first convolutions answer, behind their activations.
+def feature_maps(model: keras.Model, image: Image, layers: int = 2) -> list[LayerMaps]:
+    """Return the activated feature maps of the first convolutions.
 
     Args:
-        model: a network of one input.
-        picture: (H, W, 3), as the network takes it.
-        layers: how many convolutions; those inside another network are left out.
+        model: a network with one input.
+        image: (H, W, 3), prepared for the network.
+        layers: number of convolutions; those of nested networks are left out.
     """
     import keras
 
@@ -47,8 +46,8 @@ def feature_maps(model: keras.Model, picture: np.ndarray, layers: int = 2) -> li
     chosen = _convolutions(own)[:layers]
     if not chosen:
         return []
-    answers = [_activated(own, layer).output for layer in chosen]
-    values = keras.Model(model.inputs, answers)([picture[None]], training=False)
+    outputs = [_activated(own, layer).output for layer in chosen]
+    values = keras.Model(model.inputs, outputs)([image[None]], training=False)
     values = values if isinstance(values, list | tuple) else [values]
     arrays = [np.asarray(keras.ops.convert_to_numpy(each))[0] for each in values]
     return [
@@ -62,7 +61,7 @@ def _convolutions(layers: list[Any]) -> list[Any]:
 
 
 def _all_layers(model: keras.Model) -> list[Any]:
-    """The model's layers in order, those inside of networks in it too."""
+    """Return the layers in order, including those of nested networks."""
     found = []
     for layer in model.layers:
         found += _all_layers(layer) if hasattr(layer, "layers") else [layer]
@@ -70,7 +69,7 @@ def _all_layers(model: keras.Model) -> list[Any]:
 
 
 def _activated(layers: list[Any], layer: Any) -> Any:
-    """The layer that activates what a convolution answers: itself, or the one behind it."""
+    """Return the layer that activates a convolution: itself, or the next one."""
     place = layers.index(layer) + 1
     behind = layers[place] if place < len(layers) else None
     return behind if type(behind).__name__ in ACTIVATIONS else layer

@@ -1,9 +1,9 @@
-"""An int8 file of ours said the way ONNX Runtime wants it.
+"""Rewrite an int8 file of our quantiser for ONNX Runtime.
 
-`quantise` rounds behind the activation function, where OpenVINO takes convolution, activation and
-rounding in one step. ONNX Runtime has int8 convolutions only where the rounding comes directly
-behind them, and turns all others back into float. Here the rounding is put there as well, in the
-range that the one behind the leaky ReLU implies. Knows ONNX nodes; runs nothing.
+`quantise` rounds after the activation function, so that OpenVINO fuses convolution, activation and
+rounding. ONNX Runtime has int8 convolutions only if rounding follows them directly, and turns all
+others back into float. Here rounding is added there too, in the range that the one after the leaky
+ReLU implies.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from drive.core.types import Array, FloatArray
 from drive.runtime.quantised_graph import (
     ACTIVATION_LEVELS,
     PASSING,
@@ -25,14 +26,14 @@ from drive.runtime.quantised_graph import (
 )
 
 FURTHEST_BELOW = 0.5
-"""How far below zero the range before a leaky ReLU goes, as a share of its upper end. Few values
-lie there, and a tenth of the error is left behind the leaky ReLU; all levels gain."""
+"""Lower end of the range before a leaky ReLU, as a share of its upper end. Few values are below it,
+and the leaky ReLU leaves a tenth of their error; all levels become finer."""
 
 Nodes = Mapping[str, onnx.NodeProto]
 
 
 def for_onnx_runtime(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the model with all that makes a convolution one of int8 in ONNX Runtime."""
+    """Return the model with the rounding that makes convolutions int8 in ONNX Runtime."""
     changed: onnx.ModelProto = onnx.ModelProto.FromString(model.SerializeToString())
     graph = changed.graph
     producers = {name: node for node in graph.node for name in node.output}
@@ -52,7 +53,7 @@ def for_onnx_runtime(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _rounding_above(producers: Nodes, name: str) -> onnx.NodeProto | None:
-    """Return the rounding whose levels a tensor has; what is joined has one scale."""
+    """Return the rounding whose levels a tensor has; concatenated tensors share one scale."""
     producer = producers.get(name)
     while producer is not None and producer.op_type in PASSING:
         producer = producers.get(producer.input[0])
@@ -61,15 +62,13 @@ def _rounding_above(producers: Nodes, name: str) -> onnx.NodeProto | None:
     return producer
 
 
-def _round(
-    graph: onnx.GraphProto, name: str, reader: str, scale: np.ndarray, zero: np.ndarray
-) -> str:
-    """Round a tensor again to the levels that it has: no loss, but ONNX Runtime sees it."""
+def _round(graph: onnx.GraphProto, name: str, reader: str, scale: Array, zero: Array) -> str:
+    """Round a tensor again to its own levels: without loss, but visible to ONNX Runtime."""
     return quantise_activation(graph, name, scale, zero, f"int8_for_{reader}")
 
 
-def _round_bias(graph: onnx.GraphProto, node: onnx.NodeProto, scales: np.ndarray) -> None:
-    """Store a bias as int32 in the steps in which the convolution sums."""
+def _round_bias(graph: onnx.GraphProto, node: onnx.NodeProto, scales: FloatArray) -> None:
+    """Store a bias as int32 in the steps of the sums of the convolution."""
     base = f"{node.name}/bias/int32"
     steps = np.round(_value(graph, node.input[2]).astype(np.float64) / scales)
     limits = np.iinfo(np.int32)
@@ -86,7 +85,7 @@ def _round_bias(graph: onnx.GraphProto, node: onnx.NodeProto, scales: np.ndarray
 
 
 def _round_output(graph: onnx.GraphProto, node: onnx.NodeProto) -> None:
-    """Round between a convolution and its leaky ReLU, if that is what follows and is rounded."""
+    """Round between a convolution and its leaky ReLU, if one follows and is rounded."""
     readers = [reader for reader in graph.node if node.output[0] in reader.input]
     if len(readers) != 1 or readers[0].op_type != "LeakyRelu":
         return
@@ -104,5 +103,5 @@ def _round_output(graph: onnx.GraphProto, node: onnx.NodeProto) -> None:
     leaky.input[0] = quantise_activation(graph, node.output[0], *before.scale_and_zero())
 
 
-def _value(graph: onnx.GraphProto, name: str) -> np.ndarray:
+def _value(graph: onnx.GraphProto, name: str) -> Array:
     return numpy_helper.to_array(constants(graph)[name])

@@ -1,10 +1,9 @@
-"""Where an ONNX graph is quantised, and the graph with that written into it.
+"""Decide where an ONNX graph is quantised, and write that into the graph.
 
-Knows ONNX nodes and numbers; `quantise` measures the ranges and knows the files. Runs nothing.
-
-Activations become uint8 where they enter a convolution, weights int8 with a scale for each output
-channel. Nothing is quantised between a convolution and its activation function: OpenVINO makes one
-step of the two (`onnx_int8` says it as ONNX Runtime wants it).
+Activations become uint8 where they enter a convolution, weights int8 with one scale per output
+channel. Nothing is quantised between a convolution and its activation function, since OpenVINO
+fuses the two (`onnx_int8` rewrites this for ONNX Runtime). `drive.conversion.quantise` measures the
+ranges and writes the files.
 """
 
 from __future__ import annotations
@@ -16,32 +15,34 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from drive.core.types import Array, FloatArray
+
 ACTIVATION_LEVELS = 255  # of uint8
 WEIGHT_LEVELS = 127  # of int8, on either side of zero
 
 PAIR_LEVELS = 127
-"""Most that two neighbouring weights of one sign may add up to before they are rounded. Processors
-without VNNI (Intel before 2019, AMD before 2022) add the products of two neighbours in 16 bits and
-cut what is larger; 128 x 255 just fits. AP50 of cars fell by 0.03 there without this limit. To cut
-the few pairs that are too large, instead of a coarser scale, cost more (0.875 to 0.838)."""
+"""Maximum sum of two neighbouring weights of one sign. Processors without VNNI (Intel before 2019,
+AMD before 2022) add the products of two neighbours in 16 bits and saturate; 128 x 255 just fits.
+Without this limit AP50 of cars fell by 0.03 there. Clipping the few large pairs instead of a
+coarser scale cost more (0.875 to 0.838)."""
 
 PASSING = ("MaxPool", "Resize", "Concat")
-"""Operators that choose or repeat values: int8 goes through them as it is."""
+"""Operators that select or repeat values; int8 passes through them unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Least and greatest value of an activation."""
+    """Minimum and maximum of an activation."""
 
     low: float
     high: float
 
     def united(self, other: Range) -> Range:
-        """Return the range that holds both."""
+        """Return the range that covers both."""
         return Range(min(self.low, other.low), max(self.high, other.high))
 
     def scale_and_zero(self) -> tuple[np.float32, np.uint8]:
-        """Return the step and the level that stands for 0, which is always represented exactly.
+        """Return the step and the level of 0, which is always represented exactly.
 
         Source: Jacob et al., "Quantization and Training of Neural Networks for Efficient
         Integer-Arithmetic-Only Inference", CVPR 2018, section 3.
@@ -57,8 +58,8 @@ class Plan:
 
     Attributes:
         convolutions: the nodes whose weights become int8.
-        entries: for each tensor that becomes uint8, the (node, input number) that read it so.
-        groups: tensors that are joined on the way to a convolution and need one scale.
+        entries: tensors that become uint8, each with the (node, input number) that read it.
+        groups: tensors that are concatenated before a convolution and need one scale.
     """
 
     convolutions: list[onnx.NodeProto]
@@ -72,7 +73,7 @@ def constants(graph: onnx.GraphProto) -> dict[str, onnx.TensorProto]:
 
 
 def widen_kernels(graph: onnx.GraphProto) -> None:
-    """Replace kernels that are stored as float16 with a cast behind them by float32 ones."""
+    """Replace kernels that are stored as float16 with a cast by float32 ones."""
     stored = constants(graph)
     for node in [n for n in graph.node if n.op_type == "Cast" and n.input[0] in stored]:
         tensor = stored[node.input[0]]
@@ -86,7 +87,7 @@ def widen_kernels(graph: onnx.GraphProto) -> None:
 
 
 def make_plan(graph: onnx.GraphProto, keep_float: Collection[str] = ()) -> Plan:
-    """Return what to quantise: every convolution with stored weights but those named."""
+    """Return what to quantise: every convolution with stored weights, except those named."""
     stored = constants(graph)
     producers = {name: node for node in graph.node for name in node.output}
     plan = Plan(
@@ -104,7 +105,7 @@ def make_plan(graph: onnx.GraphProto, keep_float: Collection[str] = ()) -> Plan:
 
 
 def first_convolutions(graph: onnx.GraphProto) -> list[str]:
-    """Return the names of the convolutions that see the picture itself: none stands before them."""
+    """Return the names of the convolutions on the image itself: those without one before them."""
     untouched = {value.name for value in graph.input}
     found = []
     for node in graph.node:
@@ -121,7 +122,7 @@ def insert(
     graph: onnx.GraphProto,
     plan: Plan,
     ranges: Mapping[str, Range],
-    means: Mapping[str, np.ndarray],
+    means: Mapping[str, FloatArray],
 ) -> None:
     """Write the plan into the graph.
 
@@ -149,11 +150,11 @@ def insert(
 def quantise_activation(
     graph: onnx.GraphProto,
     name: str,
-    scale: np.float32 | np.ndarray,
-    zero: np.uint8 | np.ndarray,
+    scale: np.float32 | Array,
+    zero: np.uint8 | Array,
     suffix: str = "int8",
 ) -> str:
-    """Add the two nodes that bring a tensor to uint8 and back; return the result's name."""
+    """Add the two nodes that turn a tensor into uint8 and back; return the name of the result."""
     base = f"{name}/{suffix}"
     parameters = [
         store(graph, f"{base}/scale", scale),
@@ -168,14 +169,14 @@ def quantise_activation(
     return base
 
 
-def store(graph: onnx.GraphProto, name: str, array: np.ndarray | np.generic) -> str:
+def store(graph: onnx.GraphProto, name: str, array: Array | np.generic) -> str:
     """Store an array and return its name."""
     graph.initializer.append(numpy_helper.from_array(np.asarray(array), name))
     return name
 
 
 def sort_nodes(graph: onnx.GraphProto) -> None:
-    """Put every node behind those whose outputs it reads, as ONNX demands."""
+    """Sort nodes so that each follows those whose outputs it reads, as ONNX requires."""
     waiting = list(graph.node)
     known = {"", *constants(graph), *(value.name for value in graph.input)}
     ordered: list[onnx.NodeProto] = []
@@ -191,14 +192,14 @@ def sort_nodes(graph: onnx.GraphProto) -> None:
     graph.node.extend(copies)
 
 
-def quantised_weights(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return (O, I, ...) weights as int8, and the (O,) scale of each output channel.
+def quantised_weights(weights: FloatArray) -> tuple[Array, FloatArray]:
+    """Return (O, I, ...) weights as int8, and the (O,) scales of the output channels.
 
-    A scale is such that neither a weight nor a pair of neighbours overflows, see `PAIR_LEVELS`.
+    Neither a weight nor a pair of neighbours overflows, see `PAIR_LEVELS`.
     """
-    rows = np.moveaxis(weights, 1, -1)  # runtimes keep the input's channels next to each other
+    rows = np.moveaxis(weights, 1, -1)  # runtimes store the channels of the input side by side
     flat = rows.reshape(len(rows), -1)
-    step = 2 if rows.shape[-1] % 2 == 0 else 1  # with an odd number, pairs may begin anywhere
+    step = 2 if rows.shape[-1] % 2 == 0 else 1  # with an odd number, pairs may start anywhere
     peaks = np.abs(flat).max(axis=1) / WEIGHT_LEVELS
     if flat.shape[1] > 1:
         for part in (np.maximum(flat, 0), np.maximum(-flat, 0)):
@@ -210,9 +211,9 @@ def quantised_weights(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _quantise_weights(
-    graph: onnx.GraphProto, node: onnx.NodeProto, means: np.ndarray | None
+    graph: onnx.GraphProto, node: onnx.NodeProto, means: FloatArray | None
 ) -> None:
-    """Store a convolution's weights as int8, and take what rounding shifts out of its bias.
+    """Store the weights of a convolution as int8, and correct its bias for the rounding.
 
     Source of the correction: Nagel et al., "Data-Free Quantization Through Weight Equalization
     and Bias Correction", ICCV 2019, section 4.2.
@@ -240,7 +241,7 @@ def _quantise_weights(
         graph.initializer.remove(stored[name])
 
 
-def _add_to_bias(graph: onnx.GraphProto, node: onnx.NodeProto, shift: np.ndarray) -> None:
+def _add_to_bias(graph: onnx.GraphProto, node: onnx.NodeProto, shift: FloatArray) -> None:
     if len(node.input) < 3:
         node.input.append(store(graph, f"{node.name}/bias", shift))
         return
@@ -252,7 +253,7 @@ def _add_to_bias(graph: onnx.GraphProto, node: onnx.NodeProto, shift: np.ndarray
 def _enter(
     plan: Plan, producers: Mapping[str, onnx.NodeProto], node: onnx.NodeProto, number: int
 ) -> set[str]:
-    """Note where the values that a node reads become uint8; return those tensors' names."""
+    """Note where the inputs of a node become uint8; return the names of these tensors."""
     name = node.input[number]
     producer = producers.get(name)
     if producer is None or producer.op_type not in PASSING:
@@ -265,7 +266,7 @@ def _enter(
 
 
 def _unite(groups: list[set[str]], names: Iterable[str]) -> None:
-    """Add a group, merged with those that share a tensor with it."""
+    """Add a group, merged with the groups that share a tensor with it."""
     whole = set(names)
     for group in [group for group in groups if group & whole]:
         whole |= group
@@ -273,6 +274,6 @@ def _unite(groups: list[set[str]], names: Iterable[str]) -> None:
     groups.append(whole)
 
 
-def _along(values: np.ndarray, rank: int) -> np.ndarray:
-    """Return (O,) values in a shape that multiplies (O, ...) of this rank."""
+def _along(values: FloatArray, rank: int) -> FloatArray:
+    """Return (O,) values in a shape that broadcasts over (O, ...) of this rank."""
     return values.reshape(-1, *[1] * (rank - 1))

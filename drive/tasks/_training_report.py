@@ -164,7 +164,8 @@ def _worst(home: Path, parts: Sequence[Part], answers: Sequence[Answers]) -> lis
     pictures = []
     for place, (error, number, row) in enumerate(worst, start=1):
         drive, part = answers[number], parts[number]
-        image = cv2.cvtColor(np.asarray(part.drive.images[part.rows[row]]), cv2.COLOR_YUV2RGB)
+        seen = np.asarray(part.drive.images[part.rows[row]])
+        image = np.asarray(cv2.cvtColor(seen, cv2.COLOR_YUV2RGB), np.uint8)
         angle, truth = float(drive.angle_deg[row]), float(drive.truth_deg[row])
         name = WORST_NAME.format(place)
         save_image(home / name, steering_card(image, angle, truth, full_deg or 1.0))

@@ -487,7 +487,7 @@ def _draw(
     """Draw the precision-recall curves and the sheet of examples."""
     from drive.detection.examples import choose_examples
     from drive.drawing.plots import plot_precision_recall
-    from drive.drawing.prediction_sheet import SheetPicture, write_prediction_sheet
+    from drive.drawing.prediction_sheet import SheetImage, write_prediction_sheet
 
     note = "" if what == "validation" else f", {what} images"
     curves = measured.curves(note) if measured else {}
@@ -503,7 +503,7 @@ def _draw(
     write_prediction_sheet(
         run.folder.path / SHEET,
         title,
-        (SheetPicture(one.image.read(), one.caption, one.truth, one.found) for one in examples),
+        (SheetImage(one.image.read(), one.caption, one.truth, one.found) for one in examples),
     )
 
 

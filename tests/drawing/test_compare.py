@@ -151,12 +151,12 @@ def test_a_video_that_is_none_is_refused(tmp_path: Path, wrong: str) -> None:
 def test_wrong_numbers_and_places_are_refused(tmp_path: Path) -> None:
     video = make_video(tmp_path / "a.mp4", RED, seconds=0.2)
     for height in (0, 100_000):
-        with pytest.raises(InputError, match=r"--height is from 32 to 2160 pixels. Received: "):
+        with pytest.raises(InputError, match=r"--height must be from 32 to 2160 pixels; got "):
             side_by_side(video, video, tmp_path / "out.mp4", height=height)
     wide = tmp_path / "wide.mp4"
     with VideoWriter(wide, width=1024, height=16, rate_hint=10) as writer:
         writer.write(np.zeros((16, 1024, 3), np.uint8), 0.0)
-    with pytest.raises(InputError, match=r"pixels wide\. Received: 20484 at --height 160"):
+    with pytest.raises(InputError, match=r"pixels wide; got 20484 at --height 160"):
         side_by_side(wide, wide, tmp_path / "out.mp4", height=160)
     with pytest.raises(InputError, match="seconds"):
         preview_gif(video, tmp_path / "out.gif", seconds=0)

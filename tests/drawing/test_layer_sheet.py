@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from drive.drawing.layer_sheet import GAP, KERNEL_PX, MAP_WIDTH, kernel_sheet, map_sheet
-from drive.drawing.palette import DARK, HUMAN, MODEL
+from drive.drawing.palette import DARK, MODEL, RECORDED
 from drive.drawing.steering_card import BAR_HEIGHT, WIDTH, steering_card
 
 
@@ -43,5 +43,5 @@ def test_a_card_has_a_bar_for_the_model_and_one_for_the_human() -> None:
     assert card.shape[1] == WIDTH
     bars = card[-BAR_HEIGHT:]
     left, right = bars[:, : WIDTH // 2 - 8], bars[:, WIDTH // 2 + 8 :]
-    assert (left == MODEL).all(axis=2).any() and not (left == HUMAN).all(axis=2).any()
-    assert (right == HUMAN).all(axis=2).any() and not (right == MODEL).all(axis=2).any()
+    assert (left == MODEL).all(axis=2).any() and not (left == RECORDED).all(axis=2).any()
+    assert (right == RECORDED).all(axis=2).any() and not (right == MODEL).all(axis=2).any()

@@ -14,7 +14,7 @@ from matplotlib.text import Text
 
 from drive.core.errors import EncodeError, InputError
 from drive.drawing import plots
-from drive.drawing.charts import new_figure, set_title, thin
+from drive.drawing.charts import new_figure, set_title, subsample
 from drive.drawing.palette import BLUE, ORANGE
 from drive.drawing.plots import (
     plot_loss,
@@ -192,7 +192,7 @@ def test_hardly_any_angles_do_not_crash(tmp_path: Path, size: int) -> None:
 
 
 def test_angles_without_times_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="Received: 2 times, 3 angles"):
+    with pytest.raises(InputError, match="got 2 times, 3 angles"):
         plot_steering_over_time(tmp_path / "o.png", [0, 1], [0, 1, 2])
 
 
@@ -203,14 +203,14 @@ def test_thinning_keeps_spikes_gaps_and_ends() -> None:
     y[77_777] = -50
     y[20_000:30_000] = NAN
     y[60_001] = NAN
-    thin_x, thin_y = thin(x, y)
+    thin_x, thin_y = subsample(x, y)
     assert thin_x.size <= 4_500
     assert np.all(np.diff(thin_x) > 0)
     assert (thin_x[0], thin_x[-1]) == (0, 99_999)
     assert (np.nanmax(thin_y), np.nanmin(thin_y)) == (50, -50)
     assert not np.isfinite(thin_y[(thin_x >= 20_000) & (thin_x < 30_000)]).any()
     assert 60_001 in thin_x
-    short = thin(x[:10], y[:10])
+    short = subsample(x[:10], y[:10])
     assert np.array_equal(short[0], x[:10])
 
 

@@ -10,12 +10,12 @@ import pytest
 
 from drive.core.errors import EncodeError
 from drive.core.types import Box, Detection
-from drive.drawing.palette import HUMAN, MODEL
+from drive.drawing.palette import MODEL, RECORDED
 from drive.drawing.prediction_sheet import (
     COLUMNS,
     TILE_HEIGHT,
     TILE_WIDTH,
-    SheetPicture,
+    SheetImage,
     prediction_sheet,
     write_prediction_sheet,
 )
@@ -26,9 +26,9 @@ FOUND = Detection("car", 0.87, Box(110, 20, 190, 80))
 
 def picture(
     truth: bool = True, found: bool = True, size: tuple[int, int] = (200, 300)
-) -> SheetPicture:
+) -> SheetImage:
     image = np.full((*size, 3), 128, np.uint8)
-    return SheetPicture(image, "1 of 2 found", [TRUTH] * truth, [FOUND] * found)
+    return SheetImage(image, "1 of 2 found", [TRUTH] * truth, [FOUND] * found)
 
 
 def amount(image: np.ndarray, colour: tuple[int, int, int]) -> int:
@@ -39,11 +39,11 @@ def test_labelled_and_predicted_boxes_have_their_own_colours_and_lines() -> None
     empty = prediction_sheet("t", [picture(False, False)])
     labelled = prediction_sheet("t", [picture(found=False)])
     predicted = prediction_sheet("t", [picture(truth=False)])
-    assert amount(labelled, HUMAN) > amount(empty, HUMAN) + 300
+    assert amount(labelled, RECORDED) > amount(empty, RECORDED) + 300
     assert amount(labelled, MODEL) == amount(empty, MODEL)  # of the legend
     assert amount(predicted, MODEL) > amount(empty, MODEL) + 300
     # Dashed against solid: equal boxes, but fewer pixels of the line of the labelled one.
-    assert amount(labelled, HUMAN) < amount(predicted, MODEL)
+    assert amount(labelled, RECORDED) < amount(predicted, MODEL)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4])
@@ -56,7 +56,7 @@ def test_rows_of_three(count: int) -> None:
 
 @pytest.mark.parametrize("size", [(40, 900), (900, 40), (2, 2)])
 def test_odd_shapes_and_boxes_outside_are_drawn(size: tuple[int, int]) -> None:
-    odd = SheetPicture(
+    odd = SheetImage(
         np.zeros((*size, 3), np.uint8), "c" * 200, [("x" * 90, Box(-50, -9, 2000, 3000))], [FOUND]
     )
     assert prediction_sheet("t", [odd]).any()

@@ -48,7 +48,7 @@ def test_every_outcome_the_best_and_the_usual_settings_are_named(drawn: list[Axe
         "diverged (1)",
         "best: 1.5",
         "best so far",
-        "usual settings: 2",
+        "default settings: 2",
     ]
     assert drawn[0].get_yscale() == "log"
 
