@@ -1,7 +1,7 @@
 """`manifest.json`: which videos a run has, which are done, which failed and why.
 
-The file is whole at every moment, so that a run can go on after anything. A video that was being
-worked on when the run ended is pending again. Knows nothing of processes.
+The file is whole at any time, so that every run can be resumed. A video that was in work when the
+run ended is pending again.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ NAMELESS = "video"
 
 @contextmanager
 def only_run_in(folder: str | Path) -> Iterator[None]:
-    """Keep other runs out of a run folder until the block ends, or this process does.
+    """Keep other runs out of a run folder until the block or this process ends.
 
-    The lock is the system's and leaves no file. Where folders cannot be locked (Windows, some
-    network drives) nothing is kept out.
+    The lock is the system's and leaves no file. If folders cannot be locked (Windows, some network
+    file systems), nothing is kept out.
 
     Raises:
-        InputError: another run is at work in it.
+        InputError: another run is working in it.
     """
     try:
         import fcntl
@@ -48,7 +48,7 @@ def only_run_in(folder: str | Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f"Another run is at work in {folder}. Let it end first") from None
+            raise InputError(f"another run is working in {folder}. Wait for its end") from None
         except OSError:
             pass
         yield
@@ -64,10 +64,10 @@ class Entry:
         source: absolute path of the video.
         folder: name of its own folder in the run folder.
         status: "pending", "done" or "failed".
-        seconds: that the last attempt took; None before.
+        seconds: duration of the last attempt; None before.
         reason: why the last attempt failed, in one line.
-        wrong_input: whether it failed because the input or the arguments are wrong.
-        traceback: where it failed, of errors that drive does not raise on purpose.
+        wrong_input: whether it failed because the input or the options are invalid.
+        traceback: where it failed, for errors that drive does not raise on purpose.
         results: what the work returned of a done video.
     """
 
@@ -83,13 +83,13 @@ class Entry:
 
 @dataclass(slots=True)
 class Manifest:
-    """The videos of a run, and what the run was asked.
+    """The videos of a run, and its settings.
 
     Attributes:
         path: of the file; its folder is the run folder.
         command: name of the command.
-        settings: the options that all videos share.
-        entries: the videos, in the order in which they were named.
+        settings: that all videos share.
+        entries: the videos, in the order of the command line.
     """
 
     path: Path
@@ -110,14 +110,14 @@ class Manifest:
             content = json.loads(path.read_text(encoding="utf-8"))
             if content["format"] != FORMAT:
                 raise InputError(
-                    f"{path} is of another version of drive: format {FORMAT} expected; "
-                    f"received: {content['format']}"
+                    f"{path} is of another version of drive: format must be {FORMAT}; "
+                    f"got {content['format']}"
                 )
             entries = [Entry(**entry) for entry in content["videos"]]
             return cls(path, content["command"], content["settings"], entries)
         except (FileNotFoundError, NotADirectoryError):
             raise MissingFileError(
-                f"There is no {MANIFEST} in {folder}. Expected the folder of a run over several "
+                f"there is no {MANIFEST} in {folder}; expected the folder of a run over several "
                 "videos"
             ) from None
         except InputError:
@@ -138,7 +138,7 @@ class Manifest:
         write_json(self.path, content)
 
     def add(self, sources: Iterable[str | Path]) -> list[Entry]:
-        """Add videos that are not in it yet, each with a folder name of its own; return them."""
+        """Add the videos that are new, each with a folder name of its own; return them."""
         known = {Path(entry.source).resolve() for entry in self.entries}
         added = []
         for source in sources:
@@ -151,11 +151,11 @@ class Manifest:
         return added
 
     def folder(self, entry: Entry) -> Path:
-        """Where the results of a video go."""
+        """Return the folder for the results of a video."""
         return self.path.parent / entry.folder
 
     def note(self, outcome: Outcome) -> Entry:
-        """Take down what came of the video at place `outcome.key`, in the file too; return it."""
+        """Record the outcome of the video `outcome.key`, also in the file; return its entry."""
         entry = self.entries[outcome.key]
         entry.status = FAILED if outcome.results is None else DONE
         entry.seconds = round(outcome.seconds, SECONDS_DIGITS)
@@ -166,14 +166,14 @@ class Manifest:
         return entry
 
     def with_status(self, *statuses: str) -> list[Entry]:
-        """The videos that are in one of these states."""
+        """Return the videos with one of these statuses."""
         return [entry for entry in self.entries if entry.status in statuses]
 
     def _free_name(self, source: Path) -> str:
-        """The video's name without its suffix; of videos with the same name, with a number.
+        """The video's name without its suffix, with a number if it is taken, whatever its case.
 
-        Compared as file systems do that do not tell `A` from `a`. No name begins or ends with a
-        dot, so none leads out of the run folder or hides, and none is that of a file in it.
+        No name begins or ends with a dot, so none leads out of the run folder or is hidden, and
+        none is that of a file in it.
         """
         taken = {entry.folder.casefold() for entry in self.entries}
         stem = source.stem.strip(". ") or NAMELESS
@@ -188,5 +188,5 @@ class Manifest:
 
 def _unreadable(path: Path, reason: str) -> InputError:
     return InputError(
-        f"{path} is no readable manifest: {reason}. Begin the run anew, without --resume"
+        f"{path} is not a valid manifest: {reason}. Start the run again, without --resume"
     )

@@ -22,10 +22,10 @@ class RunFolder:
     overwrite: bool = False
 
     def file(self, name: str) -> Path:
-        """The path of a result in this folder.
+        """Return the path of a result in this folder.
 
         Raises:
-            InputError: it exists already and `overwrite` is off.
+            InputError: it exists and `overwrite` is off.
         """
         path = self.path / name
         if path.exists() and not self.overwrite:
@@ -36,7 +36,7 @@ class RunFolder:
 
 
 def open_run_folder(command: str, out: str | None, overwrite: bool) -> RunFolder:
-    """Make the folder of a run.
+    """Create the folder of a run.
 
     Args:
         command: name of the command, part of the default folder's name.
@@ -50,13 +50,13 @@ def open_run_folder(command: str, out: str | None, overwrite: bool) -> RunFolder
     if out is None:
         return RunFolder(_next_folder(command), overwrite)
     if not out.strip():
-        raise InputError("--out is empty. Name a folder, or leave it out for one in outputs/")
+        raise InputError("--out must name a folder; got an empty name. Omit it for a new folder")
     path = Path(out)
     if path.exists() and not path.is_dir():
-        raise InputError(f"--out names a folder, and {path} is a file. Choose another")
+        raise InputError(f"--out must name a folder; {path} is a file")
     if (path / RUN).exists() and not overwrite:
         raise InputError(
-            f"{path} holds the results of an earlier run. "
+            f"{path} has the results of an earlier run. "
             "Choose another --out, or allow it with --overwrite"
         )
     _make(path)
@@ -65,7 +65,7 @@ def open_run_folder(command: str, out: str | None, overwrite: bool) -> RunFolder
 
 
 def _next_folder(command: str) -> Path:
-    """Claim the next free number under `outputs/`; safe against a run started beside this one."""
+    """Create the next numbered folder under `outputs/`; safe if runs start at the same time."""
     _make(OUTPUTS)
     numbers = [
         int(match[1]) for entry in OUTPUTS.iterdir() if (match := re.match(r"(\d+)-", entry.name))
@@ -86,9 +86,9 @@ def _make(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         above = next(parent for parent in path.absolute().parents if parent.exists())
-        why = f"no folder can be made in {above}" if above.is_dir() else f"{above} is a file"
+        why = f"{above} is not writable" if above.is_dir() else f"{above} is a file"
         raise InputError(
-            f"The folder {path} cannot be made there: {why}. Choose another with --out"
+            f"the folder {path} cannot be created: {why}. Choose another with --out"
         ) from error
 
 
@@ -98,5 +98,5 @@ def _prove_writable(path: Path) -> None:
             pass
     except OSError as error:
         raise InputError(
-            f"Nothing can be written into {path}: {error.strerror}. Choose another folder"
+            f"{path} is not writable: {error.strerror}. Choose another folder"
         ) from error

@@ -1,7 +1,4 @@
-"""What a run over many videos has done, a row a video: `summary.csv`, and a table to read.
-
-Knows the manifest; takes the numbers from the results in it.
-"""
+"""`summary.csv` of a run over several videos, a row per video; and the same as text."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ HEADINGS = ("video", "status", "frames", "boxes", "tracks", "seconds")
 
 
 def write_summary(path: Path, entries: Iterable[Entry]) -> None:
-    """Write a row a video; counts that it has not are empty."""
+    """Write a row per video; unknown counts are empty."""
     with atomic(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(COLUMNS)
@@ -30,7 +27,7 @@ def write_summary(path: Path, entries: Iterable[Entry]) -> None:
 
 
 def as_text(entries: Iterable[Entry]) -> str:
-    """The table in aligned columns: names to the left, numbers to the right."""
+    """Return the table in aligned columns."""
     rows = [HEADINGS, *(_cells(entry) for entry in entries)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     lines = []
@@ -42,7 +39,7 @@ def as_text(entries: Iterable[Entry]) -> str:
 
 
 def totals(entries: Iterable[Entry]) -> dict[str, int]:
-    """How many videos there are, how many are done and failed, and their frames."""
+    """Return the numbers of videos, done, failed, and of their frames."""
     entries = list(entries)
     return {
         "videos": len(entries),

@@ -50,10 +50,10 @@ def test_out_that_cannot_be_written_is_refused(
     (tmp_path / "file").write_text("")
     for place, why in (
         (tmp_path / "file" / "below", "file is a file"),
-        (Path("/proc/nowhere"), "no folder can be made in /proc"),
+        (Path("/proc/nowhere"), "/proc is not writable"),
     ):
         with pytest.raises(
-            InputError, match=rf"cannot be made there: .*{why}\. Choose another with --out"
+            InputError, match=rf"cannot be created: .*{why}\. Choose another with --out"
         ):
             open_run_folder("detect", str(place), False)
 
@@ -61,7 +61,7 @@ def test_out_that_cannot_be_written_is_refused(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(runs.tempfile, "TemporaryFile", refuse)
-    with pytest.raises(InputError, match=r"Nothing can be written into .*Permission denied"):
+    with pytest.raises(InputError, match=r"is not writable: Permission denied"):
         open_run_folder("detect", str(tmp_path), False)
 
 

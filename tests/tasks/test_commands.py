@@ -166,7 +166,7 @@ def test_unknown_classes_are_refused(
     [
         ({"--start": "9"}, "must be before the end of video.mp4, which lasts 0.15 s; got 9 s"),
         ({"--out": "video.mp4"}, "video.mp4 is a file"),
-        ({"--out": "video.mp4/out"}, "cannot be made there"),
+        ({"--out": "video.mp4/out"}, "cannot be created"),
         ({"--region": "5,5,6,6"}, "at least 16 pixels wide and high"),
     ],
 )
