@@ -176,11 +176,8 @@ def check_smoothing(width_s: float) -> float:
 
 
 def smooth_labels(recording: Recording, width_s: float) -> Recording:
-    """Return the recording with smoothed angles; excluded ranges do not take part."""
-    time_s = recording.row_times_s()
-    bad = marked(recording.bad, time_s)
-    angle_deg = smoothed(np.where(bad, np.nan, recording.angle_deg), time_s, width_s)
-    return replace(recording, angle_deg=np.where(bad, recording.angle_deg, angle_deg))
+    """Return the recording with smoothed angles, or with unsmoothed ones if the width is 0."""
+    return recording.relabelled(replace(recording.labels, smooth_s=check_smoothing(width_s)))
 
 
 def measure_turning(recording: Recording, progress: Progress = no_progress) -> Turning:
@@ -253,10 +250,10 @@ def correct_lag(recording: Recording, turning: Turning) -> tuple[Recording, LagV
         return recording, _left_alone(recording, lag, why)
     if NATURAL_LAG_S[0] <= lag.lag_s <= NATURAL_LAG_S[1]:
         return recording, _left_alone(recording, lag, f"the usual delay of a car ({found})")
-    angle_deg = without_lag(recording.angle_deg, recording.row_times_s(), lag.lag_s)
     config = replace(recording.config, lag_s=round(recording.config.lag_s + lag.lag_s, 3))
+    labels = replace(recording.labels, lag_s=recording.labels.lag_s + lag.lag_s)
     text = f"{recording.name}: labels moved by a lag of {found}"
-    moved = replace(recording, angle_deg=angle_deg, config=config)
+    moved = replace(recording.relabelled(labels), config=config)
     return moved, LagVerdict(lag.lag_s, lag, text)
 
 

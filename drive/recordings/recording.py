@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from drive.core.files import PART
 from drive.core.types import FloatArray, Frame, IntArray, SteeringSample
 from drive.recordings import udacity
 from drive.recordings.excluded import ExcludedRange, marked, marks_of
-from drive.recordings.labels import without_lag
+from drive.recordings.label_path import LabelPath
 from drive.recordings.recording_config import Overrides, RecordingConfig, read_config
 from drive.recordings.steering_csv import SteeringRows, read_steering_csv
 from drive.recordings.vehicle import SPEED_UNITS
@@ -56,6 +57,8 @@ class Recording:
         time_s: (N,) float64 seconds from the CSV; None without a time column.
         speed: (N,) float64 in the recording's own unit; None if not recorded.
         config: unit, sign and lag of the recorded angles, camera and car.
+        labels: how `angle_deg` was made of `recorded`; see `relabelled`.
+        recorded: (N,) angles as in the CSV; None for `angle_deg` itself.
         images: files of a Udacity recording, row by row; empty for a video.
         bad: excluded ranges; `samples` does not leave them out.
         rows_repeated: number of rows of the CSV whose frame has an earlier row.
@@ -74,6 +77,14 @@ class Recording:
     bad: tuple[ExcludedRange, ...] = ()
     rows_repeated: int = 0
     report: PairingReport = field(default_factory=PairingReport)
+    labels: LabelPath = field(default_factory=LabelPath)
+    recorded: FloatArray | None = None
+
+    def relabelled(self, labels: LabelPath) -> Recording:
+        """Return the recording with labels that are made anew of the recorded angles."""
+        recorded = self.angle_deg if self.recorded is None else self.recorded
+        angle_deg = labels.apply(recorded, self.row_times_s, self.bad)
+        return replace(self, angle_deg=angle_deg, labels=labels, recorded=recorded)
 
     @property
     def lag_s(self) -> float:
@@ -326,24 +337,24 @@ def _from_video(video: Path, csv: Path, overrides: Overrides) -> Recording:
     drive = video.stem.removesuffix(FRONT)
     name = f"{video.resolve().parent.name}/{drive}"
     order = _first_of_each(rows.frame_index)
-    angle_deg = config.to_degrees(rows.angle)[order]
     time_s = None if rows.time_s is None else rows.time_s[order]
-    frame_index = rows.frame_index[order]
-    if config.lag_s:
-        times_s = time_s if time_s is not None else _times_by_rate(video, frame_index)
-        angle_deg = without_lag(angle_deg, times_s, config.lag_s)
-    return Recording(
+    return _labelled(
+        config,
+        rows.angle[order],
         name=name,
         path=video,
         steering_csv=csv,
-        frame_index=frame_index,
-        angle_deg=angle_deg,
+        frame_index=rows.frame_index[order],
         time_s=time_s,
         speed=_picked(rows, order),
-        config=config,
         bad=marks_of(csv.parent, drive),
         rows_repeated=len(rows.frame_index) - len(order),
     )
+
+
+def _labelled(config: RecordingConfig, recorded: FloatArray, **known: Any) -> Recording:
+    unlabelled = Recording(angle_deg=recorded, config=config, **known)
+    return unlabelled.relabelled(LabelPath(config.degrees_per_unit, config.lag_s))
 
 
 def _picked(rows: SteeringRows, order: IntArray) -> FloatArray | None:
@@ -353,17 +364,15 @@ def _picked(rows: SteeringRows, order: IntArray) -> FloatArray | None:
 def _from_udacity(folder: Path, overrides: Overrides) -> Recording:
     log = udacity.read_log(folder)
     config = read_config(folder, udacity.CONFIG).with_overrides(**overrides)
-    time_s = log["time_s"].to_numpy()
-    angle_deg = config.to_degrees(log["angle"].to_numpy())
-    return Recording(
+    return _labelled(
+        config,
+        log["angle"].to_numpy(),
         name=folder.resolve().name,
         path=folder,
         steering_csv=folder / udacity.LOG,
         frame_index=np.arange(len(log), dtype=np.int64),
-        angle_deg=without_lag(angle_deg, time_s, config.lag_s) if config.lag_s else angle_deg,
-        time_s=time_s,
+        time_s=log["time_s"].to_numpy(),
         speed=log["speed"].to_numpy(),
-        config=config,
         images=tuple(log["image"]),
         bad=marks_of(folder, folder.resolve().name),
     )

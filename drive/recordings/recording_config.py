@@ -11,8 +11,6 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
 from drive.core.errors import (
     InputError,
     MissingFileError,
@@ -21,7 +19,6 @@ from drive.core.errors import (
     unknown_name,
 )
 from drive.core.texts import as_written, is_number, parse_toml, read_text
-from drive.core.types import FloatArray
 from drive.recordings.camera import Camera
 from drive.recordings.vehicle import SPEED_UNITS, Car
 
@@ -114,15 +111,11 @@ class RecordingConfig:
             given[name] = _put(given.get(name, getattr(self, name)), table, "")
         return replace(_put(self, given, ""), states_car=stated)
 
-    def to_degrees(self, angles: FloatArray) -> FloatArray:
-        """Turn recorded angles into float32 degrees, positive to the right."""
-        scale = {
-            "degrees": 1.0,
-            "radians": math.degrees(1.0),
-            "normalised": self.full_scale_deg,
-        }[self.unit]
-        sign = 1.0 if self.positive == "right" else -1.0
-        return (np.asarray(angles, dtype=np.float64) * scale * sign).astype(np.float32)
+    @property
+    def degrees_per_unit(self) -> float:
+        """Degrees of a recorded 1.0; negative if positive angles turn left."""
+        units = {"degrees": 1.0, "radians": math.degrees(1.0), "normalised": self.full_scale_deg}
+        return units[self.unit] * (1.0 if self.positive == "right" else -1.0)
 
 
 def read_config(folder: str | Path, default: RecordingConfig | None = None) -> RecordingConfig:

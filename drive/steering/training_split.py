@@ -72,7 +72,6 @@ class _Reader:
     cache: Path
     reporter: DataReporter
     opened: dict[str, Recording] = field(default_factory=dict)
-    as_recorded: dict[str, CachedDrive] = field(default_factory=dict)
 
     def read(self) -> Split:
         check_cache(self.cache)
@@ -113,7 +112,6 @@ class _Reader:
         drive = self._cached(recording)
         self._report(drive, recording)
         if self.data.smooth_labels_s:
-            self.as_recorded[recording.name] = drive
             recording = smooth_labels(recording, self.data.smooth_labels_s)
             drive = self._cached(recording)
         self.opened[recording.name] = recording
@@ -151,8 +149,10 @@ class _Reader:
 
     def _with_recorded_test(self, split: Split) -> Split:
         """The split with unsmoothed angles in the test, which is against the recorded ones."""
+        if not self.data.smooth_labels_s:
+            return split
         test = [
-            replace(part, drive=self.as_recorded.get(part.drive.name, part.drive))
+            replace(part, drive=self._cached(smooth_labels(self.opened[part.drive.name], 0)))
             for part in split.test
         ]
         return replace(split, test=test)

@@ -101,6 +101,7 @@ def drive(make_recording: MakeRecording, lag_s: float, sign: int = 1) -> tuple[R
         frame_index=np.arange(800),
         time_s=time_s,
         angle_deg=(sign * course(time_s - lag_s)).astype(np.float32),
+        recorded=None,
     )
     return recording, Turning(np.arange(800), time_s, course(time_s) * 0.05)
 
