@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from drive.core.errors import InputError
 from drive.core.wording import are, counted
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         VideoSettings,
     )
     from drive.tasks._options import AnalysisConfig
-    from drive.tasks._results import AnalysisResult
+    from drive.tasks._results import AnalysisResult, Fields
     from drive.tasks._run import Run
     from drive.video.reader import FrameReader
 
@@ -153,10 +153,10 @@ def _video_settings(config: AnalysisConfig, reader: FrameReader) -> VideoSetting
     )
 
 
-def _summary(run: Run, reader: FrameReader, sinks: _Sinks, analyser: Analyser) -> dict[str, Any]:
+def _summary(run: Run, reader: FrameReader, sinks: _Sinks, analyser: Analyser) -> Fields:
     """The fields of the result that the pipeline gives; counts go to the record too."""
     counts = run.record.counts
-    found: dict[str, Any] = {"frames": reader.frames_read, "frames_lost": reader.frames_lost}
+    found: Fields = {"frames": reader.frames_read, "frames_lost": reader.frames_lost}
     if sinks.annotated:
         counts["frames_written"] = sinks.annotated.frames_written
         found["images" if reader.source.images else "video"] = sinks.annotated.path

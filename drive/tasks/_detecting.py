@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from drive.core.errors import InputError
 from drive.tasks._options import DetectionConfig
@@ -36,17 +36,28 @@ def _load_detector(config: DetectionConfig, run: Run, images: bool) -> Detector:
     from drive.detection.detector import load_detector, prefer_detail
     from drive.detection.tiles import with_tiles
 
-    network: dict[str, Any] = {
-        "exponent": config.exponent,
-        "detail": config.detail,
-        "threads": config.threads or 0,
-        "classes": _wanted_classes(config.classes),
-    }
+    classes, threads = _wanted_classes(config.classes), config.threads or 0
     if config.weights:
         run.message(f"loading {config.weights}")
+    network = (config.weights, config.engine, config.exponent, config.detail)
     detector = run.loaded(
-        ("detector", config.weights, config.engine, *network.values()),
-        lambda: load_detector(config.weights, config.engine, **network),
+        (
+            "detector",
+            config.weights,
+            config.engine,
+            config.exponent,
+            config.detail,
+            threads,
+            classes,
+        ),
+        lambda: load_detector(
+            config.weights,
+            config.engine,
+            threads=threads,
+            classes=classes,
+            exponent=config.exponent,
+            detail=config.detail,
+        ),
     )
     if images and config.detail is None:
         prefer_detail(detector, "fine")

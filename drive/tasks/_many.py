@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -16,7 +16,7 @@ from drive.core.wording import counted
 from drive.results.names import RUN
 from drive.tasks._options import AnalysisConfig
 from drive.tasks._results import AnalysisResult, VideoOutcome
-from drive.tasks._run import Run, run_task
+from drive.tasks._run import Models, Run, run_task
 
 if TYPE_CHECKING:
     from drive.core.jobs import Outcome, Task
@@ -30,7 +30,7 @@ OneVideo = Callable[[ConfigT, Run], ResultT]
 FILES = ("weights", "steering_weights")
 NOT_SHARED = ("source", "out", "overwrite")
 
-_models: dict[Hashable, Any] = {}
+_models: Models = {}
 """Models that a worker process keeps from one video to the next."""
 
 

@@ -9,6 +9,9 @@ from typing import Any, Generic, TypeVar
 
 from drive.tasks._run import TaskResult
 
+Fields = dict[str, Any]
+"""Fields of a result, by name."""
+
 ResultT = TypeVar("ResultT", bound="AnalysisResult", covariant=True)
 
 
@@ -34,7 +37,7 @@ class VideoOutcome(Generic[ResultT]):
     result: ResultT | None
     warnings: tuple[str, ...] = ()
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the fields, and those of the result beside them."""
         names = ("source", "folder", "status", "seconds", "reason")
         found = self.result.as_json() | {"warnings": self.warnings} if self.result else {}
@@ -68,7 +71,7 @@ class AnalysisResult(TaskResult):
     overview: str = ""
     per_video: tuple[VideoOutcome[AnalysisResult], ...] = ()
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the fields that are known; those of several videos for several only."""
         values = super().as_json()
         del values["overview"], values["per_video"]
@@ -101,7 +104,7 @@ class DetectionResult(AnalysisResult):
     flicker: float | None = None
     flicker_untracked: float | None = None
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the fields that are known; the flicker of tracks even if it is not."""
         unknown = {} if self.tracks is None else {"flicker": None, "flicker_untracked": None}
         return unknown | super().as_json()
@@ -134,7 +137,7 @@ class SteeringResult(AnalysisResult):
     steering_over_time: Path | None = None
     steering_distribution: Path | None = None
     smoothing: Smoothing | None = None
-    against_human: Mapping[str, Any] | None = None
+    against_human: Mapping[str, object] | None = None
     explanation: Path | None = None
     explanation_chart: Path | None = None
-    explained: Mapping[str, Any] | None = None
+    explained: Mapping[str, object] | None = None

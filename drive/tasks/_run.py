@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, get_args, get_type_hints
 
 from drive.core.errors import DriveError, InputError
 from drive.core.options import Config, at_least, command_line, fields_of, option
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from drive.pages import LiveReport
 
 Loaded = TypeVar("Loaded")
+Models = dict[Hashable, object]
 ConfigT = TypeVar("ConfigT", bound="RunConfig")
 ResultT = TypeVar("ResultT", bound="TaskResult")
 
@@ -104,7 +105,7 @@ class TaskResult:
     run: Path | None = None
     report: Path | None = None
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the fields that are known, as `--json` prints them; those of every task last."""
         common = {each.name for each in fields(TaskResult)}
         names = sorted((each.name for each in fields(self)), key=common.__contains__)
@@ -117,7 +118,7 @@ class TaskResult:
         return {name: path for name, path in files.items() if path is not None}
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
+    def from_json(cls, values: Mapping[str, object]) -> Self:
         """Return the result that `as_json` has written; unknown keys are ignored."""
         read: dict[str, Any] = {}
         for name, hint in get_type_hints(cls).items():
@@ -130,7 +131,7 @@ class TaskResult:
         return ""
 
 
-def _from_json(value: Any, kinds: Sequence[Any]) -> Any:
+def _from_json(value: object, kinds: Sequence[object]) -> object:
     if Path in kinds and isinstance(value, str):
         return Path(value)
     for kind in kinds:
@@ -155,7 +156,7 @@ class Run:
         name: str,
         config: RunConfig,
         reporter: Reporter | None = None,
-        models: dict[Hashable, Any] | None = None,
+        models: Models | None = None,
     ) -> None:
         self.name, self.config = name, config
         self.record = RunRecord(command_line(name, config), config.settings())
@@ -213,8 +214,7 @@ class Run:
         """Return the model of `key`, loaded once."""
         if key not in self.models:
             self.models[key] = load()
-        kept: Loaded = self.models[key]
-        return kept
+        return cast(Loaded, self.models[key])
 
     def _keep(self, text: str) -> None:
         if text not in self.record.warnings:
@@ -304,7 +304,7 @@ def run_task(
     work: Callable[[ConfigT, Run], ResultT],
     config: ConfigT,
     reporter: Reporter | None = None,
-    models: dict[Hashable, Any] | None = None,
+    models: Models | None = None,
 ) -> ResultT:
     """Carry out the work of a task; write its record and report.
 

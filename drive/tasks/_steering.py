@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from drive.core.errors import InputError
 from drive.tasks._options import SteeringConfig
-from drive.tasks._results import Smoothing
+from drive.tasks._results import Fields, Smoothing
 from drive.tasks._run import SHIPPED_STEERING_NOTE
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from drive.tasks._options import AnalysisConfig
     from drive.tasks._run import Run
     from drive.video.reader import FrameReader
-
-Fields = dict[str, Any]
-"""Fields of a result, by name."""
 
 EXPLANATION, EXPLANATION_CHART = "explain.json", "explain_check.png"
 EXPLAIN_FRAMES = 40

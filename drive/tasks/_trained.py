@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from drive.tasks._run import Run
 from drive.tasks._training_report import LOSS_UNIT, note_steering, warn_of_uselessness
@@ -51,9 +51,9 @@ class TrainedNetwork:
     steering_distribution: Path
     steering_over_time: Path
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return what is known, with the metrics by name."""
-        known: dict[str, Any] = {}
+        known: dict[str, object] = {}
         for each in fields(self):
             value = getattr(self, each.name)
             if each.name == "metrics":

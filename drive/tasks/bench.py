@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable
 from contextlib import ExitStack
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from drive.core.options import at_least, option
 from drive.core.reporter import KeepingReporter, Reporter
 from drive.core.shipped import DETECTOR, SAMPLE, STEERING
 from drive.tasks._options import AnalysisConfig
-from drive.tasks._run import Run, TaskResult, WeightsConfig, run_task
+from drive.tasks._run import Models, Run, TaskResult, WeightsConfig, run_task
 
 if TYPE_CHECKING:
     from drive.benchmark.measure import Stage, Times
@@ -276,7 +275,7 @@ class _Turns:
         self.seconds: dict[str, float] = {}
         self.spans: list[Span] = []
         self.wall_s = self.first_s = 0.0
-        self._models: dict[Hashable, Any] = {}
+        self._models: Models = {}
 
     def __call__(self, video: Path) -> None:
         began = time.perf_counter()

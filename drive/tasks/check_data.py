@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from drive.core.errors import InputError
 from drive.core.options import option
@@ -63,7 +63,7 @@ class CheckDataResult(TaskResult):
     reports: tuple[CheckReport, ...]
     unreadable: tuple[Unreadable, ...] = ()
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return `recordings`: name, numbers and findings of each, and the paths."""
         recordings = [
             {"name": each.name, **asdict(each.numbers), "findings": _findings(*each.findings)}

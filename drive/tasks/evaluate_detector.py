@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from drive.core.errors import InputError
 from drive.core.options import option
@@ -61,7 +61,7 @@ class EvaluateDetectorResult(TaskResult):
     origins: Mapping[str, DetectionMetrics]
     evaluations: Mapping[str, Evaluation]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the entries of `metrics.json`."""
         return asdict(self.metrics) | {"origins": self.origins} | self.run_files()
 

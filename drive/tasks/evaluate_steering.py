@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from drive.core.options import option
 from drive.core.reporter import Reporter
@@ -92,7 +92,7 @@ class EvaluateSteeringResult(TaskResult):
     metrics_file: Path
     recordings: Mapping[str, EvaluatedFiles]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the metrics and the files."""
         files = {"metrics": self.metrics_file, "recordings": self.recordings}
         return _with_smoothing(self.metrics, self.smoothing) | files | self.run_files()
@@ -170,7 +170,9 @@ def _evaluate(config: EvaluateSteeringConfig, run: Run) -> EvaluateSteeringResul
     )
 
 
-def _with_smoothing(metrics: SteeringMetrics, smoothing: SmoothingMetrics | None) -> dict[str, Any]:
+def _with_smoothing(
+    metrics: SteeringMetrics, smoothing: SmoothingMetrics | None
+) -> dict[str, object]:
     return metrics.as_json() | ({"smoothing": smoothing} if smoothing else {})
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from drive.core.errors import InputError
 from drive.core.options import above, at_least, from_below, option
@@ -107,7 +107,7 @@ class SimulateResult(TaskResult):
     plot: Path
     videos: tuple[Path, ...]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the metrics and the files."""
         files = {
             "metrics": self.metrics_file,

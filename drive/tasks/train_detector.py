@@ -128,7 +128,7 @@ class TrainDetectorResult(TaskResult):
     history: Path | None = None
     found_rate: FoundRate | None = None
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return what was trained and measured; with `find_lr` what the search found."""
         if self.found_rate:
             return asdict(self.found_rate) | self.run_files()

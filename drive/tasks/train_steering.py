@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from drive.core.errors import DivergedError
 from drive.core.options import between, fields_of, option
@@ -121,7 +121,7 @@ class TrainSteeringResult(TaskResult):
         """Errors on the validation data and on the test data."""
         return self.network.metrics if self.network else None
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the metrics and the files."""
         views = {"augmented_views": self.augmented_views} if self.augmented_views else {}
         members = {"members": self.members} if self.members else {}

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from drive.core.errors import DriveError
 from drive.core.files import atomic
@@ -131,14 +131,14 @@ class TuneSteeringResult(TaskResult):
     plot: Path
     study: Path
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the fields, with the outcomes by name."""
         entries = super().as_json() | {
             "usual_val_loss": self.usual_val_loss,
             "importance": self.importance,
         }
-        outcomes: dict[str, Any] = entries.pop("outcomes")
-        return entries | outcomes
+        del entries["outcomes"]
+        return entries | {**self.outcomes}
 
 
 OF_THE_SEARCH = {"recordings", "cache", *TuneSteeringConfig.__annotations__}
