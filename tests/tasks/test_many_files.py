@@ -248,7 +248,7 @@ def test_two_runs_do_not_work_in_one_folder(
     with only_run_in(out):  # as another process would hold it
         for options in (["--resume", out], [*paths.values(), "--out", out, "--overwrite"]):
             assert detect_all(*options) == 2
-            assert "Another run is at work" in capsys.readouterr().err.splitlines()[-1]
+            assert "another run is working in" in capsys.readouterr().err.splitlines()[-1]
     assert (out / "manifest.json").read_bytes() == before
     paths["b"].write_text("fine")
     assert detect_all("--resume", out) == 0

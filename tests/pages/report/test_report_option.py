@@ -129,7 +129,7 @@ def test_of_a_comparison(
     assert drive["frames"]["time"]["n"] == 20
     facts = {fact["label"]: (fact["value"], fact["note"]) for fact in data["facts"]}
     assert facts["length"][0] == "1.0 s"
-    assert facts["left"] == ("0.4 s", "1/v: 160 by 96 pixels, 20 frames a second")
+    assert facts["left"] == ("0.4 s", "1/v: 160 by 96 pixels, 20 frames per second")
 
 
 def test_of_a_steering_training(
@@ -158,7 +158,7 @@ def test_of_a_steering_training(
         assert cv2.imread(str(tmp_path / "out" / picture["src"])) is not None
     assert [picture["title"] for picture in training["layers"]] == [
         "First layer: kernels",
-        "A picture",
+        "An image",
         "Layer conv1",
         "Layer conv2",
     ]
