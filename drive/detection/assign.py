@@ -1,7 +1,4 @@
-"""Which cell and which anchor has to find which box: the targets of training.
-
-Knows boxes, strides and anchors; numpy only. What the targets cost is in `loss`.
-"""
+"""Which cell and which anchor have to find which box: the targets of training."""
 
 from __future__ import annotations
 
@@ -10,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 MAX_RATIO = 2.5
-"""Anchors whose sides differ from the box's by at most this factor learn it too, beside the best
-one (YOLOv5 does so with 4)."""
+"""Beside the best anchor, those whose sides differ from the box's by at most this factor have to find
+it (4 in YOLOv5)."""
 
 MIDDLE = 0.5
-"""Share of a box's width and height in which further cells are neither told to find it nor
-punished when they do: in the middle of a large object they see it just as well."""
+"""Middle share of a box's width and height: other cells in it neither have to find the box nor are
+penalised for it, since they see a large object just as well."""
 
 CLASS_OFFSET = 5  # a target: x1, y1, x2, y2, positive, then C classes, then C labelled
 
@@ -27,23 +24,22 @@ def assign(
     labelled: np.ndarray,
     anchors: Mapping[int, Sequence[tuple[int, int]]],
 ) -> list[np.ndarray]:
-    """Return the targets of one image for every head.
+    """Return the targets of one image for each head.
 
     Args:
         boxes: (N, 4) float32, x1 y1 x2 y2 in pixels of the input.
         class_ids: (N,) whole numbers below C.
-        ignored: (N,) bool; such a box is not to be found, and the cells that it touches are taken
-            as not labelled.
-        labelled: (H/s, W/s, C) bool for the finest stride s, the classes labelled in each place.
-        anchors: for each stride the widths and heights in pixels, the coarsest first.
+        ignored: (N,) bool; such a box is not to be found, and the cells that it touches count as
+            not labelled.
+        labelled: (H/s, W/s, C) bool for the finest stride s: the classes labelled in each cell.
+        anchors: widths and heights in pixels by stride, the coarsest first.
 
     Returns:
-        For each stride (H/stride, W/stride, A, 5 + 2C) float32: the box in pixels, 1 where an
-        anchor has to find one, its class, and the classes labelled in the cell. A box is found by
-        the cell of its centre and by the nearest neighbour in each direction; for the other cells
-        in its `MIDDLE` its anchors count as not labelled. Of two boxes that
-        want the same anchor in the same cell, the one with its centre there gets it, and of two
-        such the smaller one.
+        Per stride (H/stride, W/stride, A, 5 + 2C) float32: the box in pixels, 1 if the anchor has
+        to find one, its class, and the classes labelled in the cell. A box is found by the cell of
+        its centre and by the nearest neighbour in each direction; in the other cells in its
+        `MIDDLE` its anchors count as not labelled. If two boxes want the same anchor in the same
+        cell, the one with its centre there gets it, and of two such the smaller one.
 
     Source: the neighbours, Jocher et al., YOLOv5 (utils/loss.py, `build_targets`).
     """
@@ -80,7 +76,7 @@ def assign(
 
 
 def _middle_of(box: np.ndarray, stride: int) -> tuple[int, int, int, int]:
-    """Return top, left, bottom, right of the cells whose centres lie in the middle of the box."""
+    """Return top, left, bottom, right of the cells with their centres in the middle of the box."""
     centre, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) * MIDDLE / 2
     left, top = np.maximum(np.ceil((centre - half) / stride - 0.5), 0).astype(int)
     right, bottom = np.maximum(np.floor((centre + half) / stride - 0.5) + 1, 0).astype(int)
@@ -103,7 +99,7 @@ def _cells_of(box: np.ndarray, stride: int, rows: int, columns: int) -> list[tup
 def _wanted_anchors(
     sizes: np.ndarray, anchors: Mapping[int, Sequence[tuple[int, int]]]
 ) -> dict[int, np.ndarray]:
-    """Return for each stride (N, A) bool: the anchors that have to find each box."""
+    """Return (N, A) bool by stride: the anchors that have to find each box."""
     shapes = np.concatenate([np.asarray(anchors[stride], np.float32) for stride in anchors])
     sides = np.maximum(sizes, 1)[:, None, :]
     ratio = np.maximum(sides / shapes, shapes / sides).max(axis=2)

@@ -1,12 +1,9 @@
 """Which detection belongs to which track: overlap with a margin, the greatest first.
 
-Knows boxes and labels; no times, no scores and no image.
-
 Boxes are compared with a margin around them (Yang et al., "Hard to track objects with irregular
-motions", WACV 2023), since those of small cars jitter by as much as they are wide. Greedy and not
-optimal on purpose: of cars side by side, the optimal assignment gives up a pair that is certain to
-save one that is not, and swaps numbers when a car is missed; the pair of the greatest overlap is
-almost always right.
+motions", WACV 2023), since those of small cars jitter by as much as they are wide. Greedy on
+purpose: the optimal assignment gives up a certain pair to save an uncertain one, and swaps tracks
+of cars side by side when one is missed. The pair with the greatest overlap is almost always right.
 """
 
 from __future__ import annotations
@@ -18,15 +15,15 @@ import numpy as np
 
 from drive.core.types import Box, Detection
 
-LEAST_MARGIN = 3.0  # pixels on each side: the jitter of the smallest boxes does not shrink further
-MOST_MARGIN = 1.0  # of the sides; a wider one reaches the neighbours
+LEAST_MARGIN = 3.0  # pixels per side: the jitter of the smallest boxes does not shrink further
+MOST_MARGIN = 1.0  # share of the sides; a wider margin reaches the neighbours
 
 STRANGE_LABEL_IOU = 0.5
-"""Least overlap, without margin, for a detection to belong to a track that never had its label: one
-vehicle called by two names (a van: car and truck). Whose overlap is less are two: a car before a
-truck, a person on a motorcycle."""
+"""Minimum overlap, without margin, for a detection to belong to a track that never had its label:
+one vehicle with two labels (a van: car and truck). With less overlap they are two objects: a car in
+front of a truck, a person on a motorcycle."""
 
-STRANGE_LABEL_SHARE = 0.6  # of the overlap counts then: a track of the label goes first
+STRANGE_LABEL_SHARE = 0.6  # share of the overlap that counts then: tracks of the label go first
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +32,7 @@ class Expected:
 
     Attributes:
         box: in source pixels.
-        labels: what the object has been called.
+        labels: that the object has had.
         margin: share of the width and height to add on each side.
     """
 
@@ -52,10 +49,10 @@ def associate(
     Args:
         detections: what was found.
         tracks: where the tracks should be.
-        min_overlap: overlap, margins included, that a pair must exceed.
+        min_overlap: overlap, with margins, that a pair must exceed.
 
     Returns:
-        Index of the detection -> index of its track, in the order of falling overlap.
+        The index of the track by index of its detection, in order of falling overlap.
     """
     if not detections or not tracks:
         return {}

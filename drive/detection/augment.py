@@ -1,7 +1,6 @@
-"""Images for training: placed, mirrored, joined into mosaics, recoloured and spoilt a little.
+"""Augmentation of training images: placed, mirrored, joined into mosaics, recoloured, degraded.
 
-Knows numpy images and boxes; no network, no files. Everything random comes from the generator
-that the caller passes, so that the same seed gives the same image.
+The same random generator gives the same image.
 """
 
 from __future__ import annotations
@@ -16,39 +15,39 @@ import numpy as np
 
 from drive.detection.preprocess import GREY, letterbox
 
-CELL = 8  # pixels of the places for which `labelled` is told: the finest stride
+CELL = 8  # pixels per cell of `labelled`: the finest stride
 
 MOSAICS = {1: 0.6, 4: 0.35, 9: 0.05}
-"""How often a sample is one image, or a mosaic of four, or of nine (small as far cars)."""
+"""Share of samples made of one image, of four and of nine (small as far cars)."""
 
 FLIP_SHARE = 0.5
-SHRINK, GROW = 0.55, 1.6  # range of scale around the size that just fills the place
-HALVED_BELOW = 0.6  # scale; far below full size, linear interpolation leaves out pixels
-SQUEEZE = 0.15  # at most so much wider or narrower than it was
-SEAM_SHIFT = 0.4  # the seams of a mosaic move by at most so much of a part's length in all
-KEPT_AREA = 0.4  # a box of which less remains in view is ignored, not learnt
-GONE_AREA = 0.05  # and below this it is forgotten
-LEAST_SIDE = 4.0  # pixels; smaller objects are ignored, no one could find them
+SHRINK, GROW = 0.55, 1.6  # range of scale around the size that fills the place
+HALVED_BELOW = 0.6  # scale; far below full size, linear interpolation skips pixels
+SQUEEZE = 0.15  # maximum change of the aspect
+SEAM_SHIFT = 0.4  # maximum shift of a mosaic's seams, as a share of a part's side
+KEPT_AREA = 0.4  # a box of which less remains visible is ignored
+GONE_AREA = 0.05  # below this it is dropped
+LEAST_SIDE = 4.0  # pixels; smaller objects are ignored
 
-HUE, SATURATION, BRIGHTNESS = 0.015, 0.6, 0.4  # ranges of gain, as in YOLOv3 and later
+HUE, SATURATION, BRIGHTNESS = 0.015, 0.6, 0.4  # ranges of gain, as in YOLOv3
 NIGHT_SHARE, NIGHT_GAIN = 0.06, (0.25, 0.55)
 BLUR_SHARE, NOISE_SHARE, RAIN_SHARE, JPEG_SHARE, GREY_SHARE = 0.10, 0.08, 0.05, 0.25, 0.03
 NOISE_LEVELS = (3.0, 12.0)  # standard deviation, of 255
-RAIN_DENSITY = (0.0005, 0.003)  # share of pixels that a streak begins in
-RAIN_LENGTH, RAIN_LIGHT = (5, 17), (60.0, 140.0)  # pixels, and levels at the streak's brightest
-JPEG_QUALITY = (12, 80)  # the low end has the blocks and smeared colours of hard-pressed video
+RAIN_DENSITY = (0.0005, 0.003)  # share of pixels that start a streak
+RAIN_LENGTH, RAIN_LIGHT = (5, 17), (60.0, 140.0)  # pixels; levels at the brightest place
+JPEG_QUALITY = (12, 80)  # the low end has the blocks of strongly compressed video
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """An image as training takes it.
+    """An image for training.
 
     Attributes:
         image: (H, W, 3) uint8 RGB.
         boxes: (N, 4) float32, x1 y1 x2 y2 in pixels.
         class_ids: (N,) int64.
         ignored: (N,) bool.
-        labelled: (C,) bool for the whole image, or (H/8, W/8, C) place by place.
+        labelled: (C,) bool for the whole image, or (H/8, W/8, C) per cell.
     """
 
     image: np.ndarray
@@ -59,7 +58,7 @@ class Sample:
 
 
 def plain(sample: Sample, height: int, width: int) -> Sample:
-    """Return the image letterboxed, as detection does it; nothing is random."""
+    """Return the image letterboxed as in detection; nothing is random."""
     image, placement = letterbox(sample.image, height, width)
     boxes = placement.apply(sample.boxes, sample.image.shape[1], sample.image.shape[0])
     return replace(
@@ -71,7 +70,7 @@ def plain(sample: Sample, height: int, width: int) -> Sample:
 
 
 def augment(samples: Sequence[Sample], height: int, width: int, rng: np.random.Generator) -> Sample:
-    """Return a new image of height x width made of one sample, or of several as a mosaic.
+    """Return a new image of height x width made of one sample, or a mosaic of several.
 
     Args:
         samples: 1, 4 or 9 images.
@@ -88,7 +87,7 @@ def augment(samples: Sequence[Sample], height: int, width: int, rng: np.random.G
 
 
 def mosaic(samples: Sequence[Sample], height: int, width: int, rng: np.random.Generator) -> Sample:
-    """Join 4 or 9 images in a square grid with random seams, row by row.
+    """Join 4 or 9 images to a square grid with random seams, row by row.
 
     Source: Bochkovskiy et al., "YOLOv4", 2020, section 3.3.
     """
@@ -118,7 +117,7 @@ def mosaic(samples: Sequence[Sample], height: int, width: int, rng: np.random.Ge
 
 
 def recolour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Vary hue, saturation and brightness; now and then make it night, or grey."""
+    """Vary hue, saturation and brightness; sometimes make it night, or grey."""
     hue, saturation, brightness = 1 + rng.uniform(-1, 1, 3) * (HUE, SATURATION, BRIGHTNESS)
     if rng.random() < NIGHT_SHARE:
         brightness *= rng.uniform(*NIGHT_GAIN)
@@ -136,7 +135,7 @@ def recolour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def spoil(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Now and then blur, add noise, or compress, as cameras and recorders do."""
+    """Sometimes blur, add noise or rain, or compress, as cameras and recorders do."""
     if rng.random() < BLUR_SHARE:
         image = cv2.blur(image, (int(rng.integers(2, 6)), int(rng.integers(1, 4))))
     if rng.random() < NOISE_SHARE:
@@ -152,7 +151,7 @@ def spoil(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _rain(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the image with bright slanting streaks."""
+    """Return the image with bright slanted streaks."""
     drops = (rng.random(image.shape[:2], np.float32) < rng.uniform(*RAIN_DENSITY)).astype(
         np.float32
     )
@@ -175,7 +174,7 @@ def _mirror(sample: Sample) -> Sample:
 
 
 def _place(sample: Sample, height: int, width: int, rng: np.random.Generator) -> Sample:
-    """Scale and shift an image in a place of height x width; what sticks out is cut off."""
+    """Scale and shift an image in a place of height x width; cut off what is outside."""
     source_height, source_width = sample.image.shape[:2]
     fills = max(height / source_height, width / source_width)
     scale = fills * np.exp(rng.uniform(np.log(SHRINK), np.log(GROW)))
@@ -196,7 +195,7 @@ def _place(sample: Sample, height: int, width: int, rng: np.random.Generator) ->
 
 
 def _cut(sample: Sample) -> Sample:
-    """Cut the boxes at the image's edges; ignore those of which too little remains."""
+    """Cut the boxes at the edges; ignore those of which too little remains."""
     height, width = sample.image.shape[:2]
     cut = np.clip(sample.boxes, 0, [width, height, width, height]).astype(np.float32)
     sides = cut[:, 2:] - cut[:, :2]

@@ -1,7 +1,7 @@
-"""Batches for training the detector, made ahead in threads, the same for the same seed.
+"""Batches for training the detector, made ahead in a thread.
 
-Knows datasets, augmentation and targets; no network. Batch `i` of epoch `e` depends on the seed,
-`e` and `i` alone, so that a training which was interrupted goes on with what it would have seen.
+Batch `i` of epoch `e` depends only on the seed, `e` and `i`, so that a resumed training continues
+with the batches that it would have had.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from drive.detection.dataset import LabelledImage, LabelledImages
 from drive.detection.preprocess import closest_aspect
 from drive.training.batches import prefetched
 
-KEPT_BYTES = 1_500_000_000  # of decoded images; those beyond are read from disk each time
+KEPT_BYTES = 1_500_000_000  # of decoded images in memory; others are read each time
 
 Anchors = Mapping[int, Sequence[tuple[int, int]]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """What one step of training takes.
+    """What one step takes.
 
     Attributes:
         images: (N, H, W, 3) uint8 RGB.
-        targets: for each stride (N, H/stride, W/stride, A, 5 + 2C), see `assign`.
+        targets: (N, H/stride, W/stride, A, 5 + 2C) per stride, see `assign`.
     """
 
     images: np.ndarray
@@ -42,11 +42,11 @@ class TrainingBatches:
     """Augmented batches of one dataset.
 
     Args:
-        dataset: the images to learn from.
-        anchors: those of the network, by stride.
-        sizes: (height, width) in pixels; each batch takes one of them by chance.
-        batch: images in a batch; more than the dataset holds is cut down to that.
-        seed: of everything random.
+        dataset: the images to train on.
+        anchors: of the network, by stride.
+        sizes: (height, width) in pixels; each batch has one of them at random.
+        batch: images per batch, at most those of the dataset.
+        seed: random seed.
 
     Raises:
         InputError: the dataset is empty.
@@ -68,11 +68,11 @@ class TrainingBatches:
         self._free_bytes = KEPT_BYTES
 
     def __len__(self) -> int:
-        """Return the batches of an epoch; the last images that fill none wait for the next."""
+        """Return the number of batches per epoch; images that fill no batch are left out."""
         return len(self.dataset.images) // self.batch
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """Yield the batches of one epoch, in which each image comes first in a sample once."""
+        """Return the batches of one epoch; each image is the first of at most one sample."""
         order = np.random.default_rng([self.seed, number]).permutation(len(self.dataset.images))
         chosen = [order[i * self.batch : (i + 1) * self.batch] for i in range(len(self))]
         return prefetched(
@@ -91,7 +91,7 @@ class TrainingBatches:
         return collate(samples, self.anchors)
 
     def _sample(self, image: LabelledImage) -> Sample:
-        """Return an image of the dataset, from memory where it is kept there."""
+        """Return an image of the dataset, from memory if it is kept there."""
         pixels = self._kept.get(image.path)
         if pixels is None:
             pixels = image.read()
@@ -104,7 +104,7 @@ class TrainingBatches:
 def plain_batches(
     dataset: LabelledImages, anchors: Anchors, sizes: Sequence[tuple[int, int]], batch: int
 ) -> Iterator[Batch]:
-    """Yield a dataset as detection sees it: letterboxed, nothing random, one size a batch."""
+    """Yield a dataset as detection sees it: letterboxed, nothing random, one size per batch."""
     waiting: dict[tuple[int, int], list[Sample]] = {}
     for image in dataset.images:
         sample = to_sample(image)
@@ -123,7 +123,7 @@ def to_sample(image: LabelledImage) -> Sample:
 
 
 def collate(samples: Sequence[Sample], anchors: Anchors) -> Batch:
-    """Put samples of one size together and work out their targets."""
+    """Stack samples of one size, with their targets."""
     targets = [
         assign(sample.boxes, sample.class_ids, sample.ignored, sample.labelled, anchors)
         for sample in samples

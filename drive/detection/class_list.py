@@ -1,7 +1,4 @@
-"""Which classes a training is for: those that the user names, or those that the datasets say.
-
-Knows names and numbers of boxes; no images and no network.
-"""
+"""Which classes a training is for: those that the user names, or those of the datasets."""
 
 from __future__ import annotations
 
@@ -13,16 +10,15 @@ from drive.detection.dataset import UnsortedImages
 
 
 def choose_classes(datasets: Sequence[UnsortedImages], known: Sequence[str]) -> tuple[str, ...]:
-    """Return the classes to train where the user names none.
+    """Return the classes to train if the user names none.
 
-    A list in `data.yaml` is meant: its classes with boxes are trained. A dataset without a list
-    (labels.csv, VOC) that has boxes of known classes is taken as one for these; else all that it
-    has is trained. Where everything wanted is known, all known classes are kept: those that were
-    not labelled cost nothing, and the detector goes on finding them.
+    Of a dataset with `data.yaml`, the listed classes with boxes are trained; of another dataset
+    (labels.csv, VOC), those that the weights know, or all if they know none. If the weights know
+    all of these, all classes of the weights are kept: classes that are not labelled cost nothing.
 
     Args:
-        datasets: all that train.
-        known: the classes of the weights to begin from.
+        datasets: to train on.
+        known: classes of the weights to begin from.
 
     Raises:
         InputError: no dataset has a box.
@@ -60,7 +56,7 @@ def parse_classes(text: str) -> tuple[str, ...]:
 def describe_classes(
     classes: Sequence[str], known: Sequence[str], datasets: Sequence[UnsortedImages]
 ) -> str:
-    """Return in one line what is trained, what of it is new, and what is left out."""
+    """Return one line: the classes to train, the new ones, and those that are left out."""
     new = [name for name in classes if name not in known]
     text = f"classes: {', '.join(classes)}"
     if new and len(new) < len(classes):

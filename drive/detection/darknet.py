@@ -1,12 +1,8 @@
 """Reads the weights files of Darknet, the C framework in which YOLO was published.
 
-Knows the order of the values in the file, not which network they are for: it fills the
-convolutions and dense layers of any Keras model, in the model's own order.
-
-The file, all little-endian: a header of four 32-bit numbers (major, minor, revision and the number
-of images seen; files of 2015 hold the training settings there instead, so the values are not
-looked at), then for each layer its biases, then its kernel: out, in, row, column for a
-convolution, in, out for a fully connected layer. Source: Darknet, src/parser.c, load_weights.
+The file is little-endian. A header of four 32-bit numbers is ignored: files of 2015 have training
+settings there. Then come, per layer, its biases and its kernel: out, in, row, column for a
+convolution; in, out for a fully connected layer. Source: Darknet, src/parser.c, load_weights.
 """
 
 from __future__ import annotations
@@ -30,11 +26,11 @@ def check_size(path: str | Path, network: str, parameters: int) -> None:
 
     Args:
         path: the weights file.
-        network: its network's name, for the message.
-        parameters: what the network has, batch normalisation not among them.
+        network: name of its network, for the error.
+        parameters: of the network, without batch normalisation.
 
     Raises:
-        MissingFileError: there is no such file.
+        MissingFileError: the file does not exist.
         WeightsError: the file has another size.
     """
     file = Path(path)
@@ -49,13 +45,13 @@ def check_size(path: str | Path, network: str, parameters: int) -> None:
 
 
 def load_darknet_weights(model: keras.Model, path: str | Path) -> None:
-    """Fill the convolutions and dense layers of `model` from a Darknet weights file.
+    """Fill the convolutions and dense layers of `model`, in its own order, from a weights file.
 
-    The file is mapped, not read whole: memory grows by one layer at a time.
+    The file is mapped, not read whole.
 
     Raises:
-        MissingFileError: there is no such file.
-        WeightsError: the file has another size than the network needs.
+        MissingFileError: the file does not exist.
+        WeightsError: the file has another size than the network requires.
     """
     check_size(path, model.name, model.count_params())
     values = np.memmap(path, VALUE, "r", offset=HEADER_BYTES)
@@ -75,7 +71,7 @@ def kernel_from_darknet(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarra
     """Return a kernel in Keras' order from the file's flat values.
 
     Args:
-        values: the kernel's values as they follow each other in the file.
+        values: the kernel's values in the order of the file.
         shape: the kernel's shape in Keras: (row, column, in, out) or (in, out).
     """
     if len(shape) == 2:

@@ -1,8 +1,7 @@
-"""Begins `tiny-yolo-drive` from yolov3-tiny (Darknet's weights, trained on COCO).
+"""Initialises `tiny-yolo-drive` from yolov3-tiny (Darknet's weights, trained on COCO).
 
-Knows both networks' layers: folds the batch normalisation in, cuts the heads' rows of our classes
-out, halves the widest convolution with the least harm, and gives the new head for far cars a quiet
-start. Knows no data but the images that the narrowing is measured on.
+Folds the batch normalisation into the convolutions, selects the heads' rows of our classes, halves
+the widest convolution with the least harm, and lets the new head for far cars start quietly.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ FOLD_EPSILON = 1e-6  # Darknet adds it to the standard deviation, not to the var
 COCO_IDS = {"person": 0, "bicycle": 1, "car": 2, "motorcycle": 3, "bus": 5, "truck": 7}
 COCO_CLASSES = 80
 FULL_WIDTH = 1024  # filters of yolov3-tiny's widest convolution
-RIDGE = 1e-3  # of the mean diagonal, keeps the least squares of the narrowing well-posed
-QUIET_LOGIT = -4.0  # objectness of a head that has learnt nothing: 0.018
+RIDGE = 1e-3  # share of the mean diagonal; keeps the least squares well-posed
+QUIET_LOGIT = -4.0  # objectness of an untrained head: 0.018
 
 DARKNET_LAYERS = (
     "conv1", "conv2", "conv3", "conv4", "conv5", "conv6", "conv7",
@@ -47,12 +46,12 @@ def start_from_darknet(
 
     Args:
         path: see `load_darknet_weights`.
-        images: (N, H, W, 3) uint8 RGB; of the network's kind, a few dozen are enough. On them it
-            is measured which half of conv7 to keep.
+        images: (N, H, W, 3) uint8 RGB, a few dozen typical ones; they decide which half of conv7
+            to keep.
         classes: of the model, each a class of COCO.
 
     Raises:
-        MissingFileError: there is no such file.
+        MissingFileError: the file does not exist.
         WeightsError: see `load_darknet_weights`.
     """
     wide = build_tiny_yolo_drive(len(classes), FULL_WIDTH)
@@ -71,9 +70,9 @@ def start_from_darknet(
 def narrow(wide: keras.Model, images: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
     """Choose the filters of conv7 to keep, and the neck that makes the most of them.
 
-    One filter after the other goes, the one whose absence changes the neck's values least once
-    the others have been refitted by least squares (optimal brain surgery for a layer: Hassibi,
-    Stork, "Second Order Derivatives for Network Pruning", 1992).
+    Filters are removed one by one: the one whose absence changes the neck's values least after
+    the others are refitted by least squares (optimal brain surgery for a layer: Hassibi, Stork,
+    "Second Order Derivatives for Network Pruning", 1992).
 
     Returns:
         (WIDEST,) indices, and kernel and bias of `neck32`.
@@ -114,18 +113,18 @@ def load_darknet_weights(
     classes: Sequence[str] = CLASSES,
     centre_gain: float = CENTRE_GAIN,
 ) -> None:
-    """Fill what `model` shares with yolov3-tiny; the third head begins at random and quiet.
+    """Fill what `model` shares with yolov3-tiny; the third head starts at random and quietly.
 
     Args:
         model: of `build_tiny_yolo_drive` with `FULL_WIDTH` filters in conv7.
         path: `.npz` with `convNN_kernel` (row, column, in, out) and `_beta _gamma _mean _variance`
             or `_bias` for the 13 convolutions.
         classes: those of the model, each a class of COCO.
-        centre_gain: of the decoding; 1 is that of yolov3-tiny itself.
+        centre_gain: of the decoding; 1 for yolov3-tiny itself.
 
     Raises:
-        MissingFileError: there is no such file.
-        WeightsError: arrays are missing or of other shapes, or a class is not in `COCO_IDS`.
+        MissingFileError: the file does not exist.
+        WeightsError: arrays are missing or have other shapes, or a class is not in `COCO_IDS`.
     """
     unknown = [name for name in classes if name not in COCO_IDS]
     if unknown:
@@ -153,7 +152,7 @@ def load_darknet_weights(
 
 
 def _quieten(head: keras.layers.Conv2D, classes: int) -> None:
-    """Let a head with random weights find nothing to begin with."""
+    """Let a head with random weights find nothing at first."""
     kernel, bias = head.get_weights()
     per_anchor = bias.reshape(-1, BOX_VALUES + classes)
     per_anchor[:, 4] = QUIET_LOGIT
@@ -172,7 +171,7 @@ def _folded(arrays: Mapping[str, np.ndarray], name: str) -> tuple[np.ndarray, np
 def _rows_of(values: np.ndarray, classes: Sequence[str], centre_gain: float) -> np.ndarray:
     """Return the outputs (last axis) of a COCO head that belong to our classes.
 
-    Centres move `centre_gain` times as far for the same value here, so theirs are divided by it.
+    Centres move `centre_gain` times as far for the same value here, so they are divided by it.
     """
     anchors = len(ANCHORS[32])
     rows = [*range(BOX_VALUES), *(BOX_VALUES + COCO_IDS[name] for name in classes)]

@@ -1,7 +1,6 @@
-"""Labelled images: one plain form for the three formats that drive reads.
+"""Labelled images: one form for the three formats that drive reads.
 
-Knows where the boxes of an image are and which classes were labelled at all; the formats
-themselves are in `dataset_formats`, the split into train and test in `split`. Knows no network.
+The formats are in `dataset_formats`, the split into train and test in `split`.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from drive.core.wording import counted
 from drive.detection.dataset_formats import RawImage, listed_classes, read_raw
 
 CLASSES = ("car", "bus", "truck", "motorcycle", "bicycle", "person")
-"""What `tiny-yolo-drive` looks for, in the order of its outputs."""
+"""Classes of `tiny-yolo-drive`, in the order of its outputs."""
 
 SYNONYMS = {
     "motorbike": "motorcycle",
@@ -28,10 +27,10 @@ SYNONYMS = {
     "pedestrian": "person",
     "people": "person",
 }
-"""Other datasets' names of our classes (VOC, BDD100K, VisDrone)."""
+"""Names of our classes in other datasets (VOC, BDD100K, VisDrone)."""
 
 KINDS = {"van": "car", "minivan": "car"}
-"""Kinds of our classes: a van counts as a car, unless vans are a class of their own."""
+"""Kinds of our classes: a van is a car, unless van is a class itself."""
 
 ALIASES = SYNONYMS | KINDS
 
@@ -39,12 +38,12 @@ COUNTED_IN = {
     "images_without_label_file": "without a label file, counted as empty",
     "boxes_cut": "cut at the image's edge",
 }
-"""Counts that leave nothing out, and how they are said."""
+"""Counts of what is used all the same, in words."""
 
 NOUNS = {"images": ("image", "images"), "boxes": ("box", "boxes")}
-"""What the first word of a count's name counts."""
+"""The first word of a count's name, in words."""
 
-LEAST_SIDE = 1.0  # pixels; a box that is thinner inside the image cannot be learnt or found
+LEAST_SIDE = 1.0  # pixels; thinner boxes are left out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,9 +54,9 @@ class LabelledImage:
         path: the image file.
         boxes: (N, 4) float32, x1 y1 x2 y2 in pixels of the image.
         class_ids: (N,) int64, index into the dataset's classes.
-        ignored: (N,) bool; neither a find nor a miss counts there (`difficult` of Pascal VOC).
-        origin: where the image comes from, "" where the dataset does not say.
-        labelled: (C,) bool; the classes that were labelled in images of this origin.
+        ignored: (N,) bool; detections there count neither for nor against (`difficult` in VOC).
+        origin: where the image comes from; empty if the dataset does not say.
+        labelled: (C,) bool; the classes that are labelled in images of this origin.
     """
 
     path: Path
@@ -71,7 +70,7 @@ class LabelledImage:
         """Return the image, (H, W, 3) uint8 RGB.
 
         Raises:
-            InputError: the file is missing or is no image.
+            InputError: the file is missing or not an image.
         """
         return read_image(self.path)
 
@@ -82,7 +81,7 @@ class LabelledImages:
 
     Attributes:
         classes: (C) names.
-        images: the images of which at least one class was labelled.
+        images: those in which at least one class is labelled.
         counts: what was read and what was left out (`images`, `boxes`, `boxes_of_other_classes`,
             `boxes_empty`, `images_missing`, `images_unreadable`, `images_unlabelled`,
             `images_without_label_file`, `boxes_cut`).
@@ -93,7 +92,7 @@ class LabelledImages:
     counts: dict[str, int] = field(default_factory=dict)
 
     def select(self, wanted: Iterable[bool]) -> LabelledImages:
-        """Return the dataset with only those images for which `wanted` is true."""
+        """Return the dataset with only the images for which `wanted` is true."""
         kept = tuple(image for image, keep in zip(self.images, wanted, strict=True) if keep)
         return LabelledImages(self.classes, kept, self.counts)
 
@@ -118,13 +117,13 @@ class LabelledImages:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UnsortedImages:
-    """A dataset as it was read, before anybody said which classes are wanted.
+    """A dataset as it was read, before classes are chosen.
 
     Attributes:
         path: as the user named it.
-        images: the images that can be read.
-        listed: the classes that the dataset itself lists, () where it has no list.
-        counts: what could not be read.
+        images: that can be read.
+        listed: the classes that the dataset lists; empty without a list.
+        counts: of what could not be read.
     """
 
     path: Path
@@ -133,16 +132,16 @@ class UnsortedImages:
     counts: Counter[str]
 
     def boxes_of(self) -> Counter[str]:
-        """Return the number of boxes by class, under our names, in the dataset's own order."""
+        """Return the number of boxes by class, with our names, in the dataset's order."""
         boxes = Counter(dict.fromkeys(map(_our_name, self.listed), 0))
         boxes.update(_our_name(name) for image in self.images for name in image.names)
         return boxes
 
     def with_classes(self, classes: Sequence[str]) -> LabelledImages:
-        """Return the dataset with the boxes of `classes` alone; see `read_dataset`.
+        """Return the dataset with only the boxes of `classes`; see `read_dataset`.
 
         Raises:
-            InputError: no box is of one of `classes`.
+            InputError: there is no box of these classes.
         """
         counts = Counter(self.counts)
         index = _class_index(classes)
@@ -174,9 +173,8 @@ def open_dataset(path: str | Path) -> UnsortedImages:
         path: the folder (or its `labels.csv` or `data.yaml`).
 
     Raises:
-        MissingFileError: there is no such folder.
-        InputError: the folder is in no known format, or a row cannot be read (names file, row
-            and value).
+        MissingFileError: the folder does not exist.
+        InputError: the format is unknown, or a row is invalid (names file, row and value).
     """
     counts: Counter[str] = Counter()
     images = tuple(image for image in read_raw(Path(path), counts) if _usable(image, counts))
@@ -186,27 +184,26 @@ def open_dataset(path: str | Path) -> UnsortedImages:
 def read_dataset(path: str | Path, classes: Sequence[str] = CLASSES) -> LabelledImages:
     """Read a dataset (see `open_dataset`) with the boxes of some classes.
 
-    A class is taken as labelled in an origin when the origin has at least one box of it: an
-    origin that has cars only says nothing about people in its images.
+    A class counts as labelled in an origin that has at least one box of it: an origin that has only
+    cars says nothing about people in its images.
 
     Args:
         path: the folder (or its `labels.csv` or `data.yaml`).
-        classes: the classes to keep, told apart without regard to case; names that are not among
-            them are looked up in `ALIASES`.
+        classes: to keep, in any case; other names are looked up in `ALIASES`.
 
     Raises:
-        MissingFileError: there is no such folder.
-        InputError: the folder is in no known format, a row cannot be read (names file, row and
-            value), or no box is of one of `classes`.
+        MissingFileError: the folder does not exist.
+        InputError: the format is unknown, a row is invalid (names file, row and value), or there
+            is no box of these classes.
     """
     return open_dataset(path).with_classes(classes)
 
 
 def concatenate(datasets: Sequence[LabelledImages]) -> LabelledImages:
-    """Put datasets of the same classes together.
+    """Join datasets of the same classes.
 
     Raises:
-        InputError: there is none, or their classes differ.
+        InputError: there are none, or their classes differ.
     """
     if len({dataset.classes for dataset in datasets}) != 1:
         raise InputError(
@@ -223,7 +220,7 @@ def read_image(path: Path) -> np.ndarray:
     """Return an image file as (H, W, 3) uint8 RGB.
 
     Raises:
-        InputError: the file is missing or is no image.
+        InputError: the file is missing or not an image.
     """
     image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
     if image is None:
@@ -232,7 +229,7 @@ def read_image(path: Path) -> np.ndarray:
 
 
 def _usable(image: RawImage, counts: Counter[str]) -> bool:
-    """Return whether the file is there and begins like an image; counted where not."""
+    """Return whether the file exists and starts like an image; count those that do not."""
     if not image.path.is_file():
         counts["images_missing"] += 1
         return False
@@ -243,7 +240,7 @@ def _usable(image: RawImage, counts: Counter[str]) -> bool:
 
 
 def _class_index(classes: Sequence[str]) -> Callable[[str], int]:
-    """Return what gives a name's place among `classes`, -1 where it has none."""
+    """Return a function from a name to its index in `classes`; -1 if it has none."""
     own = {name.lower(): index for index, name in enumerate(classes)}
     synonyms: dict[str, int] = {}
     for name, index in own.items():
@@ -259,7 +256,7 @@ def _class_index(classes: Sequence[str]) -> Callable[[str], int]:
 def _labelled_classes(
     raw: Sequence[RawImage], index: Callable[[str], int], classes: int
 ) -> dict[str, np.ndarray]:
-    """Return for each origin the (C,) classes of which it has a box."""
+    """Return (C,) bool by origin: the classes of which it has a box."""
     labelled: dict[str, np.ndarray] = {}
     for entry in raw:
         found = labelled.setdefault(entry.origin, np.zeros(classes, bool))
@@ -270,7 +267,7 @@ def _labelled_classes(
 def _convert(
     entry: RawImage, index: Callable[[str], int], labelled: np.ndarray, counts: Counter[str]
 ) -> LabelledImage:
-    """Keep the boxes of our classes that are boxes at all; count the others."""
+    """Keep the boxes of our classes that are wide and high enough; count the others."""
     ids = np.array([index(name) for name in entry.names], np.int64)
     boxes = np.array(entry.boxes, np.float32).reshape(-1, 4)
     ours = ids >= 0
@@ -288,6 +285,6 @@ def _our_name(name: str) -> str:
 
 
 def _told(count: int, name: str) -> str:
-    """A count in words: "1 box empty" of `boxes_empty`."""
+    """Return a count in words: "1 box empty" for `boxes_empty`."""
     kind, _, what = name.partition("_")
     return f"{counted(count, *NOUNS[kind])} {COUNTED_IN.get(name, what.replace('_', ' '))}"

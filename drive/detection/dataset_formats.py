@@ -1,6 +1,6 @@
-"""The three forms of a labelled-image dataset, read row by row.
+"""The three formats of a labelled-image dataset, read row by row.
 
-Knows files, columns and tags; not which classes are wanted, and nothing of training.
+A new format needs a reader here and a line in `read_raw`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,8 @@ from drive.core.errors import InputError, MissingFileError
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 CSV_COLUMNS = ("image", "class", "x1", "y1", "x2", "y2")
 YOLO_COLUMNS = 5  # class, then centre x and y, width, height as shares of the image
-OUTLINE_COLUMNS = (
-    7  # class, then x and y of at least three corners: an outline, which has a box too
-)
-MOST_SHARE = 2.0  # a box may stick out; beyond this, pixels were written instead of shares
+OUTLINE_COLUMNS = 7  # class, then x and y of at least three corners of an outline
+MOST_SHARE = 2.0  # a box may extend beyond the image; above this, the values are pixels
 CUT_TOLERANCE = 0.5  # pixels; less is rounding
 TRUE_WORDS = ("1", "1.0", "true", "yes")
 
@@ -47,28 +45,28 @@ class RawImage:
 
 
 def label_file(path: Path) -> Path:
-    """Return the one file that describes a dataset, or the folder where there are many."""
+    """Return the file that describes a dataset, or the folder if there are many."""
     folder = path if path.is_dir() else path.parent
     files = (folder / name for name in ("labels.csv", "data.yaml"))
     return next((file for file in files if file.is_file()), folder)
 
 
 def listed_classes(path: Path) -> tuple[str, ...]:
-    """Return the classes that `data.yaml` lists, in its order; () where a dataset has no list."""
+    """Return the classes that `data.yaml` lists, in its order; empty without a list."""
     file = label_file(path)
     return tuple(_yolo_names(file).values()) if file.name == "data.yaml" else ()
 
 
 def read_raw(path: Path, counts: Counter[str]) -> Iterator[RawImage]:
-    """Yield the images of a dataset in any of the three forms.
+    """Yield the images of a dataset in any of the three formats.
 
     Args:
         path: the folder, or a file in it.
         counts: images that cannot be read are counted here.
 
     Raises:
-        MissingFileError: there is no such folder.
-        InputError: none of the three forms; or a row cannot be read.
+        MissingFileError: the folder does not exist.
+        InputError: the format is unknown, or a row is invalid.
     """
     if not path.exists():
         raise MissingFileError(f"there is no dataset {path}")
@@ -113,7 +111,7 @@ def _read_csv(path: Path) -> list[RawImage]:
 def _read_yolo(folder: Path, counts: Counter[str]) -> Iterator[RawImage]:
     """Read YOLO text files: `images/` and `labels/` of the same layout, `data.yaml`.
 
-    Both folders may lie deeper (`train/images`, `train/labels`), as some tools export them.
+    Both folders may be deeper (`train/images`, `train/labels`), as some tools export them.
     """
     names = _yolo_names(folder / "data.yaml")
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES):
@@ -170,7 +168,7 @@ def _yolo_row(
 def _cut(
     box: tuple[float, float, float, float], shape: tuple[int, ...], counts: Counter[str]
 ) -> tuple[float, float, float, float]:
-    """Return the part of a box inside the image; counted where more than rounding is cut."""
+    """Return the part of a box inside the image; count those cut by more than rounding."""
     height, width = shape[:2]
     limits = (width, height, width, height)
     x1, y1, x2, y2 = (min(max(value, 0.0), limit) for value, limit in zip(box, limits, strict=True))
@@ -182,7 +180,7 @@ def _cut(
 def _yolo_names(path: Path) -> dict[int, str]:
     """Read `names:` of data.yaml: a list in brackets, a list of dashes, or `0: car` lines.
 
-    This subset is all that the datasets' files use; it spares a YAML library.
+    Datasets use only this subset of YAML.
     """
     lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     start = next((i for i, line in enumerate(lines) if line.startswith("names:")), None)
@@ -234,7 +232,7 @@ def _read_voc(folder: Path) -> Iterator[RawImage]:
 
 
 def _number(text: str | None, where: str) -> float:
-    """Return a finite number; raise `InputError` with the place otherwise."""
+    """Return a finite number, or raise `InputError` with the place."""
     try:
         value = float(text or "")
     except ValueError:

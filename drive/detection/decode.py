@@ -1,7 +1,6 @@
-"""From the numbers that a network puts out to boxes with a class and a score.
+"""From the outputs of a network to boxes with a class and a score, in pixels of its input.
 
-Knows the output layouts of tiny YOLO v1 and of heads in the manner of YOLO v3; knows no runtime
-and no image: boxes are in pixels of the network's input. Vectorised; suppression comes after.
+Output layouts: tiny YOLO v1, and heads as in YOLO v3. Suppression comes after.
 """
 
 from __future__ import annotations
@@ -36,11 +35,11 @@ VOC_CLASSES = (
 """The classes of Pascal VOC in the order of tiny YOLO v1's output (Darknet, data/voc.names)."""
 
 V1_SIDE = 7  # cells along each side of the grid (paper, section 2)
-V1_BOXES = 2  # boxes that each cell predicts
+V1_BOXES = 2  # boxes per cell
 V1_INPUT = 448  # side of the input in pixels
-PAPER_EXPONENT = 2.0  # the network learns square roots of width and height (paper, section 2.2)
+PAPER_EXPONENT = 2.0  # the outputs are square roots of width and height (paper, section 2.2)
 
-MAX_EXPONENT = 8.0  # e^8 anchors is wider than any image; more would only overflow
+MAX_EXPONENT = 8.0  # e^8 anchors is wider than any image; more would overflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +51,14 @@ class Candidates:
     class_ids: np.ndarray
 
     def select(self, index: np.ndarray) -> Candidates:
-        """Return the candidates that `index` (a mask or indices) picks."""
+        """Return the candidates at `index` (a mask or indices)."""
         return Candidates(self.boxes[index], self.scores[index], self.class_ids[index])
 
 
 def decode_tiny_yolo_v1(
     values: np.ndarray, thresholds: np.ndarray, exponent: float = PAPER_EXPONENT
 ) -> Candidates:
-    """Read the output of tiny YOLO v1.
+    """Decode the output of tiny YOLO v1.
 
     The values are 980 class probabilities (row, column, class), 98 confidences (row, column,
     box) and 392 coordinates (row, column, box, [x, y, w, h]); x and y are offsets within the
@@ -67,13 +66,13 @@ def decode_tiny_yolo_v1(
 
     Args:
         values: (1470,) float32, one image.
-        thresholds: (20,) minimum score for each class; `inf` leaves a class out.
-        exponent: what width and height are raised to; 2 as in the paper, while the published
-            Keras port uses 1.8. Negative values count by their size, as squares do.
+        thresholds: (20,) minimum score per class; `inf` leaves a class out.
+        exponent: of width and height; 2 in the paper, 1.8 in the published Keras port. Negative
+            values count by their absolute value.
 
     Returns:
-        Every box and class with a score above the threshold, in pixels of the 448x448 input, cut
-        at its edges. A box can appear once for each class.
+        All boxes and classes with a score above the threshold, in pixels of the 448x448 input, cut
+        at its edges. A box can appear once per class.
 
     Source: Redmon et al., CVPR 2016, section 2; Darknet, src/detection_layer.c.
     """
@@ -98,21 +97,21 @@ def decode_heads(
     thresholds: np.ndarray,
     centre_gain: float = 1.0,
 ) -> Candidates:
-    """Read the raw heads of a detector in the manner of YOLO v3.
+    """Decode the raw heads of a detector as in YOLO v3.
 
     Each cell has A anchors, each with x, y, w, h, objectness and C classes: the centre is
     (1/2 + gain x (sigmoid(xy) - 1/2) + cell) x stride, the size exp(wh) x anchor, and the score
-    sigmoid(objectness) x sigmoid(class). Only rows that can reach a threshold are worked out.
+    sigmoid(objectness) x sigmoid(class). Only rows that can reach a threshold are computed.
 
     Args:
-        heads: for each stride (rows, columns, A * (5 + C)) float32, one image.
+        heads: (rows, columns, A * (5 + C)) float32 per stride, of one image.
         strides: pixels of the input per cell, in the order of the heads.
-        anchors: for each stride (A, 2) width and height in pixels of the input.
-        thresholds: (C,) minimum score for each class; `inf` leaves a class out.
-        centre_gain: cells that a centre can move by; 1 as in YOLO v3, 2 as in YOLOv5.
+        anchors: (A, 2) width and height in pixels of the input, per stride.
+        thresholds: (C,) minimum score per class; `inf` leaves a class out.
+        centre_gain: cells that a centre can move by; 1 in YOLO v3, 2 in YOLOv5.
 
     Returns:
-        For each anchor its best class, where that reaches its threshold; pixels of the input.
+        The best class of each anchor whose score reaches its threshold; pixels of the input.
 
     Source: Redmon, Farhadi, "YOLOv3", 2018, sections 2.1 and 2.2.
     """

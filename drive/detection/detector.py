@@ -1,6 +1,6 @@
-"""What a detector is from outside, and `load_detector`, which finds the right one for a file.
+"""What a detector is from outside, and `load_detector`, which selects the one for a file.
 
-Knows the networks by name only; each lives in its own module and is imported when it is met.
+Each network has its own module, which is imported when it is used.
 """
 
 from __future__ import annotations
@@ -27,18 +27,16 @@ from drive.runtime.int8_form import usual_form
 if TYPE_CHECKING:
     import keras
 
-"""The float weights that ship: what training goes on from, and the keras engine runs."""
-
 DARKNET_SUFFIX = ".weights"
 TINY_YOLO_V1 = "tiny-yolo-v1"
 TINY_YOLO_DRIVE = "tiny-yolo-drive"
 
 
 class Finder(Protocol):
-    """What finds objects in an image: all that measuring it needs.
+    """What finds objects in an image.
 
     Attributes:
-        classes: every class that it knows.
+        classes: all that it knows.
     """
 
     classes: tuple[str, ...]
@@ -54,26 +52,31 @@ class Finder(Protocol):
 
         Args:
             image: (H, W, 3) uint8, RGB.
-            region: where to look; `default_region` of the image's size when None.
-            conf: minimum score, for all classes; each class's own threshold when None.
-            classes: which classes to report; the detector's usual ones when None.
+            region: where to look, in pixels; None for `default_region` of the image's size.
+            conf: minimum score of all classes, 0 to 1; None for each class's own threshold.
+            classes: to report; None for the detector's usual ones.
 
         Returns:
-            Detections in source pixels, best first.
+            Detections, best first; boxes in pixels of the image, origin top left.
 
         Raises:
-            InputError: a class is unknown, `conf` is outside 0..1, the image is not RGB uint8,
-                or the region is not inside it.
+            InputError: a class is unknown, `conf` is out of range, the image is not (H, W, 3)
+                uint8, or the region is not inside it.
         """
         ...
 
 
 class Detector(Finder, Protocol):
-    """A finder with a network in an engine.
+    """A finder with a network, as `load_detector` returns it.
+
+    Example:
+        >>> detector = load_detector()
+        >>> for found in detector.detect(frame.image):  # (H, W, 3) uint8 RGB
+        ...     print(found.label, found.score, found.box)
 
     Attributes:
         name: of the network.
-        thresholds: minimum score for each class, used where `conf` is not given.
+        thresholds: minimum score by class, used if `conf` is not given.
         engine: what runs the network.
     """
 
@@ -82,11 +85,11 @@ class Detector(Finder, Protocol):
     engine: Engine
 
     def default_region(self, width: int, height: int) -> Region:
-        """Return where to look in a frame of this size when nobody says."""
+        """Return where to look in a frame of this size by default."""
         ...
 
     def prepare(self, crop: np.ndarray) -> tuple[np.ndarray, Placement]:
-        """Return the crop as the network takes it, (H, W, 3) uint8, and where it lies in that."""
+        """Return the network's input, (H, W, 3) uint8, and where the crop lies in it."""
         ...
 
     def detect_batch(
@@ -96,7 +99,7 @@ class Detector(Finder, Protocol):
         conf: float | None = None,
         classes: Sequence[str] | None = None,
     ) -> list[list[Detection]]:
-        """Find objects in several images, which may differ in size; see `detect`."""
+        """Find objects in several images, which may differ in size; as `detect`."""
         ...
 
 
@@ -111,23 +114,31 @@ def load_detector(
     exponent: float | None = None,
     detail: str | None = None,
 ) -> Detector:
-    """Load a detector; which one, the weights file says.
+    """Load a detector. The weights file says which one.
 
     Args:
-        weights: `.onnx` (or OpenVINO `.xml`) of ours, or Darknet's `.weights` of tiny YOLO v1;
-            None for the detector that ships with drive, see `shipped_weights`.
+        weights: `.onnx` (or OpenVINO `.xml`) that drive wrote, or Darknet's `.weights` of tiny YOLO
+            v1; None for the weights that ship, see `shipped_weights`.
         engine: "auto", "openvino", "onnx" or "keras".
-        threads: processor threads; 0 leaves the number to the runtime.
-        conf: minimum score for all classes instead of the network's own thresholds.
-        classes: the classes to report instead of the network's usual ones.
-        nms_iou: overlap for suppression instead of the network's own.
-        exponent: of tiny YOLO v1's widths and heights, instead of the paper's 2.
-        detail: of tiny-yolo-drive: "fast" (its usual) or "fine", see `TinyYoloDriveDetector`.
+        threads: CPU threads; 0: the runtime decides.
+        conf: minimum score of all classes, 0 to 1; None for the thresholds of the network.
+        classes: to report; None for the usual ones of the network.
+        nms_iou: overlap above which the lower of two boxes is dropped; None: the usual one.
+        exponent: of the box sizes of tiny YOLO v1; None for 2, as in the paper.
+        detail: of tiny-yolo-drive: "fast" (default) or "fine", see `TinyYoloDriveDetector`.
 
     Raises:
-        MissingFileError: there is no such file.
-        InputError: unknown engine or class, or a number outside its range.
+        MissingFileError: the file does not exist.
+        InputError: unknown engine or class, or a number out of range.
         WeightsError: the file is damaged or holds another network.
+
+    Example:
+        >>> detector = load_detector()
+        >>> for found in detector.detect(image):  # (H, W, 3) uint8 RGB
+        ...     print(found.label, found.score, found.box)  # pixels: x1, y1, x2, y2
+
+    Source: Redmon, Farhadi, "YOLOv3", 2018, for the network that ships; Redmon et al., CVPR 2016,
+    for tiny YOLO v1.
     """
     path = shipped_weights(engine) if weights is None else Path(weights)
     check_model_file(path, (".onnx", DARKNET_SUFFIX), _holds_detector)
@@ -145,7 +156,7 @@ def load_detector(
 
 
 def prefer_detail(detector: Detector, detail: str) -> None:
-    """Choose the detail of a detector that has the choice; leave one that has not as it is."""
+    """Set the detail of a detector that has one."""
     if hasattr(detector, "detail"):
         detector.detail = detail
 
@@ -153,7 +164,7 @@ def prefer_detail(detector: Detector, detail: str) -> None:
 def shipped_weights(engine: str = "auto") -> Path:
     """Return the file that `load_detector(None, engine)` loads.
 
-    The int8 form, if it lies beside the float one and the engine can run it; else the float one.
+    The int8 form if it lies beside the float one and the engine can run it; else the float one.
     """
     return usual_form(DEFAULT_WEIGHTS, engine)
 
@@ -165,7 +176,7 @@ def _holds_detector(path: Path) -> bool:
 
 
 def _check_classes(path: Path, classes: Sequence[str]) -> None:
-    """Refuse classes that the network of a file does not know, before it is loaded."""
+    """Refuse classes that the network of a file does not know, before loading it."""
     if path.suffix.lower() == DARKNET_SUFFIX:
         check_known(TINY_YOLO_V1, VOC_CLASSES, classes)
     elif path.suffix.lower() == ".onnx" and "classes" in (said := peek_metadata(path)):

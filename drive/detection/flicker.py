@@ -1,7 +1,6 @@
 """Flicker: the share of frames in which the box of an object vanishes and returns.
 
-Knows numbers of tracks, boxes and times; no image, no network and not the tracker. Constant
-memory: what is remembered is what was seen of late.
+Memory does not grow with the length of the video.
 """
 
 from __future__ import annotations
@@ -14,22 +13,22 @@ from drive.core.types import Box, Detection
 from drive.detection.nms import intersection_over_union
 
 FORGET_FRAMES = 10_000
-"""Frames after which a number that has not come back is forgotten; no tracker waits that long."""
+"""Frames after which a track that has not returned is forgotten; no tracker waits that long."""
 
-LINK_IOU = 0.3  # least overlap of two boxes on one object
-LINK_GAP_S = 1.0  # seconds that an object without a number may be away
+LINK_IOU = 0.3  # minimum overlap of two boxes on one object
+LINK_GAP_S = 1.0  # seconds that an object without a track may be away
 SHARE_DIGITS = 4
 
 
 class Flicker:
-    """Counts, for each number, the frames from its first box to its last and those without a box.
+    """Counts, per track, the frames from its first box to its last and those without a box.
 
-    An object that goes and comes back under another number is two objects here: read the number
-    of tracks beside the share.
+    An object that returns as another track counts as two: read the number of tracks beside the
+    share.
 
     Attributes:
-        tracks: numbers met.
-        frames: frames from the first to the last box, summed over the numbers.
+        tracks: number of tracks.
+        frames: frames from the first to the last box, summed over the tracks.
         absent: those of them without a box.
     """
 
@@ -39,9 +38,9 @@ class Flicker:
         self._last: dict[Hashable, int] = {}
 
     def add(self, numbers: Iterable[Hashable | None]) -> None:
-        """Take in the numbers of one frame's boxes; None (a box without a track) does not count.
+        """Add the tracks of one frame's boxes; None (a box without a track) does not count.
 
-        Call it for every frame in turn, also for those without boxes.
+        Call it for every frame in order, also for those without boxes.
         """
         for number in {number for number in numbers if number is not None}:
             before = self._last.pop(number, None)  # goes to the end: the oldest come first
@@ -66,10 +65,9 @@ class Flicker:
 
 
 class Linker:
-    """Numbers boxes by overlap with the last box alone: no motion, no scores, no smoothing.
+    """Numbers boxes only by overlap with the last box: no motion, no scores, no smoothing.
 
-    With it, `Flicker` measures boxes that no tracker numbered, or a tracker's without believing
-    its numbers.
+    With it, `Flicker` measures boxes without a tracker, or checks those of a tracker.
     """
 
     def __init__(self, min_iou: float = LINK_IOU, gap_s: float = LINK_GAP_S) -> None:
@@ -79,7 +77,7 @@ class Linker:
         self._links: list[tuple[int, Box, float]] = []
 
     def number(self, boxes: Sequence[Box], time_s: float) -> list[int]:
-        """Return a number for each box of one frame, the greatest overlap first."""
+        """Return a number per box of one frame, the greatest overlap first."""
         self._links = [link for link in self._links if time_s - link[2] <= self._gap_s]
         numbers = [0] * len(boxes)
         if boxes and self._links:
@@ -102,7 +100,7 @@ class Linker:
 
 
 class FlickerReport:
-    """Flicker of what a tracker shows, beside that of the same detections without a tracker."""
+    """Flicker of the tracks, beside that of the same detections without a tracker."""
 
     def __init__(self) -> None:
         self._shown = Flicker()
@@ -110,15 +108,15 @@ class FlickerReport:
         self._linker = Linker()
 
     def add_shown(self, detections: Sequence[Detection]) -> None:
-        """Take in the boxes that one frame shows."""
+        """Add the boxes that one frame shows."""
         self._shown.add(detection.track_id for detection in detections)
 
     def add_found(self, detections: Sequence[Detection], time_s: float) -> None:
-        """Take in what the detector found in one frame, above its thresholds."""
+        """Add what the detector found in one frame, above its thresholds."""
         self._found.add(self._linker.number([detection.box for detection in detections], time_s))
 
     def results(self) -> dict[str, int | float | None]:
-        """Return `tracks`, `flicker` and `flicker_untracked`, shares rounded; None before boxes."""
+        """Return `tracks`, `flicker` and `flicker_untracked`, rounded; None without boxes."""
         return {
             "tracks": self._shown.tracks,
             "flicker": _rounded(self._shown.share),

@@ -1,7 +1,4 @@
-"""How a box moves: a constant velocity, estimated from the last fraction of a second.
-
-Knows boxes and times in seconds; no image, no scores and no other boxes.
-"""
+"""How a box moves: a constant velocity, estimated from the last fraction of a second."""
 
 from __future__ import annotations
 
@@ -10,17 +7,17 @@ import numpy as np
 from drive.core.types import Box
 
 MEMORY_S = 0.25
-"""Seconds that the motion is estimated from. In time, not in frames: at a low rate the same number
-of frames would drag behind a car that brakes or comes near."""
+"""Seconds that the motion is estimated from. Not frames: at a low rate the same number of frames
+would lag behind a car that brakes or comes near."""
 
 MOST_MEMORY = 6  # detections; more would lag when a car turns or comes near
-LEAST_MEMORY = 2  # detections: a velocity needs two
+LEAST_MEMORY = 2  # detections: a velocity requires two
 GROWTH_S = 0.1
-"""Seconds after its last detection in which a box still grows or shrinks: how fast it does is known
-so much worse than how it moves that longer would make a smudge of it."""
+"""Seconds after its last detection in which a box still grows or shrinks: its growth is known much
+less well than its motion."""
 
-MIN_SIDE = 1.0  # pixels; a predicted box does not shrink below
-MOST_GROWTH = 1.5  # times that a predicted box's sides may grow or shrink since the last detection
+MIN_SIDE = 1.0  # pixels; predicted boxes do not get smaller
+MOST_GROWTH = 1.5  # factor by which predicted sides may change since the last detection
 
 
 class Motion:
@@ -47,12 +44,11 @@ class Motion:
         return _box(self._predict(time_s))
 
     def observe(self, box: Box, time_s: float) -> None:
-        """Correct the motion with a new detection; `time_s` does not go back.
+        """Correct the motion with a new detection; `time_s` must not decrease.
 
-        The gains are those of the straight line of least squares through the detections of the
-        last `MEMORY_S`: smooth, and without lag at constant velocity (Brookner, "Tracking and
-        Kalman Filtering Made Easy", 1998, section 1.2.10). After a gap the new detection counts in
-        full.
+        The gains are those of the least-squares line through the detections of the last `MEMORY_S`:
+        smooth, and without lag at constant velocity (Brookner, "Tracking and Kalman Filtering Made
+        Easy", 1998, section 1.2.10). After a gap the new detection counts fully.
         """
         self.hits += 1
         elapsed_s = time_s - self.last_s

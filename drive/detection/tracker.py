@@ -1,16 +1,15 @@
-"""Follows objects from frame to frame: the same car keeps the same number, and its box stays.
+"""Follows objects from frame to frame: the same car keeps the same `track_id`.
 
-Knows detections and times, no image and no network. Times are seconds, not frames, so that a
-variable frame rate, a stride or a gap in the video changes nothing. How boxes move is in
-`track_motion`, which detection belongs to which track in `track_association`.
+Times are seconds, not frames, so that a variable frame rate, a stride or a gap in the video changes
+nothing. How boxes move is in `motion`, which detection belongs to which track in `association`.
 
-Association in two steps as in ByteTrack (Zhang et al., ECCV 2022): detections above the threshold
-first, then the weaker ones, which may continue a track but never begin one. Both thresholds are
-relative to the detector's own, for a tiny network's good scores are another's bad ones.
+Association has two steps as in ByteTrack (Zhang et al., ECCV 2022): detections above the threshold
+first, then weaker ones, which may continue a track but never begin one. Both thresholds are
+relative to those of the detector: the scores of two networks do not compare.
 
-What is shown and when: a track is shown once it is confirmed; where it is missed it is held for a
-moment at the place where it should be, with a falling score; where it has been weak for long it is
-hidden, and comes back under its number with the next detection above the threshold.
+A track is shown once it is confirmed. If it is missed, it is held for a moment at its predicted
+place, with a falling score. If it has been weak for long, it is hidden; it returns with the same
+`track_id` at the next detection above the threshold.
 """
 
 from __future__ import annotations
@@ -26,36 +25,36 @@ from drive.detection.association import Expected, associate
 from drive.detection.motion import Motion
 from drive.detection.nms import intersection_over_union
 
-LOW_SHARE = 0.5  # of its threshold is enough for a detection to continue a track
-CONFIRM_HITS = 3  # detections until a track is believed and gets its number
-SURE_SHARE = 0.5  # of the way from the threshold to 1: one such detection is believed at once
+LOW_SHARE = 0.5  # share of the threshold that continues a track
+CONFIRM_HITS = 3  # detections that confirm a track
+SURE_SHARE = 0.5  # share of the way from the threshold to 1: one such detection confirms at once
 COAST_S = 1.0  # seconds that a track is remembered after its last detection
-HOLD_S = 0.3  # seconds at most that a track without detection is shown
+HOLD_S = 0.3  # maximum seconds that a track without a detection is shown
 PRESENCE_MEMORY_S = 0.5  # time constant of how regularly a track is found
-TENTATIVE_S = 0.25  # seconds that a track that is not confirmed is remembered
-WEAK_S = 0.5  # seconds that a track of weak detections alone is shown
-MIN_IOU = 0.2  # of the boxes with their margins, for a detection to belong to a track
-MARGIN = 0.2  # of its width and height, added on each side of a box for matching
-DRIFT_PER_S = 4.0  # that the margin grows a second; divided by the detections that told the motion
+TENTATIVE_S = 0.25  # seconds that an unconfirmed track is remembered
+WEAK_S = 0.5  # seconds that a track with only weak detections is shown
+MIN_IOU = 0.2  # of the boxes with margins, for a detection to belong to a track
+MARGIN = 0.2  # share of width and height added on each side of a box for matching
+DRIFT_PER_S = 4.0  # growth of the margin per second, divided by the detections of the track
 SETTLED_HITS = 6  # detections after which a motion is known as well as it will be
 MATCHED_INTERVALS = 1.5  # usual times between two updates that every track is remembered, at least
 
 DUPLICATE_IOU = 0.4
-"""No track begins on a box that shares so much with a tracked one of its label: it is a second box
-on one vehicle, or comes apart from it soon."""
+"""No track begins on a box that overlaps a tracked box of its label more than this: it is a second
+box on one vehicle, or will soon move apart."""
 
 DUPLICATE_ACROSS_IOU = 0.6
-"""The same for boxes of two labels: more than a person shares with a motorcycle."""
+"""The same for boxes of two labels: more than the overlap of a person and a motorcycle."""
 
-SCORE_MEMORY_S = 0.3  # time constant of the score that is shown
+SCORE_MEMORY_S = 0.3  # time constant of the smoothed score
 HELD_SCORE_S = 0.6  # time constant of its fall while a track is held
 VOTE_MEMORY_S = 2.0  # time constant of the vote on the label
-EDGE_SHARE = 0.01  # of the view's width and height: a box so near to its edge is leaving
-RARE_VOTE = 0.1  # of the votes; a label with less counts as one that the track never had
+EDGE_SHARE = 0.01  # share of the view's sides: a box this close to an edge is leaving
+RARE_VOTE = 0.1  # share of the votes; a label with less does not count as one of the track
 
 
 class _Track:
-    """One object: its motion, and what it was called with which scores."""
+    """One object: its motion, its labels and their scores."""
 
     def __init__(self, detection: Detection, time_s: float) -> None:
         self.motion = Motion(detection.box, time_s)
@@ -68,11 +67,11 @@ class _Track:
 
     @property
     def label(self) -> str:
-        """What it was called most of late, by the sum of the scores."""
+        """The label with the highest sum of recent scores."""
         return max(self._votes, key=self._votes.__getitem__)
 
     def expected(self, time_s: float) -> Expected:
-        """Where it should be at `time_s`, and how far from there it may be found."""
+        """Return where it should be at `time_s`, and how far from there it may be found."""
         elapsed_s = time_s - self.motion.last_s
         drift = DRIFT_PER_S * elapsed_s / min(self.motion.hits, SETTLED_HITS)
         least = RARE_VOTE * sum(self._votes.values())
@@ -80,7 +79,7 @@ class _Track:
         return Expected(self.motion.predict(time_s), labels, MARGIN + drift)
 
     def steadiness(self, threshold: float) -> float:
-        """Return 0..1: how regularly, and how surely, it was found before it was missed."""
+        """Return how regularly and how surely it was found before it was missed, 0 to 1."""
         return self._presence * (min(self.score / threshold, 1.0) if threshold > 0 else 1.0)
 
     def miss(self) -> None:
@@ -88,7 +87,7 @@ class _Track:
         self._missed += 1
 
     def observe(self, detection: Detection, time_s: float, strong: bool) -> None:
-        """Take in a detection."""
+        """Add a detection."""
         elapsed_s = time_s - self.motion.last_s
         keep = math.exp(-elapsed_s / PRESENCE_MEMORY_S)
         self._presence = keep * self._presence + (1 - keep) / (1 + self._missed)
@@ -107,6 +106,9 @@ class _Track:
 class Tracker:
     """Connects detections over time: detections of the same object get the same `track_id`.
 
+    A track is confirmed, and gets a `track_id`, after three detections, or at once if the score is
+    high or it is the first frame.
+
     Example:
         >>> detector = load_detector()
         >>> tracker = Tracker(detector.thresholds)
@@ -116,18 +118,20 @@ class Tracker:
         ...         print(frame.time_s, car.track_id, car.label, car.box)
 
     Args:
-        thresholds: minimum score to begin a track: for each label (the detector's `thresholds`), or
-            one for all; None when the detector has dropped all weak detections already.
-        low_share: share of the threshold that is enough to continue a track.
-        confirm_hits: detections until a track gets its number, unless one of them is sure (half of
-            the way from the threshold to 1) or the source begins with them.
+        thresholds: minimum score to begin a track: by label (the detector's `thresholds`), or one
+            for all; None if the detector has dropped weak detections already.
+        low_share: share of the threshold that continues a track.
+        confirm_hits: detections that confirm a track, unless one has a high score (halfway from
+            the threshold to 1) or is in the first frame.
         coast_s: seconds that a confirmed track is remembered after its last detection.
-        hold_s: seconds at most that a confirmed track is shown after its last detection.
+        hold_s: maximum seconds that a confirmed track is shown after its last detection.
         weak_s: seconds that a track is shown after its last detection above the threshold.
-        min_iou: least overlap, margins included, of a detection and where its track should be.
+        min_iou: minimum overlap, with margins, of a detection and its track's predicted box.
 
     Raises:
-        InputError: a setting is outside its range.
+        InputError: a setting is out of range.
+
+    Source: Zhang et al., "ByteTrack", ECCV 2022, for the two thresholds.
     """
 
     def __init__(
@@ -162,7 +166,7 @@ class Tracker:
 
     @property
     def low_conf(self) -> float | None:
-        """The minimum score that is of use: the `conf` to call the detector with."""
+        """The minimum score that can matter: the `conf` to call the detector with."""
         if self._thresholds is None:
             return None
         if isinstance(self._thresholds, Mapping):
@@ -173,7 +177,7 @@ class Tracker:
         """Return the minimum score that begins a track.
 
         Raises:
-            InputError: there are thresholds, and none for `label`.
+            InputError: `label` has no threshold.
         """
         if not isinstance(self._thresholds, Mapping):
             return self._thresholds or 0.0
@@ -185,21 +189,22 @@ class Tracker:
     def update(
         self, detections: Sequence[Detection], time_s: float, view: Box | None = None
     ) -> list[Detection]:
-        """Take in the detections of one frame.
+        """Add the detections of one frame.
 
         Args:
-            detections: with boxes in source pixels; scores from `low_conf` on are of use.
-            time_s: the frame's presentation timestamp in seconds; must not go back.
-            view: where the detector looked, source pixels: boxes are cut at its edges, and one that
-                was last seen at an edge is not held. None when unknown.
+            detections: with boxes in source pixels; scores below `low_conf` are ignored.
+            time_s: the frame's presentation timestamp in seconds; must not decrease.
+            view: where the detector looked, in source pixels: boxes are cut at its edges, and a box
+                that was last at an edge is not held. None if unknown.
 
         Returns:
-            The confirmed tracks, best first: those found in this frame with a slightly smoothed
-            box, and those held (missed in this frame, but surely still there) where they should be.
-            The label is the vote of the last seconds, the score smoothed, falling while held.
+            The confirmed tracks, best first, with boxes in source pixels: those found in this frame
+            with a slightly smoothed box, and those held (missed in this frame, but surely still
+            there) where they should be. The label is the vote of the last seconds; the score is
+            smoothed, and falls while the track is held.
 
         Raises:
-            InputError: `time_s` lies before that of the last call, or a label has no threshold.
+            InputError: `time_s` is before that of the last call, or a label has no threshold.
         """
         if not time_s >= self._time_s:
             raise InputError(
@@ -231,14 +236,14 @@ class Tracker:
         return self._shown(time_s)
 
     def coast(self, time_s: float) -> list[Detection]:
-        """Return what to show at `time_s`, after the last update, without a look at the frame.
+        """Return the tracks at `time_s`, after the last update, without new detections.
 
         For frames between two on which the network runs; changes nothing.
         """
         return self._shown(time_s)
 
     def _forget(self, time_s: float) -> None:
-        """Drop the tracks that have been away, or weak, for too long."""
+        """Drop tracks that have been missed, or weak, for too long."""
         least_s = MATCHED_INTERVALS * self._interval_s
         weak_s = self._weak_s + self._coast_s
 
@@ -254,7 +259,7 @@ class Tracker:
     def _continue(
         self, tracks: Sequence[_Track], detections: Sequence[Detection], *, strong: bool
     ) -> list[Detection]:
-        """Give detections to tracks; return those that belong to none."""
+        """Assign detections to tracks; return those that belong to none."""
         expected = [track.expected(self._time_s) for track in tracks]
         pairs = associate(detections, expected, self._min_iou)
         for index, track in pairs.items():
@@ -267,7 +272,7 @@ class Tracker:
             self._confirm(track)
 
     def _begin(self, detection: Detection, at_once: bool) -> None:
-        """Begin a track, unless the detection is a second one of an object in this frame."""
+        """Begin a track, unless the object has another detection in this frame."""
         here = [track for track in self._tracks if track.motion.last_s == self._time_s]
         if here:
             boxes = np.array([track.motion.box for track in here])
@@ -292,7 +297,7 @@ class Tracker:
         return detection.score >= threshold + SURE_SHARE * (1 - threshold)
 
     def _merge(self) -> None:
-        """Of two tracks that have come to lie on one object, keep the one that is known longer."""
+        """Of two tracks on one object, keep the one with more detections."""
         here = [track for track in self._tracks if track.motion.last_s == self._time_s]
         if len(here) < 2:
             return
@@ -323,8 +328,8 @@ class Tracker:
     def _is_held(self, track: _Track, time_s: float) -> bool:
         """Return whether a missed track is surely still there.
 
-        Not for longer than it was seen, nor for as long where it was weak or often missed: of the
-        boxes held on the project's clips, those of unsteady tracks lay beside their cars.
+        Not longer than it was seen, and less long if it was weak or often missed: on the project's
+        clips, the held boxes of unsteady tracks lay beside their cars.
         """
         seen_s = track.motion.last_s - track.motion.first_s
         steady_s = self._hold_s * track.steadiness(self.threshold(track.label))
@@ -335,7 +340,7 @@ class Tracker:
         )
 
     def _cut(self, box: Box) -> Box | None:
-        """Cut a box at the edges of the view; None where nothing of it is left."""
+        """Cut a box at the edges of the view; None if nothing is left."""
         view = self._view
         if view is None:
             return box
@@ -346,7 +351,7 @@ class Tracker:
 
 
 def _apart(held: Sequence[Detection], found: Sequence[Detection]) -> list[Detection]:
-    """Return the held boxes that do not lie on an object that was found."""
+    """Return the held boxes that do not lie on a found object."""
     if not held or not found:
         return list(held)
     overlaps = intersection_over_union(
@@ -356,7 +361,7 @@ def _apart(held: Sequence[Detection], found: Sequence[Detection]) -> list[Detect
 
 
 def _leaves(last: Box, now: Box, view: Box) -> bool:
-    """Return whether a box that was `last` and should be `now` is on its way out of the view."""
+    """Return whether a box that was `last` and should be `now` is leaving the view."""
     margin_x = EDGE_SHARE * view.width
     margin_y = EDGE_SHARE * view.height
     return any(
