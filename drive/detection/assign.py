@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 MAX_RATIO = 2.5
-"""Beside the best anchor, those whose sides differ from the box's by at most this factor have to find
-it (4 in YOLOv5)."""
+"""A box is found by the best anchor, and by those whose sides differ by at most this factor (4 in
+YOLOv5)."""
 
 MIDDLE = 0.5
 """Middle share of a box's width and height: other cells in it neither have to find the box nor are

@@ -1,8 +1,7 @@
 """Average precision of a detector on labelled images, as COCO and Pascal VOC define it.
 
-Knows detections and boxes; no network and no image but what `detect_all` hands from the one to
-the other. A detection in an `ignored` box counts neither for nor against, as in VOC; an image
-counts for a class only where that class was labelled.
+A detection in an `ignored` box counts neither for nor against, as in VOC. An image counts for a
+class only if that class is labelled in it.
 
 Source: Lin et al., "Microsoft COCO", ECCV 2014, and its evaluation code (101 recall points);
 Everingham et al., "The Pascal VOC Challenge", IJCV 2010, section 4.2.
@@ -25,9 +24,9 @@ from drive.detection.nms import intersection_over_union
 
 OVERLAPS = np.linspace(0.5, 0.95, 10)  # COCO's thresholds; the first is VOC's
 RECALL_POINTS = np.linspace(0, 1, 101)
-MOST_DETECTIONS = 100  # best ones of a class in an image, as in COCO
-LEAST_SCORE = 0.01  # boxes below cannot move AP much, and cost time
-LOWEST_THRESHOLD = 0.10  # chosen thresholds stay above; below, boxes flicker in every video
+MOST_DETECTIONS = 100  # per class and image, as in COCO
+LEAST_SCORE = 0.01  # lower boxes hardly change AP, and cost time
+LOWEST_THRESHOLD = 0.10  # of chosen thresholds; below, boxes flicker in every video
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,11 +34,11 @@ class ClassResult:
     """How well one class was found.
 
     Attributes:
-        boxes: labelled ones that count.
+        boxes: number of labelled boxes that count.
         average_precision: (10,) at the overlaps 0.5 to 0.95; NaN without boxes.
         recall: (D,) share of the boxes found by the best 1 to D detections, at overlap 0.5.
-        precision: (D,) share of right ones among them.
-        scores: (D,) of the detections, falling.
+        precision: (D,) share of correct ones among them.
+        scores: (D,) of the detections, descending.
     """
 
     boxes: int
@@ -84,7 +83,7 @@ class DetectionMetrics:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """A detector on a dataset; `classes` holds those of which the dataset has boxes."""
+    """A detector on a dataset; `classes` has those with boxes in the dataset."""
 
     images: int
     classes: dict[str, ClassResult]
@@ -108,7 +107,7 @@ class Evaluation:
 def detect_all(
     detector: Finder, dataset: LabelledImages, progress: Progress = no_progress
 ) -> list[list[Detection]]:
-    """Run a detector over whole images at a low threshold: what `evaluate` takes."""
+    """Return the detections of whole images at a low threshold, for `evaluate`."""
     known = [name for name in dataset.classes if name in detector.classes]
     if not known:
         raise InputError(
@@ -127,7 +126,7 @@ def evaluate(dataset: LabelledImages, detections: Sequence[Sequence[Detection]])
     """Compare the detections of each image with its boxes.
 
     Raises:
-        InputError: the numbers of images differ, or there is no box that counts.
+        InputError: the numbers of images differ, or no box counts.
     """
     if len(detections) != len(dataset.images):
         raise InputError(
@@ -149,7 +148,7 @@ def evaluate(dataset: LabelledImages, detections: Sequence[Sequence[Detection]])
 
 
 def as_table(rows: Mapping[str, Evaluation]) -> str:
-    """Return AP50 as text: a line for each of `rows`, a column for each class."""
+    """Return AP50 as text: one line per row, one column per class."""
     classes = list(dict.fromkeys(name for row in rows.values() for name in row.classes))
     width = max(map(len, [*rows, "AP50"]))
     lines = [f"{'AP50':<{width}} {'images':>6} {'boxes':>6} {'mean':>6} {'50:95':>6}"]
@@ -166,7 +165,7 @@ def as_table(rows: Mapping[str, Evaluation]) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Matches:
-    """Detections of one class in one image, best first: right and not counted, each (10, D)."""
+    """Detections of one class in one image, best first: correct and not counted, each (10, D)."""
 
     boxes: int
     scores: np.ndarray
@@ -175,7 +174,7 @@ class _Matches:
 
 
 def _match_image(entry: LabelledImage, class_id: int, found: Sequence[Detection]) -> _Matches:
-    """Give each detection, best first, the free box that it overlaps most, at every threshold."""
+    """Match each detection, best first, with the free box that it overlaps most."""
     ours = entry.class_ids == class_id
     truth, ignored = entry.boxes[ours], entry.ignored[ours]
     best = sorted(found, key=lambda detection: -detection.score)[:MOST_DETECTIONS]
@@ -201,7 +200,7 @@ def _match_image(entry: LabelledImage, class_id: int, found: Sequence[Detection]
 
 
 def _class_result(parts: Sequence[_Matches]) -> ClassResult:
-    """Join the images, sort by score, and work out precision and recall."""
+    """Join the images, sort by score, and compute precision and recall."""
     boxes = sum(part.boxes for part in parts)
     scores = np.concatenate([part.scores for part in parts])
     order = np.argsort(-scores, kind="stable")

@@ -1,7 +1,4 @@
-"""Which images show best what a detector does: those it does worst on, and typical ones.
-
-Knows boxes and detections, no drawing.
-"""
+"""Which images show best what a detector does: its worst and typical ones."""
 
 from __future__ import annotations
 
@@ -24,10 +21,10 @@ class Example:
 
     Attributes:
         image: the image with its labels.
-        truth: labelled boxes by class, those that count.
+        truth: labelled boxes that count, each with its class.
         found: detections above their thresholds.
-        right: how many of `found` are right.
-        typical: chosen as typical; else because it is among the worst.
+        right: how many of `found` are correct.
+        typical: whether it is a typical one, not one of the worst.
     """
 
     image: LabelledImage
@@ -38,13 +35,13 @@ class Example:
 
     @property
     def f1(self) -> float:
-        """Twice the right ones over all labelled and all found ones; 1 where there are none."""
+        """Twice the correct ones over all labelled and all found ones; 1 if there are none."""
         total = len(self.truth) + len(self.found)
         return 2 * self.right / total if total else 1.0
 
     @property
     def caption(self) -> str:
-        """What to say below the image."""
+        """The text below the image."""
         wrong = len(self.found) - self.right
         kind = "typical: " if self.typical else ""
         text = f"{kind}{self.right} of {len(self.truth)} found, {wrong} wrong"
@@ -52,7 +49,7 @@ class Example:
 
     @property
     def errors(self) -> int:
-        """What was missed and what was wrong."""
+        """The number of missed and of wrong boxes."""
         return len(self.truth) + len(self.found) - 2 * self.right
 
 
@@ -66,9 +63,9 @@ def choose_examples(
 
     Args:
         dataset: images with labels.
-        found: detections in each, at any threshold.
+        found: detections per image, at any threshold.
         thresholds: minimum score to show, by class.
-        most: examples to return; all images where there are not more.
+        most: maximum number of examples.
     """
     examples = [
         _example(image, dataset.classes, of_image, thresholds)

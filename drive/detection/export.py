@@ -1,7 +1,4 @@
-"""A trained network as the file that `detect` reads, with thresholds chosen on images.
-
-Knows the ONNX writer, the detector that will read the file, and the evaluation; not the training.
-"""
+"""A trained network as the file that `detect` reads, with thresholds chosen on images."""
 
 from __future__ import annotations
 
@@ -23,19 +20,19 @@ from drive.detection.tiny_yolo_drive import INPUT_SIZES, onnx_metadata
 if TYPE_CHECKING:
     import keras
 
-USUAL_THRESHOLD = 0.45  # for a class of which validation has too few boxes; others get 0.43 to 0.57
-FEWEST_BOXES = 15  # three bicycles, all found, once gave a threshold of 0.52
+USUAL_THRESHOLD = 0.45  # of a class with too few boxes in validation; others get 0.43 to 0.57
+FEWEST_BOXES = 15  # three bicycles, all found, gave a threshold of 0.52
 THRESHOLD_DIGITS = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exported:
-    """What an export found out.
+    """What an export measured.
 
     Attributes:
-        thresholds: minimum score for each class.
-        measured: the evaluation on `validation`; None where it has no box.
-        found: the detections in each of its images, at a low threshold.
+        thresholds: minimum score by class.
+        measured: the evaluation on `validation`; None if it has no box.
+        found: the detections per image, at a low threshold.
     """
 
     thresholds: dict[str, float]
@@ -50,15 +47,15 @@ def export_detector(
     thresholds: Mapping[str, float] | None = None,
     progress: Progress = no_progress,
 ) -> Exported:
-    """Write a network as ONNX; each class's threshold is the one with the best F1.
+    """Write a network as ONNX, with the threshold of the best F1 for each class.
 
     Args:
         network: of `build_tiny_yolo_drive`, trained.
         path: the file to write.
-        validation: images to choose thresholds on, never those that measure the result; their
-            classes are those of the network.
-        thresholds: for classes with fewer than `FEWEST_BOXES` boxes in `validation`;
-            `USUAL_THRESHOLD` where not given.
+        validation: images to choose thresholds on, with the classes of the network; never those
+            that measure the result.
+        thresholds: of classes with fewer than `FEWEST_BOXES` boxes in `validation`; by default
+            `USUAL_THRESHOLD`.
         progress: shows the detection.
     """
     given = thresholds or {}
@@ -80,11 +77,11 @@ def export_detector(
 def measure(
     path: Path, dataset: LabelledImages, progress: Progress = no_progress
 ) -> tuple[Evaluation | None, list[list[Detection]]]:
-    """Run a model file over whole images.
+    """Evaluate a model file on whole images.
 
     Returns:
-        The evaluation, for the classes that the file knows (None where the dataset has no box of
-        them that counts), and the detections in each image, at a low threshold.
+        The evaluation of the classes that the file knows (None if no box of them counts), and the
+        detections per image, at a low threshold.
     """
     detector = load_detector(path)
     if not set(detector.classes) & set(dataset.classes):
@@ -92,7 +89,7 @@ def measure(
     found = detect_all(detector, dataset, progress)
     try:
         result = evaluate(dataset, found)
-    except InputError:  # images without a box that counts choose nothing
+    except InputError:  # no box counts
         return None, found
     known = {name: of for name, of in result.classes.items() if name in detector.classes}
     return (Evaluation(result.images, known) if known else None), found

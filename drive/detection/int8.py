@@ -1,8 +1,4 @@
-"""The detector's int8 form: calibrated on images as the detector itself prepares them.
-
-Knows which images to take and how they go in; how a network is quantised is in
-`drive.conversion.quantise`.
-"""
+"""The detector's int8 form, calibrated on images as the detector prepares them."""
 
 from __future__ import annotations
 
@@ -17,7 +13,7 @@ from drive.detection.dataset import LabelledImage
 from drive.detection.detector import Detector, load_detector
 
 CALIBRATION_IMAGES = 300
-"""Images that the ranges are measured on; with 64 AP50 of cars was the same within 0.003."""
+"""Images that the ranges are measured on; with 64, AP50 of cars was the same within 0.003."""
 
 
 def quantise_detector(
@@ -30,21 +26,21 @@ def quantise_detector(
     Args:
         float_weights: an `.onnx` file of tiny-yolo-drive.
         int8_weights: the file to write; `drive.runtime.int8_form.int8_beside` says its usual name.
-        images: (H, W, 3) uint8 RGB, of what the detector is for; never those that measure it.
+        images: (H, W, 3) uint8 RGB, typical ones; never those that measure the result.
 
     Returns:
-        The number of images that were used.
+        The number of images.
 
     Raises:
         InputError: there is no image.
-        WeightsError: the weights are no detector's, or int8 already.
+        WeightsError: the weights are not of a detector, or int8 already.
     """
     detector = load_detector(float_weights)
     return quantise(float_weights, int8_weights, prepared(detector, images))
 
 
 def prepared(detector: Detector, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """Yield each image as the detector's network is given it, (1, H, W, 3)."""
+    """Yield each image as the input of the detector's network, (1, H, W, 3)."""
     for image in images:
         yield detector.prepare(image)[0].astype(detector.engine.input_dtype)[None]
 
@@ -54,7 +50,7 @@ def evenly(
     most: int = CALIBRATION_IMAGES,
     progress: Progress = no_progress,
 ) -> Iterator[np.ndarray]:
-    """Read at most so many of a dataset's images, evenly spread over it."""
+    """Read evenly spaced images of a dataset, at most `most`."""
     places = np.unique(np.linspace(0, len(images) - 1, min(most, len(images))).round().astype(int))
     for place in progress(places, len(places), "calibrating"):
         yield images[place].read()

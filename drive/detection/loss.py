@@ -1,7 +1,7 @@
-"""What a prediction of the heads costs: boxes by CIoU, objectness and classes by cross-entropy.
+"""The loss of the heads: boxes by CIoU, objectness and classes by cross-entropy.
 
-Written with `keras.ops` alone, so that it runs on every backend. Knows targets as `assign` makes
-them and the parametrisation that `decode` reads; no layers and no data.
+Written only with `keras.ops`, so that it runs on every backend. Targets are those of `assign`, the
+parametrisation is that of `decode`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any
 
 from keras import ops
 
-Tensor = Any  # a tensor of whichever backend Keras runs on
+Tensor = Any  # of the backend that Keras runs on
 
 BOX_WEIGHT = 3.0  # between YOLOX's 5 and the 2 that makes boxes and objectness equal at the start
 CLASS_WEIGHT = 1.0
-CENTRE_GAIN = 2.0  # as in `tiny_yolo_drive`; this module knows no network
-MAX_EXPONENT = 8.0  # as in decoding: e^8 anchors is wider than any image
+CENTRE_GAIN = 2.0  # as in `tiny_yolo_drive`
+MAX_EXPONENT = 8.0  # as in `decode`
 EPSILON = 1e-7
 
 
@@ -26,16 +26,16 @@ def detection_loss(
     targets: Sequence[Tensor],
     anchors: Mapping[int, Sequence[tuple[int, int]]],
 ) -> Tensor:
-    """Return the loss of a batch, a scalar, for each anchor that has a box to find.
+    """Return the loss of a batch, a scalar: the mean over the anchors that have to find a box.
 
-    The objectness asked for is the overlap that the box has with its object, so that of several
-    boxes on one car the best placed scores highest. A spare prediction of a class that was not
-    labelled where it lies costs nothing: nobody knows whether it is wrong.
+    The target of the objectness is the overlap of the box with its object, so that of several boxes
+    on one car the best placed scores highest. A false positive of a class that is not labelled
+    there costs nothing: nobody knows whether it is wrong.
 
     Args:
-        heads: for each stride (N, rows, columns, A * (5 + C)), raw.
-        targets: for each stride (N, rows, columns, A, 5 + 2C), of `assign`.
-        anchors: for each stride, in the order of the heads, widths and heights in pixels.
+        heads: (N, rows, columns, A * (5 + C)) per stride, raw.
+        targets: (N, rows, columns, A, 5 + 2C) per stride, of `assign`.
+        anchors: widths and heights in pixels by stride, in the order of the heads.
 
     Source: the IoU as objectness, Jocher et al., YOLOv5 (utils/loss.py, `gr` = 1).
     """
@@ -49,7 +49,7 @@ def detection_loss(
 def _head_loss(
     head: Tensor, target: Tensor, stride: int, shapes: Sequence[tuple[int, int]]
 ) -> tuple[Tensor, Tensor]:
-    """Return the summed loss of one head, and how many of its anchors have a box to find."""
+    """Return the summed loss of one head, and the number of its anchors with a box to find."""
     classes = (target.shape[-1] - 5) // 2
     shape = ops.shape(head)
     values = ops.reshape(head, (shape[0], shape[1], shape[2], len(shapes), 5 + classes))
@@ -89,7 +89,7 @@ def decode_boxes(values: Tensor, stride: int, shapes: Sequence[tuple[int, int]])
 
 
 def complete_iou(a: Tensor, b: Tensor) -> Tensor:
-    """Return the complete intersection over union of boxes (..., 4), pair by pair, in -1.5..1.
+    """Return the complete IoU of boxes (..., 4), pair by pair, from -1.5 to 1.
 
     Source: Zheng et al., "Distance-IoU Loss", AAAI 2020, equations 7 to 12.
     """
@@ -106,7 +106,7 @@ def complete_iou(a: Tensor, b: Tensor) -> Tensor:
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return the binary cross-entropy of each logit, in the form that does not overflow."""
+    """Return the binary cross-entropy of each logit, in a form that does not overflow."""
     return ops.relu(logits) - logits * targets + ops.log1p(ops.exp(-ops.abs(logits)))
 
 

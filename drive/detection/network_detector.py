@@ -1,7 +1,4 @@
-"""What all detectors with a network share: crop, run, suppress, map back to the source.
-
-Knows no network: a subclass says how an image goes in and how boxes come out.
-"""
+"""What all detectors with a network share: crop, run, suppress, map back to the source."""
 
 from __future__ import annotations
 
@@ -20,19 +17,19 @@ from drive.runtime.base import Engine
 
 
 class NetworkDetector(ABC):
-    """A detector with a network in an engine; subclasses say how images go in and boxes come out.
+    """A detector with a network; subclasses prepare its input and decode its outputs.
 
     Args:
         engine: runs the network.
-        classes: every class of the network, in its order.
-        thresholds: minimum score for each class, or one for all.
-        nms_iou: overlap above which the lesser of two boxes of a class goes.
-        wanted: the classes to report where a call does not say; all of them when None.
+        classes: of the network, in its order.
+        thresholds: minimum score by class, or one for all.
+        nms_iou: overlap above which the lower of two boxes of a class is dropped.
+        wanted: classes to report by default; None for all.
     """
 
     name: str
     across_iou = 1.0
-    """Overlap above which the lesser of two boxes of different classes goes; 1 keeps both."""
+    """Overlap above which the lower of two boxes of different classes is dropped; 1: neither."""
 
     def __init__(
         self,
@@ -54,11 +51,11 @@ class NetworkDetector(ABC):
 
     @abstractmethod
     def default_region(self, width: int, height: int) -> Region:
-        """Return where to look in a frame of this size when nobody says."""
+        """Return where to look in a frame of this size by default."""
 
     @abstractmethod
     def prepare(self, crop: np.ndarray) -> tuple[np.ndarray, Placement]:
-        """Return the crop as the network takes it, (H, W, 3) uint8, and where it lies in that."""
+        """Return the network's input, (H, W, 3) uint8, and where the crop lies in it."""
 
     @abstractmethod
     def decode(self, outputs: list[np.ndarray], thresholds: np.ndarray) -> Candidates:
@@ -81,7 +78,7 @@ class NetworkDetector(ABC):
         conf: float | None = None,
         classes: Sequence[str] | None = None,
     ) -> list[list[Detection]]:
-        """Find objects in several images, which may differ in size; see `Detector.detect`."""
+        """Find objects in several images, which may differ in size; as `detect`."""
         thresholds = self._thresholds(conf, classes)
         regions = [self._region_in(image, region) for image in images]
         prepared = [
@@ -94,7 +91,7 @@ class NetworkDetector(ABC):
         ]
 
     def _run(self, images: list[np.ndarray]) -> list[list[np.ndarray]]:
-        """Return the outputs for each image; images of one shape go in together."""
+        """Return the outputs per image; images of one shape make a batch."""
         outputs: dict[int, list[np.ndarray]] = {}
         for shape in dict.fromkeys(image.shape for image in images):
             places = [index for index, image in enumerate(images) if image.shape == shape]
@@ -107,9 +104,9 @@ class NetworkDetector(ABC):
     def _detections(
         self, candidates: Candidates, placement: Placement, region: Region
     ) -> list[Detection]:
-        """Suppress, map back to the source, drop what lies wholly in the padding.
+        """Suppress, map back to the source, drop what lies in the padding.
 
-        A linear output layer (tiny YOLO v1's) can put a score slightly above 1: it is cut to 1.
+        Scores of a linear output layer (tiny YOLO v1) can exceed 1: they are cut to 1.
         """
         kept = candidates.select(
             suppress(
@@ -128,7 +125,7 @@ class NetworkDetector(ABC):
         ]
 
     def _thresholds(self, conf: float | None, classes: Sequence[str] | None) -> np.ndarray:
-        """Return the minimum score of each class, infinite for those that are not wanted."""
+        """Return the minimum score of each class, infinite for classes not to report."""
         if conf is not None:
             check_share("conf", conf)
         wanted = self.wanted if classes is None else check_known(self.name, self.classes, classes)
@@ -152,7 +149,7 @@ class NetworkDetector(ABC):
 
 
 def check_known(network: str, known: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of classes to report; raise `InputError` unless the network knows each."""
+    """Return the names of classes, or raise `InputError` unless the network knows each."""
     names = (names,) if isinstance(names, str) else tuple(names)
     unknown = [name for name in names if name not in known]
     if unknown or not names:
@@ -164,7 +161,7 @@ def check_known(network: str, known: Sequence[str], names: Sequence[str]) -> tup
 
 
 def check_share(name: str, value: float) -> float:
-    """Return `value`; raise `InputError` unless it is in 0..1."""
+    """Return `value`, or raise `InputError` unless it is from 0 to 1."""
     if not 0 <= value <= 1:
         raise InputError(f"{name} must be from 0 to 1; got {value:g}")
     return value

@@ -1,7 +1,4 @@
-"""Overlap of boxes, and non-maximum suppression: of boxes on one object, the best stays.
-
-Knows boxes, scores and class numbers; no network and no image.
-"""
+"""Overlap of boxes, and non-maximum suppression: of boxes on one object, keep the best."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ def intersection_over_union(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         b: (M, 4) boxes.
 
     Returns:
-        (N, M) in 0..1; 0 where both boxes are empty.
+        (N, M) from 0 to 1; 0 if both boxes are empty.
     """
     top_left = np.maximum(a[:, None, :2], b[None, :, :2])
     bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
@@ -33,17 +30,17 @@ def suppress(
     iou: float,
     across_iou: float = 1.0,
 ) -> np.ndarray:
-    """Choose the boxes that stay: greedy non-maximum suppression.
+    """Return the boxes to keep: greedy non-maximum suppression.
 
     Args:
         boxes: (N, 4) x1, y1, x2, y2.
-        scores: (N,); of equal scores the earlier box counts as the better one.
+        scores: (N,); of equal scores the earlier box is the better one.
         class_ids: (N,) whole numbers.
-        iou: a box goes when it overlaps a better one of its class by more than this.
-        across_iou: the same for a better one of another class; 1 leaves classes to themselves.
+        iou: a box is dropped if it overlaps a better one of its class by more than this.
+        across_iou: the same for a better one of another class; 1: never.
 
     Returns:
-        (K,) indices of the boxes that stay, best first.
+        (K,) indices of the boxes to keep, best first.
     """
     kept: list[int] = []
     waiting = np.argsort(-scores, kind="stable")

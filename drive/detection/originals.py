@@ -1,7 +1,4 @@
-"""The car networks for `drive.conversion.export`: what their files say of images and boxes.
-
-Knows the detectors and how each prepares a frame; not how a file is written.
-"""
+"""The detectors for `drive.conversion.export`: what their files say of images and boxes."""
 
 from __future__ import annotations
 
@@ -13,12 +10,7 @@ import numpy as np
 from drive.conversion.export import Original, Size, describe_input
 from drive.core.errors import InputError, WeightsError
 from drive.core.files import cache_folder
-from drive.core.region import (
-    PUBLISHED_CROP,
-    PUBLISHED_FRAME,
-    ROAD_BOTTOM,
-    ROAD_TOP,
-)
+from drive.core.region import PUBLISHED_CROP, PUBLISHED_FRAME, ROAD_BOTTOM, ROAD_TOP
 from drive.detection.decode import V1_INPUT
 from drive.detection.detector import (
     DARKNET_SUFFIX,
@@ -35,24 +27,24 @@ from drive.runtime.keras_engine import KerasEngine
 from drive.runtime.onnx_file import read_model
 
 LARGEST_SIDE = 4096
-"""Pixels of an input's side: more than any camera on a dashboard has."""
+"""Maximum side of an input in pixels: more than any dashcam has."""
 
 NETWORKS = (TINY_YOLO_DRIVE, TINY_YOLO_V1)
-"""What the entry `network` of a detector's metadata says."""
+"""Values of `network` in a detector's metadata."""
 
 
 def open_original(path: Path, size: Size | None = None, fixed: bool = False) -> Original:
-    """Open a detector that is to be written for another runtime.
+    """Open a detector to convert it for another runtime.
 
     Args:
-        path: `.onnx` of ours, or Darknet's `.weights` of tiny YOLO v1.
-        size: (height, width) in pixels of the input, for good; multiples of 32.
-        fixed: give the input one size where `size` says none: the one for wide frames.
+        path: `.onnx` that drive wrote, or Darknet's `.weights` of tiny YOLO v1.
+        size: fixed (height, width) of the input in pixels, multiples of 32.
+        fixed: without `size`, fix the input size for wide frames.
 
     Raises:
-        MissingFileError: there is no such file.
+        MissingFileError: the file does not exist.
         WeightsError: the file is damaged or holds another network.
-        InputError: the network cannot be given this size.
+        InputError: the network does not support this size.
     """
     detector = load_detector(path, "onnx")
     if isinstance(detector, TinyYoloDriveDetector):
@@ -86,7 +78,7 @@ def _prepare(detector: NetworkDetector, frame: np.ndarray) -> np.ndarray:
 
 
 def _fix_size(detector: TinyYoloDriveDetector, size: Size | None, fixed: bool) -> Size | None:
-    """Let a detector prepare images at one size, if so asked; return that size."""
+    """Fix the input size of a detector if requested; return that size."""
     if size is None and not fixed:
         return None
     chosen = size or detector.input_sizes[0]

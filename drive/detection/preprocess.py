@@ -1,6 +1,6 @@
-"""Images on their way into a network: resized plainly, or letterboxed with the aspect kept.
+"""The input of a network: an image resized, or letterboxed with its aspect kept.
 
-Knows sizes and pixels only; training and detection share it, so that both see the same.
+Training and detection share it, so that both see the same.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-GREY = 114  # the padding that YOLO implementations have settled on, near the mean of photographs
+GREY = 114  # the padding of YOLO implementations, near the mean of photographs
 
 GRID = 32  # pixels; the coarsest stride of the networks
 GAIN_STEP = 0.25
@@ -49,7 +49,7 @@ def letterbox(image: np.ndarray, height: int, width: int) -> tuple[np.ndarray, P
         width: of the result in pixels.
 
     Returns:
-        (height, width, 3) uint8, and where in it the image lies (in the middle).
+        (height, width, 3) uint8, and where in it the image lies (centred).
     """
     scale = min(width / image.shape[1], height / image.shape[0])
     placement = _placed(image, scale, height, width)
@@ -67,22 +67,22 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def closest_aspect(sizes: Sequence[tuple[int, int]], height: int, width: int) -> tuple[int, int]:
-    """Return the (height, width) of `sizes` whose aspect comes nearest to this image's."""
+    """Return the (height, width) of `sizes` with the aspect closest to the image's."""
     return min(sizes, key=lambda size: abs(math.log(size[1] / size[0] * height / width)))
 
 
 def finer(size: tuple[int, int], height: int, width: int, most: float) -> tuple[int, int]:
-    """Return an input size enlarged so that a large image is shrunk less.
+    """Return a larger input size, so that a large image is shrunk less.
 
     Args:
         size: (height, width) of the usual input in pixels, multiples of `GRID`.
         height: of the image in pixels.
         width: of the image in pixels.
-        most: at most so many times as high and wide; and never past the image's own size.
+        most: maximum factor; the size never exceeds that of the image.
 
     Returns:
-        (height, width), multiples of `GRID`. The factor goes in steps of `GAIN_STEP`, for each new
-        input size costs a runtime the time to compile for it.
+        (height, width), multiples of `GRID`. The factor has steps of `GAIN_STEP`: a runtime has to
+        compile the network for each new input size.
     """
     gain = min(most, max(height / size[0], width / size[1]))
     steps = max(1.0, math.floor(gain / GAIN_STEP + ROUNDING) * GAIN_STEP)

@@ -1,7 +1,7 @@
-"""Which images train, which choose, which measure: by name, so that everyone splits alike.
+"""Which images are for training, validation and test: by name, so that all splits are alike.
 
-Knows names and small grey images. Images that show the same moment stay on one side: frames
-of one video go by blocks, and near-duplicates by a perceptual hash.
+Images that show the same scene stay in one part: frames of a video by blocks, near-duplicates by a
+perceptual hash.
 """
 
 from __future__ import annotations
@@ -22,37 +22,36 @@ Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
 
 TEST_SHARE = 0.25
-VALIDATION_SHARE = 0.08  # of all; enough to choose thresholds, and little taken from training
+VALIDATION_SHARE = 0.08  # enough to choose thresholds
 
 FEW_IMAGES = 100
-"""Of fewer images, a quarter is too much to hold out and too little to measure on."""
+"""With fewer images, a quarter is too much to hold out and too little to measure on."""
 
-FEW_VALIDATION_SHARE = 0.15  # of few images; three of twenty
+FEW_VALIDATION_SHARE = 0.15  # of fewer images: three of twenty
 
 VIDEO_FRAME = re.compile(r"(?P<video>.*vid_\d+)_(?P<frame>\d+)")
-"""Names of images cut from a video: `..vid_4_10020` is frame 10020 of `..vid_4`."""
+"""Names of frames of a video: `..vid_4_10020` is frame 10020 of `..vid_4`."""
 
-BLOCK_FRAMES = 600  # 20 s at 30 frames a second: at town speed another stretch of road
+BLOCK_FRAMES = 600  # 20 s at 30 frames per second: at town speed another stretch of road
 HASH_SIDE = 16  # of the grey image that is hashed; 256 bits
-NEAR_BITS = 26  # of 256; images nearer than this show the same scene (docs/decisions/detector.md)
+NEAR_BITS = 26  # of 256; closer images show the same scene (docs/decisions/detector.md)
 
 
 def split_dataset(dataset: LabelledImages, progress: Progress = no_progress) -> list[Part]:
-    """Return for each image of a dataset the part that it belongs to.
+    """Return the part of each image of a dataset.
 
-    The part follows from the group's name by SHA-256: a quarter is `test`, a twelfth
-    `validation`, the rest `train`, whatever the order and the machine.
+    It follows from the SHA-256 of the group's name: a quarter is `test`, a twelfth `validation`,
+    the rest `train`, in any order and on any machine.
     """
     groups = group_images([image.path for image in dataset.images], progress)
     return [part_of(group) for group in groups]
 
 
 def split_few(dataset: LabelledImages, progress: Progress = no_progress) -> list[Part]:
-    """Split a dataset of few images into `train` and `validation` alone.
+    """Split a dataset of few images into `train` and `validation` only.
 
-    The groups whose hashes are lowest choose, about `FEW_VALIDATION_SHARE` of the images, those
-    first that show a class which none has shown yet. Every class keeps boxes among those that
-    train.
+    About `FEW_VALIDATION_SHARE` of the images are for validation: groups with the lowest hashes,
+    first those with a class that no other shows yet. Every class keeps boxes for training.
     """
     groups = group_images([image.path for image in dataset.images], progress)
     boxes: dict[str, np.ndarray] = {}
@@ -90,10 +89,10 @@ def part_of(group: str) -> Part:
 
 
 def group_images(paths: Sequence[Path], progress: Progress = no_progress) -> list[str]:
-    """Return the name of each image's group: the least name among its near-duplicates.
+    """Return the name of each image's group: the first name among its near-duplicates.
 
-    Two images are of one group when they are of one block of one video, or when their
-    difference hashes differ by at most `NEAR_BITS`, directly or over others.
+    Two images are of one group if they are of one block of a video, or if their difference hashes
+    differ by at most `NEAR_BITS`, directly or through others.
     """
     keys = [_name_key(path) for path in paths]
     parents = list(range(len(paths)))
@@ -120,7 +119,7 @@ def group_images(paths: Sequence[Path], progress: Progress = no_progress) -> lis
 def difference_hash(path: Path) -> np.ndarray:
     """Return (256,) bool: whether brightness rises to the right, on a grid of 16 x 16.
 
-    An image that cannot be read hashes to all False. Source: Krawetz, "Kind of like that", 2013.
+    All False for an image that cannot be read. Source: Krawetz, "Kind of like that", 2013.
     """
     image = cv2.imread(str(path), cv2.IMREAD_REDUCED_GRAYSCALE_4)
     if image is None:
@@ -140,13 +139,13 @@ def near_pairs(hashes: np.ndarray, bits: int = NEAR_BITS) -> list[tuple[int, int
 
 
 def _share_of(group: str) -> float:
-    """Return where a group's name falls between 0 and 1."""
+    """Return a number from 0 to 1 for the name of a group."""
     digest = hashlib.sha256(group.encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
 def _name_key(path: Path) -> str:
-    """Return the block of the video that an image was cut from, else the image's own name."""
+    """Return the block of the video that an image is from, or else its own name."""
     match = VIDEO_FRAME.fullmatch(path.stem)
     if match is None:
         return path.stem

@@ -1,8 +1,7 @@
 """Tiles: the network looks a second time, closer, at overlapping parts of the region.
 
-A frame shrinks on its way into the network, and far cars shrink with it to a few pixels. Tiles
-are parts of the region that shrink less or not at all. Knows regions, boxes and any detector; no
-network. What the tiles find is added to what the whole region shows: near cars stay as they are.
+A frame is shrunk for the network, and far cars become a few pixels. Tiles are parts of the region
+that are shrunk less or not at all. Their detections are added to those of the whole region.
 """
 
 from __future__ import annotations
@@ -25,65 +24,64 @@ AUTO = "auto"
 Edges = tuple[float, float, float, float]
 
 OVERLAP = 0.15
-"""Share of a tile that its neighbour shows as well, at least: a car up to this size is whole in one
-of the two. Wider ones lie near, where the whole region shows them well."""
+"""Minimum share of a tile that its neighbour shows too: a car up to this size is complete in one of
+them. Wider ones are near, and the whole region shows them well."""
 
 LEAST_ZOOM = 1.25
-"""Where tiles would show the road less enlarged than this, against the whole region, `auto` uses
-none."""
+"""`auto` uses no tiles if they would enlarge the road less than this."""
 
 USUAL_ZOOM = 1.85
-"""`auto` enlarges this much where a pixel of the frame fits one of the network before: two tiles
-side by side. On 640x360 pixels two tiles still gain (see `docs/decisions/detector.md`)."""
+"""Enlargement with `auto` if a pixel of the frame is not below one of the network: two tiles side
+by side. With 640x360 pixels two tiles still gain (see `docs/decisions/detector.md`)."""
 
 MOST_ENLARGED = 2.2
-"""Pixels of the network for each of the frame, at most, with `auto`: a smaller frame holds no
-detail that tiles could show."""
+"""Maximum pixels of the network per pixel of the frame with `auto`: smaller frames have no detail
+that tiles could show."""
 
 MOST_AUTO = 4
-"""Most tiles that `auto` uses: each costs about as much as the whole region does. 4K frames get
-larger tiles for it."""
+"""Maximum number of tiles with `auto`: each takes about as long as the whole region. 4K frames
+therefore get larger tiles."""
 
 GROWTH = 1.02
-"""By how much `auto` enlarges the tiles at a time until there are few enough."""
+"""Factor by which `auto` enlarges the tiles until there are few enough."""
 
 MOST_TILES = 64
-"""Most tiles that can be asked for."""
+"""Maximum number of tiles."""
 
 LEAST_SIDE = 48
-"""Pixels; tiles of a smaller side are not used: no detail is left that could be enlarged."""
+"""Minimum side of a tile in pixels: smaller ones have no detail that could be enlarged."""
 
 FAR_BAND = (0.25, 0.60)
-"""Shares of the frame's height between which far cars appear: the horizon lies at 0.25 to 0.55 in
-this project's clips and recordings (see `drive.core.region.ROAD_TOP`), far cars just below it."""
+"""Shares of the frame's height between which far cars appear: just below the horizon, which is at
+0.25 to 0.55 in this project's clips and recordings (see `drive.core.region.ROAD_TOP`)."""
 
 EDGE_SHARE = 0.01
-"""A box that ends nearer to a tile's inner edge than this share of the tile was cut by it."""
+"""A box that ends closer to a tile's inner edge than this share of the tile was cut by it."""
 
 MERGE_IOU = 0.45
-"""Overlap above which boxes of one class, from different parts, are one object."""
+"""Overlap above which boxes of one class from different parts are one object."""
 
 ACROSS_IOU = 0.8
 """The same for boxes of different classes; see `tiny_yolo_drive_detector.ACROSS_IOU`."""
 
 PART_SHARE = 0.7
-"""A box of a tile is a part of a larger object when so much of it lies inside that object's box
-and the tile shows only a piece of the object."""
+"""A box of a tile is a part of a larger object if this share of it lies inside the object's box and
+the tile shows only a piece of the object."""
 
 PART_CERTAINTY = 1.0
-"""A larger object takes its parts away when its score is at least this share of theirs: a doubtful
-large box does not swallow certain cars."""
+"""A larger object replaces its parts if its score is at least this share of theirs: an uncertain
+large box must not replace certain cars."""
 
 FAR_SHARE = 0.1
-"""A box of the whole region is small when its sides are less than this share of a tile's width: the
-network sees so little of it that a tile knows better."""
+"""A box of the whole region is small if its sides are less than this share of a tile's width: a
+tile then shows the object better."""
 
 FAR_IOU = 0.1
-"""A small box of the whole region gives way to a tile's box that overlaps it by more than this.
+"""A small box of the whole region is replaced by a tile's box that overlaps it by more than this.
 Low, since the box of a far car in the whole region is often loose, or one box on two cars."""
 
 FAR_CERTAINTY = 0.5
-"""It gives way only to a box with at least this share of its score."""
+"""It is replaced only by a box with at least this share of its score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +89,8 @@ class Tiling:
     """Which tiles are wanted.
 
     Attributes:
-        columns: tiles side by side; None leaves their number to the frame.
-        rows: tiles above each other, over the whole region; None for one row at the height where
-            far cars appear.
+        columns: tiles side by side; None: as many as suit the frame.
+        rows: tiles above each other, over the whole region; None: one row where far cars appear.
 
     Raises:
         InputError: fewer than two tiles, or more than `MOST_TILES`.
@@ -119,7 +116,7 @@ class Tiling:
         """Read `auto`, `N` (a row of tiles) or `COLSxROWS`.
 
         Raises:
-            InputError: the text is none of the three, or names fewer than 2 or too many tiles.
+            InputError: the text is none of these, or the number of tiles is out of range.
         """
         if text == AUTO:
             return cls()
@@ -134,13 +131,13 @@ class Tiling:
     def place(
         self, region: Region, frame: tuple[int, int], network: tuple[int, int], scale: float
     ) -> tuple[Region, ...]:
-        """Return the tiles, row by row, in source pixels; none where they would be of no use.
+        """Return the tiles, row by row, in source pixels; none if they would not help.
 
         Args:
-            region: the part of the frame that is looked at; the tiles lie inside.
+            region: where the detector looks; the tiles lie inside.
             frame: width and height of the frame in pixels.
             network: height and width of the network's input in pixels.
-            scale: pixels of the network's input for each pixel of the region.
+            scale: pixels of the network's input per pixel of the region.
         """
         if self.columns is None:
             tiles = _automatic(region, frame, network, scale)
@@ -157,9 +154,7 @@ class Tiling:
 
 
 class TiledDetector:
-    """A detector that looks at the whole region and, closer, at tiles of it.
-
-    Has all that `drive.detection.detector.Detector` has, so that it can stand wherever one does.
+    """A `Detector` that looks at the whole region and, closer, at tiles of it.
 
     Args:
         detector: finds objects in each part.
@@ -176,11 +171,11 @@ class TiledDetector:
         self._places: dict[tuple[int, int, Region], tuple[Region, ...]] = {}
 
     def default_region(self, width: int, height: int) -> Region:
-        """Return where to look in a frame of this size when nobody says."""
+        """Return where to look in a frame of this size by default."""
         return self.detector.default_region(width, height)
 
     def prepare(self, crop: np.ndarray) -> tuple[np.ndarray, Placement]:
-        """Return the crop as the network takes it, (H, W, 3) uint8, and where it lies in that."""
+        """Return the network's input, (H, W, 3) uint8, and where the crop lies in it."""
         return self.detector.prepare(crop)
 
     def tiles(self, width: int, height: int, region: Region | None = None) -> tuple[Region, ...]:
@@ -189,10 +184,10 @@ class TiledDetector:
         Args:
             width: of the frame in pixels.
             height: of the frame in pixels.
-            region: where to look; `default_region` when None.
+            region: where to look; None for `default_region`.
 
         Returns:
-            None at all where tiles would be of no use: the detector then sees the region alone.
+            Empty if tiles would not help: the detector then looks only at the region.
         """
         region = self.default_region(width, height) if region is None else region
         key = (width, height, region)
@@ -234,12 +229,12 @@ class TiledDetector:
         conf: float | None = None,
         classes: Sequence[str] | None = None,
     ) -> list[list[Detection]]:
-        """Find objects in several images, which may differ in size, one after the other."""
+        """Find objects in several images, one after the other."""
         return [self.detect(image, region, conf, classes) for image in images]
 
 
 def with_tiles(detector: Detector, tiles: str | None) -> Detector:
-    """Return the detector that looks at tiles as well, as `--tiles` says; itself when None.
+    """Return a detector that also looks at tiles; the same one if `tiles` is None.
 
     Raises:
         InputError: `tiles` is not `auto`, `N` or `COLSxROWS`.
@@ -253,17 +248,17 @@ def merge(
     tiles: Sequence[Region],
     closer: Sequence[Sequence[Detection]],
 ) -> list[Detection]:
-    """Make one list, a box an object, of what the whole region and its tiles show.
+    """Merge the detections of the whole region and of its tiles, one box per object.
 
     Args:
-        region: the whole that the tiles lie in.
-        whole: what was found in it, in source pixels.
-        tiles: their places in source pixels; at least one, all of one size.
-        closer: what was found in each tile, in source pixels.
+        region: that the tiles lie in.
+        whole: detections in it, in source pixels.
+        tiles: in source pixels; at least one, all of one size.
+        closer: detections in each tile, in source pixels.
 
     Returns:
-        Best first. Boxes that an inner edge of a tile cuts are gone, so are parts of larger
-        objects, and of several boxes on one object the best is left.
+        Best first, without boxes cut by an inner edge of a tile, without parts of larger objects,
+        and with the best of several boxes on one object.
     """
     candidates: list[Detection] = []
     pieces: list[Edges] = []
@@ -287,7 +282,7 @@ def merge(
 
 
 def _gives_way(small: Detection, closer: Sequence[Detection], tile_width: int) -> bool:
-    """Return whether a box of the whole region is small and a tile shows better what is there."""
+    """Return whether a box of the whole region is small and a tile shows the object better."""
     if max(small.box.width, small.box.height) >= FAR_SHARE * tile_width:
         return False
     rivals = [
@@ -302,14 +297,14 @@ def _gives_way(small: Detection, closer: Sequence[Detection], tile_width: int) -
 
 
 def _moved(detection: Detection, tile: Region) -> Detection:
-    """The detection in source pixels instead of the tile's."""
+    """Return the detection in source pixels instead of the tile's."""
     x1, y1, x2, y2 = detection.box
     box = Box(x1 + tile.x1, y1 + tile.y1, x2 + tile.x1, y2 + tile.y1)
     return replace(detection, box=box)
 
 
 def _edges(tile: Region, region: Region) -> Edges:
-    """Where the tile ends in the middle of things; infinite where the region ends as well."""
+    """Return the tile's inner edges; infinite where the region ends too."""
     return (
         tile.x1 if tile.x1 > region.x1 else -math.inf,
         tile.y1 if tile.y1 > region.y1 else -math.inf,
@@ -337,7 +332,7 @@ def _is_part(
         boxes: (N, 4) in source pixels.
         scores: (N,).
         class_ids: (N,).
-        edges: (N, 4) where the tile of each box ends; infinite where it does not.
+        edges: (N, 4) inner edges of the tile of each box.
 
     Returns:
         (N,) bool.
@@ -359,7 +354,7 @@ def _is_part(
 def _automatic(
     region: Region, frame: tuple[int, int], network: tuple[int, int], scale: float
 ) -> tuple[Region, ...]:
-    """Tiles over the far band; their `size` is a multiple of the network's input, usually 1."""
+    """Return tiles over the far band; `size` is relative to the network's input."""
     far = math.ceil(min(frame) * (FAR_BAND[1] - FAR_BAND[0]))
     size = min(1.0, 1 / (scale * USUAL_ZOOM))
     while 1 / MOST_ENLARGED <= size <= 1 / (scale * LEAST_ZOOM):
@@ -374,9 +369,9 @@ def _automatic(
 
 
 def _band(region: Region, frame: tuple[int, int], height: int) -> Region:
-    """The part of the region around where far cars appear: full width, so many pixels high.
+    """Return the part of the region where far cars appear, `height` pixels high.
 
-    Of a frame that is taller than wide, the square in the middle counts, as in `Region.road`.
+    Of a frame that is taller than wide, the middle square counts, as in `Region.road`.
     """
     side = min(frame)
     above = (frame[1] - side) / 2
@@ -387,7 +382,7 @@ def _band(region: Region, frame: tuple[int, int], height: int) -> Region:
 
 
 def _grid(area: Region, width: int, height: int, columns: int, rows: int) -> tuple[Region, ...]:
-    """Tiles of width x height pixels, evenly spread over the area, row by row."""
+    """Return tiles of width x height pixels, evenly spaced over the area, row by row."""
     return tuple(
         Region(x, y, x + width, y + height)
         for y in _starts(area.y1, area.y2, height, rows)
@@ -396,12 +391,12 @@ def _grid(area: Region, width: int, height: int, columns: int, rows: int) -> tup
 
 
 def _side(length: int, count: int) -> int:
-    """Pixels of each of `count` tiles that overlap by `OVERLAP` and cover `length` pixels."""
+    """Return the side of `count` tiles that overlap by `OVERLAP` and cover `length` pixels."""
     return min(length, math.ceil(length / (count - (count - 1) * OVERLAP)))
 
 
 def _count(length: int, side: int) -> int:
-    """How many tiles of `side` pixels it takes, with their overlap."""
+    """Return the number of tiles of `side` pixels that cover `length`, with their overlap."""
     return 1 + math.ceil(max(0, length - side) / (side * (1 - OVERLAP)))
 
 

@@ -1,9 +1,7 @@
-"""Tiny-yolo-drive: tiny YOLO's convolutions, fully convolutional, heads at strides 32, 16 and 8.
+"""Tiny-yolo-drive: yolov3-tiny with a narrower widest convolution and a third head for far cars.
 
-The topology is that of yolov3-tiny with the batch normalisation folded into the convolutions, the
-widest one half as wide, and a third head for far cars. Knows the layers; not how they begin from
-Darknet's weights (`darknet_start`), how they are trained, nor how the outputs become boxes
-(`decode.decode_heads`).
+Batch normalisation is folded into the convolutions; the heads have strides 32, 16 and 8. How their
+outputs become boxes is in `decode.decode_heads`.
 """
 
 from __future__ import annotations
@@ -25,23 +23,23 @@ ANCHORS: dict[int, tuple[tuple[int, int], ...]] = {
     16: ((23, 27), (37, 58), (81, 82)),
     8: ((7, 7), (13, 12), (22, 18)),
 }
-"""Width and height in pixels of the input, per stride: yolov3-tiny's masks 3,4,5 and 1,2,3, and
-below them cars far ahead, which are a little wider than high."""
+"""Width and height in pixels of the input, by stride: masks 3,4,5 and 1,2,3 of yolov3-tiny, and
+smaller ones for far cars, which are a little wider than high."""
 
 CENTRE_GAIN = 2.0
-"""A cell's box may lie with its centre half a cell outside (YOLOv5's parametrisation), so that the
-neighbours of a centre's cell can find the object too."""
+"""The centre of a cell's box may be half a cell outside (YOLOv5's parametrisation), so that the
+neighbours of the centre's cell can find the object too."""
 
 INPUT_SIZES = ((288, 640), (256, 768), (352, 608), (384, 512), (448, 448), (512, 384))
-"""Height and width of the inputs to choose from, by aspect; all have about 200,000 pixels. The
-first is the road region of a 16:9 frame."""
+"""Heights and widths of the input, chosen by aspect; all have about 200,000 pixels. The first is
+for the road region of a 16:9 frame."""
 
 NMS_IOU = 0.45  # Darknet's default for its detectors (examples/detector.c)
 LEAKY_SLOPE = 0.1  # paper (Redmon et al., CVPR 2016), equation 2
 
 BOX_VALUES = 5  # x, y, width, height, objectness
 
-WIDEST = 512  # filters of conv7; yolov3-tiny has 1024, which took a fifth of the time
+WIDEST = 512  # filters of conv7; the 1024 of yolov3-tiny took a fifth of the time
 
 
 def build_tiny_yolo_drive(classes: int = len(CLASSES), widest: int = WIDEST) -> keras.Model:
@@ -101,11 +99,11 @@ def build_tiny_yolo_drive(classes: int = len(CLASSES), widest: int = WIDEST) -> 
 def onnx_metadata(
     thresholds: Mapping[str, float], input_sizes: Sequence[tuple[int, int]]
 ) -> dict[str, str]:
-    """Return what a model file says about itself, as `TinyYoloDriveDetector` reads it.
+    """Return the metadata of a model file, as `TinyYoloDriveDetector` reads it.
 
     Args:
-        thresholds: minimum score for each class, in the order of the outputs.
-        input_sizes: (height, width) in pixels that the network was trained and measured at.
+        thresholds: minimum score by class, in the order of the outputs.
+        input_sizes: (height, width) in pixels that the network was trained for.
     """
     return {
         "network": NAME,

@@ -1,7 +1,6 @@
-"""Tiny-yolo-drive as a detector: what the model file's metadata says, turned into boxes.
+"""Tiny-yolo-drive as a detector, set up by the metadata of the model file.
 
-Knows the metadata and how images go in; the layers are in `tiny_yolo_drive` (only training and
-the keras engine need them), the decoding in `decode`.
+The layers are in `tiny_yolo_drive`; only training and the keras engine need them.
 """
 
 from __future__ import annotations
@@ -20,34 +19,34 @@ from drive.detection.preprocess import Placement, closest_aspect, finer, letterb
 from drive.runtime import Engine
 
 ACROSS_IOU = 0.8
-"""Two boxes that share so much are one vehicle, called by two names (a van: car and truck). People
-on motorcycles overlap less."""
+"""Two boxes with more overlap are one vehicle with two labels (a van: car and truck). People on
+motorcycles overlap less."""
 
 Detail = Literal["fast", "fine"]
 DETAILS: tuple[Detail, ...] = ("fast", "fine")
 FINE_GAIN = 1.75
-"""How much higher and wider than usual the input is at most where detail is `fine`: three times
-the work, for far cars in large images (docs/decisions/detector.md)."""
+"""Maximum factor of the input's height and width with detail `fine`: three times the work, for far
+cars in large images (docs/decisions/detector.md)."""
 
-NARROWEST_ROAD = 1.2  # width over height; a narrower frame is looked at whole
+NARROWEST_ROAD = 1.2  # width over height; of a narrower frame, the region is the whole
 
 
 class TinyYoloDriveDetector(NetworkDetector):
-    """The detector of drive on the road region, letterboxed to the nearest trained input size.
+    """The detector of drive on the road region, letterboxed to the closest trained input size.
 
     Args:
-        engine: runs the network; its metadata holds `classes`, `thresholds`, `input_sizes`,
+        engine: runs the network; its metadata has `classes`, `thresholds`, `input_sizes`,
             `strides`, `anchors`, `centre_gain` and `nms_iou`, each as JSON.
-        conf: minimum score for all classes; the metadata's when None.
-        classes: which classes to report; all of them when None.
-        nms_iou: overlap above which the lesser of two boxes of a class goes; the metadata's
-            when None.
+        conf: minimum score of all classes; None for those of the metadata.
+        classes: to report; None for all.
+        nms_iou: overlap above which the lower of two boxes of a class is dropped; None for that of
+            the metadata.
         detail: "fast" for video: inputs of about 200,000 pixels; "fine" for images: up to
-            `FINE_GAIN` times as high and wide, where the image has so many pixels and the file
-            takes inputs of any size (`export --size` writes files that do not).
+            `FINE_GAIN` times as high and wide, if the image has the pixels and the file supports
+            inputs of any size (files of `export --size` do not).
 
     Raises:
-        InputError: a setting is outside its range.
+        InputError: a setting is out of range.
         WeightsError: the metadata is incomplete.
     """
 
@@ -71,18 +70,18 @@ class TinyYoloDriveDetector(NetworkDetector):
         self.input_sizes = [(int(h), int(w)) for h, w in _entry(engine, "input_sizes")]
         self.strides = [int(stride) for stride in _entry(engine, "strides")]
         self.detail = detail
-        self.centre_gain = float(engine.metadata.get("centre_gain", 1))  # files of before had none
+        self.centre_gain = float(engine.metadata.get("centre_gain", 1))  # older files have none
         anchors = _for_each(engine, "anchors", [str(stride) for stride in self.strides])
         self.anchors = [np.array(sizes, np.float32) for sizes in anchors.values()]
 
     def default_region(self, width: int, height: int) -> Region:
-        """Return the road, or the whole frame where it is not wide."""
+        """Return the road, or the whole of a narrow frame."""
         if width / height < NARROWEST_ROAD:
             return Region.full(width, height)
         return Region.road(width, height)
 
     def prepare(self, crop: np.ndarray) -> tuple[np.ndarray, Placement]:
-        """Return the crop letterboxed to the input size whose aspect comes nearest."""
+        """Return the crop letterboxed to the input size with the closest aspect."""
         height, width = crop.shape[:2]
         size = closest_aspect(self.input_sizes, height, width)
         if self.detail == "fine" and None in self.engine.input_shape[1:3]:
@@ -107,7 +106,7 @@ def _entry(engine: Engine, key: str) -> Any:
 
 
 def _for_each(engine: Engine, key: str, names: Sequence[str]) -> dict[str, Any]:
-    """Return one entry of the metadata that has a value for each of `names`, in their order."""
+    """Return one entry of the metadata with a value for each of `names`, in their order."""
     values = _entry(engine, key)
     missing = [name for name in names if name not in values]
     if missing:

@@ -1,10 +1,8 @@
-"""Tiny YOLO v1, the network as published: what it computes, layer by layer.
-
-Knows no weights file (`darknet`), no boxes (`decode`) and no images' way into it (`detector`).
+"""Tiny YOLO v1, the network as published, layer by layer.
 
 Source: Redmon, Divvala, Girshick, Farhadi, "You Only Look Once", CVPR 2016, section 2.2 ("Fast
-YOLO"), in the later form with three fully connected layers, and Darknet's source for what the paper
-leaves out: the leaky slope (section 2.2 too), the input range and the order of flattening.
+YOLO"), in the later form with three fully connected layers; Darknet's source for the input range
+and the order of flattening.
 """
 
 from __future__ import annotations
@@ -26,15 +24,15 @@ PARAMETERS = 45_089_374
 
 
 def build_tiny_yolo_v1(pixels: bool = True) -> keras.Model:
-    """Build tiny YOLO v1 with 45,089,374 parameters, not trained.
+    """Build tiny YOLO v1 with 45,089,374 parameters, untrained.
 
     Args:
-        pixels: the input is RGB in 0..255, and the network itself scales it to -1..1, as
-            Darknet's crop layer does; else the input is in -1..1 already.
+        pixels: the input is RGB from 0 to 255, and the network scales it to -1..1, as Darknet's
+            crop layer does; else it is from -1 to 1 already.
 
     Returns:
         A model from (N, 448, 448, 3) to (N, 1470): class probabilities, confidences and
-        coordinates one after the other; `drive.detection.decode` reads them.
+        coordinates, as `drive.detection.decode` reads them.
     """
     load_keras()
     import keras

@@ -1,8 +1,7 @@
-"""Tiny YOLO v1 as a detector: from the user's Darknet weights file to boxes.
+"""Tiny YOLO v1 as a detector, with the user's Darknet weights file.
 
-Knows the network's input and output; the layers are in `tiny_yolo_v1`, the file in `darknet`. The
-weights are converted to ONNX once and kept in the user's cache folder, so that from the second run
-on no TensorFlow is needed. (The weights do not ship with drive: their licence is not ours to give.)
+The weights are converted to ONNX once and kept in the user's cache folder: later runs do not need
+TensorFlow. They do not ship with drive, whose licence does not cover them.
 """
 
 from __future__ import annotations
@@ -33,19 +32,19 @@ from drive.runtime import Engine, load_engine
 NAME = "tiny-yolo-v1"
 THRESHOLD = 0.17  # of the published port; scores are products, so they are low
 NMS_IOU = 0.4
-CONVERTER_VERSION = 1  # raise it when the converted file changes: old ones are then left alone
+CONVERTER_VERSION = 1  # raise it if the converted file changes: old ones are then ignored
 METADATA = {"network": NAME, "colour_order": "RGB"}
 
 
 class TinyYoloV1Detector(NetworkDetector):
-    """Tiny YOLO v1 on the published crop of the frame, resized plainly to 448x448.
+    """Tiny YOLO v1 on the published crop of the frame, resized to 448x448.
 
     Args:
-        engine: runs the network on pixels in 0..255.
+        engine: runs the network on pixels from 0 to 255.
         conf: minimum score.
-        classes: which of the 20 VOC classes to report.
-        nms_iou: overlap above which the lesser of two boxes of a class goes.
-        exponent: what widths and heights are raised to; the published port uses 1.8.
+        classes: to report, of the 20 VOC classes.
+        nms_iou: overlap above which the lower of two boxes of a class is dropped.
+        exponent: of widths and heights; 1.8 in the published port.
     """
 
     name = NAME
@@ -68,7 +67,7 @@ class TinyYoloV1Detector(NetworkDetector):
         return Region.tiny_yolo_v1(width, height)
 
     def prepare(self, crop: np.ndarray) -> tuple[np.ndarray, Placement]:
-        """Return the crop resized to 448x448; its aspect is not kept, as published."""
+        """Return the crop resized to 448x448, without keeping its aspect, as published."""
         return resize(crop, V1_INPUT, V1_INPUT), Placement(0, 0, V1_INPUT, V1_INPUT)
 
     def decode(self, outputs: list[np.ndarray], thresholds: np.ndarray) -> Candidates:
@@ -77,12 +76,12 @@ class TinyYoloV1Detector(NetworkDetector):
 
 
 def load_darknet_engine(path: Path, engine: str = "auto", threads: int = 0) -> Engine:
-    """Load Darknet's weights of tiny YOLO v1 into a runtime, converted where it needs that.
+    """Load Darknet's weights of tiny YOLO v1 into a runtime, converted if necessary.
 
     Raises:
-        MissingFileError: there is no such file.
-        WeightsError: the file has not the size of tiny YOLO v1's weights.
-        InputError: unknown engine, or the cache folder cannot be written.
+        MissingFileError: the file does not exist.
+        WeightsError: its size is not that of tiny YOLO v1's weights.
+        InputError: unknown engine, or the cache folder is not writable.
     """
     check_size(path, NAME, PARAMETERS)
     if engine == "keras":
@@ -95,9 +94,9 @@ def load_darknet_engine(path: Path, engine: str = "auto", threads: int = 0) -> E
 
 
 def converted(path: Path, folder: Path) -> Path:
-    """Return the ONNX file of these weights in `folder`, writing it when it is not there yet.
+    """Return the ONNX file of these weights in `folder`; write it if it is missing.
 
-    The name holds the SHA-256 of the weights, so that other weights never meet this file.
+    Its name has the SHA-256 of the weights.
     """
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()

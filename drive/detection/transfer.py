@@ -1,8 +1,7 @@
-"""Begins a network for any list of classes from a trained one: what it knows already stays.
+"""Initialises a network for any classes from a trained one, keeping what it knows.
 
-Knows the heads' layout and the ONNX file that a training wrote; nothing of data. Every layer is
-copied by its name; in the heads, boxes, objectness and the rows of classes that the file knows
-are copied, and the rows of new classes begin quiet.
+Layers are copied by name. In the heads, boxes, objectness and the rows of known classes are copied;
+the rows of new classes start quietly.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
     import keras
 
 NEW_DEVIATION = 0.01  # of a new class's kernel (Lin et al., "Focal Loss", ICCV 2017, section 4.1)
-NEW_PROBABILITY = 0.05  # that a new class gives to everything at the start; 0.01 in that paper,
-# where each of 100,000 places pays for it; here only those that hold a box do
+NEW_PROBABILITY = 0.05  # of a new class at the start; 0.01 in that paper, where each of 100,000
+# places has a loss, not only those that hold a box
 HEADS = tuple(f"head{stride}" for stride in STRIDES)
 
 
@@ -33,8 +32,8 @@ def weights_classes(path: str | Path) -> tuple[str, ...]:
     """Return the classes of an ONNX file of `tiny-yolo-drive`.
 
     Raises:
-        MissingFileError: there is no such file.
-        WeightsError: the file is no ONNX file, or of another network.
+        MissingFileError: the file does not exist.
+        WeightsError: it is not a valid ONNX file, or of another network.
     """
     metadata = read_metadata(path)
     if metadata.get("network") != NAME:
@@ -47,7 +46,7 @@ def weights_classes(path: str | Path) -> tuple[str, ...]:
 
 
 def weights_thresholds(path: str | Path, classes: Sequence[str]) -> dict[str, float]:
-    """Return the thresholds that a file has for those of `classes` that it knows."""
+    """Return the thresholds of a file for those of `classes` that it knows."""
     stored = json.loads(read_metadata(path).get("thresholds", "{}"))
     return {name: stored[name] for name in classes if name in stored}
 
@@ -59,12 +58,12 @@ def start_from_onnx(
 
     Args:
         model: of `build_tiny_yolo_drive(len(classes))`.
-        path: the file that a training wrote.
+        path: a file that a training wrote.
         classes: of the model, in the order of its outputs.
-        seed: of the new classes' rows.
+        seed: random seed of the rows of new classes.
 
     Raises:
-        MissingFileError: there is no such file.
+        MissingFileError: the file does not exist.
         WeightsError: it is of another network, or of another version of this one.
     """
     known = weights_classes(path)
@@ -100,7 +99,7 @@ def _head(
     anchors = len(ANCHORS[STRIDES[HEADS.index(name)]])
     outputs = anchors * (BOX_VALUES + len(known))
     if arrays[0].shape[-1] != outputs:
-        return list(arrays)  # the caller says so, with the shapes
+        return list(arrays)  # the caller reports the shapes
     quiet = -math.log(1 / NEW_PROBABILITY - 1)
     result = []
     for array in arrays:

@@ -1,8 +1,7 @@
-"""Optimisers whose learning rate differs from layer to layer.
+"""Optimizers whose learning rate differs between layers.
 
-Keras has one rate for all variables. Here a step is taken group by group, each group with the
-optimiser's rate times its own factor, so that whatever sets the rate (a schedule, a restart, the
-rate finder) keeps the proportions. Knows variables and rates; not what the layers are.
+Keras has one rate for all variables. Here each group of variables has the optimizer's rate times
+its own factor, so that a schedule or the rate finder keeps the proportions.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ import keras
 
 
 class _ByDepth:
-    """Mixed into an optimiser of Keras, before it.
+    """Base of an optimizer, before that of Keras.
 
     Args:
-        rate_factors: factor of each layer's rate by the layer's name; others have 1.
-        settings: of the optimiser.
+        rate_factors: factor of the rate by name of the layer; 1 for others.
+        settings: of the optimizer.
     """
 
     def __init__(
@@ -29,7 +28,7 @@ class _ByDepth:
         self._factors: list[float] = []
 
     def build(self, variables: Sequence[Any]) -> None:
-        """Note each variable's factor; its path begins with the layer's name."""
+        """Look up the factor of each variable; its path begins with the layer's name."""
         if not self.built:  # type: ignore[attr-defined]
             self._factors = [self._factor(variable) for variable in variables]
         super().build(variables)  # type: ignore[misc]
@@ -40,10 +39,10 @@ class _ByDepth:
     def _backend_update_step(
         self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Any
     ) -> None:
-        """Take the step, once for each factor.
+        """Take the step, once per factor.
 
-        The one place that every backend of Keras (3.8 to 3.15) goes through: the TensorFlow and
-        JAX backends update variable by variable, PyTorch's all at once.
+        All backends of Keras (3.8 to 3.15) use this method: those of TensorFlow and JAX update
+        variable by variable, that of PyTorch all at once.
         """
         groups: dict[float, list[tuple[Any, Any]]] = {}
         for grad, variable in zip(grads, trainable_variables, strict=True):
@@ -56,7 +55,7 @@ class _ByDepth:
             )
 
     def get_config(self) -> dict[str, Any]:
-        """What makes the optimiser anew."""
+        """Return what `from_config` needs."""
         return {**super().get_config(), "rate_factors": self.rate_factors}  # type: ignore[misc]
 
 
