@@ -41,15 +41,7 @@ def _load_detector(config: DetectionConfig, run: Run, images: bool) -> Detector:
         run.message(f"loading {config.weights}")
     network = (config.weights, config.engine, config.exponent, config.detail)
     detector = run.loaded(
-        (
-            "detector",
-            config.weights,
-            config.engine,
-            config.exponent,
-            config.detail,
-            threads,
-            classes,
-        ),
+        ("detector", *network, threads, classes),
         lambda: load_detector(
             config.weights,
             config.engine,

@@ -14,7 +14,7 @@ from drive.core.options import fields_of
 from drive.core.reporter import KeepingReporter
 from drive.core.wording import counted
 from drive.results.names import RUN
-from drive.tasks._options import AnalysisConfig
+from drive.tasks._options import AnalysisConfig, ManyOptions
 from drive.tasks._results import AnalysisResult, VideoOutcome
 from drive.tasks._run import Models, Run, run_task
 
@@ -119,10 +119,10 @@ def _resumed(config: ConfigT, run: Run, names: list[str]) -> tuple[ConfigT, Mani
     for entry in manifest.add(names):
         if manifest.folder(entry).exists():
             raise InputError(f"{manifest.folder(entry)} exists already, and is not of this run")
-    given = {name: getattr(config, name) for name in _resumable(config)}
+    given = {name: value for name, value in config.changed().items() if name in _resumable(config)}
     sources = tuple(entry.source for entry in manifest.entries)
-    config = replace(asked, **(given | {"source": sources, "out": folder, "overwrite": True}))
-    run.use(config)
+    own = {"source": sources, "out": folder, "overwrite": True}
+    config = run.use(type(config).from_settings(asked.settings() | given | own))
     manifest.settings = _shared_settings(config)
     _ = run.folder
     manifest.write()
@@ -130,16 +130,17 @@ def _resumed(config: ConfigT, run: Run, names: list[str]) -> tuple[ConfigT, Mani
 
 
 def _resumable(config: AnalysisConfig) -> list[str]:
-    """The fields that `--resume` accepts anew; all others stay as the run was asked."""
+    """The fields that `--resume` accepts; all others stay as the run was asked."""
     return [each.name for each in fields_of(type(config)) if each.option.resumable]
 
 
 def _check_unchanged(config: AnalysisConfig, asked: AnalysisConfig) -> None:
     """Refuse options that differ from the run to resume: its videos would not be comparable."""
     given, before = _shared_settings(config), _shared_settings(asked)
-    for each in (each for each in fields_of(type(config)) if each.name in given):
+    asked_anew = (config.given & given.keys()).difference(_resumable(config))
+    for each in (each for each in fields_of(type(config)) if each.name in asked_anew):
         value, was = given[each.name], before[each.name]
-        if value not in (each.default, was):
+        if value != was:
             told = "was not given" if was is None else f"was {_shown(was)}"
             raise InputError(f"{each.flag} {told} in the run to resume; got {_shown(value)}")
 
@@ -171,7 +172,7 @@ def _check_shared(config: AnalysisConfig) -> None:
 
 def _shared_settings(config: AnalysisConfig) -> dict[str, object]:
     """The options that shape the results of every video, as a later run can take them up."""
-    left_out = {*NOT_SHARED, *_resumable(config)}
+    left_out = {*NOT_SHARED, *(each.name for each in fields_of(ManyOptions))}
     settings = {name: value for name, value in config.settings().items() if name not in left_out}
     for name in FILES:
         if path := settings.get(name):

@@ -159,10 +159,11 @@ def test_going_on_otherwise_than_asked_is_refused(
 ) -> None:
     paths = videos(tmp_path, a="", b="")
     out = tmp_path / "out"
-    assert detect_all(*paths.values(), "--out", out, "--conf", "0.3") == 0
+    assert detect_all(*paths.values(), "--out", out, "--conf", "0.3", "--every", "2") == 0
     before = (out / "manifest.json").read_bytes()
     for arguments, words in [
         (["detect", "--resume", out, "--conf", "0.5"], ("--conf was 0.3", "got 0.5")),
+        (["detect", "--resume", out, "--every", "1"], ("--every was 2", "got 1")),
         (["detect", "--resume", out, "--out", tmp_path / "x"], ("--out",)),
         (["annotate", "--resume", out], ("detect", "annotate")),
         (["detect", "--resume", tmp_path / "nowhere"], ("manifest.json", "nowhere")),
@@ -195,6 +196,8 @@ def test_a_run_of_an_earlier_version_is_resumed(
     (out / "manifest.json").write_text(json.dumps(content | {"settings": OLD_SETTINGS}))
     assert detect_all("--resume", out, "--end", "4") == 2
     assert "--end was 3 in the run to resume; got 4" in capsys.readouterr().err
+    assert detect_all("--resume", out, "--every", "1", "--conf", "0.5") == 2
+    assert "--conf was 0.3 in the run to resume; got 0.5" in capsys.readouterr().err
     assert detect_all("--resume", out, "--end", "3", "--no-video", "--jobs", "1") == 0
     assert {path.stem: attempts(path) for path in paths.values()} == {"a": 1, "b": 2}
     settings = json.loads((out / "b" / "run.json").read_text())["settings"]
@@ -248,7 +251,7 @@ def test_two_runs_do_not_work_in_one_folder(
     with only_run_in(out):  # as another process would hold it
         for options in (["--resume", out], [*paths.values(), "--out", out, "--overwrite"]):
             assert detect_all(*options) == 2
-            assert "another run is working in" in capsys.readouterr().err.splitlines()[-1]
+            assert "another run is working" in capsys.readouterr().err.splitlines()[-1]
     assert (out / "manifest.json").read_bytes() == before
     paths["b"].write_text("fine")
     assert detect_all("--resume", out) == 0
