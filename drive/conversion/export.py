@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from drive.conversion.compare import Difference, compare
 from drive.conversion.quantise import quantise
@@ -106,7 +106,7 @@ class Exported:
             f"(tolerance {of.tolerance:g})"
         )
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the values that `--json` prints."""
         return {
             "format": self.format,

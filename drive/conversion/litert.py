@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,12 +24,13 @@ from drive.conversion.saved_model import (
     write_saved_model,
 )
 from drive.core.errors import WeightsError
-from drive.core.types import Array, FloatArray, Image
+from drive.core.types import Array, DType, FloatArray, Image
 from drive.runtime.base import Shape, check_batch
 from drive.runtime.quiet import load_keras, silent_stderr
 
 if TYPE_CHECKING:
     import keras
+    from tensorflow import lite
 
 METADATA = "drive"
 Example = dict[str, Array]
@@ -99,13 +100,13 @@ def _convert_partly(saved_model: Path, calibration: Sequence[Image]) -> bytes:
         return bytes(debugger.get_nondebug_quantized_model())
 
 
-def _converter(saved_model: Path) -> Any:
+def _converter(saved_model: Path) -> lite.TFLiteConverter:
     from tensorflow import lite
 
     return lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=[SIGNATURE])
 
 
-def _round(converter: Any, examples: Callable[[], Iterable[Example]]) -> None:
+def _round(converter: lite.TFLiteConverter, examples: Callable[[], Iterable[Example]]) -> None:
     """Make a converter write int8 in the ranges of the examples."""
     from tensorflow import lite
 
@@ -196,7 +197,7 @@ class LiteRtEngine:
             raise WeightsError(f"{path}: not a .tflite file of drive: {reason}") from error
         source = self._interpreter.get_input_details()[0]
         self.input_name = INPUT
-        self.input_dtype: np.dtype[Any] = np.dtype(source["dtype"])
+        self.input_dtype: DType = np.dtype(source["dtype"])
         self.input_shape: Shape = (None, *(int(size) for size in source["shape"][1:]))
         self.fallback_reason: str | None = None
 
@@ -207,7 +208,7 @@ class LiteRtEngine:
         return [np.concatenate([row[name] for row in rows]) for name in self._names]
 
 
-def _interpreter(data: bytes) -> Any:
+def _interpreter(data: bytes) -> lite.Interpreter:
     from tensorflow import lite
 
     with _silence():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -17,6 +17,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from drive.core.errors import DriveError
 from drive.core.types import Array
+
+if TYPE_CHECKING:
+    import keras
 
 OPSET = 17  # 2022: read by OpenVINO since 2022.3 and by ONNX Runtime since 1.12
 IR_VERSION = 8  # the file format version that goes with opset 17
@@ -49,7 +52,7 @@ class Value:
 class Call:
     """One use of a Keras layer: the layer, its inputs, the shape of its output."""
 
-    layer: Any
+    layer: keras.Layer
     inputs: list[Value]
     shape: tuple[int | None, ...]
 
@@ -161,7 +164,7 @@ class GraphBuilder:
         return candidate
 
 
-def unsupported(layer: Any, setting: str, value: object, expected: str) -> DriveError:
+def unsupported(layer: keras.Layer, setting: str, value: object, expected: str) -> DriveError:
     """Return the error for an unsupported setting of a layer."""
     return DriveError(
         f"layer '{layer.name}' ({type(layer).__name__}) cannot be written as ONNX: "

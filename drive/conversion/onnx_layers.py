@@ -7,7 +7,7 @@ Uses the attributes of layers only (Keras is not imported). An unknown layer or 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from drive.conversion.onnx_elementwise import (
 from drive.conversion.onnx_graph import NHWC_TO_NCHW, Call, GraphBuilder, Value, unsupported
 from drive.core.errors import DriveError
 from drive.runtime.onnx_file import kernel_to_onnx
+
+if TYPE_CHECKING:
+    import keras
 
 Converter = Callable[[GraphBuilder, Call], Value]
 
@@ -65,7 +68,7 @@ def _conv2d(graph: GraphBuilder, call: Call) -> Value:
     return activate(graph, call, call.output(result, True))
 
 
-def _auto_pad(layer: Any) -> str:
+def _auto_pad(layer: keras.Layer) -> str:
     """Translate padding: Keras' 'same' puts the odd pixel at the end, as SAME_UPPER does."""
     names = {"same": "SAME_UPPER", "valid": "VALID"}
     if layer.padding not in names:

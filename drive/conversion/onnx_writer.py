@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import onnx
 from onnx import TensorProto, helper
@@ -88,7 +88,9 @@ def _input_value(
     return value
 
 
-def _convert_tensor(graph: GraphBuilder, tensor: Any, values: dict[int, Value]) -> Value:
+def _convert_tensor(
+    graph: GraphBuilder, tensor: keras.KerasTensor, values: dict[int, Value]
+) -> Value:
     """Return the value of a Keras tensor; convert what it is computed from first."""
     if id(tensor) not in values:
         history = tensor._keras_history

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -30,6 +30,9 @@ from drive.runtime.quantised_graph import (
     make_plan,
     widen_kernels,
 )
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 FLOAT_SHA256 = "float_sha256"
 """Metadata key: the SHA-256 of the float file."""
@@ -116,7 +119,7 @@ def _measure(
     kind = np.dtype(helper.tensor_dtype_to_np_dtype(_element_type(model)))
     lows: dict[str, list[float]] = {name: [] for name in names}
     highs: dict[str, list[float]] = {name: [] for name in names}
-    totals: dict[str, Any] = dict.fromkeys(names, 0.0)
+    totals: dict[str, FloatArray] = {name: np.zeros(1) for name in names}
     examples = 0
     for batch in batches:
         check_batch(batch, kind, shape)
@@ -132,7 +135,7 @@ def _measure(
     return ranges, {node: totals[name] / examples for node, name in inputs.items()}, examples
 
 
-def _session(model: onnx.ModelProto, names: Iterable[str]) -> Any:
+def _session(model: onnx.ModelProto, names: Iterable[str]) -> onnxruntime.InferenceSession:
     """Return the float model in ONNX Runtime with these tensors as outputs."""
     import onnxruntime
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from drive.core.errors import InputError, WeightsError
-from drive.core.types import Array, FloatArray
+from drive.core.types import Array, DType, FloatArray
 from drive.runtime.base import Shape, check_batch
 from drive.runtime.quiet import load_keras, silent_stderr
 
@@ -59,7 +59,7 @@ def write_saved_model(
     network = with_input(model, shape, dtype)
     names = [f"output_{tensor._keras_history.operation.name}" for tensor in network.outputs]
 
-    def serve(image: Any) -> dict[str, Any]:
+    def serve(image: tensorflow.Tensor) -> dict[str, tensorflow.Tensor]:
         results = network(image)
         return dict(zip(names, results if len(names) > 1 else [results], strict=True))
 
@@ -107,7 +107,7 @@ class SavedModelEngine:
             raise WeightsError(f"{folder}: not a SavedModel of drive: {reason}") from error
         source = self._serve.structured_input_signature[1][INPUT]
         self.input_name = INPUT
-        self.input_dtype: np.dtype[Any] = np.dtype(source.dtype.as_numpy_dtype)
+        self.input_dtype: DType = np.dtype(source.dtype.as_numpy_dtype)
         self.input_shape: Shape = tuple(source.shape)
         self.fallback_reason: str | None = None
 

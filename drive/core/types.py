@@ -18,6 +18,8 @@ BoolArray: TypeAlias = "NDArray[np.bool_]"
 Array: TypeAlias = "NDArray[Any]"
 """Of any element type."""
 
+DType: TypeAlias = "np.dtype[Any]"
+
 HD_HEIGHT = 720
 """Files that do not name their colour matrix are taken as BT.709 from this height on, as BT.601
 below it, as players do."""

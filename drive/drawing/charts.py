@@ -88,8 +88,8 @@ def set_title(axes: Axes, text: str, name: str = "") -> None:
     assert figure is not None
     room_pt = figure.get_figwidth() * POINTS_IN - TITLE_MARGIN_PT
     title = _fitted(name, text, room_pt) + text
-    look: dict[str, Any] = {"fontsize": TITLE_PT, "fontweight": "bold", "color": INK, "pad": 10}
-    axes.set_title(title, loc="left", wrap=True, parse_math=False, **look)
+    look = axes.set_title(title, loc="left", wrap=True, parse_math=False, pad=10)
+    look.set(fontsize=TITLE_PT, fontweight="bold", color=INK)
 
 
 def _fitted(name: str, text: str, room_pt: float) -> str:
@@ -127,6 +127,12 @@ def add_legend(axes: Axes, loc: Literal["best", "upper left", "lower left"] = "b
     axes.legend(loc=loc, fontsize=9, frameon=True, framealpha=0.9, edgecolor=GRID)
 
 
+def ring_point(axes: Axes, x: float, y: float, label: str, size: float) -> None:
+    """Draw a ring of `size` points around a point."""
+    (ring,) = axes.plot(x, y, "o", color=INK, markersize=size, label=label)
+    ring.set_fillstyle("none")
+
+
 def label_logarithm(axis: Axis, low: float, high: float) -> None:
     """Label a logarithmic axis with plain numbers, several per decade if it has few decades.
 
@@ -142,8 +148,8 @@ def label_logarithm(axis: Axis, low: float, high: float) -> None:
 
 def say_empty(axes: Axes, text: str) -> None:
     """Write in the middle of an empty plot why it is empty."""
-    place: dict[str, Any] = {"ha": "center", "va": "center", "transform": axes.transAxes}
-    axes.text(0.5, 0.5, text, fontsize=13, color=SOFT, **place)
+    shown = axes.text(0.5, 0.5, text, fontsize=13, color=SOFT, transform=axes.transAxes)
+    shown.set(ha="center", va="center")
     axes.set(xticks=[], yticks=[])
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,7 +21,6 @@ from drive.core.wording import noun
 from drive.drawing.charts import (
     DASHES,
     GRID,
-    INK,
     MODEL,
     RECORDED,
     SERIES,
@@ -35,6 +33,7 @@ from drive.drawing.charts import (
     floats,
     new_figure,
     read_rows,
+    ring_point,
     save_figure,
     say_empty,
     series_colour,
@@ -193,14 +192,12 @@ def plot_steering_over_time(
         if np.isfinite(truth).any():
             axes.plot(*subsample(time, truth), color=RECORDED, linewidth=2.2, label="recorded")
         if np.isfinite(spread).any():
-            band: dict[str, Any] = {"color": MODEL, "alpha": BAND_ALPHA, "linewidth": 0}
-            axes.fill_between(
-                time, angle - spread, angle + spread, label="spread of the ensemble", **band
-            )
+            band = axes.fill_between(time, angle - spread, angle + spread, color=MODEL)
+            band.set(alpha=BAND_ALPHA, linewidth=0, label="spread of the ensemble")
         axes.plot(*subsample(time, angle), color=MODEL, linewidth=1.3, label="model")
         if np.isfinite(smoothed).any():
-            line: dict[str, Any] = {"color": SMOOTHED, "linewidth": 1.2, "linestyle": "--"}
-            axes.plot(*subsample(time, smoothed), label="smoothed", **line)
+            x, y = subsample(time, smoothed)
+            axes.plot(x, y, "--", color=SMOOTHED, linewidth=1.2, label="smoothed")
         add_legend(axes)
     if compared:
         _draw_error(panels[1], time, error)
@@ -255,23 +252,11 @@ def _draw_losses(
     judged, name = (loss, "training")
     if np.isfinite(validation).any():
         judged, name = validation, "validation"
-        style: dict[str, Any] = {
-            "color": SERIES[1],
-            "linestyle": "--",
-            "marker": "s",
-            "markersize": size,
-        }
-        axes.plot(epoch, validation, label="validation", **style)
+        axes.plot(epoch, validation, "--s", color=SERIES[1], markersize=size, label="validation")
     best = int(np.nanargmin(judged))
     axes.axvline(epoch[best], color=SOFT, linewidth=0.9, linestyle=":", zorder=0)
     label = f"best {name}: {judged[best]:.4g}, epoch {epoch[best]:g}"
-    ring: dict[str, Any] = {
-        "marker": "o",
-        "markersize": size + RING,
-        "fillstyle": "none",
-        "linestyle": "none",
-    }
-    axes.plot(epoch[best], judged[best], color=INK, label=label, **ring)
+    ring_point(axes, epoch[best], judged[best], label, size + RING)
     drawn = np.concatenate([finite(loss), finite(validation)])
     if drawn.min() > 0 and drawn.max() > DECADE * drawn.min():
         use_log_scale(axes)

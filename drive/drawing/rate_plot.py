@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from drive.core.errors import InputError
 from drive.drawing.charts import (
-    INK,
     SERIES,
     SOFT,
     add_legend,
     finite,
     floats,
     new_figure,
+    ring_point,
     save_figure,
     say_empty,
     set_title,
@@ -72,8 +71,7 @@ def plot_rate_search(
         at = int(np.argmin(np.abs(np.log(rates) - math.log(suggested))))
         label = f"suggested: {suggested:.2g}, a tenth of the rate with the lowest loss"
         axes.axvline(suggested, color=SOFT, linewidth=0.9, linestyle=":", zorder=0)
-        ring: dict[str, Any] = {"marker": "o", "markersize": 10, "fillstyle": "none"}
-        axes.plot(suggested, course[at], color=INK, linestyle="none", label=label, **ring)
+        ring_point(axes, suggested, course[at], label, 10)
     top = HEADROOM * float(finite(course).max())
     above = int(np.count_nonzero(losses > top))
     axes.set_ylim(0, top)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,6 +17,7 @@ from drive.drawing.charts import (
     SERIES,
     SOFT,
     label_logarithm,
+    ring_point,
     save_figure,
     say_empty,
     set_title,
@@ -37,6 +37,9 @@ SLICES_TITLE = "By setting; trials with the same choice are side by side, in ord
 MARGIN = 0.05
 """Margin beside a range, as a share of it."""
 
+Choice = bool | int | float | str | None
+"""A value of a parameter."""
+
 COMPLETE, PRUNED, DIVERGED = "complete", "pruned", "diverged"
 
 
@@ -47,7 +50,7 @@ class Trial:
     number: int
     outcome: str
     loss: float
-    values: Mapping[str, Any]
+    values: Mapping[str, Choice]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class Axis:
     """A searched parameter: its choices, or the ends of its range and whether it is logarithmic."""
 
     name: str
-    choices: tuple[Any, ...] = ()
+    choices: tuple[Choice, ...] = ()
     low: float = 0.0
     high: float = 1.0
     log: bool = False
@@ -86,8 +89,8 @@ def plot_search(
     rows = -(-len(parameters) // columns)
     height_in = TOP_IN + rows * SLICES_IN
     figure = Figure(figsize=(WIDTH_IN, height_in), dpi=DPI, layout="constrained")
-    halves: Any = figure.subfigures(2, 1, height_ratios=[TOP_IN, rows * SLICES_IN])
-    top, below = halves
+    ratios = [TOP_IN, rows * SLICES_IN]
+    (top,), (below,) = figure.subfigures(2, 1, squeeze=False, height_ratios=ratios)
     way, shares = top.subplots(1, 2, width_ratios=[3, 1])
     for axes in (way, shares):
         style_axes(axes)
@@ -127,17 +130,20 @@ def _draw_way(axes: Axes, trials: Sequence[Trial], loss_axis: str) -> None:
         axes.set_yscale("log")
         label_logarithm(axes.yaxis, min(losses), max(losses))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    place: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1.01), "ncols": 3}
-    axes.legend(fontsize=9, frameon=False, columnspacing=1.2, handletextpad=0.4, **place)
+    axes.legend(
+        loc="lower right",
+        bbox_to_anchor=(1, 1.01),
+        ncols=3,
+        fontsize=9,
+        frameon=False,
+        columnspacing=1.2,
+        handletextpad=0.4,
+    )
 
 
 def _draw_trials(axes: Axes, trials: Sequence[Trial], places: Sequence[float]) -> None:
     """Draw the trials at these positions, and a ring around the best."""
-    forms: dict[str, dict[str, Any]] = {
-        PRUNED: {"marker": "s", "color": SOFT, "fillstyle": "none", "markersize": 5},
-        COMPLETE: {"marker": "o", "color": SERIES[0], "markersize": 5},
-    }
-    for outcome, form in forms.items():
+    for outcome, marker, colour in ((PRUNED, "s", SOFT), (COMPLETE, "o", SERIES[0])):
         drawn = [
             (place, trial.loss)
             for place, trial in zip(places, trials, strict=True)
@@ -145,12 +151,13 @@ def _draw_trials(axes: Axes, trials: Sequence[Trial], places: Sequence[float]) -
         ]
         if drawn:
             label = f"{outcome} ({len(drawn)})"
-            axes.plot(*zip(*drawn, strict=True), linestyle="none", label=label, **form)
+            (dots,) = axes.plot(*zip(*drawn, strict=True), marker, color=colour, markersize=5)
+            dots.set(label=label, fillstyle="none" if outcome == PRUNED else "full")
     lost = [p for p, trial in zip(places, trials, strict=True) if trial.outcome == DIVERGED]
     if lost:
-        edge: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "clip_on": False}
-        label = f"{DIVERGED} ({len(lost)})"
-        axes.plot(lost, [1.0] * len(lost), "x", color=SERIES[4], label=label, **edge)
+        label, edge = f"{DIVERGED} ({len(lost)})", axes.get_xaxis_transform()
+        heights = [1.0] * len(lost)
+        axes.plot(lost, heights, "x", color=SERIES[4], label=label, transform=edge, clip_on=False)
     complete = [
         (trial.loss, place)
         for place, trial in zip(places, trials, strict=True)
@@ -158,9 +165,7 @@ def _draw_trials(axes: Axes, trials: Sequence[Trial], places: Sequence[float]) -
     ]
     if complete:
         loss, place = min(complete)
-        label = f"best: {loss:.4g}"
-        ring: dict[str, Any] = {"fillstyle": "none", "markersize": 12, "linestyle": "none"}
-        axes.plot(place, loss, marker="o", color=INK, label=label, **ring)
+        ring_point(axes, place, loss, f"best: {loss:.4g}", 12)
 
 
 def _draw_importance(axes: Axes, importance: Mapping[str, float] | str) -> None:
@@ -191,7 +196,7 @@ def _draw_slice(axes: Axes, trials: Sequence[Trial], parameter: Axis, last: int)
         axes.set_xlim(-0.5, len(parameter.choices) - 0.5)
         axes.grid(visible=False, axis="x")
     else:
-        places = [float(trial.values[parameter.name]) for trial in trials]
+        places = [float(trial.values[parameter.name] or 0) for trial in trials]
         low, high = parameter.low, parameter.high
         if parameter.log:
             axes.set_xscale("log")
@@ -207,7 +212,7 @@ def _spoken(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _written(value: Any) -> str:
+def _written(value: Choice) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return f"{value:g}" if isinstance(value, float) else str(value)

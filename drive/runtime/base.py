@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from drive.core.errors import InputError, MissingFileError
-from drive.core.types import Array, FloatArray
+from drive.core.types import Array, DType, FloatArray
 
 Shape = tuple[int | None, ...]
 
@@ -34,7 +34,7 @@ class Engine(Protocol):
 
     name: str
     input_name: str
-    input_dtype: np.dtype[Any]
+    input_dtype: DType
     input_shape: Shape
     metadata: dict[str, str]
     fallback_reason: str | None
@@ -54,7 +54,7 @@ class Engine(Protocol):
         ...
 
 
-def check_batch(batch: Array, dtype: np.dtype[Any], shape: Shape) -> None:
+def check_batch(batch: Array, dtype: DType, shape: Shape) -> None:
     """Raise `InputError` unless the batch has this type and this shape (None: any size)."""
     fits = len(batch.shape) == len(shape) and all(
         wanted in (None, size) for wanted, size in zip(shape, batch.shape, strict=False)

@@ -8,17 +8,18 @@ outputs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from drive.core.errors import InputError
 from drive.runtime.base import Engine, check_model_file
 
 if TYPE_CHECKING:
+    import keras
     import onnx
 
     from drive.runtime.keras_engine import Builder
@@ -61,6 +62,8 @@ class Window:
 
 
 Windows = tuple[Window, ...]
+Value: TypeAlias = Any
+"""The output of a step: an ONNX name or a Keras tensor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +74,16 @@ class _Step:
         kind: name of the operator or the class.
         window: of a convolution, else None.
         activates: whether its output has been through an activation.
-        output: its output: an ONNX name or a Keras tensor.
     """
 
     kind: str
     name: str
-    output: Any
+    output: Value
     window: Window | None = None
     activates: bool = False
 
 
-_Look = Callable[[Any], tuple[_Step | None, list[Any]]]
+_Look = Callable[[Value], tuple[_Step | None, list[Value]]]
 
 
 def load_with_maps(
@@ -152,7 +154,7 @@ def _load_keras(path: Path, build: Builder | None) -> tuple[Engine, tuple[Window
     return KerasEngine(model, engine.metadata), windows
 
 
-def _members(output: Any, look: _Look, path: Path) -> tuple[tuple[Windows, ...], list[Any]]:
+def _members(output: Value, look: _Look, path: Path) -> tuple[tuple[Windows, ...], list[Value]]:
     """Return the convolutions of each network in a file, and their outputs.
 
     Raises:
@@ -162,7 +164,7 @@ def _members(output: Any, look: _Look, path: Path) -> tuple[tuple[Windows, ...],
     if len(ways) > MOST_MEMBERS:
         raise _refusal(path, f"more than {MOST_MEMBERS} paths through the network")
     members: list[Windows] = []
-    tensors: list[Any] = []
+    tensors: list[Value] = []
     seen: set[str] = set()
     for way in ways:
         windows, outputs = _convolutions(way, path)
@@ -174,7 +176,7 @@ def _members(output: Any, look: _Look, path: Path) -> tuple[tuple[Windows, ...],
     return tuple(members), tensors
 
 
-def _ways(output: Any, look: _Look) -> Iterator[list[_Step]]:
+def _ways(output: Value, look: _Look) -> Iterator[list[_Step]]:
     """Yield every path from the input to `output`, as its steps in order."""
     step, sources = look(output)
     if not sources:
@@ -184,14 +186,14 @@ def _ways(output: Any, look: _Look) -> Iterator[list[_Step]]:
             yield [*way, step] if step else way
 
 
-def _convolutions(steps: list[_Step], path: Path) -> tuple[Windows, list[Any]]:
+def _convolutions(steps: list[_Step], path: Path) -> tuple[Windows, list[Value]]:
     """Return the convolutions on a path, and their activated outputs.
 
     Raises:
         InputError: a layer between them moves values to other places in the image.
     """
     windows: list[Window] = []
-    tensors: list[Any] = []
+    tensors: list[Value] = []
     activated = False
     last = max((n for n, step in enumerate(steps) if step.window), default=-1)
     for number, step in enumerate(steps):
@@ -225,7 +227,7 @@ def _onnx_look(graph: onnx.GraphProto) -> _Look:
     constants = {tensor.name for tensor in graph.initializer}
     constants |= {node.output[0] for node in graph.node if node.op_type == "Constant"}
 
-    def look(name: str) -> tuple[_Step | None, list[Any]]:
+    def look(name: str) -> tuple[_Step | None, list[Value]]:
         node = producers.get(name)
         if node is None:
             return None, []
@@ -248,14 +250,14 @@ def _onnx_step(node: onnx.NodeProto) -> _Step:
     return _Step("Conv", name, output, Window(name, _pair(kernel), _pair(stride)))
 
 
-def _keras_look(tensor: Any) -> tuple[_Step | None, list[Any]]:
+def _keras_look(tensor: keras.KerasTensor) -> tuple[_Step | None, list[Value]]:
     """Return the layer of a Keras tensor, and its input tensors."""
     history = tensor._keras_history
     layer = history.operation
     return _keras_step(layer, tensor), list(layer._inbound_nodes[history.node_index].input_tensors)
 
 
-def _keras_step(layer: Any, tensor: Any) -> _Step:
+def _keras_step(layer: keras.Layer, tensor: keras.KerasTensor) -> _Step:
     kind = type(layer).__name__
     if kind != "Conv2D":
         return _Step(kind, layer.name, tensor, activates=kind in ACTIVATIONS)
@@ -266,6 +268,6 @@ def _keras_step(layer: Any, tensor: Any) -> _Step:
     return _Step(kind, layer.name, tensor, window, activates)
 
 
-def _pair(sizes: Any) -> tuple[int, int]:
+def _pair(sizes: Sequence[int]) -> tuple[int, int]:
     rows, columns = (int(size) for size in sizes)
     return rows, columns

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from drive.core.errors import InputError, WeightsError
-from drive.core.types import Array, FloatArray
+from drive.core.types import Array, DType, FloatArray
 from drive.runtime.base import Shape, check_batch
 from drive.runtime.int8_form import is_int8
 from drive.runtime.quiet import load_keras
@@ -38,7 +38,7 @@ class KerasEngine:
         self._model = model
         source = model.inputs[0]
         self.input_name: str = source.name
-        self.input_dtype: np.dtype[Any] = np.dtype(source.dtype)
+        self.input_dtype: DType = np.dtype(source.dtype)
         self.input_shape: Shape = tuple(source.shape)
         self.metadata = dict(metadata or {})
         self.fallback_reason: str | None = None

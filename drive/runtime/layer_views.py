@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -56,11 +56,11 @@ def feature_maps(model: keras.Model, image: Image, layers: int = 2) -> list[Laye
     ]
 
 
-def _convolutions(layers: list[Any]) -> list[Any]:
+def _convolutions(layers: list[keras.Layer]) -> list[keras.Layer]:
     return [layer for layer in layers if type(layer).__name__ == "Conv2D"]
 
 
-def _all_layers(model: keras.Model) -> list[Any]:
+def _all_layers(model: keras.Model) -> list[keras.Layer]:
     """Return the layers in order, including those of nested networks."""
     found = []
     for layer in model.layers:
@@ -68,7 +68,7 @@ def _all_layers(model: keras.Model) -> list[Any]:
     return found
 
 
-def _activated(layers: list[Any], layer: Any) -> Any:
+def _activated(layers: list[keras.Layer], layer: keras.Layer) -> keras.Layer:
     """Return the layer that activates a convolution: itself, or the next one."""
     place = layers.index(layer) + 1
     behind = layers[place] if place < len(layers) else None

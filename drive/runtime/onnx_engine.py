@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime
 
 from drive.core.errors import WeightsError
-from drive.core.types import Array, FloatArray
+from drive.core.types import Array, DType, FloatArray
 from drive.runtime.base import Shape, check_batch
 from drive.runtime.file_form import peek_metadata
 from drive.runtime.int8_form import is_int8
@@ -45,7 +44,7 @@ class OnnxEngine:
             raise WeightsError(f"{path}: ONNX Runtime cannot read this model: {reason}") from error
         source = self._session.get_inputs()[0]
         self.input_name: str = source.name
-        self.input_dtype: np.dtype[Any] = np.dtype(ELEMENT_TYPES[source.type])
+        self.input_dtype: DType = np.dtype(ELEMENT_TYPES[source.type])
         self.input_shape: Shape = tuple(
             size if isinstance(size, int) else None for size in source.shape
         )

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import openvino
 
 from drive.core.errors import WeightsError
-from drive.core.types import Array, FloatArray
+from drive.core.types import Array, DType, FloatArray
 from drive.runtime.base import Shape, check_batch
 
 MAX_COMPILED = 4  # compiled input shapes kept; each holds its own copy of the weights
@@ -46,7 +45,7 @@ class OpenVinoEngine:
         self._compiled: OrderedDict[tuple[int, ...], openvino.CompiledModel] = OrderedDict()
         source = self._model.inputs[0]
         self.input_name: str = source.get_any_name()
-        self.input_dtype: np.dtype[Any] = np.dtype(source.get_element_type().to_dtype())
+        self.input_dtype: DType = np.dtype(source.get_element_type().to_dtype())
         self.input_shape: Shape = tuple(
             None if size.is_dynamic else size.get_length() for size in source.get_partial_shape()
         )
