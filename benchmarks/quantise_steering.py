@@ -19,7 +19,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from drive.recordings.recording import open_recordings
-from drive.steering.cache import CachedDrive, default_cache, open_drive
+from drive.steering.cache import CachedRecording, default_cache, open_cached
 from drive.steering.int8 import quantise_steering
 from drive.steering.predict import SteeringModel, load_steering
 
@@ -49,13 +49,13 @@ def main() -> int:
     return int(max(losses) > LARGEST_LOSS)
 
 
-def open_drives(paths: list[str], model: SteeringModel, cache: str) -> Iterator[CachedDrive]:
+def open_drives(paths: list[str], model: SteeringModel, cache: str) -> Iterator[CachedRecording]:
     """Yield the drives as the model sees them, decoded once."""
     for recording in open_recordings(paths):
-        yield open_drive(recording, cache, crop=model.crop)
+        yield open_cached(recording, cache, crop=model.crop)
 
 
-def evenly(drives: list[CachedDrive], count: int) -> Iterator[np.ndarray]:
+def evenly(drives: list[CachedRecording], count: int) -> Iterator[np.ndarray]:
     """Yield pictures of `preprocess`, evenly spread over all frames of the drives."""
     ends = np.cumsum([len(drive) for drive in drives])
     for place in np.linspace(0, ends[-1] - 1, count).astype(int):
@@ -63,7 +63,7 @@ def evenly(drives: list[CachedDrive], count: int) -> Iterator[np.ndarray]:
         yield np.array(drives[drive].images[place - ends[drive]])
 
 
-def compare(drive: CachedDrive, float_model: SteeringModel, int8_model: SteeringModel) -> float:
+def compare(drive: CachedRecording, float_model: SteeringModel, int8_model: SteeringModel) -> float:
     """Print the errors on a drive; return by how much that of int8 is larger, in degrees."""
     images = np.array(drive.images)
     exact, rounded = (m.predict_prepared(images) for m in (float_model, int8_model))

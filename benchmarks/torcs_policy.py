@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from drive import load_steering
 
 
-class Policy:
+class Predict:
     """What drive.py asks: an angle for each frame.
 
     Args:
@@ -36,7 +36,7 @@ class Policy:
         return self.pilot.predict(self.levels[frame_rgb])
 
 
-def load(argument: str = "") -> Policy:
+def load(argument: str = "") -> Predict:
     """Make the policy that `MODEL[,LIGHT]` describes."""
     model, _, light = argument.partition(",")
-    return Policy(model or None, float(light or 1))
+    return Predict(model or None, float(light or 1))

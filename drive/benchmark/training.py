@@ -129,7 +129,7 @@ class _Share:
 
 
 def _shares(recordings: Sequence[Recording], cache: Path, progress: Progress) -> list[_Share]:
-    from drive.steering.cache import open_drive
+    from drive.steering.cache import open_cached
     from drive.steering.split import Part
     from drive.video.probe import probe
 
@@ -145,7 +145,7 @@ def _shares(recordings: Sequence[Recording], cache: Path, progress: Progress) ->
             break
         fps = probe(recording.path).average_fps or FRAMES_A_SECOND
         stride = max(1, round(fps / FRAMES_A_SECOND))
-        drive = open_drive(recording, cache, stride=stride, progress=progress)
+        drive = open_cached(recording, cache, stride=stride, progress=progress)
         frames = min(left, int(drive.frame_index[-1]) + 1)
         rows = np.flatnonzero(drive.frame_index < frames)
         if len(rows):
@@ -173,7 +173,7 @@ def _as_drives(
         frames to read.
     """
     owner = np.repeat(np.arange(len(shares)), [len(share.part) for share in shares])
-    frame = np.concatenate([share.part.drive.frame_index[share.part.rows] for share in shares])
+    frame = np.concatenate([share.part.recording.frame_index[share.part.rows] for share in shares])
     drives = [(share.video, dict[int, float](), share.frames) for share in shares]
     for position in chosen:
         angles = drives[owner[position]][1]

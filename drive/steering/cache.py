@@ -45,7 +45,7 @@ STALE_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CachedDrive:
+class CachedRecording:
     """The frames of one recording that have an angle, as the network sees them.
 
     Attributes:
@@ -107,7 +107,7 @@ def check_cache(folder: str | Path) -> None:
         raise InputError(f"--cache names a folder, and {folder} is a file. Choose another")
 
 
-def open_drive(
+def open_cached(
     recording: Recording,
     folder: str | Path,
     *,
@@ -115,7 +115,7 @@ def open_drive(
     crop: RoadCrop = ROAD,
     camera: str = "",
     progress: Progress = no_progress,
-) -> CachedDrive:
+) -> CachedRecording:
     """Open a recording's small frames, decoding them first where they are not yet there.
 
     Args:
@@ -145,7 +145,7 @@ def open_drive(
     return _open(recording, home, crop)
 
 
-def _open(recording: Recording, home: Path, crop: RoadCrop) -> CachedDrive:
+def _open(recording: Recording, home: Path, crop: RoadCrop) -> CachedRecording:
     """The cached frames with the angles and speeds that the recording now gives them."""
     wide = np.load(home / FRAMES, mmap_mode="r")
     with np.load(home / ROWS) as rows:
@@ -154,7 +154,7 @@ def _open(recording: Recording, home: Path, crop: RoadCrop) -> CachedDrive:
         places = np.searchsorted(recording.frame_index, frame_index)
         width, height = (int(pixels) for pixels in rows["frame_size"])
         view = recording.config.camera.view(width, height)
-        return CachedDrive(
+        return CachedRecording(
             name=recording.name,
             digest=recording.digest,
             images=wide[:, :, crop.margin : crop.margin + INPUT_WIDTH],

@@ -47,7 +47,7 @@ class CurvatureCar(Car):
 
 
 @dataclass(frozen=True, slots=True)
-class CurvatureAnswers:
+class CurvatureOutput:
     """How the answers of a network that learnt curvatures become degrees.
 
     Attributes:
@@ -77,7 +77,7 @@ class CurvatureAnswers:
         return np.asarray(car.angle_deg(curvature, speed_mps), np.float32)
 
 
-def read_target(metadata: Mapping[str, str]) -> CurvatureAnswers | None:
+def read_target(metadata: Mapping[str, str]) -> CurvatureOutput | None:
     """What a model file says of its target; None for a network that answers the angle.
 
     Raises:
@@ -91,7 +91,7 @@ def read_target(metadata: Mapping[str, str]) -> CurvatureAnswers | None:
             raise ValueError(target)
         said: dict[str, Any] = {name: float(metadata[name]) for name in OF_CAR}
         car = Car(**said)
-        return CurvatureAnswers(float(metadata[UNIT_PER_M]), car)
+        return CurvatureOutput(float(metadata[UNIT_PER_M]), car)
     except (KeyError, ValueError) as error:
         raise WeightsError(
             f"A steering network answers {' or '.join(TARGETS)}, and says of the latter "

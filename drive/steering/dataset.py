@@ -24,7 +24,7 @@ from drive.steering.augment import (
     augment,
     random_move,
 )
-from drive.steering.cache import CachedDrive
+from drive.steering.cache import CachedRecording
 from drive.steering.sampling import balanced_epoch, share_of_frames
 from drive.steering.split import Part
 from drive.training.batches import prefetched
@@ -58,8 +58,8 @@ class Samples:
     def __init__(self, parts: Sequence[Part]) -> None:
         self.parts = list(parts)
         self.angle_deg = np.concatenate([part.angle_deg for part in parts] or [np.zeros(0, "f")])
-        known = all(part.drive.view is not None for part in parts)
-        self.has_sides = known and any(part.drive.sides for part in parts)
+        known = all(part.recording.view is not None for part in parts)
+        self.has_sides = known and any(part.recording.sides for part in parts)
         self._part = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
         self._row = np.concatenate([part.rows for part in parts] or [np.zeros(0, np.int64)])
 
@@ -75,8 +75,8 @@ class Samples:
         angles stay those of the path. With `wide`, the pictures come with their margins.
         """
         pictures = [
-            drive.wide[row] if wide and drive.wide is not None else drive.images[row]
-            for drive, row, _ in self._seen(positions, moves)
+            recording.wide[row] if wide and recording.wide is not None else recording.images[row]
+            for recording, row, _ in self._seen(positions, moves)
         ]
         return Batch(np.stack(pictures), self.angle_deg[positions])
 
@@ -88,35 +88,35 @@ class Samples:
         for position, (seen, _, offset_m) in zip(
             positions, self._seen(positions, moves), strict=True
         ):
-            drive, row = self.place(position)
+            recording, row = self.place(position)
             if seen.view is None:
                 return None
-            speed_mps = float(drive.speed_mps[row])
-            found.append(Viewpoint(seen.view, drive.car, speed_mps, offset_m))
+            speed_mps = float(recording.speed_mps[row])
+            found.append(Viewpoint(seen.view, recording.car, speed_mps, offset_m))
         return found
 
-    def place(self, position: int) -> tuple[CachedDrive, int]:
+    def place(self, position: int) -> tuple[CachedRecording, int]:
         """The drive of a frame, and its row there."""
-        return self.parts[self._part[position]].drive, int(self._row[position])
+        return self.parts[self._part[position]].recording, int(self._row[position])
 
     def offsets_m(self, position: int) -> list[float]:
         """Metres right of the front camera, 0 first, of all cameras that have this frame."""
-        drive, row = self.place(position)
-        return [0.0, *(side.offset_m for side in drive.sides if side.rows[row] >= 0)]
+        recording, row = self.place(position)
+        return [0.0, *(side.offset_m for side in recording.sides if side.rows[row] >= 0)]
 
     def _seen(
         self, positions: np.ndarray, moves: Sequence[Move] | None
-    ) -> list[tuple[CachedDrive, int, float]]:
+    ) -> list[tuple[CachedRecording, int, float]]:
         """For each frame the drive, the row in it and the offset of the camera to take."""
         found = []
         for index, position in enumerate(positions):
-            drive, row = self.place(position)
-            best = drive, row, 0.0
-            for side in drive.sides if moves else ():
+            recording, row = self.place(position)
+            best = recording, row, 0.0
+            for side in recording.sides if moves else ():
                 wanted_m = moves[index].shift_m if moves else 0.0
                 nearer = abs(wanted_m - side.offset_m) < abs(wanted_m - best[2])
                 if nearer and side.rows[row] >= 0:
-                    best = side.drive, int(side.rows[row]), side.offset_m
+                    best = side.recording, int(side.rows[row]), side.offset_m
             found.append(best)
         return found
 
@@ -164,7 +164,7 @@ class TrainingBatches:
         self.samples, self.batch, self.seed = samples, batch, seed
         self.balance, self.vary, self.move = balance, vary, move
         self.mirror, self.looks, self.return_s = mirror, LOOKS[looks], return_s
-        times = [part.drive.time_s[part.rows] for part in samples.parts]
+        times = [part.recording.time_s[part.rows] for part in samples.parts]
         self.share = share_of_frames(times, fps)
 
     def chosen(self, epoch: int) -> np.ndarray:
@@ -212,7 +212,9 @@ class TrainingBatches:
         """
         rng = np.random.default_rng([self.seed, epoch, index, OWN_CHANCE])
         if self.vary and self.move:
-            speeds = [drive.speed_mps[row] for drive, row in map(self.samples.place, positions)]
+            speeds = [
+                recording.speed_mps[row] for recording, row in map(self.samples.place, positions)
+            ]
             return [random_move(rng, aim_distance_m(float(v), self.return_s)) for v in speeds]
         return [Move(float(rng.choice(self.samples.offsets_m(p)))) for p in positions]
 

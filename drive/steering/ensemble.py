@@ -23,7 +23,7 @@ from drive.steering.preprocess import INPUT_HEIGHT, INPUT_WIDTH
 if TYPE_CHECKING:
     import keras
 
-    from drive.steering.evaluate import Answers
+    from drive.steering.evaluate import Predictions
     from drive.steering.training_settings import TrainingSettings
 
 ENTRY = "ensemble"
@@ -123,18 +123,18 @@ def spread_deg(members_deg: np.ndarray) -> np.ndarray:
     return result
 
 
-def combine(answers: Sequence[Sequence[Answers]]) -> list[Answers]:
+def combine(answers: Sequence[Sequence[Predictions]]) -> list[Predictions]:
     """The ensemble's answers from those of its members.
 
     Args:
         answers: of each member, drive by drive, the same drives in the same order.
     """
-    drives = []
+    recordings = []
     for of_drive in zip(*answers, strict=True):
         members = np.stack([each.angle_deg for each in of_drive], axis=1)
         mean = members.mean(axis=1, dtype=np.float64).astype(np.float32)
-        drives.append(replace(of_drive[0], angle_deg=mean, members_deg=members))
-    return drives
+        recordings.append(replace(of_drive[0], angle_deg=mean, members_deg=members))
+    return recordings
 
 
 @dataclass(frozen=True, slots=True)

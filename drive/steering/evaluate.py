@@ -37,7 +37,7 @@ BASELINES = ("zero", "mean", "persistence_1s")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answers:
+class Predictions:
     """Predictions for one drive beside the truth, in order of time.
 
     Attributes:
@@ -135,28 +135,34 @@ class SteeringMetrics:
         return entries | members
 
 
-def evaluate(drives: Sequence[Answers], training_mean_deg: float | None = None) -> SteeringMetrics:
+def evaluate(
+    recordings: Sequence[Predictions], training_mean_deg: float | None = None
+) -> SteeringMetrics:
     """Measure the predictions for one or several recordings together.
 
     Args:
         drives: predictions and recorded angles, recording by recording.
         training_mean_deg: what the baseline `mean` predicts; None: the mean of each recording.
     """
-    angle = np.concatenate([drive.angle_deg for drive in drives]).astype(np.float64)
-    truth = np.concatenate([drive.truth_deg for drive in drives]).astype(np.float64)
+    angle = np.concatenate([recording.angle_deg for recording in recordings]).astype(np.float64)
+    truth = np.concatenate([recording.truth_deg for recording in recordings]).astype(np.float64)
     variance = float(np.var(truth))
     means = [
-        np.full(len(d.truth_deg), _mean(d.truth_deg, training_mean_deg), float) for d in drives
+        np.full(len(d.truth_deg), _mean(d.truth_deg, training_mean_deg), float) for d in recordings
     ]
-    behind = np.concatenate([_persistence_errors(drive) for drive in drives])
-    members = [drive.members_deg for drive in drives if drive.members_deg is not None]
+    behind = np.concatenate([_persistence_errors(recording) for recording in recordings])
+    members = [
+        recording.members_deg for recording in recordings if recording.members_deg is not None
+    ]
     return SteeringMetrics(
         n=len(truth),
         rmse_deg=_rms(angle - truth),
         mae_deg=float(np.mean(np.abs(angle - truth))),
         explained_variance=1 - float(np.var(truth - angle)) / variance if variance else None,
-        jitter_deg=_jitter([_changes(drive, drive.angle_deg) for drive in drives]),
-        truth_jitter_deg=_jitter([_changes(drive, drive.truth_deg) for drive in drives]),
+        jitter_deg=_jitter([_changes(recording, recording.angle_deg) for recording in recordings]),
+        truth_jitter_deg=_jitter(
+            [_changes(recording, recording.truth_deg) for recording in recordings]
+        ),
         prediction_spread_deg=float(np.std(angle)),
         truth_spread_deg=math.sqrt(variance),
         baselines=Baselines(
@@ -182,7 +188,7 @@ class TrainingMetrics:
 
 
 def evaluate_split(
-    validated: Sequence[Answers], tested: Sequence[Answers], training_mean_deg: float
+    validated: Sequence[Predictions], tested: Sequence[Predictions], training_mean_deg: float
 ) -> TrainingMetrics:
     """Measure predictions on the validation data and on the test data, which may be empty."""
     return TrainingMetrics(
@@ -191,20 +197,20 @@ def evaluate_split(
     )
 
 
-def by_recording(drives: Sequence[Answers]) -> dict[str, Steering]:
+def by_recording(recordings: Sequence[Predictions]) -> dict[str, Steering]:
     """Return the angles of each recording, several parts of one joined."""
     found: dict[str, tuple[np.ndarray, ...]] = {}
-    for drive in drives:
-        own = (drive.frame_index, drive.time_s, drive.angle_deg, drive.truth_deg)
-        before = found.get(drive.name)
+    for recording in recordings:
+        own = (recording.frame_index, recording.time_s, recording.angle_deg, recording.truth_deg)
+        before = found.get(recording.name)
         both = own if before is None else map(np.concatenate, zip(before, own, strict=True))
-        found[drive.name] = tuple(both)
+        found[recording.name] = tuple(both)
     return {name: Steering(*columns) for name, columns in found.items()}
 
 
 def predict_recording(
-    recording: Recording, pilot: SteeringModel, progress: Progress = no_progress
-) -> Answers:
+    recording: Recording, model: SteeringModel, progress: Progress = no_progress
+) -> Predictions:
     """Predict every frame of a recording that has an angle, in batches, in constant memory.
 
     Frames of stretches that are marked as bad are left out and counted.
@@ -215,7 +221,7 @@ def predict_recording(
     found: list[tuple[int, float, float]] = []
     prepared: list[np.ndarray] = []
     answers: list[np.ndarray] = []
-    ask = pilot.predict_members if pilot.members > 1 else pilot.predict_prepared
+    ask = model.predict_members if model.members > 1 else model.predict_prepared
     total = int(np.isfinite(recording.angle_deg).sum())
     marked_bad = 0
     for sample in progress(recording.samples(), total, f"predicting {recording.name}"):
@@ -223,7 +229,7 @@ def predict_recording(
             marked_bad += 1
             continue
         found.append((sample.frame.index, sample.frame.time_s, sample.angle_deg))
-        prepared.append(preprocess(sample.frame.image, pilot.crop))
+        prepared.append(preprocess(sample.frame.image, model.crop))
         if len(prepared) == BATCH:
             answers.append(ask(np.stack(prepared)))
             prepared.clear()
@@ -233,12 +239,12 @@ def predict_recording(
         raise InputError(f"{recording.name}: {_why_nothing(recording, marked_bad)}")
     columns = np.array(found, np.float64).T
     angles = np.concatenate(answers)
-    angles = pilot.restated(angles, recording, _speeds(recording, columns[0], angles.ndim))
+    angles = model.restated(angles, recording, _speeds(recording, columns[0], angles.ndim))
     members = angles if angles.ndim > 1 else None
     if members is not None:
         angles = members.mean(axis=1, dtype=np.float64).astype(np.float32)
     frames = columns[0].astype(np.int64)
-    return Answers(recording.name, frames, columns[1], angles, columns[2], members, marked_bad)
+    return Predictions(recording.name, frames, columns[1], angles, columns[2], members, marked_bad)
 
 
 def _why_nothing(recording: Recording, marked_bad: int) -> str:
@@ -261,16 +267,20 @@ def _speeds(recording: Recording, frames: np.ndarray, dimensions: int) -> np.nda
     return recording.speed_mps[rows].reshape(-1, *[1] * (dimensions - 1))
 
 
-def in_one_row(drives: Sequence[Answers]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def in_one_row(recordings: Sequence[Predictions]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Times, angles and truths of several drives, one drive after the other."""
     times: list[np.ndarray] = []
     end_s = 0.0
-    for number, drive in enumerate(drives):
-        shift_s = end_s - drive.time_s[0] if number else 0.0
-        times.append(drive.time_s + shift_s)
+    for number, recording in enumerate(recordings):
+        shift_s = end_s - recording.time_s[0] if number else 0.0
+        times.append(recording.time_s + shift_s)
         end_s = float(times[-1][-1])
-    angle_deg = np.concatenate([drive.angle_deg for drive in drives])
-    return np.concatenate(times), angle_deg, np.concatenate([drive.truth_deg for drive in drives])
+    angle_deg = np.concatenate([recording.angle_deg for recording in recordings])
+    return (
+        np.concatenate(times),
+        angle_deg,
+        np.concatenate([recording.truth_deg for recording in recordings]),
+    )
 
 
 def as_table(results: Mapping[str, SteeringMetrics]) -> str:
@@ -320,25 +330,25 @@ def _mean(truth_deg: np.ndarray, training_mean_deg: float | None) -> float:
     return float(np.mean(truth_deg, dtype=np.float64))
 
 
-def _persistence_errors(drive: Answers) -> np.ndarray:
+def _persistence_errors(recording: Predictions) -> np.ndarray:
     """Truth minus the newest truth at least one second old; frames without one are left out.
 
     Behind a gap there is none: what was steered before it is older than `OLDEST_S`.
     """
-    ago = drive.time_s - PERSISTENCE_S + TIME_TOLERANCE_S
-    newest = np.searchsorted(drive.time_s, ago, side="right") - 1
-    known = (newest >= 0) & (drive.time_s - drive.time_s[newest] <= OLDEST_S)
-    truth = drive.truth_deg.astype(np.float64)
+    ago = recording.time_s - PERSISTENCE_S + TIME_TOLERANCE_S
+    newest = np.searchsorted(recording.time_s, ago, side="right") - 1
+    known = (newest >= 0) & (recording.time_s - recording.time_s[newest] <= OLDEST_S)
+    truth = recording.truth_deg.astype(np.float64)
     result: np.ndarray = truth[known] - truth[newest[known]]
     return result
 
 
-def _changes(drive: Answers, angle_deg: np.ndarray) -> np.ndarray:
+def _changes(recording: Predictions, angle_deg: np.ndarray) -> np.ndarray:
     """Absolute changes of an angle from each frame to the next, but not to one behind a gap.
 
     The usual distance is the median one: a recording may have an angle for every second frame.
     """
-    steps = np.diff(drive.frame_index)
+    steps = np.diff(recording.frame_index)
     changes = np.abs(np.diff(angle_deg.astype(np.float64)))
     return changes[steps <= np.median(steps)] if len(steps) else changes
 

@@ -84,11 +84,11 @@ def example_frames(samples: Samples, settings: TrainingSettings) -> list[Example
         viewpoints = samples.viewpoints(one)
         if viewpoints is None:
             return []
-        drive, row = samples.place(position)
+        recording, row = samples.place(position)
         frames.append(
             ExampleFrame(
-                drive.name,
-                int(drive.frame_index[row]),
+                recording.name,
+                int(recording.frame_index[row]),
                 _moved(samples, one, Move(), settings.return_s),
                 [_moved(samples, one, move, settings.return_s) for move in moves],
                 [draws[index] for draws in drawn],

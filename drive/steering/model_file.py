@@ -30,7 +30,11 @@ KERAS_FILE, ONNX_FILE = "model.keras", "model.onnx"
 
 
 def describe(
-    model: keras.Model, variant: str, crop: RoadCrop | str, angle_deg: np.ndarray, drives: list[str]
+    model: keras.Model,
+    variant: str,
+    crop: RoadCrop | str,
+    angle_deg: np.ndarray,
+    recordings: list[str],
 ) -> dict[str, str]:
     """What a model file says about itself, as text by text.
 
@@ -53,7 +57,7 @@ def describe(
         "positive": "right",
         "scale_deg": repr(float(model.get_layer("degrees").scale)),
         "training_mean_deg": repr(float(np.mean(angle_deg, dtype=np.float64))),
-        "trained_on": ", ".join(drives),
+        "trained_on": ", ".join(recordings),
     }
 
 

@@ -18,7 +18,7 @@ from drive.core.errors import InputError
 from drive.core.progress import Progress, no_progress
 from drive.recordings import udacity
 from drive.recordings.recording import FRONT, VIDEO_SUFFIXES, PairingReport, Recording
-from drive.steering.cache import CachedDrive, open_drive
+from drive.steering.cache import CachedRecording, open_cached
 from drive.steering.preprocess import ROAD, RoadCrop
 
 DIRECTIONS = {"left": -1.0, "right": 1.0}
@@ -39,7 +39,7 @@ class SideCamera:
     side: str
     offset_m: float
     path: Path
-    drive: CachedDrive
+    recording: CachedRecording
     rows: np.ndarray
 
     @property
@@ -66,20 +66,20 @@ def side_recordings(recording: Recording) -> dict[str, Recording]:
 
 def open_sides(
     recording: Recording,
-    front: CachedDrive,
+    front: CachedRecording,
     folder: str | Path,
     *,
     stride: int = 1,
     crop: RoadCrop = ROAD,
     progress: Progress = no_progress,
     on_error: Callable[[str, InputError], None] | None = None,
-) -> CachedDrive:
+) -> CachedRecording:
     """The drive with the side cameras that its recording has, each from its own cache entry.
 
     Args:
         recording: that `front` was opened from.
         front: its cached frames.
-        folder, stride, crop, progress: as in `open_drive`, the same as for `front`.
+        folder, stride, crop, progress: as in `open_cached`, the same as for `front`.
         on_error: is told of a camera that cannot be read, by its name, instead of an error being
             raised; the drive then goes without it.
 
@@ -89,7 +89,7 @@ def open_sides(
     sides: list[SideCamera] = []
     for side, beside in side_recordings(recording).items():
         try:
-            drive = open_drive(
+            cached = open_cached(
                 beside, folder, stride=stride, crop=crop, camera=side, progress=progress
             )
         except InputError as error:
@@ -98,15 +98,15 @@ def open_sides(
             on_error(beside.name, error)
             continue
         offset_m = DIRECTIONS[side] * recording.config.camera.side_m
-        sides.append(SideCamera(side, offset_m, beside.path, drive, _rows_of(drive, front)))
+        sides.append(SideCamera(side, offset_m, beside.path, cached, _rows_of(cached, front)))
     return replace(front, sides=tuple(sides))
 
 
-def _rows_of(drive: CachedDrive, front: CachedDrive) -> np.ndarray:
+def _rows_of(cached: CachedRecording, front: CachedRecording) -> np.ndarray:
     """(N,) the row of `drive` with the same frame number as each row of `front`; -1 for none."""
-    rows = np.searchsorted(drive.frame_index, front.frame_index)
-    rows = np.minimum(rows, len(drive) - 1)
-    return np.where(drive.frame_index[rows] == front.frame_index, rows, -1)
+    rows = np.searchsorted(cached.frame_index, front.frame_index)
+    rows = np.minimum(rows, len(cached) - 1)
+    return np.where(cached.frame_index[rows] == front.frame_index, rows, -1)
 
 
 def _video_beside(front: Path, side: str) -> Path | None:

@@ -47,7 +47,7 @@ stretch that is marked as bad, however short."""
 BASELINES = ("zero", "recorded")
 
 
-class Pilot(Protocol):
+class Predictor(Protocol):
     """Whatever steers by pictures; `drive.load_steering()` gives one."""
 
     def predict(self, image: np.ndarray) -> float:
@@ -55,7 +55,7 @@ class Pilot(Protocol):
         ...
 
 
-Policy = Callable[[np.ndarray], float]
+Predict = Callable[[np.ndarray], float]
 """Degrees, positive right, for a (H, W, 3) uint8 RGB picture."""
 
 
@@ -163,7 +163,7 @@ def autonomy_percent(interventions: int, seconds: float) -> float:
 
 def simulate_recording(  # noqa: PLR0913
     recording: Recording,
-    pilot: Pilot | Policy,
+    model: Predictor | Predict,
     *,
     limit_m: float = LIMIT_M,
     delay_s: float = 0.0,
@@ -196,7 +196,7 @@ def simulate_recording(  # noqa: PLR0913
     size = frame_size(recording)
     shrink = shrink_of(size[0])
     view = camera.view(*shrunk_size(size, shrink))
-    steers = _steering(pilot, recording)
+    steers = _steering(model, recording)
     loop = _Loop(recording.config.car, limit_m, delay_s)
     smoother: Smoother | None = None
     path = PathReport()
@@ -223,7 +223,7 @@ def simulate_recording(  # noqa: PLR0913
 
 
 def follow(
-    drive: SimulationResult,
+    driven: SimulationResult,
     angle_deg: np.ndarray,
     car: Car,
     *,
@@ -239,32 +239,34 @@ def follow(
         limit_m, delay_s: as in `simulate_recording`.
     """
     loop = _Loop(car, limit_m, delay_s)
-    known = (drive.frame_index, drive.time_s, drive.truth_deg, drive.speed_mps, drive.cut)
+    known = (driven.frame_index, driven.time_s, driven.truth_deg, driven.speed_mps, driven.cut)
     columns = [column.tolist() for column in (*known, angle_deg)]
     for frame, time_s, truth, speed, cut, angle in zip(*columns, strict=True):
         loop.arrive(frame, time_s, truth, speed, cut=cut)
         loop.steer(angle)
-    return loop.result(drive.name, path=drive.path)
+    return loop.result(driven.name, path=driven.path)
 
 
 def follow_baselines(
-    drive: SimulationResult, car: Car, *, limit_m: float = LIMIT_M, delay_s: float = 0.0
+    driven: SimulationResult, car: Car, *, limit_m: float = LIMIT_M, delay_s: float = 0.0
 ) -> dict[str, SimulationResult]:
     """What always straight, and the human's own angles, do on the path of a simulation.
 
     `recorded` stays on the path by construction, but for the delay: a check of the integration.
     """
-    angles = {"zero": np.zeros_like(drive.truth_deg), "recorded": drive.truth_deg}
+    angles = {"zero": np.zeros_like(driven.truth_deg), "recorded": driven.truth_deg}
     return {
-        name: follow(drive, angles[name], car, limit_m=limit_m, delay_s=delay_s)
+        name: follow(driven, angles[name], car, limit_m=limit_m, delay_s=delay_s)
         for name in BASELINES
     }
 
 
-def _steering(pilot: Pilot | Policy, recording: Recording) -> Callable[[np.ndarray, float], float]:
+def _steering(
+    model: Predictor | Predict, recording: Recording
+) -> Callable[[np.ndarray, float], float]:
     """What turns a picture and the speed into degrees as the recording's car would record them."""
-    answer: Policy = pilot.predict if hasattr(pilot, "predict") else pilot
-    restated = getattr(pilot, "restated", None)
+    answer: Predict = model.predict if hasattr(model, "predict") else model
+    restated = getattr(model, "restated", None)
     if restated is None:
         return lambda image, speed_mps: float(answer(image))
     return lambda image, speed_mps: float(

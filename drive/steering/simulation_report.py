@@ -51,12 +51,12 @@ class WithBaselines:
         return {**asdict(self.model), "baselines": dict(self.baselines)}
 
 
-def measure(drives: Sequence[SimulationResult]) -> SimulationMetrics:
+def measure(driven: Sequence[SimulationResult]) -> SimulationMetrics:
     """Measure one or several simulated recordings together."""
-    offset = np.abs(np.concatenate([drive.offset_m for drive in drives]))
-    changes = np.concatenate([drive.changes_deg() for drive in drives])
-    seconds = sum(drive.seconds for drive in drives)
-    interventions = sum(drive.interventions for drive in drives)
+    offset = np.abs(np.concatenate([one.offset_m for one in driven]))
+    changes = np.concatenate([one.changes_deg() for one in driven])
+    seconds = sum(one.seconds for one in driven)
+    interventions = sum(one.interventions for one in driven)
     return SimulationMetrics(
         seconds=seconds,
         interventions=interventions,
@@ -64,36 +64,36 @@ def measure(drives: Sequence[SimulationResult]) -> SimulationMetrics:
         mean_abs_offset_m=float(offset.mean()),
         max_abs_offset_m=float(offset.max()),
         jitter_deg=float(changes.mean()) if len(changes) else None,
-        metres=sum(drive.metres for drive in drives),
+        metres=sum(one.metres for one in driven),
     )
 
 
 def measure_beside(
-    drives: Sequence[SimulationResult], baselines: Sequence[Mapping[str, SimulationResult]]
+    driven: Sequence[SimulationResult], baselines: Sequence[Mapping[str, SimulationResult]]
 ) -> WithBaselines:
     """Measure simulated recordings, and the baselines of each of them."""
     beside = {name: measure([each[name] for each in baselines]) for name in BASELINES}
-    return WithBaselines(measure(drives), beside)
+    return WithBaselines(measure(driven), beside)
 
 
-def implausible_share(drive: SimulationResult, car: Car) -> float:
+def implausible_share(one: SimulationResult, car: Car) -> float:
     """Share of the frames at which the recorded car would have cornered harder than tyres hold."""
     lock = LOCK_DEG * car.steering_ratio
-    curvature = car.curvature(np.clip(drive.truth_deg, -lock, lock), drive.speed_mps)
-    return float(np.mean(np.abs(curvature) * drive.speed_mps**2 > STRONGEST_MPS2))
+    curvature = car.curvature(np.clip(one.truth_deg, -lock, lock), one.speed_mps)
+    return float(np.mean(np.abs(curvature) * one.speed_mps**2 > STRONGEST_MPS2))
 
 
-def table_of(drive: SimulationResult) -> Simulation:
+def table_of(one: SimulationResult) -> Simulation:
     """Return the rows of `simulation.csv` of a simulated recording."""
     return Simulation(
-        frame=drive.frame_index,
-        time_s=drive.time_s,
-        offset_m=drive.offset_m,
-        heading_deg=drive.heading_deg,
-        angle_deg=drive.angle_deg,
-        truth_deg=drive.truth_deg,
-        intervention=drive.intervention,
-        distance_m=drive.distance_m,
+        frame=one.frame_index,
+        time_s=one.time_s,
+        offset_m=one.offset_m,
+        heading_deg=one.heading_deg,
+        angle_deg=one.angle_deg,
+        truth_deg=one.truth_deg,
+        intervention=one.intervention,
+        distance_m=one.distance_m,
     )
 
 

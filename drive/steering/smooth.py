@@ -19,7 +19,7 @@ import numpy as np
 from drive.core.errors import InputError
 
 if TYPE_CHECKING:
-    from drive.steering.evaluate import Answers
+    from drive.steering.evaluate import Predictions
 
 
 class Smoother:
@@ -99,7 +99,7 @@ class SmoothingMetrics:
     delay_costs_deg: float
 
 
-def measure_smoothing(drives: Sequence[Answers], delay_s: float) -> SmoothingMetrics:
+def measure_smoothing(recordings: Sequence[Predictions], delay_s: float) -> SmoothingMetrics:
     """Measure what smoothing gains and costs.
 
     Args:
@@ -108,10 +108,12 @@ def measure_smoothing(drives: Sequence[Answers], delay_s: float) -> SmoothingMet
     """
     from drive.steering.evaluate import evaluate
 
-    plain = evaluate(drives)
-    after = evaluate([replace(d, angle_deg=smooth(d.time_s, d.angle_deg, delay_s)) for d in drives])
+    plain = evaluate(recordings)
+    after = evaluate(
+        [replace(d, angle_deg=smooth(d.time_s, d.angle_deg, delay_s)) for d in recordings]
+    )
     perfect = evaluate(
-        [replace(d, angle_deg=smooth(d.time_s, d.truth_deg, delay_s)) for d in drives]
+        [replace(d, angle_deg=smooth(d.time_s, d.truth_deg, delay_s)) for d in recordings]
     )
     return SmoothingMetrics(
         delay_s=delay_s,

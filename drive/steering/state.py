@@ -51,9 +51,9 @@ def check_resumable(folder: Path, settings: TrainingSettings, about: Mapping[str
 def fingerprint(split: Split) -> list[list[Any]]:
     """Return which frames of which recordings train (true) and validate, for comparison."""
     return [
-        [part.drive.digest, trains, len(part), int(part.rows[0]), int(part.rows[-1])]
-        + [side.drive.digest for side in part.drive.sides]
-        + [[mark.start_s, mark.end_s] for mark in part.drive.bad]
+        [part.recording.digest, trains, len(part), int(part.rows[0]), int(part.rows[-1])]
+        + [side.recording.digest for side in part.recording.sides]
+        + [[mark.start_s, mark.end_s] for mark in part.recording.bad]
         for trains, parts in ((True, split.training), (False, split.validation))
         for part in parts
     ]

@@ -40,7 +40,7 @@ def as_curvature(split: Split) -> Split:
 
 def describe_target(parts: Sequence[Part]) -> dict[str, str]:
     """What a model file says of the target that these training frames have; empty for the angle."""
-    car = parts[0].drive.car
+    car = parts[0].recording.car
     if not isinstance(car, CurvatureCar):
         return {}
     return {
@@ -53,7 +53,7 @@ def describe_target(parts: Sequence[Part]) -> dict[str, str]:
 
 def unit_text(parts: Sequence[Part]) -> str:
     """A line on what the angles and losses of a training on curvatures are."""
-    car = parts[0].drive.car
+    car = parts[0].recording.car
     assert isinstance(car, CurvatureCar)
     return (
         f"target: curvature; angles and losses are in degrees of a car with a wheelbase of "
@@ -78,7 +78,7 @@ def check_start(metadata: Mapping[str, str], parts: Sequence[Part], where: str) 
 def _most_frequent(parts: Sequence[Part]) -> Car:
     frames: dict[Car, int] = {}
     for part in parts:
-        frames[part.drive.car] = frames.get(part.drive.car, 0) + len(part)
+        frames[part.recording.car] = frames.get(part.recording.car, 0) + len(part)
     if not frames:
         raise InputError("Training needs at least one frame with an angle. Received: none")
     return max(frames, key=lambda car: frames[car])
@@ -86,9 +86,9 @@ def _most_frequent(parts: Sequence[Part]) -> Car:
 
 def _restated(part: Part, shape: dict[str, float]) -> Part:
     """A part in the unit of a car of this shape; what else is known of its own car stays."""
-    drive = part.drive
-    own = {entry.name: getattr(drive.car, entry.name) for entry in fields(Car)}
+    recording = part.recording
+    own = {entry.name: getattr(recording.car, entry.name) for entry in fields(Car)}
     unit = CurvatureCar(**{**own, **shape})
-    curvature = drive.car.curvature(drive.angle_deg.astype(np.float64), drive.speed_mps)
+    curvature = recording.car.curvature(recording.angle_deg.astype(np.float64), recording.speed_mps)
     angle_deg = np.asarray(unit.angle_deg(curvature), np.float32)
-    return replace(part, drive=replace(drive, angle_deg=angle_deg, car=unit))
+    return replace(part, recording=replace(recording, angle_deg=angle_deg, car=unit))

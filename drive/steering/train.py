@@ -25,7 +25,7 @@ from drive.steering.backbone import (
 )
 from drive.steering.dataset import Batch, Samples, TrainingBatches
 from drive.steering.depth_rate import DepthAdadelta, DepthAdam
-from drive.steering.evaluate import Answers
+from drive.steering.evaluate import Predictions
 from drive.steering.network import build_network
 from drive.steering.split import Part, Split
 from drive.steering.state import about_training, check_resumable
@@ -194,13 +194,13 @@ def mean_squared_error(model: keras.Model, samples: Samples) -> float:
     return float(np.mean(error**2))
 
 
-def answers_for(model: keras.Model, parts: Sequence[Part]) -> list[Answers]:
+def predictions_for(model: keras.Model, parts: Sequence[Part]) -> list[Predictions]:
     """Return the model's angles for parts of recordings, beside the recorded ones."""
     return [
-        Answers(
-            part.drive.name,
-            part.drive.frame_index[part.rows],
-            part.drive.time_s[part.rows],
+        Predictions(
+            part.recording.name,
+            part.recording.frame_index[part.rows],
+            part.recording.time_s[part.rows],
             predict_samples(model, Samples([part])),
             part.angle_deg,
         )

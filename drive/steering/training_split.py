@@ -21,7 +21,7 @@ from drive.recordings.horizon import stored_horizon, with_horizon
 from drive.recordings.labels import correct_lag, smooth_labels, stored_turning
 from drive.recordings.recording import Recording, open_recordings
 from drive.results.record import RunRecord
-from drive.steering.cache import CachedDrive, check_cache, default_cache, open_drive
+from drive.steering.cache import CachedRecording, check_cache, default_cache, open_cached
 from drive.steering.preprocess import RoadCrop
 from drive.steering.side_cameras import SideCamera, open_sides
 from drive.steering.split import (
@@ -32,7 +32,7 @@ from drive.steering.split import (
     leave_out,
     leave_out_copies,
     refuse_doubled,
-    split_drives,
+    split_recordings,
 )
 from drive.steering.target import as_curvature, unit_text
 from drive.steering.training_data import TrainingData
@@ -78,8 +78,8 @@ class _Reader:
         data = self.data
         recordings = self._wanted()
         check_held_out([each.name for each in recordings], data.validation, data.test)
-        drives = [self._open(recording) for recording in recordings]
-        split = self._with_recorded_test(split_drives(drives, data.validation, data.test))
+        cached = [self._open(recording) for recording in recordings]
+        split = self._with_recorded_test(split_recordings(cached, data.validation, data.test))
         if data.side_cameras != "no":
             split = self._with_side_cameras(split)
         self._report_parts(split)
@@ -104,21 +104,21 @@ class _Reader:
             )
         return recordings
 
-    def _open(self, recording: Recording) -> CachedDrive:
+    def _open(self, recording: Recording) -> CachedRecording:
         """A recording with corrected labels and camera, from the cache or decoded now."""
         self.reporter.record.add_input(recording.path)
         self.reporter.record.add_input(recording.steering_csv)
         recording = self._with_horizon(self._without_lag(recording))
-        drive = self._cached(recording)
-        self._report(drive, recording)
+        cached = self._cached(recording)
+        self._report(cached, recording)
         if self.data.smooth_labels_s:
             recording = smooth_labels(recording, self.data.smooth_labels_s)
-            drive = self._cached(recording)
+            cached = self._cached(recording)
         self.opened[recording.name] = recording
-        return drive
+        return cached
 
-    def _cached(self, recording: Recording) -> CachedDrive:
-        return open_drive(
+    def _cached(self, recording: Recording) -> CachedRecording:
+        return open_cached(
             recording,
             self.cache,
             stride=self.data.stride,
@@ -152,14 +152,16 @@ class _Reader:
         if not self.data.smooth_labels_s:
             return split
         test = [
-            replace(part, drive=self._cached(smooth_labels(self.opened[part.drive.name], 0)))
+            replace(
+                part, recording=self._cached(smooth_labels(self.opened[part.recording.name], 0))
+            )
             for part in split.test
         ]
         return replace(split, test=test)
 
     def _with_side_cameras(self, split: Split) -> Split:
         training = [self._beside(part) for part in split.training]
-        if self.data.side_cameras == "yes" and not any(part.drive.sides for part in training):
+        if self.data.side_cameras == "yes" and not any(part.recording.sides for part in training):
             raise InputError(
                 "--side-cameras: no recording to train on has them. Expected NAME_left.mp4 and "
                 "NAME_right.mp4 beside NAME_front.mp4, or left and right images in IMG/"
@@ -168,22 +170,22 @@ class _Reader:
 
     def _beside(self, part: Part) -> Part:
         """A part with the side cameras of its recording."""
-        drive = open_sides(
-            self.opened[part.drive.name],
-            part.drive,
+        cached = open_sides(
+            self.opened[part.recording.name],
+            part.recording,
             self.cache,
             stride=self.data.stride,
             crop=RoadCrop.parse(self.data.crop),
             progress=self.reporter.progress,
             on_error=lambda name, error: self.reporter.warn(f"{name} is not used: {error}"),
         )
-        for side in drive.sides:
+        for side in cached.sides:
             self._report_side(side, part)
-        return replace(part, drive=drive)
+        return replace(part, recording=cached)
 
     def _report_side(self, side: SideCamera, part: Part) -> None:
-        name, there = side.drive.name, int((side.rows[part.rows] >= 0).sum())
-        missing, lost = len(part) - there, side.drive.frames_lost
+        name, there = side.recording.name, int((side.rows[part.rows] >= 0).sum())
+        missing, lost = len(part) - there, side.recording.frames_lost
         self.reporter.record.add_input(side.path)
         counts = self.reporter.record.counts
         counts.setdefault("side_cameras", {})[name] = there
@@ -203,33 +205,35 @@ class _Reader:
         for use, parts in uses.items():
             if parts:
                 named = [_named(part, gap_before(part, split)) for part in parts]
-                self.reporter.record.counts[use] = {part.drive.name: len(part) for part in parts}
+                self.reporter.record.counts[use] = {
+                    part.recording.name: len(part) for part in parts
+                }
                 self.reporter.message(f"{use}: {', '.join(named)}")
 
-    def _report(self, drive: CachedDrive, recording: Recording) -> None:
+    def _report(self, cached: CachedRecording, recording: Recording) -> None:
         counts = self.reporter.record.counts
-        counts["frames_read"] = counts.get("frames_read", 0) + len(drive)
+        counts["frames_read"] = counts.get("frames_read", 0) + len(cached)
         found = {
-            "frames_lost": drive.frames_lost,
+            "frames_lost": cached.frames_lost,
             "rows_without_angle": recording.rows_without_angle,
             "rows_repeated": recording.rows_repeated,
         }
-        self.reporter.tell_left_out(drive.name, found)
-        self._warn_of_labels(drive)
-        self.reporter.tell_excluded(drive.name, int((~drive.good).sum()))
+        self.reporter.tell_left_out(cached.name, found)
+        self._warn_of_labels(cached)
+        self.reporter.tell_excluded(cached.name, int((~cached.good).sum()))
 
-    def _warn_of_labels(self, drive: CachedDrive) -> None:
+    def _warn_of_labels(self, cached: CachedRecording) -> None:
         """Warn about angles that no driver steered."""
-        angles = drive.angle_deg[drive.good]
+        angles = cached.angle_deg[cached.good]
         if len(angles) > 1 and np.ptp(angles) == 0:
             self.reporter.warn(
-                f"{drive.name}: every angle is {angles[0]:g} degrees, nothing to learn from. Is it "
-                "the right column? Leave it out with --exclude"
+                f"{cached.name}: every angle is {angles[0]:g} degrees, nothing to learn from. Is "
+                "it the right column? Leave the recording out with --exclude"
             )
         widest = float(np.abs(angles).max(initial=0.0))
         if widest > WIDEST_STEERING_WHEEL_DEG:
             self.reporter.warn(
-                f"{drive.name}: angles of up to {widest:.0f} degrees; no steering wheel turns "
+                f"{cached.name}: angles of up to {widest:.0f} degrees; no steering wheel turns "
                 f"beyond {WIDEST_STEERING_WHEEL_DEG:.0f}. Check --unit; see check-data"
             )
 
@@ -237,4 +241,4 @@ class _Reader:
 def _named(part: Part, gap: int) -> str:
     """A part of a recording in words; `gap` frames before it are in no part."""
     behind = f", after a gap of {counted(gap, 'frame')} left out" if gap else ""
-    return f"{part.drive.name} ({counted(len(part), 'frame')}{behind})"
+    return f"{part.recording.name} ({counted(len(part), 'frame')}{behind})"

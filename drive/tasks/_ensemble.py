@@ -16,7 +16,7 @@ from drive.tasks._training_report import note_steering, warn_of_uselessness
 
 if TYPE_CHECKING:
     from drive.results.run_folder import RunFolder
-    from drive.steering.evaluate import Answers
+    from drive.steering.evaluate import Predictions
     from drive.steering.split import Part, Split
     from drive.steering.training_settings import TrainingSettings
     from drive.training.fit import TrainingResult
@@ -122,8 +122,8 @@ def _write_ensemble(
     )
 
 
-def _together(results: Sequence[TrainingResult], parts: list[Part]) -> list[Answers]:
+def _together(results: Sequence[TrainingResult], parts: list[Part]) -> list[Predictions]:
     from drive.steering.ensemble import combine
-    from drive.steering.train import answers_for
+    from drive.steering.train import predictions_for
 
-    return combine([answers_for(result.model, parts) for result in results])
+    return combine([predictions_for(result.model, parts) for result in results])

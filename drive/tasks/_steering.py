@@ -188,13 +188,13 @@ def _errors(
     name: str, angles: Steering, angle_deg: np.ndarray | None, mean_deg: float | None
 ) -> SteeringMetrics | None:
     """The errors of some of the angles; None if nothing is recorded."""
-    from drive.steering.evaluate import Answers, evaluate
+    from drive.steering.evaluate import Predictions, evaluate
 
     known = angles.truth_deg == angles.truth_deg
     if angle_deg is None or not known.any():
         return None
     columns = (angles.frame, angles.time_s, angle_deg, angles.truth_deg)
-    return evaluate([Answers(name, *(each[known] for each in columns))], mean_deg)
+    return evaluate([Predictions(name, *(each[known] for each in columns))], mean_deg)
 
 
 def check_explanation(run: Run, predicting: Predicting, seed: int) -> Fields:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from drive.results.run_folder import RunFolder
-    from drive.steering.evaluate import Answers, TrainingMetrics
+    from drive.steering.evaluate import Predictions, TrainingMetrics
     from drive.steering.split import Split
     from drive.steering.training_settings import TrainingSettings
     from drive.training.fit import TrainingResult
@@ -81,15 +81,15 @@ def write_trained(
     from drive.steering.model_file import KERAS_FILE, describe, save_trained
     from drive.steering.network import fold_batch_norm
     from drive.steering.target import describe_target
-    from drive.steering.train import answers_for
+    from drive.steering.train import predictions_for
 
     training, network = Samples(split.training), fold_batch_norm(result.model)
-    names = [part.drive.name for part in split.training]
+    names = [part.recording.name for part in split.training]
     metadata = describe(network, settings.variant, crop, training.angle_deg, names)
     metadata |= describe_target(split.training)
     model = folder.file(KERAS_FILE)
     onnx = save_trained(network, model, metadata)
-    validated, tested = (answers_for(network, part) for part in (split.validation, split.test))
+    validated, tested = (predictions_for(network, part) for part in (split.validation, split.test))
     metrics = evaluate_split(validated, tested, float(metadata["training_mean_deg"]))
     batches = TrainingBatches(training, settings.batch, settings.seed, balance=settings.balance)
     series = {
@@ -122,7 +122,7 @@ def _plots(
     result: TrainingResult,
     settings: TrainingSettings,
     series: Mapping[str, np.ndarray],
-    shown: Sequence[Answers],
+    shown: Sequence[Predictions],
 ) -> dict[str, Path]:
     from drive.drawing.plots import (
         plot_loss,

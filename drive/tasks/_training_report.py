@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from drive.detection.dataset import LabelledImages
     from drive.results.training_notes import NotedImage
-    from drive.steering.evaluate import Answers, SteeringMetrics
+    from drive.steering.evaluate import Predictions, SteeringMetrics
     from drive.steering.split import Part
     from drive.steering.training_settings import TrainingSettings
     from drive.tasks._run import Run
@@ -68,7 +68,7 @@ def note_steering(
     settings: TrainingSettings,
     network: keras.Model,
     parts: Sequence[Part],
-    answers: Sequence[Answers],
+    answers: Sequence[Predictions],
     angles: Mapping[str, np.ndarray],
 ) -> None:
     """Leave what the report of a steering network shows.
@@ -90,7 +90,7 @@ def note_steering(
     notes.count(angles)
     home = _images_folder(folder)
     notes.worst = tuple(_worst(home, parts, answers))
-    image = parts[0].drive.images[int(parts[0].rows[len(parts[0]) // 2])]
+    image = parts[0].recording.images[int(parts[0].rows[len(parts[0]) // 2])]
     notes.layers = tuple(_layers(home, network, image, yuv=True))
     notes.write(folder)
 
@@ -141,7 +141,7 @@ def _images_folder(folder: Path) -> Path:
     return home
 
 
-def _worst(home: Path, parts: Sequence[Part], answers: Sequence[Answers]) -> list[NotedImage]:
+def _worst(home: Path, parts: Sequence[Part], answers: Sequence[Predictions]) -> list[NotedImage]:
     """The frames with the largest errors, not two of the same moment."""
     import cv2
     import numpy as np
@@ -153,24 +153,27 @@ def _worst(home: Path, parts: Sequence[Part], answers: Sequence[Answers]) -> lis
     from drive.results.training_notes import NotedImage
 
     found = [
-        (abs(float(drive.angle_deg[row] - drive.truth_deg[row])), number, row)
-        for number, drive in enumerate(answers)
-        for row in peaks(drive.time_s, np.abs(drive.angle_deg - drive.truth_deg), WORST)
+        (abs(float(recording.angle_deg[row] - recording.truth_deg[row])), number, row)
+        for number, recording in enumerate(answers)
+        for row in peaks(recording.time_s, np.abs(recording.angle_deg - recording.truth_deg), WORST)
     ]
     worst = sorted(found, reverse=True)[:WORST]
     full_deg = max(
-        (float(np.abs([drive.angle_deg, drive.truth_deg]).max()) for drive in answers), default=1.0
+        (float(np.abs([recording.angle_deg, recording.truth_deg]).max()) for recording in answers),
+        default=1.0,
     )
     pictures = []
     for place, (error, number, row) in enumerate(worst, start=1):
-        drive, part = answers[number], parts[number]
-        seen = np.asarray(part.drive.images[part.rows[row]])
+        recording, part = answers[number], parts[number]
+        seen = np.asarray(part.recording.images[part.rows[row]])
         image = np.asarray(cv2.cvtColor(seen, cv2.COLOR_YUV2RGB), np.uint8)
-        angle, truth = float(drive.angle_deg[row]), float(drive.truth_deg[row])
+        angle, truth = float(recording.angle_deg[row]), float(recording.truth_deg[row])
         name = WORST_NAME.format(place)
         save_image(home / name, steering_card(image, angle, truth, full_deg or 1.0))
         note = f"model {angle_text(angle)}, recorded {angle_text(truth)}"
-        where = f"{drive.name}, frame {drive.frame_index[row]}, {drive.time_s[row]:.1f} s"
+        where = (
+            f"{recording.name}, frame {recording.frame_index[row]}, {recording.time_s[row]:.1f} s"
+        )
         pictures.append(NotedImage(name, f"{error:.1f}° off", f"{note}; {where}"))
     return pictures
 

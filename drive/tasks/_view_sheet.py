@@ -46,7 +46,7 @@ def write_augmented_views(
         )
         for frame in frames
     ]
-    curved = isinstance(split.training[0].drive.car, CurvatureCar)
+    curved = isinstance(split.training[0].recording.car, CurvatureCar)
     unit = "the curvature in degrees of the training's car" if curved else "degrees as recorded"
     path = folder.file(SHEET)
     note = NOTE.format(unit=unit, return_s=settings.return_s)

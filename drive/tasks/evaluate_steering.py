@@ -24,7 +24,7 @@ from drive.tasks._run import (
 
 if TYPE_CHECKING:
     from drive.recordings.recording import Recording
-    from drive.steering.evaluate import Answers, SteeringMetrics
+    from drive.steering.evaluate import Predictions, SteeringMetrics
     from drive.steering.predict import SteeringModel
     from drive.steering.smooth import SmoothingMetrics
 
@@ -141,7 +141,7 @@ def _evaluate(config: EvaluateSteeringConfig, run: Run) -> EvaluateSteeringResul
     folder = run.folder
     metrics_path = folder.file(METRICS)
     run.record.extra["steering"] = {"engine": model.engine.name, **model.metadata}
-    predictions: list[Answers] = []
+    predictions: list[Predictions] = []
     written: dict[str, EvaluatedFiles] = {}
     for recording in recordings:
         with run.record.stage("predict"):
@@ -177,7 +177,7 @@ def _with_smoothing(
 
 
 def _smoothing(
-    predictions: list[Answers], delay_s: float | None, metrics: SteeringMetrics, run: Run
+    predictions: list[Predictions], delay_s: float | None, metrics: SteeringMetrics, run: Run
 ) -> SmoothingMetrics | None:
     """Measure and report what the filter over time gains, and what its delay costs."""
     from drive.steering.smooth import measure_smoothing
@@ -195,7 +195,7 @@ def _smoothing(
     return found
 
 
-def _predict(recording: Recording, model: SteeringModel, run: Run) -> Answers:
+def _predict(recording: Recording, model: SteeringModel, run: Run) -> Predictions:
     from drive.steering.evaluate import predict_recording
 
     run.record.add_input(recording.path)
@@ -208,7 +208,7 @@ def _predict(recording: Recording, model: SteeringModel, run: Run) -> Answers:
     return predictions
 
 
-def _write_files(home: Path, predictions: Answers, overwrite: bool) -> EvaluatedFiles:
+def _write_files(home: Path, predictions: Predictions, overwrite: bool) -> EvaluatedFiles:
     """Write the table and the plots of a recording."""
     from drive.drawing.plots import plot_steering_distribution, plot_steering_over_time
     from drive.results.names import STEERING, STEERING_DISTRIBUTION, STEERING_OVER_TIME

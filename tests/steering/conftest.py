@@ -12,7 +12,7 @@ import pytest
 
 from drive.cli.parser import build, make_parser, parse
 from drive.core.reporter import KeepingReporter
-from drive.steering.cache import CachedDrive
+from drive.steering.cache import CachedRecording
 from drive.steering.split import Split
 from drive.steering.training_data import TrainingData
 from drive.steering.training_split import read_split
@@ -58,14 +58,14 @@ def road_picture(angle_deg: float) -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def make_drive() -> Callable[..., CachedDrive]:
+def make_drive() -> Callable[..., CachedRecording]:
     """A maker of drives in memory: `make_drive("town/epoch01", angles, fps=10)`."""
 
     def make(
         name: str = "drive/epoch01", angles: Sequence[float] | None = None, fps: float = 10.0
-    ) -> CachedDrive:
+    ) -> CachedRecording:
         angle_deg = np.array(np.linspace(-5, 5, 60) if angles is None else angles, np.float32)
-        return CachedDrive(
+        return CachedRecording(
             name=name,
             digest=f"digest of {name}",
             images=np.stack([road_picture(angle) for angle in angle_deg]),

@@ -29,11 +29,11 @@ from drive.steering.backbone import (
     rate_factors,
     thaw,
 )
-from drive.steering.cache import CachedDrive
+from drive.steering.cache import CachedRecording
 from drive.steering.model_file import describe, load_network, save_trained
 from drive.steering.predict import load_steering
 from drive.steering.preprocess import ROAD
-from drive.steering.split import Split, split_drives
+from drive.steering.split import Split, split_recordings
 from drive.steering.train import train_steering
 from drive.steering.training_settings import TrainingSettings
 from drive.training.state import STATE
@@ -78,9 +78,9 @@ def tiny_weights(tiny_backbone: str, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def split(make_drive: Callable[..., CachedDrive]) -> Split:
+def split(make_drive: Callable[..., CachedRecording]) -> Split:
     rng = np.random.default_rng(0)
-    return split_drives(
+    return split_recordings(
         [make_drive(f"t{n}/epoch01", rng.uniform(-5, 5, 32)) for n in (0, 1)], "0.5"
     )
 

@@ -24,7 +24,7 @@ def the_recording(folder: Path, **options: object) -> Recording:
 
 def test_cached_frames_are_what_prediction_sees(make_recording: Maker, tmp_path: Path) -> None:
     recording = the_recording(make_recording(angles=np.arange(12)))
-    drive = cache.open_drive(recording, tmp_path / "cache")
+    drive = cache.open_cached(recording, tmp_path / "cache")
     with read_frames(recording.path) as frames:
         expected = np.stack([preprocess(frame.image) for frame in frames])
     assert np.array_equal(drive.images, expected)
@@ -36,25 +36,25 @@ def test_the_second_time_nothing_is_decoded(
     make_recording: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recording = the_recording(make_recording(angles=np.arange(12)))
-    first = cache.open_drive(recording, tmp_path / "cache")
+    first = cache.open_cached(recording, tmp_path / "cache")
     monkeypatch.setattr(Recording, "frames", lambda *_, **__: pytest.fail("decoded again"))
-    second = cache.open_drive(recording, tmp_path / "cache")
+    second = cache.open_cached(recording, tmp_path / "cache")
     assert isinstance(second.images, np.memmap)
     assert np.array_equal(first.images, second.images)
 
 
 def test_another_stride_or_crop_makes_another_cache(make_recording: Maker, tmp_path: Path) -> None:
     recording, home = the_recording(make_recording(angles=np.arange(12))), tmp_path / "cache"
-    assert len(cache.open_drive(recording, home)) == 12
-    assert cache.open_drive(recording, home, stride=3).frame_index.tolist() == [0, 3, 6, 9]
-    other = cache.open_drive(recording, home, crop=RoadCrop(0.1, 0.9))
-    assert not np.array_equal(other.images, cache.open_drive(recording, home).images)
+    assert len(cache.open_cached(recording, home)) == 12
+    assert cache.open_cached(recording, home, stride=3).frame_index.tolist() == [0, 3, 6, 9]
+    other = cache.open_cached(recording, home, crop=RoadCrop(0.1, 0.9))
+    assert not np.array_equal(other.images, cache.open_cached(recording, home).images)
     assert len(list(home.iterdir())) == 3
 
 
 def test_a_crop_at_the_sides_keeps_its_margins(make_recording: Maker, tmp_path: Path) -> None:
     recording, crop = the_recording(make_recording(angles=np.arange(3))), RoadCrop(0.4, 0.9, 0.2)
-    drive = cache.open_drive(recording, tmp_path / "cache", crop=crop)
+    drive = cache.open_cached(recording, tmp_path / "cache", crop=crop)
     frames = [frame.image for frame in recording.frames()]
     assert np.array_equal(drive.images, [preprocess(frame, crop) for frame in frames])
     assert drive.wide is not None
@@ -67,9 +67,9 @@ def test_other_angles_decode_nothing_again(
     make_recording: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, home = make_recording(angles=np.arange(12)), tmp_path / "cache"
-    plain = cache.open_drive(the_recording(folder), home)
+    plain = cache.open_cached(the_recording(folder), home)
     monkeypatch.setattr(Recording, "frames", lambda *_, **__: pytest.fail("decoded again"))
-    mirrored = cache.open_drive(the_recording(folder, overrides={"positive": "left"}), home)
+    mirrored = cache.open_cached(the_recording(folder, overrides={"positive": "left"}), home)
     assert mirrored.angle_deg.tolist() == (-plain.angle_deg).tolist()
     assert mirrored.digest != plain.digest
 
@@ -80,20 +80,22 @@ def test_a_drive_carries_its_speeds_camera_and_car(make_recording: Maker, tmp_pa
     (folder / "epoch01_steering.csv").write_text(rows)
     car, camera = Car(speed_mps=15, speed_unit="km/h"), Camera(height_m=2)
     recording = the_recording(folder, overrides={"car": car, "camera": camera})
-    drive = cache.open_drive(recording, tmp_path / "cache")
+    drive = cache.open_cached(recording, tmp_path / "cache")
     assert drive.angle_deg.tolist() == [1, 3]
     assert drive.speed_mps.tolist() == pytest.approx([10, 15])
     assert (drive.car, drive.camera) == (car, camera)
 
 
-def test_a_drive_without_speeds_has_the_car_s(make_drive: Callable[..., cache.CachedDrive]) -> None:
+def test_a_drive_without_speeds_has_the_car_s(
+    make_drive: Callable[..., cache.CachedRecording],
+) -> None:
     drive = make_drive(angles=[1, 2, 3])
     assert drive.speed_mps.tolist() == [20, 20, 20]
 
 
 def test_frames_without_an_angle_are_left_out(make_recording: Maker, tmp_path: Path) -> None:
     recording = the_recording(make_recording(angles=[0, 1, float("nan"), 3, 4], frames=5))
-    drive = cache.open_drive(recording, tmp_path / "cache")
+    drive = cache.open_cached(recording, tmp_path / "cache")
     assert drive.frame_index.tolist() == [0, 1, 3, 4]
     assert drive.angle_deg.tolist() == [0, 1, 3, 4]
     assert len(drive.images) == 4
@@ -107,17 +109,17 @@ def test_an_interrupted_decoding_leaves_nothing(
 
     monkeypatch.setattr(cache, "preprocess_with_margins", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        cache.open_drive(the_recording(make_recording()), tmp_path / "cache")
+        cache.open_cached(the_recording(make_recording()), tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
 
 
 def test_a_recording_without_any_angle_is_refused(make_recording: Maker, tmp_path: Path) -> None:
     recording = the_recording(make_recording(angles=[float("nan")] * 5))
     with pytest.raises(InputError, match="no frame has a steering angle"):
-        cache.open_drive(recording, tmp_path / "cache")
+        cache.open_cached(recording, tmp_path / "cache")
 
 
 def test_a_cache_that_cannot_be_written_is_said(make_recording: Maker, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="--cache"):
-        cache.open_drive(the_recording(make_recording()), tmp_path / "file")
+        cache.open_cached(the_recording(make_recording()), tmp_path / "file")

@@ -16,7 +16,7 @@ from drive.pages import read_report
 from drive.results.history import write_history
 from drive.runtime import load_engine
 from drive.steering import train, training_split
-from drive.steering.evaluate import Answers, SteeringMetrics, evaluate
+from drive.steering.evaluate import Predictions, SteeringMetrics, evaluate
 from drive.steering.model_file import describe, save_trained
 from drive.steering.network import build_network
 from drive.steering.predict import DEFAULT_MODEL
@@ -31,7 +31,7 @@ WEIGHTS = DEFAULT_MODEL.parent
 
 def metrics_of(truth_deg: list[float], angle_deg: list[float]) -> SteeringMetrics:
     columns = (np.arange(len(truth_deg)), np.arange(len(truth_deg)) / 10)
-    return evaluate([Answers("a", *columns, np.array(angle_deg, float), np.array(truth_deg))])
+    return evaluate([Predictions("a", *columns, np.array(angle_deg, float), np.array(truth_deg))])
 
 
 @pytest.fixture(autouse=True)
@@ -161,15 +161,15 @@ def test_several_recordings_are_measured_each_and_together(
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (["--validation", "nowhere"], "no drive is called"),
-        (["--exclude", "nowhere"], "no drive is called"),
-        (["--exclude", "town"], "no drive to train on"),
+        (["--validation", "nowhere"], "there is no recording"),
+        (["--exclude", "nowhere"], "there is no recording"),
+        (["--exclude", "town"], "no recording to train on"),
         (["--epochs", "0"], "--epochs must be at least 1; got 0"),
         (["--stride", "0"], "--stride"),
         (["--crop", "1,2,3"], "--crop has"),
         (["--weights", "absent.keras"], "absent.keras"),
         (["--smooth-labels", "9"], "--smooth-labels must be from 0 to 5; got 9"),
-        (["--fov", "500"], "--fov is a number from 10 to 170"),
+        (["--fov", "500"], "--fov must be a number from 10 to 170"),
         (["--fps", "-1"], "--fps must be at least 0; got -1"),
         (["--learning-rate", "0"], "--learning-rate must be above 0; got 0"),
         (["--weights", str(WEIGHTS / "steering-int8.onnx")], "int8, which cannot be trained"),

@@ -9,16 +9,16 @@ import pytest
 from drive.core.errors import InputError
 from drive.recordings.camera import Camera
 from drive.recordings.vehicle import Car
-from drive.steering.cache import CachedDrive
+from drive.steering.cache import CachedRecording
 from drive.steering.dataset import Samples, TrainingBatches
 from drive.steering.sampling import balanced_epoch, bin_of_angle
 from drive.steering.split import Part
 
-Maker = Callable[..., CachedDrive]
+Maker = Callable[..., CachedRecording]
 VIEW = Camera().view(200, 66)
 
 
-def samples_of(*drives: CachedDrive) -> Samples:
+def samples_of(*drives: CachedRecording) -> Samples:
     return Samples([Part(drive, np.arange(len(drive))) for drive in drives])
 
 
@@ -109,7 +109,7 @@ def test_nothing_to_train_on_is_refused() -> None:
 
 
 def test_an_epoch_uses_about_the_asked_frames_of_a_second(
-    make_drive: Callable[..., CachedDrive],
+    make_drive: Callable[..., CachedRecording],
 ) -> None:
     drive = make_drive(angles=np.linspace(-5, 5, 400), fps=20)
     samples = Samples([Part(drive, np.arange(400))])

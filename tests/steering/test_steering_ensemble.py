@@ -31,7 +31,7 @@ from drive.steering.ensemble import (
     shared_settings,
     spread_deg,
 )
-from drive.steering.evaluate import Answers, evaluate
+from drive.steering.evaluate import Predictions, evaluate
 from drive.steering.model_file import describe, load_network, save_trained
 from drive.steering.network import build_network, fold_batch_norm
 from drive.steering.predict import DEFAULT_MODEL, load_steering
@@ -133,9 +133,9 @@ def test_ensembles_of_two_seeds_share_no_member() -> None:
         check_members(100_000)
 
 
-def answers(angle_deg: list[float], truth_deg: list[float]) -> Answers:
+def answers(angle_deg: list[float], truth_deg: list[float]) -> Predictions:
     count = np.arange(len(truth_deg))
-    return Answers("a", count, count / 10, np.array(angle_deg, "f"), np.array(truth_deg, "f"))
+    return Predictions("a", count, count / 10, np.array(angle_deg, "f"), np.array(truth_deg, "f"))
 
 
 def test_an_honest_spread_is_told_from_one_that_is_not() -> None:

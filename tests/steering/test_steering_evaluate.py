@@ -10,7 +10,7 @@ import pytest
 from drive.core.errors import InputError
 from drive.results.table import write_table
 from drive.steering.evaluate import (
-    Answers,
+    Predictions,
     as_table,
     evaluate,
     in_one_row,
@@ -19,10 +19,10 @@ from drive.steering.evaluate import (
 
 def answers(
     angle_deg: list[float], truth_deg: list[float], time_s: list[float] | None = None
-) -> Answers:
+) -> Predictions:
     count = len(truth_deg)
     times = np.arange(count) * 0.5 if time_s is None else np.array(time_s)
-    return Answers("d", np.arange(count), times, np.array(angle_deg), np.array(truth_deg))
+    return Predictions("d", np.arange(count), times, np.array(angle_deg), np.array(truth_deg))
 
 
 def test_measures_against_values_worked_out_by_hand() -> None:
@@ -112,7 +112,7 @@ def test_nothing_to_measure_is_refused() -> None:
 def test_nothing_is_measured_across_frames_that_were_left_out() -> None:
     frames = np.array([0, 1, 2, 7, 8])  # 3 to 6 are marked as bad
     angle, truth = np.array([0.0, 1, 2, 90, 91]), np.array([0.0, 2, 4, 50, 52])
-    drive = Answers("d", frames, frames * 0.5, angle, truth)
+    drive = Predictions("d", frames, frames * 0.5, angle, truth)
     metrics = evaluate([drive])
     assert metrics.jitter_deg == 1
     assert metrics.truth_jitter_deg == 2
@@ -120,5 +120,5 @@ def test_nothing_is_measured_across_frames_that_were_left_out() -> None:
 
 
 def test_a_drive_with_an_angle_every_third_frame_has_a_jitter() -> None:
-    drive = Answers("d", np.arange(4) * 3, np.arange(4.0), np.arange(4.0), np.zeros(4))
+    drive = Predictions("d", np.arange(4) * 3, np.arange(4.0), np.arange(4.0), np.zeros(4))
     assert evaluate([drive]).jitter_deg == 1

@@ -44,7 +44,7 @@ def angles(split: Split, use: str = "training") -> np.ndarray:
 
 def recorded(split: Split, use: str) -> np.ndarray:
     (part,) = getattr(split, use)
-    return KEYS[part.drive.frame_index[part.rows]]
+    return KEYS[part.recording.frame_index[part.rows]]
 
 
 def test_by_default_labels_are_as_recorded(read: Callable[..., Any]) -> None:
@@ -96,10 +96,10 @@ def test_the_horizon_is_estimated_where_nothing_says_where_it_is(
 
     monkeypatch.setattr(horizon, "estimate_horizon", estimate)
     split, run = read()
-    assert {part.drive.camera.horizon for part in split.training} == {0.43}
+    assert {part.recording.camera.horizon for part in split.training} == {0.43}
     assert run.record.extra["horizon"]["town/epoch01"]["trusted"]
     split, run = read("--horizon", "0.4")
-    assert {part.drive.camera.horizon for part in split.training} == {0.4}
+    assert {part.recording.camera.horizon for part in split.training} == {0.4}
     assert "horizon" not in run.record.extra
     read()
     assert asked == ["town/epoch01"]

@@ -16,25 +16,25 @@ from drive.core.errors import InputError
 from drive.recordings.excluded import ExcludedRange, add_mark, remove_mark
 from drive.recordings.labels import smooth_labels
 from drive.recordings.recording import Recording, open_recordings
-from drive.steering.cache import CachedDrive
+from drive.steering.cache import CachedRecording
 from drive.steering.evaluate import predict_recording
 from drive.steering.preprocess import ROAD
-from drive.steering.split import Part, Split, split_drives
+from drive.steering.split import Part, Split, split_recordings
 from drive.steering.state import fingerprint
 
-Maker = Callable[..., CachedDrive]
+Maker = Callable[..., CachedRecording]
 MARK = ExcludedRange(1.0, 2.0, "autopilot")
 
 
 def times(parts: list[Part]) -> np.ndarray:
-    return np.concatenate([part.drive.time_s[part.rows] for part in parts])
+    return np.concatenate([part.recording.time_s[part.rows] for part in parts])
 
 
 def test_marked_frames_are_in_no_part_of_one_drive(make_drive: Maker) -> None:
     drive = make_drive(angles=np.zeros(600), fps=10)
     marks = (ExcludedRange(3, 5), ExcludedRange(40, 46.0), ExcludedRange(56, 57))
-    split = split_drives([replace(drive, bad=marks)], "0.25", "0.1")
-    plain = split_drives([drive], "0.25", "0.1")
+    split = split_recordings([replace(drive, bad=marks)], "0.25", "0.1")
+    plain = split_recordings([drive], "0.25", "0.1")
     for use, left_out in (("training", 21), ("validation", 61), ("test", 11)):
         got, all_of_it = times(getattr(split, use)), times(getattr(plain, use))
         assert set(got) < set(all_of_it)
@@ -45,18 +45,18 @@ def test_marked_frames_are_in_no_part_of_one_drive(make_drive: Maker) -> None:
 def test_marked_frames_are_in_no_part_of_several_drives(make_drive: Maker) -> None:
     drives = [make_drive(f"track{n}/epoch01") for n in range(3)]
     marked = [replace(drive, bad=(MARK,)) for drive in drives]
-    split = split_drives(marked, "track1", "track2")
+    split = split_recordings(marked, "track1", "track2")
     assert [len(p) for p in (*split.training, *split.validation, *split.test)] == [49, 49, 49]
-    assert fingerprint(split) != fingerprint(split_drives(drives, "track1", "track2"))
+    assert fingerprint(split) != fingerprint(split_recordings(drives, "track1", "track2"))
 
 
 def test_a_drive_that_is_bad_from_end_to_end_is_left_out(make_drive: Maker) -> None:
     drives = [make_drive(f"track{n}/epoch01") for n in range(3)]
     drives[2] = replace(drives[2], bad=(ExcludedRange(0, 99),))
-    split = split_drives(drives, "0.3")
-    assert [p.drive.name for p in split.validation] == ["track1/epoch01"]
+    split = split_recordings(drives, "0.3")
+    assert [p.recording.name for p in split.validation] == ["track1/epoch01"]
     with pytest.raises(InputError, match=r"nothing is left.*\[\[bad\]\]"):
-        split_drives(drives[2:], "0.3")
+        split_recordings(drives[2:], "0.3")
 
 
 @pytest.fixture

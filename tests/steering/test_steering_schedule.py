@@ -9,7 +9,7 @@ import pytest
 from drive.results.history import read_history
 from drive.results.names import HISTORY
 from drive.runtime.keras_file import load_model
-from drive.steering.split import Split, split_drives
+from drive.steering.split import Split, split_recordings
 from drive.steering.train import train_steering
 from drive.steering.training_settings import TrainingSettings
 from drive.training.schedule import learning_rates
@@ -20,7 +20,7 @@ from drive.training.state import STATE
 def split(make_drive: Callable[..., object]) -> Split:
     rng = np.random.default_rng(0)
     drives = [make_drive(f"t{n}/epoch01", rng.uniform(-5, 5, 48)) for n in range(2)]
-    return split_drives(drives, "0.5")
+    return split_recordings(drives, "0.5")
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from drive.recordings.recording import Recording, open_recordings
 from drive.recordings.vehicle import corrected_angle
 from drive.steering import dataset
 from drive.steering.augment import Move
-from drive.steering.cache import CachedDrive, open_drive
+from drive.steering.cache import CachedRecording, open_cached
 from drive.steering.dataset import Samples, TrainingBatches
 from drive.steering.preprocess import preprocess
 from drive.steering.side_cameras import SideCamera, open_sides, side_recordings
@@ -26,7 +26,7 @@ from drive.steering.state import fingerprint
 from drive.video.reader import read_frames
 
 Maker = Callable[..., Path]
-MakeDrive = Callable[..., CachedDrive]
+MakeDrive = Callable[..., CachedRecording]
 
 FRONT, LEFT, RIGHT = 100, 10, 200
 COLOUR_OF = {0.0: FRONT, -0.5: LEFT, 0.5: RIGHT}
@@ -37,11 +37,11 @@ def the_recording(folder: Path) -> Recording:
     return recording
 
 
-def three_cameras(make_drive: MakeDrive, missing: tuple[int, ...] = ()) -> CachedDrive:
+def three_cameras(make_drive: MakeDrive, missing: tuple[int, ...] = ()) -> CachedRecording:
     """A drive of one colour a camera; the right camera lacks the frames `missing`."""
     plain = replace(make_drive(angles=np.linspace(-4, 4, 40)), view=Camera().view(200, 66))
 
-    def of(colour: int) -> CachedDrive:
+    def of(colour: int) -> CachedRecording:
         return replace(plain, images=np.full_like(plain.images, colour))
 
     rows = np.arange(40)
@@ -56,11 +56,11 @@ def three_cameras(make_drive: MakeDrive, missing: tuple[int, ...] = ()) -> Cache
     )
 
 
-def samples_of(drive: CachedDrive) -> Samples:
+def samples_of(drive: CachedRecording) -> Samples:
     return Samples([Part(drive, np.arange(len(drive)))])
 
 
-def led_back(drive: CachedDrive, angle: float, shift_m: float, yaw_deg: float) -> float:
+def led_back(drive: CachedRecording, angle: float, shift_m: float, yaw_deg: float) -> float:
     return corrected_angle(angle, shift_m, yaw_deg, drive.car.speed_mps, drive.car, 2.0)
 
 
@@ -137,7 +137,7 @@ def test_side_videos_are_paired_by_frame_number(
     make_video("drive/epoch01_left.mkv", frames=12, size=(320, 160))
     make_video("drive/epoch01_right.mp4", frames=9)
     recording = the_recording(folder)
-    front = open_drive(recording, tmp_path / "cache")
+    front = open_cached(recording, tmp_path / "cache")
     drive = open_sides(recording, front, tmp_path / "cache")
     left, right = drive.sides
     assert [(side.side, side.offset_m, side.missing) for side in drive.sides] == [
@@ -145,11 +145,11 @@ def test_side_videos_are_paired_by_frame_number(
         ("right", 0.5, 3),
     ]
     assert (right.rows >= 0).tolist() == [True] * 8 + [False] * 3
-    assert left.drive.frame_index[left.rows].tolist() == front.frame_index.tolist()
-    assert left.drive.view != front.view  # of pictures of another size
+    assert left.recording.frame_index[left.rows].tolist() == front.frame_index.tolist()
+    assert left.recording.view != front.view  # of pictures of another size
     with read_frames(folder / "epoch01_left.mkv") as frames:
         expected = [preprocess(frame.image) for frame in frames]
-    assert np.array_equal(left.drive.images[left.rows[2]], expected[3])
+    assert np.array_equal(left.recording.images[left.rows[2]], expected[3])
     assert len(list((tmp_path / "cache").iterdir())) == 3
 
 
@@ -159,7 +159,7 @@ def test_a_side_camera_that_cannot_be_read_is_told_and_left_out(
     folder = make_recording()
     (folder / "epoch01_left.mp4").write_bytes(b"no video")
     recording = the_recording(folder)
-    front, told = open_drive(recording, tmp_path / "cache"), []
+    front, told = open_cached(recording, tmp_path / "cache"), []
     drive = open_sides(
         recording, front, tmp_path / "cache", on_error=lambda name, _: told.append(name)
     )
@@ -181,13 +181,13 @@ def test_a_udacity_folder_has_its_side_pictures(tmp_path: Path) -> None:
     (folder / "IMG" / "left_2016_12_01_13_30_48_000.jpg").unlink()
     (folder / "driving_log.csv").write_text("\n".join(rows) + "\n")
     recording = the_recording(folder)
-    front = open_drive(recording, tmp_path / "cache")
+    front = open_cached(recording, tmp_path / "cache")
     left, right = open_sides(recording, front, tmp_path / "cache").sides
     assert [(side.side, side.rows.tolist()) for side in (left, right)] == [
         ("left", [-1, 0, 1]),
         ("right", [0, -1, 1]),
     ]
-    assert (left.drive.frames_lost, right.drive.frames_lost) == (1, 1)
+    assert (left.recording.frames_lost, right.recording.frames_lost) == (1, 1)
     assert (left.offset_m, right.offset_m) == (-0.8, 0.8)
 
 
@@ -207,13 +207,13 @@ def test_only_training_drives_get_their_side_cameras(
     folder = tmp_path / "two"
     found = read_training(folder)
     split, counts = found.split, found.run.record.counts
-    assert [len(part.drive.sides) for part in split.training] == [1]
-    assert [len(part.drive.sides) for part in split.validation] == [0]
+    assert [len(part.recording.sides) for part in split.training] == [1]
+    assert [len(part.recording.sides) for part in split.validation] == [0]
     assert counts["side_cameras"] == {"two/epoch01 (left)": 6}
     assert counts["side_frames_missing"] == 2
     assert "frames to train on without a side image: 2" in found.reporter.warnings[-1]
     without = read_training(folder, "--no-side-cameras").split
-    assert [len(part.drive.sides) for part in without.training] == [0]
+    assert [len(part.recording.sides) for part in without.training] == [0]
     assert fingerprint(without) != fingerprint(split)
 
 
@@ -225,4 +225,4 @@ def test_side_cameras_that_are_insisted_on_must_be_there(
     with pytest.raises(InputError, match="NAME_left"):
         read_training(tmp_path / "two", "--side-cameras")
     (part,) = read_training(tmp_path / "two").split.training
-    assert not part.drive.sides
+    assert not part.recording.sides

@@ -18,7 +18,7 @@ from drive.core.types import Frame
 from drive.drawing.overlay import Overlay
 from drive.pipeline.analyser import Analyser, Predicting
 from drive.pipeline.sinks import draw
-from drive.steering.evaluate import Answers
+from drive.steering.evaluate import Predictions
 from drive.steering.smooth import Smoother, jitter_deg, measure_smoothing, smooth
 from tests.conftest import VideoMaker
 
@@ -76,7 +76,7 @@ def test_what_the_delay_costs_is_measured_beside_what_the_filter_gains() -> None
     time_s = np.arange(400) * 0.05
     truth = 5 * np.sin(time_s)
     noise = np.random.default_rng(4).normal(0, 1.5, 400)
-    drive = Answers("town", np.arange(400), time_s, (truth + noise).astype(np.float32), truth)
+    drive = Predictions("town", np.arange(400), time_s, (truth + noise).astype(np.float32), truth)
     found = measure_smoothing([drive], 0.2)
     assert found.delay_s == 0.2
     assert found.rmse_change_deg < -0.5

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,24 +12,24 @@ import pytest
 from drive.core.errors import InputError, WeightsError
 from drive.recordings.recording import Recording, open_recordings
 from drive.recordings.vehicle import Car, corrected_angle
-from drive.steering.cache import CachedDrive
+from drive.steering.cache import CachedRecording
 from drive.steering.curvature import CurvatureCar, read_target
 from drive.steering.evaluate import predict_recording
 from drive.steering.predict import SteeringModel
 from drive.steering.simulate import simulate_recording
 from drive.steering.split import Part, Split
 from drive.steering.target import as_curvature, check_start, describe_target, unit_text
-from drive.tasks.train_steering import configure
+from drive.tasks.train_steering import TrainSteeringConfig
 
 MakeRecording = Callable[..., Path]
-MakeDrive = Callable[..., CachedDrive]
+MakeDrive = Callable[..., CachedRecording]
 
 HATCHBACK = Car(wheelbase_m=2.5)
 LORRY = Car(wheelbase_m=5.8, steering_ratio=18.0, speed_mps=12.0, understeer=0.002)
 CURVATURES = np.linspace(-0.03, 0.03, 61)
 
 
-def driven_by(car: Car, make_drive: MakeDrive, name: str) -> CachedDrive:
+def driven_by(car: Car, make_drive: MakeDrive, name: str) -> CachedRecording:
     """The same road and pictures for every car, with the angles that this one records."""
     drive = make_drive(name, angles=150 * CURVATURES)
     angle_deg = np.asarray(car.angle_deg(CURVATURES, car.speed_mps), np.float32)
@@ -38,7 +37,7 @@ def driven_by(car: Car, make_drive: MakeDrive, name: str) -> CachedDrive:
     return replace(drive, angle_deg=angle_deg, car=car, speed_mps=speed_mps)
 
 
-def whole(drive: CachedDrive) -> Part:
+def whole(drive: CachedRecording) -> Part:
     return Part(drive, np.arange(len(drive)))
 
 
@@ -87,14 +86,14 @@ def test_the_target_is_in_proportion_to_1_over_r_and_about_as_large_as_degrees(
     split: Split,
 ) -> None:
     (town, _) = as_curvature(split).training
-    unit = town.drive.car
+    unit = town.recording.car
     assert isinstance(unit, CurvatureCar)
     np.testing.assert_allclose(town.angle_deg / unit.per_curvature, CURVATURES, rtol=1e-6)
     np.testing.assert_allclose(town.angle_deg, split.training[0].angle_deg, rtol=2e-2)
 
 
 def test_a_moved_car_is_led_back_on_the_same_circle_in_both_units(split: Split) -> None:
-    unit = as_curvature(split).training[0].drive.car
+    unit = as_curvature(split).training[0].recording.car
     angle = float(HATCHBACK.angle_deg(0.01))
     as_angle = corrected_angle(angle, 0.6, -2.0, 15.0, HATCHBACK, 2.0)
     as_unit = corrected_angle(unit.angle_deg(0.01), 0.6, -2.0, 15.0, unit, 2.0)
@@ -103,17 +102,17 @@ def test_a_moved_car_is_led_back_on_the_same_circle_in_both_units(split: Split) 
 
 def test_what_else_is_known_of_a_car_stays(split: Split) -> None:
     car = replace(LORRY, speed_unit="mph")
-    drive = replace(split.validation[0].drive, car=car)
+    drive = replace(split.validation[0].recording, car=car)
     (haul,) = as_curvature(replace(split, validation=[whole(drive)])).validation
-    assert haul.drive.car.speed_unit == "mph"
-    assert haul.drive.car.wheelbase_m == HATCHBACK.wheelbase_m
+    assert haul.recording.car.speed_unit == "mph"
+    assert haul.recording.car.wheelbase_m == HATCHBACK.wheelbase_m
 
 
 def test_pictures_and_rows_stay(split: Split) -> None:
     before, after = split.training[1], as_curvature(split).training[1]
-    assert after.drive.images is before.drive.images
+    assert after.recording.images is before.recording.images
     assert after.rows is before.rows
-    assert after.drive.digest == before.drive.digest
+    assert after.recording.digest == before.recording.digest
 
 
 @pytest.mark.parametrize("members", [1, 3])
@@ -215,10 +214,10 @@ def test_a_network_goes_on_with_its_own_target_in_the_new_unit(split: Split) -> 
 
 
 def test_the_option_is_there_and_the_angle_the_default() -> None:
-    parser = argparse.ArgumentParser()
-    configure(parser)
-    assert parser.parse_args([]).target == "angle"
-    assert parser.parse_args(["--target", "curvature"]).target == "curvature"
+    assert TrainSteeringConfig().target == "angle"
+    assert TrainSteeringConfig(target="curvature").target == "curvature"
+    with pytest.raises(InputError, match="target must be one of angle, curvature; got 'radius'"):
+        TrainSteeringConfig(target="radius")
 
 
 def test_both_files_of_a_network_say_the_target(split: Split, tmp_path: Path) -> None:
@@ -231,8 +230,8 @@ def test_both_files_of_a_network_say_the_target(split: Split, tmp_path: Path) ->
     metadata = describe(model, "published", "0.4,0.875", parts[0].angle_deg, ["town/epoch01"])
     path = tmp_path / "model.keras"
     onnx = save_trained(model, path, {**metadata, **describe_target(parts)})
-    prepared = parts[0].drive.images[:3]
-    unit = parts[0].drive.car
+    prepared = parts[0].recording.images[:3]
+    unit = parts[0].recording.car
     expected = HATCHBACK.angle_deg(unit.curvature(model.predict_on_batch(prepared)[:, 0]))
     for file in (path, onnx):
         answers = load_steering(file).predict_prepared(prepared)

@@ -13,7 +13,7 @@ import pytest
 from drive.core.errors import InputError
 from drive.results.history import read_history
 from drive.results.names import HISTORY
-from drive.steering.split import Split, split_drives
+from drive.steering.split import Split, split_recordings
 from drive.steering.train import SteeringCourse, train_steering
 from drive.steering.training_settings import TrainingSettings
 
@@ -22,7 +22,7 @@ from drive.steering.training_settings import TrainingSettings
 def split(make_drive: Callable[..., Any]) -> Split:
     rng = np.random.default_rng(0)
     drives = [make_drive(f"t{n}/epoch01", rng.uniform(-5, 5, 32)) for n in range(2)]
-    return split_drives(drives, "0.5")
+    return split_recordings(drives, "0.5")
 
 
 def settings(epochs: int, tensorboard: bool = True) -> TrainingSettings:

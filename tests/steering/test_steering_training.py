@@ -18,18 +18,18 @@ import pytest
 from drive.core.errors import DivergedError, InputError, WeightsError
 from drive.results.names import HISTORY
 from drive.steering import train
-from drive.steering.cache import CachedDrive
+from drive.steering.cache import CachedRecording
 from drive.steering.dataset import Samples
 from drive.steering.evaluate import evaluate
 from drive.steering.model_file import describe, load_network, save_trained
 from drive.steering.network import build_network
 from drive.steering.predict import load_steering
 from drive.steering.preprocess import ROAD
-from drive.steering.split import Split, split_drives
+from drive.steering.split import Split, split_recordings
 from drive.steering.state import read_state
 from drive.steering.train import (
     TrainingResult,
-    answers_for,
+    predictions_for,
     predict_samples,
     train_steering,
 )
@@ -56,7 +56,7 @@ class Files:
     onnx: Path
 
 
-Maker = Callable[..., CachedDrive]
+Maker = Callable[..., CachedRecording]
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -64,7 +64,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def split(make_drive: Maker) -> Split:
     rng = np.random.default_rng(0)
     drives = [make_drive(f"t{n}/epoch01", rng.uniform(-5, 5, 64)) for n in range(2)]
-    return split_drives(drives, "0.5")
+    return split_recordings(drives, "0.5")
 
 
 def quick(**changes: object) -> TrainingSettings:
@@ -88,7 +88,7 @@ def learnt(split: Split, tmp_path_factory: pytest.TempPathFactory) -> Learnt:
 
 
 def test_it_learns_where_a_line_leans(split: Split, learnt: Learnt) -> None:
-    metrics = evaluate(answers_for(learnt.result.model, split.validation))
+    metrics = evaluate(predictions_for(learnt.result.model, split.validation))
     assert metrics.rmse_deg < 0.5 * metrics.baselines.mean
     assert not metrics.hardly_varies
 
@@ -131,7 +131,7 @@ def test_resuming_with_other_settings_or_frames_is_refused(
 ) -> None:
     with pytest.raises(InputError, match="settings it began with"):
         train_steering(split, learnt.folder, quick(batch=8), resume=True)
-    other = split_drives([make_drive("x/1"), make_drive("y/1")], "0.5")
+    other = split_recordings([make_drive("x/1"), make_drive("y/1")], "0.5")
     with pytest.raises(InputError, match="their excluded ranges or their split"):
         train_steering(other, learnt.folder, learnt.settings, resume=True)
 

@@ -23,7 +23,7 @@ from drive.results.history import EpochResult
 from drive.results.names import STUDY
 from drive.results.search import TrialResult, best_trial
 from drive.steering import tune
-from drive.steering.cache import CachedDrive
+from drive.steering.cache import CachedRecording
 from drive.steering.search_space import (
     SEARCHED,
     Search,
@@ -32,7 +32,7 @@ from drive.steering.search_space import (
     short,
     usual,
 )
-from drive.steering.split import Split, split_drives
+from drive.steering.split import Split, split_recordings
 from drive.steering.training_data import TrainingData
 from drive.steering.training_settings import TrainingSettings
 from drive.steering.tune import (
@@ -41,7 +41,7 @@ from drive.steering.tune import (
 )
 from drive.tasks.train_steering import TrainSteeringConfig
 
-Maker = Callable[..., CachedDrive]
+Maker = Callable[..., CachedRecording]
 Losses = Callable[[TrainingSettings], Iterator[float]]
 ROOT = Path(__file__).resolve().parents[2]
 EPOCHS = 3
@@ -51,7 +51,7 @@ FEW = ("learning_rate", "dropout", "batch")
 
 @pytest.fixture(scope="module")
 def split(make_drive: Maker) -> Split:
-    return split_drives([make_drive(f"t{n}/epoch01") for n in range(2)], "0.5")
+    return split_recordings([make_drive(f"t{n}/epoch01") for n in range(2)], "0.5")
 
 
 def by_rate(settings: TrainingSettings) -> Iterator[float]:
@@ -228,7 +228,7 @@ def test_other_frames_or_no_search_are_refused(
     teach()
     study = Study.begin(tmp_path / "search", search(1))
     study.run(split)
-    other = split_drives([make_drive("x/1"), make_drive("y/1")], "0.5")
+    other = split_recordings([make_drive("x/1"), make_drive("y/1")], "0.5")
     with pytest.raises(InputError, match="recordings or their split"):
         Study.resume(tmp_path / "search", 2).run(other)
     with pytest.raises(InputError, match="no search to resume"):
@@ -334,7 +334,7 @@ def test_the_command_searches_and_goes_on(
         (["--search", "epochs"], "can be searched"),
         (["--search", "batch", "--batch", "8"], "batch"),
         (["--search", "batch_norm", "--backbone", "vgg16"], "--backbone"),
-        (["--validation", "nowhere"], "no drive is called"),
+        (["--validation", "nowhere"], "there is no recording"),
     ],
 )
 def test_wrong_arguments_are_one_line_and_leave_nothing(

@@ -15,7 +15,7 @@ from drive.drawing.view_sheet import ViewCell, ViewGroup, ViewRow, view_sheet, w
 from drive.recordings.camera import Camera
 from drive.recordings.vehicle import aim_distance_m, corrected_angle
 from drive.results.run_folder import RunFolder
-from drive.steering.cache import CachedDrive
+from drive.steering.cache import CachedRecording
 from drive.steering.dataset import Samples
 from drive.steering.example_views import DRAWS, MOVES, chosen_positions, example_frames
 from drive.steering.side_cameras import SideCamera
@@ -24,11 +24,11 @@ from drive.steering.target import as_curvature
 from drive.steering.training_settings import TrainingSettings
 from drive.tasks._view_sheet import write_augmented_views
 
-MakeDrive = Callable[..., CachedDrive]
+MakeDrive = Callable[..., CachedRecording]
 
 
 @pytest.fixture
-def drive(make_drive: MakeDrive) -> CachedDrive:
+def drive(make_drive: MakeDrive) -> CachedRecording:
     """A drive through bends; its view is that of the whole small picture."""
     made = make_drive("pass/epoch01", 5 * np.sin(np.arange(200) / 9))
     return replace(made, view=Camera(horizon=0.4).view(200, 66))
@@ -40,7 +40,7 @@ def width_of(path: Path) -> int:
     return image.shape[1]
 
 
-def parts_of(drive: CachedDrive) -> list[Part]:
+def parts_of(drive: CachedRecording) -> list[Part]:
     return [Part(drive, np.arange(len(drive)))]
 
 
@@ -56,7 +56,7 @@ def test_few_frames_give_as_many_examples() -> None:
     assert sorted(chosen_positions(np.array([1.0, -1.0])).tolist()) == [0, 1]
 
 
-def test_each_move_has_its_corrected_angle(drive: CachedDrive) -> None:
+def test_each_move_has_its_corrected_angle(drive: CachedRecording) -> None:
     settings = TrainingSettings(return_s=3.0)
     frames = example_frames(Samples(parts_of(drive)), settings)
     assert len(frames) == 5
@@ -71,7 +71,7 @@ def test_each_move_has_its_corrected_angle(drive: CachedDrive) -> None:
         assert len(frame.drawn) == DRAWS
 
 
-def test_pictures_are_rgb(drive: CachedDrive) -> None:
+def test_pictures_are_rgb(drive: CachedRecording) -> None:
     frame = example_frames(Samples(parts_of(drive)), TrainingSettings())[0]
     grey = frame.recorded.image[5, 5].astype(int)
     assert np.ptp(grey) <= 2
@@ -80,7 +80,7 @@ def test_pictures_are_rgb(drive: CachedDrive) -> None:
     assert not any(np.array_equal(view.image, expected) for view in frame.moved)
 
 
-def test_the_way_of_every_view_leads_to_the_same_point_of_the_road(drive: CachedDrive) -> None:
+def test_the_way_of_every_view_leads_to_the_same_point_of_the_road(drive: CachedRecording) -> None:
     """Its end, seen from where the camera was put, is where the recorded angle leads too."""
     frame = example_frames(Samples(parts_of(drive)), TrainingSettings())[0]
     assert drive.view is not None
@@ -106,7 +106,7 @@ def test_the_way_of_every_view_leads_to_the_same_point_of_the_road(drive: Cached
         assert back[1] + move.shift_m == pytest.approx(recorded[1], abs=0.25)
 
 
-def test_a_side_camera_shows_its_own_picture(drive: CachedDrive) -> None:
+def test_a_side_camera_shows_its_own_picture(drive: CachedRecording) -> None:
     beside = replace(drive, images=np.full_like(drive.images, 200))
     rows = np.arange(len(drive))
     both = replace(drive, sides=(SideCamera("right", 0.5, Path("x"), beside, rows),))
@@ -116,7 +116,7 @@ def test_a_side_camera_shows_its_own_picture(drive: CachedDrive) -> None:
     assert [mean > 150 for mean in means] == [False, False, True, True, False, False]
 
 
-def test_a_training_without_moves_shows_none(drive: CachedDrive, tmp_path: Path) -> None:
+def test_a_training_without_moves_shows_none(drive: CachedRecording, tmp_path: Path) -> None:
     settings = TrainingSettings(viewpoints=False)
     frames = example_frames(Samples(parts_of(drive)), settings)
     assert [frame.moved for frame in frames] == [[]] * 5
@@ -128,7 +128,7 @@ def test_a_training_without_moves_shows_none(drive: CachedDrive, tmp_path: Path)
     assert width_of(path) > 2 * few
 
 
-def test_a_curvature_training_has_its_sheet_too(drive: CachedDrive, tmp_path: Path) -> None:
+def test_a_curvature_training_has_its_sheet_too(drive: CachedRecording, tmp_path: Path) -> None:
     split = as_curvature(Split(parts_of(drive), []))
     path = write_augmented_views(split, TrainingSettings(), RunFolder(tmp_path, False))
     assert path.name == "augmented_views.png"
