@@ -29,7 +29,8 @@ class Part:
     @property
     def angle_deg(self) -> np.ndarray:
         """(N,) float32 degrees, positive right."""
-        return self.recording.angle_deg[self.rows]
+        angle_deg: np.ndarray = self.recording.angle_deg[self.rows]
+        return angle_deg
 
     def __len__(self) -> int:
         return len(self.rows)

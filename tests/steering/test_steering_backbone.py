@@ -256,7 +256,7 @@ def test_without_internet_the_error_says_where_to_put_the_file(
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (["--freeze-epochs", "2"], "--freeze-epochs is of a backbone"),
+        (["--freeze-epochs", "2"], "--freeze-epochs requires --backbone"),
         (["--backbone", "vgg16", "--variant", "elu"], "--variant and --batch-norm"),
         (["--backbone", "vgg16", "--backbone-weights", "absent.h5"], "absent.h5"),
         (
@@ -264,7 +264,7 @@ def test_without_internet_the_error_says_where_to_put_the_file(
             "--depth-rate",
         ),
         (["--backbone", "resnet50"], "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"),
-        (["--ensemble", "1"], "--ensemble is a whole number from 2"),
+        (["--ensemble", "1"], "--ensemble must be from 2 to 100; got 1"),
     ],
 )
 def test_wrong_options_are_one_line_before_anything_is_read(

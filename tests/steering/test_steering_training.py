@@ -29,8 +29,8 @@ from drive.steering.split import Split, split_recordings
 from drive.steering.state import read_state
 from drive.steering.train import (
     TrainingResult,
-    predictions_for,
     predict_samples,
+    predictions_for,
     train_steering,
 )
 from drive.steering.training_settings import TrainingSettings
