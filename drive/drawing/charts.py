@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -18,13 +17,10 @@ from matplotlib.textpath import TextPath
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import ArrayLike
 
-from drive.core.errors import EncodeError, InputError, MissingFileError
+from drive.core.errors import EncodeError
 from drive.core.files import atomic
 from drive.core.types import FloatArray, Image
 from drive.drawing.palette import BLUE, GREEN, ORANGE, PURPLE, VERMILLION, for_matplotlib
-
-Row = Mapping[str, Any]
-"""A row of a table by column name; values may be text."""
 
 DPI = 110
 WIDTH_IN = 9.0
@@ -222,31 +218,3 @@ def subsample(
     keep = np.unique(np.concatenate([starts, lowest, highest, gaps, [x.size - 1]]))
     keep = keep[keep < x.size]
     return x[keep], y[keep]
-
-
-def read_rows(path: str | Path) -> list[dict[str, str]]:
-    """Return the rows of a CSV by column name.
-
-    Raises:
-        InputError: it is missing or not text.
-    """
-    try:
-        with Path(path).open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
-    except FileNotFoundError:
-        raise MissingFileError(f"there is no file {path}") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read as CSV: {error}") from error
-
-
-def column(rows: Iterable[Row], name: str) -> FloatArray:
-    """Return a column as (N,) float64; NaN where it is empty or missing.
-
-    Raises:
-        InputError: a value is not a number.
-    """
-    values = [row.get(name) for row in rows]
-    try:
-        return np.array([np.nan if value in ("", None) else float(value) for value in values])
-    except (TypeError, ValueError):
-        raise InputError(f"the column {name} must hold numbers; got {values}") from None

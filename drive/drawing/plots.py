@@ -7,7 +7,7 @@ window, no global state, safe in threads. A plot without data says so.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,13 +26,10 @@ from drive.drawing.charts import (
     SERIES,
     SMOOTHED,
     SOFT,
-    Row,
     add_legend,
-    column,
     finite,
     floats,
     new_figure,
-    read_rows,
     ring_point,
     save_figure,
     say_empty,
@@ -42,6 +39,7 @@ from drive.drawing.charts import (
     use_log_scale,
 )
 from drive.recordings.labels import wide_steps
+from drive.results.history import EpochResult
 
 ANGLE_AXIS = "steering angle [degrees, right is positive]"
 DECADE = 10.0
@@ -62,7 +60,7 @@ F1_LINES = (0.2, 0.4, 0.6, 0.8)
 
 
 def plot_loss(
-    history: str | Path | Iterable[Row],
+    history: Sequence[EpochResult],
     path: str | Path,
     *,
     loss_axis: str = "loss",
@@ -71,19 +69,17 @@ def plot_loss(
     """Plot training and validation loss over the epochs, with the best epoch marked.
 
     Args:
-        history: rows with `epoch`, `loss` and, if known, `val_loss` and `learning_rate`, or a
-            `history.csv` with them. Values may be text, empty or NaN.
+        history: the epochs; `val_loss` may be NaN.
         path: the PNG to write.
         loss_axis: the loss with its unit, such as "mean squared error [degrees^2]".
         training_name: legend of the training loss.
 
     Raises:
-        InputError: the CSV is missing, or a value is not a number.
         EncodeError: the file cannot be written.
     """
-    rows = read_rows(history) if isinstance(history, str | Path) else list(history)
     epoch, loss, validation, rate = (
-        column(rows, name) for name in ("epoch", "loss", "val_loss", "learning_rate")
+        floats([getattr(row, name) for row in history])
+        for name in ("epoch", "loss", "val_loss", "learning_rate")
     )
     known_rates = rate[np.isfinite(rate)]
     varies = known_rates.size > 0 and known_rates.min() < known_rates.max()

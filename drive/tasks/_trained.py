@@ -6,7 +6,7 @@ Shared by the trainings of one network and of an ensemble.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,7 +134,7 @@ def _plots(
     names = ("loss", "steering_distribution", "steering_over_time")
     paths = {name: folder.file(f"{name}.png") for name in names}
     plot_loss(
-        [asdict(row) for row in result.history],
+        result.history,
         paths["loss"],
         loss_axis=LOSS_AXIS,
         training_name="training, augmented images" if settings.augment else "training",

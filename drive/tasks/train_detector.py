@@ -510,5 +510,5 @@ def _draw(
 def _plot(result: TrainingResult, run: Run) -> None:
     from drive.drawing.plots import plot_loss
 
-    rows, name = [asdict(row) for row in result.history], "training, augmented images"
-    plot_loss(rows, run.folder.path / LOSS_PLOT, training_name=name)
+    name = "training, augmented images"
+    plot_loss(result.history, run.folder.path / LOSS_PLOT, training_name=name)
