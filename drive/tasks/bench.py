@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from drive.core.options import at_least, option
 from drive.core.reporter import KeepingReporter, Reporter
 from drive.core.shipped import DETECTOR, SAMPLE, STEERING
+from drive.results.names import BENCH
 from drive.tasks._options import AnalysisConfig
 from drive.tasks._run import Models, Run, TaskResult, WeightsConfig, run_task
 
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     from drive.benchmark.training import TrainingBench, TrainingFacts
     from drive.benchmark.whole import WholeFacts
     from drive.core.types import Image
-    from drive.results.names import BENCH
-from drive.results.record import Span
+    from drive.results.record import Span
 
 CHART = "bench.png"
 TRACE = "trace.json"
