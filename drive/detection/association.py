@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from drive.core.types import Box, Detection
+from drive.detection.nms import overlap_of_pairs
 
 LEAST_MARGIN = 3.0  # pixels per side: the jitter of the smallest boxes does not shrink further
 MOST_MARGIN = 1.0  # share of the sides; a wider margin reaches the neighbours
@@ -71,10 +72,10 @@ def _overlaps(detections: Sequence[Detection], tracks: Sequence[Expected]) -> np
     found = np.array([d.box for d in detections], np.float64)[:, None, :]
     expected = np.array([t.box for t in tracks], np.float64)[None, :, :]
     share = np.minimum([t.margin for t in tracks], MOST_MARGIN)[None, :, None]
-    overlap = _iou(_widened(found, share), _widened(expected, share))
+    overlap = overlap_of_pairs(_widened(found, share), _widened(expected, share))
     strange = np.array([[d.label not in t.labels for t in tracks] for d in detections])
     if strange.any():
-        close = _iou(found, expected) > STRANGE_LABEL_IOU
+        close = overlap_of_pairs(found, expected) > STRANGE_LABEL_IOU
         overlap[strange] *= np.where(close[strange], STRANGE_LABEL_SHARE, 0)
     return overlap
 
@@ -83,13 +84,3 @@ def _widened(boxes: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Return (N, M, 4) boxes with a margin on each side."""
     margin = np.maximum(share * (boxes[..., 2:] - boxes[..., :2]), LEAST_MARGIN)
     return np.concatenate([boxes[..., :2] - margin, boxes[..., 2:] + margin], axis=-1)
-
-
-def _iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return the overlaps of boxes (..., 4) that broadcast against each other."""
-    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    shared = np.prod(np.clip(sides, 0, None), axis=-1)
-    union = np.prod(a[..., 2:] - a[..., :2], axis=-1) + np.prod(b[..., 2:] - b[..., :2], axis=-1)
-    union = union - shared
-    result: np.ndarray = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-    return result

@@ -15,10 +15,14 @@ def intersection_over_union(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     Returns:
         (N, M) from 0 to 1; 0 if both boxes are empty.
     """
-    top_left = np.maximum(a[:, None, :2], b[None, :, :2])
-    bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    shared = np.prod(np.clip(bottom_right - top_left, 0, None), axis=2)
-    union = _area(a)[:, None] + _area(b)[None, :] - shared
+    return overlap_of_pairs(a[:, None], b[None])
+
+
+def overlap_of_pairs(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return the overlaps of boxes (..., 4) that broadcast against each other."""
+    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    shared = np.prod(np.clip(sides, 0, None), axis=-1)
+    union = _area(a) + _area(b) - shared
     result: np.ndarray = np.divide(shared, union, out=np.zeros_like(union), where=union > 0)
     return result
 
@@ -54,5 +58,5 @@ def suppress(
 
 
 def _area(boxes: np.ndarray) -> np.ndarray:
-    sides = np.clip(np.asarray(boxes[:, 2:] - boxes[:, :2], np.float64), 0, None)
-    return sides[:, 0] * sides[:, 1]
+    sides = np.clip(np.asarray(boxes[..., 2:] - boxes[..., :2], np.float64), 0, None)
+    return np.asarray(sides[..., 0] * sides[..., 1])

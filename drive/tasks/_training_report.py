@@ -1,7 +1,4 @@
-"""What a training puts into its report besides its tables: distributions, frames, layers.
-
-Imports nothing heavy at the top.
-"""
+"""What a training puts into its report besides its tables: distributions, frames, layers."""
 
 from __future__ import annotations
 
@@ -42,13 +39,13 @@ def begin_report(
 
     Args:
         run: of the task.
-        epochs: asked for.
-        loss_unit: of the loss.
+        epochs: maximum number of epochs.
+        loss_unit: unit of the loss.
         loss_note: why training and validation loss differ.
-        angles: in degrees, to show the distributions of, by what they are angles of.
+        angles: degrees by what they are of, to show their distributions.
 
     Returns:
-        What is to be called after each epoch; None where no report is wanted.
+        A function to call after each epoch; None without a report.
     """
     if not run.reports:
         return None
@@ -71,16 +68,16 @@ def note_steering(
     answers: Sequence[Predictions],
     angles: Mapping[str, np.ndarray],
 ) -> None:
-    """Leave what the report of a steering network shows.
+    """Write what the report of a steering network shows.
 
     Args:
         run: of the task.
         folder: of the run, or of a member of an ensemble.
         settings: of the training.
-        network: that was trained.
-        parts: of the drives that it was judged on.
-        answers: its angles there.
-        angles: in degrees, to show the distributions of.
+        network: the trained one.
+        parts: of the recordings that it was evaluated on.
+        answers: its predictions there.
+        angles: degrees by what they are of, to show their distributions.
     """
     if not run.reports:
         return
@@ -96,29 +93,25 @@ def note_steering(
 
 
 def steering_loss_note(settings: TrainingSettings) -> str:
-    """Why the losses of a steering network's training differ; nothing where they are alike."""
+    """Return why training and validation loss differ; empty if they are comparable."""
     done = {"augmented": settings.augment, "balanced": settings.balance}
     made = " and ".join(name for name, asked in done.items() if asked)
     return LOSS_NOTE.format(made=made) if made else ""
 
 
 def warn_of_uselessness(metrics: SteeringMetrics, run: Run) -> None:
-    """Warn if a trained network steers worse than no network at all.
-
-    Args:
-        metrics: of the validation frames.
-        run: of the task.
-    """
+    """Warn if a network is worse on the validation frames than always straight ahead."""
     rmse, zero = metrics.rmse_deg, metrics.baselines.zero
     if rmse > zero:
         run.warn(
             f"worse than always straight ahead: RMSE {rmse:.2f} degrees, zero {zero:.2f}. Train "
-            "longer, on more drives or with the rate of --find-lr; check-data looks at the labels"
+            "longer, on more recordings or with the rate of --find-lr; check the labels with "
+            "check-data"
         )
 
 
 def note_detector(run: Run, epochs: int, network: keras.Model, shown: LabelledImages) -> None:
-    """Leave what the report of a detector shows: its first layers."""
+    """Write what the report of a detector shows: its first layers."""
     if not run.reports:
         return
     from drive.detection.preprocess import letterbox
@@ -142,7 +135,7 @@ def _images_folder(folder: Path) -> Path:
 
 
 def _worst(home: Path, parts: Sequence[Part], answers: Sequence[Predictions]) -> list[NotedImage]:
-    """The frames with the largest errors, not two of the same moment."""
+    """Return the frames with the largest errors, no two of the same moment."""
     import cv2
     import numpy as np
 
@@ -162,7 +155,7 @@ def _worst(home: Path, parts: Sequence[Part], answers: Sequence[Predictions]) ->
         (float(np.abs([recording.angle_deg, recording.truth_deg]).max()) for recording in answers),
         default=1.0,
     )
-    pictures = []
+    images = []
     for place, (error, number, row) in enumerate(worst, start=1):
         recording, part = answers[number], parts[number]
         seen = np.asarray(part.recording.images[part.rows[row]])
@@ -174,12 +167,12 @@ def _worst(home: Path, parts: Sequence[Part], answers: Sequence[Predictions]) ->
         where = (
             f"{recording.name}, frame {recording.frame_index[row]}, {recording.time_s[row]:.1f} s"
         )
-        pictures.append(NotedImage(name, f"{error:.1f}° off", f"{note}; {where}"))
-    return pictures
+        images.append(NotedImage(name, f"{error:.1f}° off", f"{note}; {where}"))
+    return images
 
 
 def _layers(home: Path, network: keras.Model, image: np.ndarray, yuv: bool) -> list[NotedImage]:
-    """The first layer's kernels, and what the first layers answer to a picture."""
+    """Return the first layer's kernels, and the feature maps of the first layers."""
     import cv2
 
     from drive.drawing.layer_sheet import kernel_sheet, map_sheet
@@ -187,18 +180,18 @@ def _layers(home: Path, network: keras.Model, image: np.ndarray, yuv: bool) -> l
     from drive.results.training_notes import NotedImage
     from drive.runtime.layer_views import feature_maps, first_kernels
 
-    pictures = []
+    images = []
     kernels = first_kernels(network)
     if kernels is not None:
         save_image(home / KERNELS_NAME, kernel_sheet(kernels, yuv))
         note = f"{len(kernels)} kernels of {kernels.shape[1]} by {kernels.shape[2]} pixels"
-        pictures.append(NotedImage(KERNELS_NAME, "First layer: kernels", note))
+        images.append(NotedImage(KERNELS_NAME, "First layer: kernels", note))
     shown = cv2.cvtColor(image, cv2.COLOR_YUV2RGB) if yuv else image
     save_image(home / INPUT_NAME, shown)
-    pictures.append(NotedImage(INPUT_NAME, "An image", "as the network gets it"))
+    images.append(NotedImage(INPUT_NAME, "An image", "as the network gets it"))
     for maps in feature_maps(network, image):
         name = MAPS_NAME.format(maps.layer)
         save_image(home / name, map_sheet(maps.values))
         note = f"{len(maps.values)} feature maps of that image; bright: a strong response"
-        pictures.append(NotedImage(name, f"Layer {maps.layer}", note))
-    return pictures
+        images.append(NotedImage(name, f"Layer {maps.layer}", note))
+    return images

@@ -22,6 +22,7 @@ from drive.tasks._run import (
     SeedConfig,
     TaskResult,
     WeightsConfig,
+    refuse_with_resume,
     resumable,
     run_task,
 )
@@ -225,17 +226,11 @@ def _resumed(config: TrainDetectorConfig) -> TrainDetectorConfig:
         raise InputError("--find-lr trains nothing that could resume. Leave out --resume")
     if config.datasets or config.extra:
         return replace(config, **here)
-    free = {each.name for each in fields_of(type(config)) if each.option.resumable}
-    given: dict[str, Any] = {
-        name: value for name, value in config.changed().items() if name in free
-    }
-    if fixed := sorted(set(config.changed()) - free - {"report"}):
-        raise InputError(
-            f"--resume uses the options of the stopped training again; got {', '.join(fixed)}. "
-            "Leave them out, or name the DATASET too"
-        )
+    refuse_with_resume(config)
+    free = {each.name for each in fields_of(type(config)) if each.option.resumable} & config.given
+    given: dict[str, Any] = {name: getattr(config, name) for name in free}
     before = TrainDetectorConfig.from_settings(stopped_config(folder), folder)
-    return replace(before, **(given | here), report=config.report)
+    return replace(before, **(given | here))
 
 
 def _start_file(config: TrainDetectorConfig) -> Path:
@@ -374,7 +369,7 @@ def _search(
     from drive.detection.train import DetectorCourse
 
     course = DetectorCourse(network, data.training, data.validation, settings)
-    epochs = config.epochs if "epochs" in config.changed() else 1
+    epochs = config.epochs if "epochs" in config.given else 1
     return search_rate(
         course.compiled(frozen=False), course.batches, "adam", epochs, run.folder, run
     )

@@ -432,7 +432,7 @@ def test_resuming_takes_no_other_options(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="--find-lr trains nothing that could resume"):
         resumed(find_lr=True)
-    with pytest.raises(InputError, match=r"got batch\. Leave them out, or name the DATASET too"):
+    with pytest.raises(InputError, match=r"--resume continues with .* Leave out --batch"):
         resumed(batch=4)
     with pytest.raises(InputError, match="no training to resume"):
         resumed()
