@@ -49,7 +49,7 @@ def test_marked_stretches_are_not_compared(
 @pytest.mark.parametrize(
     ("file", "content", "reason"),
     [
-        ("epoch01_steering.csv", "frame,wheel\n0,left\n", "expected a number"),
+        ("epoch01_steering.csv", "frame,wheel\n0,left\n", "must be a number"),
         ("epoch01_steering.csv", "", "is empty"),
         ("recording.toml", "[camra]\n", "[camera]"),
     ],
@@ -79,7 +79,7 @@ def test_wrong_options_stay_an_error(
 ) -> None:
     folder = make_recording("town", [1.0] * 4)
     assert predict(folder, tmp_path / "out", "--fov", "0", "--quiet")[0] == 2
-    assert "--fov is a number" in capsys.readouterr().err
+    assert "--fov must be a number" in capsys.readouterr().err
 
 
 def test_the_error_is_told_beside_the_baselines_and_rows_without_an_angle(
