@@ -167,9 +167,8 @@ class Run:
         self._live: LiveReport | None = None
 
     def use(self, config: ConfigT) -> ConfigT:
-        """Take a config with more resolved than the one of the caller, and return it."""
-        self.config = config
-        self.record.settings = config.settings()
+        """Continue with another config, such as that of a run to resume; return it."""
+        self.config, self.record.settings = config, config.settings()
         return config
 
     @property
@@ -205,10 +204,6 @@ class Run:
     ) -> Iterable[Item]:
         """Show how far `iterable` has come."""
         return self.reporter.progress(iterable, total, description)
-
-    def adopt(self, config: RunConfig) -> None:
-        """Continue with another config: that of the run that is resumed."""
-        self.config, self.record.settings = config, config.settings()
 
     def loaded(self, key: Hashable, load: Callable[[], Loaded]) -> Loaded:
         """Return the model of `key`, loaded once."""

@@ -196,7 +196,7 @@ def _resumed(config: TrainSteeringConfig, run: Run) -> tuple[TrainingSettings, T
         settings = shared_settings(settings, data.ensemble)
     lengths = {each.name for each in fields_of(LengthOptions)} & config.given
     settings = replace(settings, **{name: getattr(config, name) for name in lengths})
-    run.adopt(_as_config(config, settings, data))
+    run.use(_as_config(config, settings, data))
     return settings, data
 
 

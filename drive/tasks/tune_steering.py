@@ -230,7 +230,7 @@ def _resumed(config: TuneSteeringConfig, run: Run) -> Study:
     refuse_with_resume(config)
     find_study(config.resume)
     study = _study().resume(config.resume, config.trials if "trials" in config.given else None)
-    run.adopt(replace(config, out=config.resume, overwrite=True))
+    run.use(replace(config, out=config.resume, overwrite=True))
     return study
 
 
