@@ -283,8 +283,9 @@
       this.stepText = element("span", { class: "step soft", title: "Offset between the two videos" });
       this.scrub = element("input", { type: "range", min: "0", max: String(SCRUB_STEPS), step: "1", value: "0", "aria-label": "Time in both videos" });
       this.scrub.addEventListener("input", () => {
+        const share = Number(this.scrub.value) / SCRUB_STEPS; // before pause() shows the old time
         this.pause();
-        this.seek((Number(this.scrub.value) / SCRUB_STEPS) * this.duration);
+        this.seek(share * this.duration);
       });
       this.select = element("select", { "aria-label": "Speed", title: "Speed" }, ...SPEEDS.map((speed) => element("option", { value: String(speed) }, `${speed}×`)));
       this.select.value = "1";

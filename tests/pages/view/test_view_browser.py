@@ -256,6 +256,13 @@ def test_two_videos_stay_in_step(page: Page) -> None:
     assert page.complaints() == []
 
 
+def test_the_slider_seeks_even_without_the_focus(page: Page) -> None:
+    page.open("/compare?a=001-annotate&b=002-annotate", "window.DriveView && DriveView.pair")
+    slider = "document.querySelector('input[type=range]')"
+    page.do(f"{slider}.value = {slider}.max / 2; {slider}.dispatchEvent(new Event('input'))")
+    assert page.value("DriveView.pair.time") == pytest.approx(4, abs=0.1)
+
+
 def test_curves_lie_over_each_other_and_settings_differ(page: Page) -> None:
     page.open("/compare?a=001-annotate&b=002-annotate", "document.querySelector('#settings')")
     page.wait("document.querySelectorAll('#chart-steering canvas').length")
