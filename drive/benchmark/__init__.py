@@ -1,5 +1,5 @@
-"""Speed on this machine: what is measured, how, and what it says side by side.
+"""Speed on this machine.
 
-`measure` takes turns and keeps times; `stages` makes the things that are timed, `training` those
-of training; `report` has the table, the ratios and `bench.json`.
+`measure` times stages in turn; `stages`, `whole` and `training` make them; `report` has the table
+and the ratios.
 """

@@ -19,6 +19,7 @@ import numpy as np
 from drive.core.errors import InputError, MissingFileError, unknown_name
 from drive.core.files import atomic
 from drive.core.texts import BOM, as_written, is_number, parse_toml, read_text
+from drive.core.types import BoolArray, FloatArray
 from drive.recordings.recording_config import BAD, CONFIG_FILE
 
 HEADER = "# Ranges that training leaves out, excluded in `drive view`.\n"
@@ -77,7 +78,7 @@ class ExcludedRange:
         return f"{self.start_s:g}-{self.end_s:g} s" + (f" ({self.reason})" if self.reason else "")
 
 
-def marked(marks: Sequence[ExcludedRange], time_s: np.ndarray) -> np.ndarray:
+def marked(marks: Sequence[ExcludedRange], time_s: FloatArray) -> BoolArray:
     """Return (N,) bool: which of these times in seconds are in an excluded range."""
     inside = np.zeros(np.shape(time_s), bool)
     for mark in marks:

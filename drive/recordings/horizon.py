@@ -22,6 +22,7 @@ import numpy as np
 
 from drive.core.errors import InputError
 from drive.core.files import atomic
+from drive.core.types import Array, BoolArray, FloatArray, Image
 from drive.recordings.camera import DEFAULT_HORIZON
 from drive.video.reader import read_frames, read_image
 
@@ -125,7 +126,7 @@ def with_horizon(recording: Recording, estimate: HorizonEstimate) -> Recording:
     return replace(recording, config=replace(recording.config, camera=camera))
 
 
-def horizon_of_pairs(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> HorizonEstimate:
+def horizon_of_pairs(pairs: Iterable[tuple[Array, Array]]) -> HorizonEstimate:
     """Estimate the horizon from pairs of grey frames, about a tenth of a second apart.
 
     Args:
@@ -163,12 +164,12 @@ def _straight_moments(recording: Recording) -> Iterator[float]:
             yield float(times_s[best[len(best) // 2]])
 
 
-def _pairs(recording: Recording, start_s: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _pairs(recording: Recording, start_s: float) -> Iterator[tuple[Array, Array]]:
     """Yield grey frames from a moment on, each with the next one."""
     yield from pairwise(_frames(recording, start_s))
 
 
-def _frames(recording: Recording, start_s: float) -> Iterator[np.ndarray]:
+def _frames(recording: Recording, start_s: float) -> Iterator[Array]:
     last_s, count = -np.inf, 0
     with closing(_images(recording, start_s)) as images:
         for time_s, image in images:
@@ -180,7 +181,7 @@ def _frames(recording: Recording, start_s: float) -> Iterator[np.ndarray]:
                 return
 
 
-def _images(recording: Recording, start_s: float) -> Generator[tuple[float, np.ndarray]]:
+def _images(recording: Recording, start_s: float) -> Generator[tuple[float, Image]]:
     if not recording.images:
         with read_frames(recording.path, start_s=max(0.0, start_s)) as frames:
             for frame in frames:
@@ -193,7 +194,7 @@ def _images(recording: Recording, start_s: float) -> Generator[tuple[float, np.n
             yield float(times_s[row]), image
 
 
-def _grey(image: np.ndarray) -> np.ndarray:
+def _grey(image: Array) -> Array:
     """Turn (H, W, 3) uint8 RGB into grey, at most `WORKING_WIDTH` wide."""
     height, width = image.shape[:2]
     if width > WORKING_WIDTH:
@@ -202,9 +203,7 @@ def _grey(image: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
 
 
-def _centre_of_motion(
-    first: np.ndarray, second: np.ndarray, rng: np.random.Generator
-) -> np.ndarray | None:
+def _centre_of_motion(first: Array, second: Array, rng: np.random.Generator) -> FloatArray | None:
     """Return the pixel (x, y) that most corners move away from; None if there is none."""
     points, motions = _followed(first, second)
     lengths = np.linalg.norm(motions, axis=1)
@@ -217,7 +216,7 @@ def _centre_of_motion(
         return None
     tolerance = np.clip(POSITION_PX / lengths, *ANGLE_TOLERANCE)
     agree = _away_from(guesses, points, motions) < tolerance
-    best: np.ndarray = guesses[agree.sum(axis=1).argmax()]
+    best: FloatArray = guesses[agree.sum(axis=1).argmax()]
     for _ in range(REFINEMENTS):
         agreeing = _away_from(best[None], points, motions)[0] < tolerance
         if agreeing.mean() < AGREEMENT:
@@ -228,7 +227,7 @@ def _centre_of_motion(
     return best
 
 
-def _followed(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _followed(first: Array, second: Array) -> tuple[FloatArray, FloatArray]:
     """Return corners of the first frame and their motion to the second: two (N, 2) float32."""
     corners = cv2.goodFeaturesToTrack(first, CORNERS, CORNER_QUALITY, CORNER_DISTANCE)
     if corners is None:
@@ -240,9 +239,7 @@ def _followed(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.nda
     return corners.reshape(-1, 2)[good], (there - corners).reshape(-1, 2)[good]
 
 
-def _flow(
-    first: np.ndarray, second: np.ndarray, corners: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _flow(first: Array, second: Array, corners: Array) -> tuple[Array, BoolArray]:
     """Return where the corners go, and whether they were found: (N, 1, 2) float32, (N,) bool."""
     there, found, _ = cv2.calcOpticalFlowPyrLK(
         first,
@@ -256,12 +253,12 @@ def _flow(
 
 
 def _meeting_points(
-    points: np.ndarray,
-    motions: np.ndarray,
-    lengths: np.ndarray,
+    points: FloatArray,
+    motions: FloatArray,
+    lengths: FloatArray,
     shape: tuple[int, ...],
     rng: np.random.Generator,
-) -> np.ndarray:
+) -> FloatArray:
     """Return (K, 2) crossings of the lines of random pairs of corners, inside the image."""
     one, other = rng.integers(0, len(points), (2, GUESSES))
     crossing = _cross(motions[one], motions[other])
@@ -271,30 +268,30 @@ def _meeting_points(
     meeting = points[one] + along[:, None] * motions[one]
     x, y = meeting[:, 0] / shape[1], meeting[:, 1] / shape[0]
     inside = (x > PLAUSIBLE_X[0]) & (x < PLAUSIBLE_X[1])
-    result: np.ndarray = meeting[inside & (y > PLAUSIBLE_Y[0]) & (y < PLAUSIBLE_Y[1])]
+    result: FloatArray = meeting[inside & (y > PLAUSIBLE_Y[0]) & (y < PLAUSIBLE_Y[1])]
     return result
 
 
-def _away_from(centres: np.ndarray, points: np.ndarray, motions: np.ndarray) -> np.ndarray:
+def _away_from(centres: FloatArray, points: FloatArray, motions: FloatArray) -> FloatArray:
     """Return (K, N) radians between each motion and the direction away from each centre."""
     outward = points[None] - centres[:, None]
     straight = (outward * motions[None]).sum(axis=-1)
-    result: np.ndarray = np.arctan2(np.abs(_cross(outward, motions[None])), straight)
+    result: FloatArray = np.arctan2(np.abs(_cross(outward, motions[None])), straight)
     return result
 
 
 def _nearest_to_lines(
-    points: np.ndarray, motions: np.ndarray, doubt: np.ndarray, near: np.ndarray
-) -> np.ndarray:
+    points: FloatArray, motions: FloatArray, doubt: FloatArray, near: FloatArray
+) -> FloatArray:
     """Return the point with the smallest angles to all lines of motion (least squares)."""
     away_px = np.maximum(np.linalg.norm(points - near, axis=1), NEAREST_PX)
     weights = 1 / (doubt * away_px)
     sides = np.stack([motions[:, 1], -motions[:, 0]], axis=1) * weights[:, None]
     offsets = (motions[:, 1] * points[:, 0] - motions[:, 0] * points[:, 1]) * weights
-    result: np.ndarray = np.linalg.lstsq(sides, offsets, rcond=None)[0]
+    result: FloatArray = np.linalg.lstsq(sides, offsets, rcond=None)[0]
     return result
 
 
-def _cross(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    result: np.ndarray = first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0]
+def _cross(first: FloatArray, second: FloatArray) -> FloatArray:
+    result: FloatArray = first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0]
     return result

@@ -18,6 +18,7 @@ import numpy as np
 from drive.core.errors import InputError
 from drive.core.files import atomic
 from drive.core.progress import Progress, no_progress
+from drive.core.types import FloatArray, IntArray
 from drive.recordings.excluded import marked
 from drive.recordings.motion import LagEstimate, TurnMeter, estimate_lag
 
@@ -51,9 +52,9 @@ class Turning:
         turn_px: (N,) float64 turn since the frame before, as `TurnMeter` measures it.
     """
 
-    frame_index: np.ndarray
-    time_s: np.ndarray
-    turn_px: np.ndarray
+    frame_index: IntArray
+    time_s: FloatArray
+    turn_px: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class LagVerdict:
     text: str
 
 
-def wide_steps(time_s: np.ndarray) -> np.ndarray:
+def wide_steps(time_s: FloatArray) -> IntArray:
     """Return positions after which there is a gap: a step far above the usual one.
 
     Args:
@@ -84,7 +85,7 @@ def wide_steps(time_s: np.ndarray) -> np.ndarray:
     return np.flatnonzero(steps_s > max(GAP_STEPS * usual_s, MINIMUM_GAP_S))
 
 
-def stretches(time_s: np.ndarray) -> Iterator[slice]:
+def stretches(time_s: FloatArray) -> Iterator[slice]:
     """Yield the parts without a gap, in which time does not go backwards."""
     borders = np.union1d(wide_steps(time_s), np.flatnonzero(np.diff(time_s) < 0)) + 1
     ends = [0, *borders.tolist(), len(time_s)]
@@ -92,7 +93,7 @@ def stretches(time_s: np.ndarray) -> Iterator[slice]:
         yield slice(start, end)
 
 
-def without_lag(angle_deg: np.ndarray, time_s: np.ndarray, lag_s: float) -> np.ndarray:
+def without_lag(angle_deg: FloatArray, time_s: FloatArray, lag_s: float) -> FloatArray:
     """Return the angle of each moment, which was recorded `lag_s` later.
 
     At the end of a part without gaps the last angle stays. Unknown angles stay NaN.
@@ -113,7 +114,7 @@ def without_lag(angle_deg: np.ndarray, time_s: np.ndarray, lag_s: float) -> np.n
     return moved
 
 
-def smoothed(angle_deg: np.ndarray, time_s: np.ndarray, width_s: float) -> np.ndarray:
+def smoothed(angle_deg: FloatArray, time_s: FloatArray, width_s: float) -> FloatArray:
     """Average the angle over a triangle of `width_s` seconds around each moment.
 
     Removes the steps of steering with a keyboard. The angle is a straight line between rows, so
@@ -137,14 +138,14 @@ def smoothed(angle_deg: np.ndarray, time_s: np.ndarray, width_s: float) -> np.nd
     for part in stretches(time_s[known]):
         rows = known[part]
         times = time_s[rows] - time_s[rows[0]]
-        values = angle_deg[rows].astype(np.float64)
+        values: FloatArray = angle_deg[rows].astype(np.float64)
         for _ in range(PASSES):
             values = _boxed(values, times, width_s / PASSES)
         result[rows] = values
     return result
 
 
-def _boxed(values: np.ndarray, time_s: np.ndarray, width_s: float) -> np.ndarray:
+def _boxed(values: FloatArray, time_s: FloatArray, width_s: float) -> FloatArray:
     """Return the mean of the line through `values` over `width_s`, less at the ends."""
     half_s = np.minimum(width_s / 2, np.minimum(time_s - time_s[0], time_s[-1] - time_s))
     wide = half_s > SHORTEST_S
@@ -154,10 +155,10 @@ def _boxed(values: np.ndarray, time_s: np.ndarray, width_s: float) -> np.ndarray
     whole = np.concatenate([[0.0], np.cumsum(steps_s * (values[:-1] + values[1:]) / 2)])
     slopes = np.diff(values) / np.maximum(steps_s, SHORTEST_S)
 
-    def integral(until_s: np.ndarray) -> np.ndarray:
+    def integral(until_s: FloatArray) -> FloatArray:
         row = np.clip(np.searchsorted(time_s, until_s, side="right") - 1, 0, len(slopes) - 1)
         after_s = until_s - time_s[row]
-        result: np.ndarray = whole[row] + after_s * (values[row] + slopes[row] * after_s / 2)
+        result: FloatArray = whole[row] + after_s * (values[row] + slopes[row] * after_s / 2)
         return result
 
     centre, half = time_s[wide], half_s[wide]

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from drive.core.types import Array, FloatArray, Image
+
 IMAGE_SIZE = (160, 90)
 """Width and height in pixels at which shifts are measured; a pixel is about 0.4 degrees of yaw."""
 
@@ -49,10 +51,10 @@ class TurnMeter:
     """Measures how far the scene moves sideways from frame to frame, in constant memory."""
 
     def __init__(self) -> None:
-        self._last: np.ndarray | None = None
-        self._window: np.ndarray | None = None
+        self._last: Array | None = None
+        self._window: Array | None = None
 
-    def step(self, image: np.ndarray) -> float:
+    def step(self, image: Image) -> float:
         """Return the turn since the last frame in pixels of `IMAGE_SIZE`, positive right.
 
         Args:
@@ -71,7 +73,7 @@ class TurnMeter:
 
 
 def estimate_lag(
-    time_s: np.ndarray, turn_px: np.ndarray, angle_time_s: np.ndarray, angle_deg: np.ndarray
+    time_s: FloatArray, turn_px: FloatArray, angle_time_s: FloatArray, angle_deg: FloatArray
 ) -> LagEstimate | None:
     """Correlate the turning of the image with the recorded angles over time shifts.
 
@@ -105,17 +107,17 @@ def estimate_lag(
     return LagEstimate(lag_s=round(float(lags_s[best]), 3), correlation=correlations[best])
 
 
-def _limits(values: np.ndarray) -> tuple[float, float]:
+def _limits(values: FloatArray) -> tuple[float, float]:
     """Return limits for outliers, which phase correlation gives on cuts and blurred frames."""
     low, high = np.percentile(values, [1, 99])
     return float(low), float(high)
 
 
-def _smooth(values: np.ndarray) -> np.ndarray:
+def _smooth(values: FloatArray) -> FloatArray:
     width = max(1, round(SMOOTHING_S / GRID_S))
     return np.convolve(values, np.ones(width) / width, mode="same")
 
 
-def _standard(values: np.ndarray) -> np.ndarray | None:
+def _standard(values: FloatArray) -> FloatArray | None:
     deviation = values.std()
     return None if deviation < 1e-9 else (values - values.mean()) / deviation

@@ -81,7 +81,7 @@ class Recording:
     recorded: FloatArray | None = None
 
     def relabelled(self, labels: LabelPath) -> Recording:
-        """Return the recording with labels that are made anew of the recorded angles."""
+        """Return the recording with labels made again from the recorded angles."""
         recorded = self.angle_deg if self.recorded is None else self.recorded
         angle_deg = labels.apply(recorded, self.row_times_s, self.bad)
         return replace(self, angle_deg=angle_deg, labels=labels, recorded=recorded)
@@ -109,7 +109,7 @@ class Recording:
         return digest.hexdigest()
 
     @property
-    def pictures_key(self) -> str:
+    def images_key(self) -> str:
         """Equal for copies of a recording, whatever their names and labels.
 
         A hash of the video's size and first megabyte; of single images, the first of which may be

@@ -24,7 +24,7 @@ NOTES = "drive.json"
 
 
 def save_model(model: keras.Model, path: str | Path, notes: Mapping[str, Any]) -> None:
-    """Write a model, with its optimiser if it is compiled, and notes; whole or not at all."""
+    """Write a model, with its optimiser if it is compiled, and notes."""
     with atomic(path) as part:
         model.save(part)
         with zipfile.ZipFile(part, "a") as archive:
@@ -43,7 +43,7 @@ def read_notes(path: str | Path) -> dict[str, Any]:
         with zipfile.ZipFile(path) as archive:
             return json.loads(archive.read(NOTES)) if NOTES in archive.namelist() else {}
     except (zipfile.BadZipFile, json.JSONDecodeError) as error:
-        raise WeightsError(f"{path} is no whole .keras file ({error})") from error
+        raise WeightsError(f"{path} is not a complete .keras file ({error})") from error
 
 
 def load_model(path: str | Path, compiled: bool = False) -> keras.Model:

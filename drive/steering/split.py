@@ -160,7 +160,7 @@ def leave_out_copies(
     first: dict[str, Recording] = {}
     copies = []
     for recording in recordings:
-        original = first.setdefault(recording.pictures_key, recording)
+        original = first.setdefault(recording.images_key, recording)
         if original is not recording:
             copies.append((recording, original))
     return list(first.values()), copies
