@@ -340,7 +340,7 @@ def test_a_range_is_excluded_and_included_again(
     page.click(".excluded .main")
     page.wait("document.querySelectorAll('.ranges li').length === 1")
     (mark,) = read_marks(results.recording)
-    assert (mark.start_s, mark.end_s, mark.reason, mark.recording) == (1, 2, "autopilot", "epoch01")
+    assert (mark.start_s, mark.end_s, mark.reason, mark.drive) == (1, 2, "autopilot", "epoch01")
     assert results.toml.read_text().startswith("# mine\nlag_s = 0.0\n")
     assert trained_frames(results.recording, cache) == before - 21
     page.do("location.reload()")
