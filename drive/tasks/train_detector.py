@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from drive.core.errors import DivergedError, InputError
 from drive.core.options import fields_of, option
 from drive.core.reporter import Reporter
-from drive.core.shipped import DETECTOR
 from drive.core.wording import counted
 from drive.detection.training_settings import LearningOptions, TrainingSettings
 from drive.results.names import HISTORY, LOSS_PLOT
@@ -162,54 +161,23 @@ class _Data:
 
 
 def _train(config: TrainDetectorConfig, run: Run) -> TrainDetectorResult:
+    from drive.core.shipped import DETECTOR
     from drive.runtime.quiet import load_keras
 
     load_keras()  # before the modules that import it
-    from drive.detection.schedule import repeated
-
     if config.resume:
-        config = run.use(_resumed(config))
-    start = _start_file(config)
+        config = _resumed(config)
+        run.adopt(config)
+    start = Path(config.weights or DETECTOR)
     settings = _settings(config, start)
     with run.record.stage("read"):
         data = _read(config, start, run)
-    repeated_data = replace(data, training=repeated(data.training, settings.batch))
-    _announce(data, repeated_data.training, settings, start, run)
-    _check_free(config, run)
-    run.record.add_input(start)
-    network = _start(start, data.training, config.seed)
+    training = _Training(config, run, start, settings, data)
+    training.announce()
     if config.find_lr:
-        return TrainDetectorResult(
-            found_rate=_search(network, repeated_data, settings, config, run)
-        )
-    result = _fit(network, repeated_data, settings, config, run)
-    with run.record.stage("export"):
-        exported = _export(result.model, data.validation, start, run)
-        int8 = _export_int8(data.training, run) if config.int8 else None
-    with run.record.stage("measure"):
-        measured = _measure(exported, data, start, int8, run)
-    _plot(result, run)
-    shown = data.validation if data.validation.images else data.training
-    note_detector(run, settings.epochs, result.model, shown)
-    folder = run.folder.path
-    run.message(
-        f"model, history, curves and {SHEET} -> {folder}; use it: drive detect VIDEO --weights "
-        f"{folder / MODEL}"
-    )
-    return TrainDetectorResult(
-        epochs=len(result.history),
-        best_epoch=result.best.epoch,
-        stopped_early=result.stopped_early,
-        classes=data.training.classes,
-        val_loss=None if isnan(result.best.val_loss) else result.best.val_loss,
-        thresholds=exported.thresholds,
-        validation=measured.get("after"),
-        validation_before=measured.get("before"),
-        validation_int8=measured.get(INT8),
-        model=folder / MODEL,
-        int8=int8,
-        history=folder / HISTORY,
-    )
+        return TrainDetectorResult(found_rate=training.found_rate())
+    training.check_free()
+    return training.written(training.trained())
 
 
 def _resumed(config: TrainDetectorConfig) -> TrainDetectorConfig:
@@ -231,12 +199,6 @@ def _resumed(config: TrainDetectorConfig) -> TrainDetectorConfig:
     given: dict[str, Any] = {name: getattr(config, name) for name in free}
     before = TrainDetectorConfig.from_settings(stopped_config(folder), folder)
     return replace(before, **(given | here))
-
-
-def _start_file(config: TrainDetectorConfig) -> Path:
-    """Return the weights to begin from."""
-
-    return Path(config.weights or DETECTOR)
 
 
 def _known_classes(start: Path) -> tuple[str, ...]:
@@ -309,41 +271,6 @@ def _split(
     )
 
 
-def _announce(
-    data: _Data, turns: LabelledImages, settings: TrainingSettings, start: Path, run: Run
-) -> None:
-    """Report what is about to happen, in numbers, and what cannot be learnt."""
-    from drive.detection.schedule import steps_per_epoch, unlearnt
-
-    steps = steps_per_epoch(turns, settings.batch)
-    times = len(turns.images) // max(1, len(data.training.images))
-    often = f", each {times} times per epoch" if times > 1 else ""
-    frozen = settings.frozen
-    run.message(
-        f"{counted(len(data.training.images), 'image')} for training{often}, "
-        f"{len(data.validation.images)} for validation; "
-        f"{counted(settings.epochs, 'epoch')} of {counted(steps, 'step')} of "
-        f"{counted(settings.batch, 'image')}, {settings.epochs * steps} in all"
-        + (f"; the backbone keeps its weights in the first {frozen}" if frozen else "")
-    )
-    if not data.validation.images:
-        more = " and --patience has no effect" if settings.patience else ""
-        run.warn(f"no image is held out for validation: the last epoch is the best{more}")
-    if missing := unlearnt(data.training, _known_classes(start)):
-        run.warn(f"no training image has a box of {', '.join(missing)}: it will not be found")
-
-
-def _check_free(config: TrainDetectorConfig, run: Run) -> None:
-    """Refuse to overwrite the results of an earlier training before hours are spent."""
-    from drive.detection.old_checkpoint import CHECKPOINT
-    from drive.detection.train import BEST
-    from drive.training.state import STATE
-
-    if not (config.resume or config.find_lr):
-        for name in (BEST, STATE, CHECKPOINT, HISTORY, MODEL, INT8_MODEL, LOSS_PLOT, CURVES, SHEET):
-            run.folder.file(name)
-
-
 def _start(start: Path, training: LabelledImages, seed: int) -> keras.Model:
     """Return the network for the classes of `training`, with the weights to begin from."""
     from drive.detection.tiny_yolo_drive import build_tiny_yolo_drive
@@ -359,103 +286,187 @@ def _start(start: Path, training: LabelledImages, seed: int) -> keras.Model:
     return network
 
 
-def _search(
-    network: keras.Model,
-    data: _Data,
-    settings: TrainingSettings,
-    config: TrainDetectorConfig,
-    run: Run,
-) -> FoundRate:
-    from drive.detection.train import DetectorCourse
+@dataclass(frozen=True, slots=True)
+class _Training:
+    """A training that was asked for.
 
-    course = DetectorCourse(network, data.training, data.validation, settings)
-    epochs = config.epochs if "epochs" in config.given else 1
-    return search_rate(
-        course.compiled(frozen=False), course.batches, "adam", epochs, run.folder, run
-    )
+    Attributes:
+        config: of the task.
+        run: of the task.
+        start: the weights to begin from.
+        settings: how to train.
+        data: what to train on.
+    """
 
+    config: TrainDetectorConfig
+    run: Run
+    start: Path
+    settings: TrainingSettings
+    data: _Data
 
-def _fit(
-    network: keras.Model,
-    data: _Data,
-    settings: TrainingSettings,
-    config: TrainDetectorConfig,
-    run: Run,
-) -> TrainingResult:
-    """Train; of a training that diverges, return the epochs before."""
-    from drive.detection.old_checkpoint import CHECKPOINT
-    from drive.detection.train import BEST, train_detector
-    from drive.training.fit import kept_result
-    from drive.training.state import STATE
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.run.folder.path
 
-    folder = run.folder.path
-    on_epoch = begin_report(run, settings.epochs, loss_note=LOSS_NOTE.format(made="augmented"))
-    states = (folder / STATE, folder / CHECKPOINT)
-    with run.record.stage("train"), resumable(folder, "finished epochs", *states):
-        try:
-            return train_detector(
-                network,
-                data.training,
-                data.validation,
-                folder,
-                settings,
-                resume=bool(config.resume),
-                notes={"config": config.settings()},
-                progress=run.progress,
-                on_epoch=on_epoch,
-            )
-        except DivergedError as error:
-            result, run.failure = kept_result(folder, BEST, error)
-            return result
+    @property
+    def of_darknet(self) -> bool:
+        """Whether it begins from Darknet's weights, which no detector runs."""
+        return self.start.suffix == DARKNET_ARRAYS
 
+    def announce(self) -> None:
+        """Report what is about to happen, in numbers, and what cannot be learnt."""
+        from drive.detection.schedule import steps_per_epoch, unlearnt
 
-def _export(network: keras.Model, validation: LabelledImages, start: Path, run: Run) -> Exported:
-    """Write the ONNX file with its thresholds."""
-    from drive.detection.export import export_detector
-    from drive.detection.transfer import weights_thresholds
+        data, settings, run = self.data, self.settings, self.run
+        turns = self._turns()
+        steps = steps_per_epoch(turns, settings.batch)
+        times = len(turns.images) // max(1, len(data.training.images))
+        often = f", each {times} times per epoch" if times > 1 else ""
+        frozen = settings.frozen
+        run.message(
+            f"{counted(len(data.training.images), 'image')} for training{often}, "
+            f"{len(data.validation.images)} for validation; "
+            f"{counted(settings.epochs, 'epoch')} of {counted(steps, 'step')} of "
+            f"{counted(settings.batch, 'image')}, {settings.epochs * steps} in all"
+            + (f"; the backbone keeps its weights in the first {frozen}" if frozen else "")
+        )
+        if not data.validation.images:
+            more = " and --patience has no effect" if settings.patience else ""
+            run.warn(f"no image is held out for validation: the last epoch is the best{more}")
+        if missing := unlearnt(data.training, _known_classes(self.start)):
+            run.warn(f"no training image has a box of {', '.join(missing)}: it will not be found")
 
-    known = {}
-    if start.suffix != DARKNET_ARRAYS:
-        known = weights_thresholds(start, validation.classes)
-    return export_detector(network, run.folder.path / MODEL, validation, known, run.progress)
+    def check_free(self) -> None:
+        """Refuse to overwrite the results of an earlier training before hours are spent."""
+        from drive.detection.old_checkpoint import CHECKPOINT
+        from drive.detection.train import BEST
+        from drive.training.state import STATE
 
+        if not self.config.resume:
+            states = (BEST, STATE, CHECKPOINT, HISTORY)
+            for name in (*states, MODEL, INT8_MODEL, LOSS_PLOT, CURVES, SHEET):
+                self.run.folder.file(name)
 
-def _export_int8(training: LabelledImages, run: Run) -> Path:
-    """Write the int8 form beside the float one, calibrated on training images."""
-    from drive.detection.int8 import evenly, quantise_detector
+    def found_rate(self) -> FoundRate:
+        """Search for a learning rate."""
+        from drive.detection.train import DetectorCourse
 
-    path = run.folder.path / INT8_MODEL
-    images = evenly(training.images, progress=run.progress)
-    quantise_detector(run.folder.path / MODEL, path, images)
-    return path
+        course = DetectorCourse(self._network(), self._turns(), self.data.validation, self.settings)
+        epochs = self.config.epochs if "epochs" in self.config.given else 1
+        model = course.compiled(frozen=False)
+        return search_rate(model, course.batches, "adam", epochs, self.run.folder, self.run)
 
+    def trained(self) -> TrainingResult:
+        """Train; of a training that diverges, return the epochs before."""
+        from drive.detection.old_checkpoint import CHECKPOINT
+        from drive.detection.train import BEST, train_detector
+        from drive.training.fit import kept_result
+        from drive.training.state import STATE
 
-def _measure(
-    exported: Exported, data: _Data, start: Path, int8: Path | None, run: Run
-) -> dict[str, DetectionMetrics]:
-    """Measure before and after the training, draw curves and examples; return the metrics."""
-    from drive.detection.evaluate import as_table
-    from drive.detection.export import measure
-    from drive.detection.schedule import sample
+        network, run, folder = self._network(), self.run, self.folder
+        note = LOSS_NOTE.format(made="augmented")
+        on_epoch = begin_report(run, self.settings.epochs, loss_note=note)
+        states = (folder / STATE, folder / CHECKPOINT)
+        with run.record.stage("train"), resumable(folder, "finished epochs", *states):
+            try:
+                return train_detector(
+                    network,
+                    self._turns(),
+                    self.data.validation,
+                    folder,
+                    self.settings,
+                    resume=bool(self.config.resume),
+                    notes={"config": self.config.settings()},
+                    progress=run.progress,
+                    on_epoch=on_epoch,
+                )
+            except DivergedError as error:
+                result, run.failure = kept_result(folder, BEST, error)
+                return result
 
-    if exported.measured is None:
-        shown = sample(data.training)
-        measured, found = measure(run.folder.path / MODEL, shown, run.progress)
-        run.warn(f"no labelled image was held out: {CURVES} and {SHEET} show training images")
-        _draw(measured, shown, found, exported.thresholds, "training", run)
-        return {}
-    files = {"before": None if start.suffix == DARKNET_ARRAYS else start, INT8: int8}
-    rows: dict[str, Evaluation] = {"after": exported.measured}
-    for name, path in files.items():
-        if path and (result := measure(path, data.validation, run.progress)[0]):
-            rows[name] = result
-    run.message(as_table({n: rows[n] for n in ("before", "after", INT8) if n in rows}))
-    metrics = {name: row.metrics() for name, row in rows.items()}
-    _warn_if_worse(metrics["after"], metrics.get("before"), len(data.validation.images), run)
-    _draw(
-        exported.measured, data.validation, exported.found, exported.thresholds, "validation", run
-    )
-    return metrics
+    def written(self, result: TrainingResult) -> TrainDetectorResult:
+        """Export and measure the network of the best epoch, and draw what to look at."""
+        run, folder, data = self.run, self.folder, self.data
+        with run.record.stage("export"):
+            exported = self._export(result.model)
+            int8 = self._export_int8() if self.config.int8 else None
+        with run.record.stage("measure"):
+            measured = self._measure(exported, int8)
+        _plot(result, folder / LOSS_PLOT)
+        shown = data.validation if data.validation.images else data.training
+        note_detector(run, self.settings.epochs, result.model, shown)
+        run.message(
+            f"model, history, curves and {SHEET} -> {folder}; use it: drive detect VIDEO "
+            f"--weights {folder / MODEL}"
+        )
+        return TrainDetectorResult(
+            epochs=len(result.history),
+            best_epoch=result.best.epoch,
+            stopped_early=result.stopped_early,
+            classes=data.training.classes,
+            val_loss=None if isnan(result.best.val_loss) else result.best.val_loss,
+            thresholds=exported.thresholds,
+            validation=measured.get("after"),
+            validation_before=measured.get("before"),
+            validation_int8=measured.get(INT8),
+            model=folder / MODEL,
+            int8=int8,
+            history=folder / HISTORY,
+        )
+
+    def _turns(self) -> LabelledImages:
+        """Return the training images, repeated as often as an epoch uses them."""
+        from drive.detection.schedule import repeated
+
+        return repeated(self.data.training, self.settings.batch)
+
+    def _network(self) -> keras.Model:
+        self.run.record.add_input(self.start)
+        return _start(self.start, self.data.training, self.config.seed)
+
+    def _export(self, network: keras.Model) -> Exported:
+        """Write the ONNX file with its thresholds."""
+        from drive.detection.export import export_detector
+        from drive.detection.transfer import weights_thresholds
+
+        validation = self.data.validation
+        known = {} if self.of_darknet else weights_thresholds(self.start, validation.classes)
+        return export_detector(network, self.folder / MODEL, validation, known, self.run.progress)
+
+    def _export_int8(self) -> Path:
+        """Write the int8 form beside the float one, calibrated on training images."""
+        from drive.detection.int8 import evenly, quantise_detector
+
+        path = self.folder / INT8_MODEL
+        images = evenly(self.data.training.images, progress=self.run.progress)
+        quantise_detector(self.folder / MODEL, path, images)
+        return path
+
+    def _measure(self, exported: Exported, int8: Path | None) -> dict[str, DetectionMetrics]:
+        """Measure before and after, draw curves and examples; return the metrics."""
+        from drive.detection.evaluate import as_table
+        from drive.detection.export import measure
+        from drive.detection.schedule import sample
+
+        run, validation = self.run, self.data.validation
+        if exported.measured is None:
+            shown = sample(self.data.training)
+            measured, found = measure(self.folder / MODEL, shown, run.progress)
+            run.warn(f"no labelled image was held out: {CURVES} and {SHEET} show training images")
+            _draw(measured, shown, found, exported.thresholds, "training", self.folder)
+            return {}
+        files = {"before": None if self.of_darknet else self.start, INT8: int8}
+        rows: dict[str, Evaluation] = {"after": exported.measured}
+        for name, path in files.items():
+            if path and (result := measure(path, validation, run.progress)[0]):
+                rows[name] = result
+        run.message(as_table({n: rows[n] for n in ("before", "after", INT8) if n in rows}))
+        metrics = {name: row.metrics() for name, row in rows.items()}
+        _warn_if_worse(metrics["after"], metrics.get("before"), len(validation.images), run)
+        shown_there = (exported.found, exported.thresholds, "validation", self.folder)
+        _draw(exported.measured, validation, *shown_there)
+        return metrics
 
 
 def _warn_if_worse(
@@ -477,7 +488,7 @@ def _draw(
     found: list[list[Detection]],
     thresholds: dict[str, float],
     what: str,
-    run: Run,
+    folder: Path,
 ) -> None:
     """Draw the precision-recall curves and the sheet of examples."""
     from drive.detection.examples import choose_examples
@@ -485,8 +496,7 @@ def _draw(
     from drive.drawing.prediction_sheet import SheetImage, write_prediction_sheet
 
     note = "" if what == "validation" else f", {what} images"
-    curves = measured.curves(note) if measured else {}
-    plot_precision_recall(run.folder.path / CURVES, curves)
+    plot_precision_recall(folder / CURVES, measured.curves(note) if measured else {})
     examples = choose_examples(shown, found, thresholds)
     typical = sum(example.typical for example in examples)
     title = f"{len(examples)} of {len(shown.images)} {what} images"
@@ -495,15 +505,11 @@ def _draw(
         if typical
         else ", worst first"
     )
-    write_prediction_sheet(
-        run.folder.path / SHEET,
-        title,
-        (SheetImage(one.image.read(), one.caption, one.truth, one.found) for one in examples),
-    )
+    shown_images = (SheetImage(e.image.read(), e.caption, e.truth, e.found) for e in examples)
+    write_prediction_sheet(folder / SHEET, title, shown_images)
 
 
-def _plot(result: TrainingResult, run: Run) -> None:
+def _plot(result: TrainingResult, path: Path) -> None:
     from drive.drawing.plots import plot_loss
 
-    name = "training, augmented images"
-    plot_loss(result.history, run.folder.path / LOSS_PLOT, training_name=name)
+    plot_loss(result.history, path, training_name="training, augmented images")
