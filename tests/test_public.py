@@ -136,15 +136,28 @@ def test_detect_track_draw_and_write_in_ten_lines(
     assert len(list(drive.read_frames("annotated.mp4"))) == 6
 
 
-@pytest.mark.parametrize("name", ["Tracker", "VideoWriter", "Overlay"])
-def test_the_example_of_a_class_runs(
+def test_every_public_function_has_an_example() -> None:
+    functions = [name for name in drive.__all__ if inspect.isfunction(getattr(drive, name))]
+    assert len(functions) > 20
+    assert [name for name in functions if ">>>" not in (getattr(drive, name).__doc__ or "")] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Tracker", "VideoWriter", "Overlay", "Reporter"),
+        *("load_detector", "load_steering", "read_frames"),
+    ],
+)
+def test_the_example_of_the_library_runs(
     name: str, tmp_path: Path, make_video: VideoMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_video(frames=3, size=(320, 192))
     monkeypatch.chdir(tmp_path)
     examples = doctest.DocTestParser().get_examples(inspect.getdoc(getattr(drive, name)) or "")
     assert examples
-    exec(compile("from drive import *\n", name, "exec"), space := {})
+    space = {name: getattr(drive, name) for name in drive.__all__}
+    space["image"] = next(iter(drive.read_frames("video.mp4"))).image
     for example in examples:
         exec(example.source, space)
 

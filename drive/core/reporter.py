@@ -15,7 +15,15 @@ LOGGER = logging.getLogger("drive")
 
 
 class Reporter(Protocol):
-    """Receives what a task has to say. Implement it to show progress in your own program."""
+    """Receives what a task has to say. Implement it to show progress in your own program.
+
+    Example:
+        >>> class Printer:
+        ...     def message(self, text): print(text)
+        ...     def warn(self, text): print("warning:", text)
+        ...     def progress(self, iterable, total=None, description=""): return iterable
+        >>> result = detect(DetectConfig("video.mp4"), Printer())
+    """
 
     def message(self, text: str) -> None:
         """Receive one line of information."""

@@ -157,6 +157,11 @@ def load_steering(
         MissingFileError: there is no such file.
         WeightsError: the file is damaged or holds another network.
         InputError: the engine is unknown or does not run this kind of file.
+
+    Example:
+        >>> steering = load_steering()
+        >>> for frame in read_frames("video.mp4"):
+        ...     print(frame.time_s, steering.predict(frame.image))  # degrees, positive right
     """
     if model is None and not DEFAULT_MODEL.is_file():
         raise MissingFileError(
