@@ -167,7 +167,7 @@ def _train(config: TrainDetectorConfig, run: Run) -> TrainDetectorResult:
     load_keras()  # before the modules that import it
     if config.resume:
         config = _resumed(config)
-        run.adopt(config)
+        run.use(config)
     start = Path(config.weights or DETECTOR)
     settings = _settings(config, start)
     with run.record.stage("read"):
