@@ -214,3 +214,9 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_notebook_is_kept_without_outputs() -> None:
     text = json.loads((ROOT / "docs" / "notebook.ipynb").read_text())
     assert not any(cell.get("outputs") for cell in text["cells"])
+
+
+def test_every_image_is_shown_somewhere() -> None:
+    text = "".join(page.read_text() for page in PAGES)
+    images = (path.name for path in (ROOT / "docs" / "images").iterdir())
+    assert [name for name in images if f"images/{name}" not in text] == []
