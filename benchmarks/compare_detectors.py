@@ -3,7 +3,7 @@
     python benchmarks/compare_detectors.py ../shared/cars --split test \
         --yolov3-tiny ../shared/pretrained/yolov3-tiny.npz --teacher ../shared/teacher/*.onnx
 
-The same pictures, the same matching and the same code as `evaluate-detector`.
+The same images, the same matching and the same code as `evaluate-detector`.
 """
 
 from __future__ import annotations

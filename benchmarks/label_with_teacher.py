@@ -1,4 +1,4 @@
-"""Label pictures and video frames with the teacher, as a data set that `train-detector` reads.
+"""Label images and video frames with the teacher, as a data set that `train-detector` reads.
 
     python benchmarks/label_with_teacher.py TEACHER.onnx OUT --images FOLDER/front_*.jpg \
         --videos clip.mp4 --every 15
@@ -53,15 +53,15 @@ def main() -> None:
     with (args.out / "labels.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(COLUMNS)
-        for name, picture in pictures(args):
+        for name, image in images(args):
             path = args.out / "images" / f"{name}.jpg"
-            cv2.imwrite(str(path), picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
-            found = label(teacher, picture)
+            cv2.imwrite(str(path), image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
+            found = label(teacher, image)
             rows.writerows([path.name, "teacher", *row] for row in found or [[""] * 6])
 
 
-def pictures(args: argparse.Namespace) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield name and picture of every image and of every n-th frame of every video."""
+def images(args: argparse.Namespace) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield name and image of every image and of every n-th frame of every video."""
     for path in sorted(args.images):
         yield Path(path).stem, read_image(Path(path))
     for video in args.videos:
@@ -70,10 +70,10 @@ def pictures(args: argparse.Namespace) -> Iterator[tuple[str, np.ndarray]]:
                 yield f"{Path(video).stem}_vid_0_{frame.index:05d}", frame.image
 
 
-def label(teacher: Teacher, picture: np.ndarray) -> list[list[object]]:
-    """Return class, box and `difficult` of everything the teacher sees in one picture."""
+def label(teacher: Teacher, image: np.ndarray) -> list[list[object]]:
+    """Return class, box and `difficult` of everything the teacher sees in one image."""
     found = _one_each(
-        [d for d in teacher.detect(picture, conf=DOUBTFUL) if not _own_hood(d, *picture.shape[:2])]
+        [d for d in teacher.detect(image, conf=DOUBTFUL) if not _own_hood(d, *image.shape[:2])]
     )
     sure = [d for d in found if d.score >= SURE]
     rows = []

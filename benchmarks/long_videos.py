@@ -87,7 +87,7 @@ def plot(rows: Sequence[dict[str, float]], path: Path, title: str) -> None:
     )
     figure, (above, below) = new_figure(5.0, heights=(1, 1))
     line = np.polyfit(frames, seconds, 1)
-    label = f"{line[1]:.1f} s and {line[0] * 1000:.1f} ms a frame"
+    label = f"{line[1]:.1f} s and {line[0] * 1000:.1f} ms per frame"
     ends = np.array([0, max(frames)])
     above.plot(ends, np.polyval(line, ends), color=SERIES[1], linewidth=1.2, label=label)
     above.plot(frames, seconds, "o", color=SERIES[0], label="measured")

@@ -5,7 +5,7 @@
         --extra ../shared/clips/highway_*.mp4 ../shared/clips/traffic_540p.mp4
 
 Calibrates on the training part of the data set, and on all of what is named as --extra (labelled
-folders: their training part; pictures; videos: every 30th frame). Then prints AP of float and int8
+folders: their training part; images; videos: every 30th frame). Then prints AP of float and int8
 on the validation part, by origin.
 """
 
@@ -41,7 +41,7 @@ def main() -> int:
     parser.add_argument("int8_weights")
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--extra", nargs="*", default=[])
-    parser.add_argument("--pictures", type=int, default=CALIBRATION_IMAGES)
+    parser.add_argument("--images", type=int, default=CALIBRATION_IMAGES)
     parser.add_argument("--split", default="validation", help="part to measure on")
     parser.add_argument("--engines", nargs="+", default=["openvino", "onnx"])
     parser.add_argument("--only-measure", action="store_true", help="the int8 file exists")
@@ -50,25 +50,25 @@ def main() -> int:
     parts = split_dataset(dataset)
     if not args.only_measure:
         train = dataset.select(part == "train" for part in parts)
-        extra = (picture for path in args.extra for picture in pictures_of(path))
-        pictures = itertools.chain(evenly(train.images, args.pictures), extra)
-        used = quantise_detector(args.float_weights, args.int8_weights, pictures)
+        extra = (image for path in args.extra for image in pictures_of(path))
+        images = itertools.chain(evenly(train.images, args.images), extra)
+        used = quantise_detector(args.float_weights, args.int8_weights, images)
         sizes = [Path(p).stat().st_size / 1e6 for p in (args.float_weights, args.int8_weights)]
-        print(f"calibrated on {used} pictures; {sizes[0]:.2f} MB float, {sizes[1]:.2f} MB int8")
+        print(f"calibrated on {used} images; {sizes[0]:.2f} MB float, {sizes[1]:.2f} MB int8")
     return measure(args, dataset.select(part == args.split for part in parts))
 
 
 def pictures_of(path: str) -> Iterator[np.ndarray]:
-    """Yield the training pictures of a labelled folder, a picture, or the road of a video."""
+    """Yield the training images of a labelled folder, an image, or the road of a video."""
     if Path(path).is_dir():
         dataset = read_dataset(path)
         parts = split_dataset(dataset)
         yield from evenly(dataset.select(part == "train" for part in parts).images)
         return
     if find_source(path).kind is Kind.IMAGES:
-        picture = read_image(path)
-        if picture is not None:
-            yield picture
+        image = read_image(path)
+        if image is not None:
+            yield image
         return
     with read_frames(path, stride=FRAME_STEP) as frames:
         for frame in frames:

@@ -34,14 +34,14 @@ def main() -> int:
     parser.add_argument("int8_weights")
     parser.add_argument("--calibrate", nargs="+", required=True, metavar="DRIVE")
     parser.add_argument("--test", nargs="+", required=True, metavar="DRIVE")
-    parser.add_argument("--pictures", type=int, default=PICTURES)
+    parser.add_argument("--images", type=int, default=PICTURES)
     parser.add_argument("--cache", default=str(default_cache()))
     args = parser.parse_args()
     model = load_steering(args.float_weights)
     taught = list(open_drives(args.calibrate, model, args.cache))
-    used = quantise_steering(args.float_weights, args.int8_weights, evenly(taught, args.pictures))
+    used = quantise_steering(args.float_weights, args.int8_weights, evenly(taught, args.images))
     sizes = [Path(p).stat().st_size / 1e6 for p in (args.float_weights, args.int8_weights)]
-    print(f"calibrated on {used} pictures; {sizes[0]:.2f} MB float, {sizes[1]:.2f} MB int8")
+    print(f"calibrated on {used} images; {sizes[0]:.2f} MB float, {sizes[1]:.2f} MB int8")
     losses = [
         compare(drive, model, load_steering(args.int8_weights))
         for drive in open_drives(args.test, model, args.cache)
@@ -56,7 +56,7 @@ def open_drives(paths: list[str], model: SteeringModel, cache: str) -> Iterator[
 
 
 def evenly(drives: list[CachedRecording], count: int) -> Iterator[np.ndarray]:
-    """Yield pictures of `preprocess`, evenly spread over all frames of the drives."""
+    """Yield images of `preprocess`, evenly spread over all frames of the drives."""
     ends = np.cumsum([len(drive) for drive in drives])
     for place in np.linspace(0, ends[-1] - 1, count).astype(int):
         drive = int(np.searchsorted(ends, place, side="right"))

@@ -1,7 +1,7 @@
 """Copies of TORCS tracks that look different: other textures and other widths, to record on.
 
 A network that has seen thirteen tracks knows them by their asphalt, grass and walls, and with them
-how wide each road is. Here every picture that a track's model names is repainted (other light,
+how wide each road is. Here every image that a track's model names is repainted (other light,
 colours, contrast, noise) or exchanged for one of another track. With `--widths` the road is also
 built anew, narrower or wider, by TORCS' own `trackgen`; the bends stay. Only tracks that may be
 recorded.
@@ -11,7 +11,7 @@ recorded.
 A copy is called NAME-paint1 (or by another suffix) and lies beside NAME, where TORCS looks for
 tracks. `--widths` needs `xvfb-run` and TORCS' Debian package. With `--mirror` left and right are
 exchanged as well: bends, slopes of the road, verges, walls and the pit lane; trees, whose places a
-picture holds, are left out. A car on the right still keeps right.
+image holds, are left out. A car on the right still keeps right.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ TRACKS = Path("/usr/share/games/torcs/tracks/road")
 COMMON = Path("/usr/share/games/torcs/data/textures")
 
 EXCHANGE_SHARE = 0.35
-"""Share of the pictures that become another one of the same kind."""
+"""Share of the images that become another one of the same kind."""
 
 KEPT = ("background", "logo", "shadow")
-"""Pictures left alone: the sky, signs, and the light that lies on everything."""
+"""Images left alone: the sky, signs, and the light that lies on everything."""
 
 MAIN_WIDTH = re.compile(r'(name="Main Track">.*?name="width"[^>]*?val=")([\d.]+)(")', re.DOTALL)
 MODEL = re.compile(r'(name="3d description"\s+val=")([^"]+)(")')
@@ -46,7 +46,7 @@ BANKING = re.compile(r'(name="banking(?: start| end)?"[^>]*?val=")(-?[\d.]+)(")'
 """What a track's description says of left and right."""
 
 GROUND = re.compile(r"asph|road|tar|concrete|grass|sand|grav|side|dirt|earth|snow|rock|kerb|curb")
-"""Names of what lies on the ground or stands beside the road, by which pictures are exchanged."""
+"""Names of what lies on the ground or stands beside the road, by which images are exchanged."""
 
 
 def main() -> None:
@@ -131,15 +131,15 @@ def mirrored(description: str) -> str:
 
 
 def repaint(home: Path, pool: list[Path], rng: np.random.Generator) -> None:
-    """Repaint all pictures of a copy."""
-    for picture in sorted(textures(home)):
-        source = home / picture if (home / picture).exists() else COMMON / picture
-        if source.exists() and not any(word in picture for word in KEPT):
-            repaint_picture(source, home / picture, pool, rng)
+    """Repaint all images of a copy."""
+    for image in sorted(textures(home)):
+        source = home / image if (home / image).exists() else COMMON / image
+        if source.exists() and not any(word in image for word in KEPT):
+            repaint_picture(source, home / image, pool, rng)
 
 
 def textures(home: Path) -> set[str]:
-    """Names of all pictures that the models in a track's folder use."""
+    """Names of all images that the models in a track's folder use."""
     found: set[str] = set()
     for model in (*home.glob("*.ac"), *home.glob("*.acc")):
         found |= set(re.findall(r'texture "([^"]+)"', model.read_text(errors="replace")))
@@ -147,7 +147,7 @@ def textures(home: Path) -> set[str]:
 
 
 def repaint_picture(source: Path, target: Path, pool: list[Path], rng: np.random.Generator) -> None:
-    """Write another picture of the same size, kind and transparency; leave unknown kinds alone."""
+    """Write another image of the same size, kind and transparency; leave unknown kinds alone."""
     try:
         image = Image.open(source)
         mode, alpha = image.mode, image.getchannel("A") if image.mode == "RGBA" else None
@@ -164,7 +164,7 @@ def repaint_picture(source: Path, target: Path, pool: list[Path], rng: np.random
 
 
 def repaint_pixels(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Other light, contrast, colours and grain for a (H, W, 3) uint8 picture."""
+    """Other light, contrast, colours and grain for a (H, W, 3) uint8 image."""
     hsv = cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV).astype(np.float32)
     hsv[..., 0] = (hsv[..., 0] + rng.uniform(-30, 30)) % 180
     hsv[..., 1] = np.clip(hsv[..., 1] * rng.uniform(0.3, 1.6) + rng.uniform(0, 25), 0, 255)

@@ -305,7 +305,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         seconds = time.perf_counter() - began
         print(
             f"epoch {epoch + 1}/{args.epochs}: {read} frames read, {trained} trained on, "
-            f"loss {loss:.4f}, {seconds:.1f} s, {trained / seconds:.0f} frames a second"
+            f"loss {loss:.4f}, {seconds:.1f} s, {trained / seconds:.0f} frames per second"
         )
 
 

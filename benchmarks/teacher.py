@@ -1,7 +1,7 @@
 """The teacher: a larger detector (DEIMv2, COCO) run over the frame and overlapping tiles.
 
 Answers in the form of drive's detectors, so that `evaluate-detector` can measure it; it labels
-pictures for training (`label_with_teacher.py`). Not part of the application.
+images for training (`label_with_teacher.py`). Not part of the application.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Teacher:
         conf: float | None = None,
         classes: Sequence[str] | None = None,
     ) -> list[list[Detection]]:
-        """Find objects in several pictures, one after the other."""
+        """Find objects in several images, one after the other."""
         return [self.detect(image, region, conf, classes) for image in images]
 
     def _tiles(self, whole: Region) -> list[Region]:
@@ -95,9 +95,9 @@ class Teacher:
         self, image: np.ndarray, part: Region, whole: Region
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return boxes in source pixels, scores and class ids of one part of the frame."""
-        picture = cv2.resize(part.crop(image), (INPUT_SIDE, INPUT_SIDE))
+        image = cv2.resize(part.crop(image), (INPUT_SIDE, INPUT_SIDE))
         feed = {
-            "images": np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32) / 255,
+            "images": np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32) / 255,
             "orig_target_sizes": np.array([[part.width, part.height]], np.int64),
         }
         labels, boxes, scores = (output[0] for output in self.session.run(None, feed))

@@ -6,7 +6,7 @@
     python benchmarks/train_shipped.py ../shared LABELLED OUT [--resume]
 
 Kept out: the test and validation parts of `../shared/cars`, `dashcam_360p_a.mp4`, and the last
-front-camera pictures (one drive, in order), which `front_holdout` gives to measure far cars on.
+front-camera images (one drive, in order), which `front_holdout` gives to measure far cars on.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from drive.detection.nms import intersection_over_union
 from drive.detection.split import split_dataset
 from drive.video.reader import read_frames
 
-FRONT_TRAINED = 90  # of 122 pictures in the order of the drive; the rest measure
-ROADSIDE_STEP = 60  # frames; a third of the pictures, which are of one video and loosely drawn
+FRONT_TRAINED = 90  # of 122 images in the order of the drive; the rest measure
+ROADSIDE_STEP = 60  # frames; a third of the images, which are of one video and loosely drawn
 FRONT_TIMES, CLIP_TIMES = 1, 1  # in an epoch
 TORCS_EVERY = 150  # frames of the simulator: in small part
-SURE, DOUBTFUL = 0.5, 0.25  # scores of the teacher's boxes that are learnt, and ignored
+SURE, DOUBTFUL = 0.5, 0.25  # scores of the teacher's boxes to train on, and to ignore
 SAME_IOU = 0.5  # the teacher's box on a person's box is the same object under another name
 START_PICTURES = 48
 CAR_THRESHOLD = 0.40
@@ -70,13 +70,13 @@ def main() -> None:
     from drive.detection.training_settings import TrainingSettings
 
     training, validation = datasets(args.shared, args.labelled, args.out)
-    print(len(training.images), "pictures an epoch,", len(validation.images), "choose", flush=True)
+    print(len(training.images), "images per epoch,", len(validation.images), "choose", flush=True)
     step = max(1, len(training.images) // START_PICTURES)
-    pictures = np.stack([letterbox(i.read(), 320, 640)[0] for i in training.images[::step]])
+    images = np.stack([letterbox(i.read(), 320, 640)[0] for i in training.images[::step]])
     if args.weights:
         network = keras.saving.load_model(args.weights, compile=False)
     else:
-        network = start_from_darknet(args.shared / "pretrained" / "yolov3-tiny.npz", pictures)
+        network = start_from_darknet(args.shared / "pretrained" / "yolov3-tiny.npz", images)
     settings = TrainingSettings(
         epochs=args.epochs, learning_rate=args.learning_rate, frozen_epochs=0
     )
@@ -112,7 +112,7 @@ def printed(
 
 
 def datasets(shared: Path, labelled: Path, out: Path) -> tuple[LabelledImages, LabelledImages]:
-    """Return what trains (pictures that count several times are in it so often), what chooses."""
+    """Return what trains (images that count several times are in it so often), what chooses."""
     people = read_dataset(shared / "cars")
     parts = split_dataset(people)
     validation = people.select(part == "validation" for part in parts)
@@ -131,7 +131,7 @@ def datasets(shared: Path, labelled: Path, out: Path) -> tuple[LabelledImages, L
 
 
 def front_holdout(labelled: Path) -> LabelledImages:
-    """Return the front-camera pictures that never trained, with the teacher's labels."""
+    """Return the front-camera images that were not trained on, with the teacher's labels."""
     seen = read_dataset(labelled)
     return seen.select(_is_front(i) and _number(i) >= FRONT_TRAINED for i in seen.images)
 

@@ -2,9 +2,9 @@
 
 What it writes, for each drive of `DRIVES`, into the folder of this script (or `--out`):
 
-    epochNN_front.mp4      640x360, 10 frames a second, H.264 yuv420p, faststart
+    epochNN_front.mp4      640x360, 10 frames per second, H.264 yuv420p, faststart
     epochNN_steering.csv   frame,time_s,wheel,speed    (degrees at the front wheels, positive to
-                           the right; metres a second), one row a frame
+                           the right; metres per second), one row per frame
     epochNN_boxes.csv      frame_index,x1,y1,x2,y2,distance_m    (pixels; other cars in view)
 
 The simulator is MetaDrive; a policy of its own family drives, nobody is at the wheel. Frame i,
@@ -19,7 +19,7 @@ assets from the network):
         panda3d-gltf==0.13 numpy==1.24.2 av==18.1.0 "setuptools<81"
     xvfb-run -a -s "-screen 0 640x480x24" python make_sample.py [--out DIR] [--only epoch03]
 
-Two CPU cores without a graphics card draw about four frames a second.
+Two CPU cores without a graphics card draw about four frames per second.
 
 Licence: MetaDrive and the models and textures that it carries are Apache-2.0
 (https://github.com/metadriverse/metadrive); see LICENSE-METADRIVE beside this file.
