@@ -1,7 +1,7 @@
 """The data of a report, as the page's scripts take it: JSON with these entries.
 
 Times are seconds. A column's value is its little-endian number times `scale`; missing values are
-NaN.
+NaN. Every `src` is a link relative to the run folder, URL-encoded.
 """
 
 from __future__ import annotations
@@ -23,34 +23,26 @@ class Column(TypedDict, total=False):
 
 
 class Fact(TypedDict):
-    """A key number of a run, as text."""
-
     label: str
     value: str
     note: str
 
 
 class Image(TypedDict):
-    """An image of the run; `src` is a relative link, as everywhere."""
-
     src: str
     title: str
     note: str
 
 
 class File(TypedDict):
-    """A result to open."""
-
     src: str
     name: str
     bytes: int
 
 
-class Inner(TypedDict):
-    """A video of a run over several; `src` is its own page."""
-
+class Inner(TypedDict):  # a video of a run over several
     title: str
-    src: str | None
+    src: str | None  # its own page
     status: str
     reason: str | None
     facts: list[Fact]
@@ -66,23 +58,17 @@ class Video(TypedDict):
 
 
 class Frames(TypedDict):
-    """Frame numbers, and seconds on the video's clock, ascending."""
-
     index: Column
-    time: Column
+    time: Column  # on the video's clock, ascending
 
 
 class Curve(TypedDict):
-    """A value per frame."""
-
     name: str
     role: str
     values: Column
 
 
 class Chart(TypedDict):
-    """Curves on one axis."""
-
     id: str
     title: str
     unit: str
@@ -108,8 +94,6 @@ class Boxes(TypedDict):
 
 
 class Moment(TypedDict):
-    """A frame that is worth a look."""
-
     kind: str  # difference, near or intervention
     time: float
     frame: int
@@ -133,40 +117,30 @@ class Recording(TypedDict):
 
 
 class History(TypedDict):
-    """Rows of `history.csv`; `name` is that of an ensemble's member."""
-
-    name: str
-    rows: list[list[float | None]]
+    name: str  # of an ensemble's member; else empty
+    rows: list[list[float | None]]  # of history.csv
 
 
 class Share(TypedDict):
-    """How often angles fall into each bin."""
-
     name: str
     shares: list[float]
 
 
 class Distribution(TypedDict):
-    """Bins of angles."""
-
     edges: list[float]
     series: list[Share]
 
 
-class Predictions(TypedDict):
-    """Predictions on held-out recordings, a value per frame; `name` is an index into `names`."""
-
+class Predictions(TypedDict):  # on held-out recordings, a value per frame
     angle: Column
     truth: Column
     names: list[str]
-    name: Column
+    name: Column  # index into names
     frame: Column
     time: Column
 
 
 class Training(TypedDict):
-    """A training."""
-
     epochs: int | None  # asked for
     histories: list[History]
     loss_unit: str
@@ -179,8 +153,6 @@ class Training(TypedDict):
 
 
 class Trial(TypedDict):
-    """A finished trial of a search; `src` is its own page."""
-
     trial: int
     outcome: str
     val_loss: float | None
@@ -192,8 +164,6 @@ class Trial(TypedDict):
 
 
 class Search(TypedDict):
-    """A search for settings."""
-
     asked: int | None
     names: list[str]
     trials: list[Trial]
