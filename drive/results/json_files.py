@@ -81,7 +81,7 @@ def parse(form: type[Form], value: Mapping[str, object], where: str, tell: Tell)
     Args:
         form: the dataclass; entries that it does not know are ignored, null is the default.
         value: the object.
-        where: it stands, for a complaint.
+        where: its place, for the error.
         tell: is called with a line about each entry that does not fit; it gets its default.
     """
     return form(**_fields(form, value, where, tell))

@@ -67,7 +67,7 @@ class RunRecord:
     spans: list[Span] | None = None
 
     def add_input(self, path: str | Path) -> None:
-        """Note an input file with its size and SHA-256; a source that is no file by its name."""
+        """Note an input file with its size and SHA-256; a source that is not a file by its name."""
         file = Path(path)
         if not file.is_file():
             self.inputs.append({"path": str(path)})
@@ -130,7 +130,7 @@ def versions() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """A file that a run read; size and SHA-256 are unknown of what is no file."""
+    """A file that a run read; size and SHA-256 are unknown if it is not a file."""
 
     path: str = ""
     bytes: int | None = None

@@ -175,7 +175,7 @@ class RunResults:
 
     @cached_property
     def history_files(self) -> Mapping[str, Path]:
-        """Where the histories lie, by name."""
+        """The paths of the histories, by name."""
         members = sorted(self.folder.glob(f"{names.MEMBER}*"), key=_digits)
         homes = {"": self.folder} | {home.name: home for home in members if home.is_dir()}
         paths = {name: home / names.HISTORY for name, home in homes.items()}
