@@ -83,7 +83,7 @@ def augment(samples: Sequence[Sample], height: int, width: int, rng: np.random.G
         joined = mosaic(parts, height, width, rng)
     else:
         joined = _place(parts[0], height, width, rng)
-    return replace(joined, image=spoil(recolour(joined.image, rng), rng))
+    return replace(joined, image=degrade(recolour(joined.image, rng), rng))
 
 
 def mosaic(samples: Sequence[Sample], height: int, width: int, rng: np.random.Generator) -> Sample:
@@ -134,7 +134,7 @@ def recolour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return cv2.cvtColor(cv2.LUT(hsv, table), cv2.COLOR_HSV2RGB)
 
 
-def spoil(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def degrade(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Sometimes blur, add noise or rain, or compress, as cameras and recorders do."""
     if rng.random() < BLUR_SHARE:
         image = cv2.blur(image, (int(rng.integers(2, 6)), int(rng.integers(1, 4))))

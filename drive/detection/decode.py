@@ -11,27 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 VOC_CLASSES = (
-    "aeroplane",
-    "bicycle",
-    "bird",
-    "boat",
-    "bottle",
-    "bus",
-    "car",
-    "cat",
-    "chair",
-    "cow",
-    "diningtable",
-    "dog",
-    "horse",
-    "motorbike",
-    "person",
-    "pottedplant",
-    "sheep",
-    "sofa",
-    "train",
+    "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
+    "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train",
     "tvmonitor",
-)
+)  # fmt: skip
 """The classes of Pascal VOC in the order of tiny YOLO v1's output (Darknet, data/voc.names)."""
 
 V1_SIDE = 7  # cells along each side of the grid (paper, section 2)

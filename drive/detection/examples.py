@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -79,7 +79,7 @@ def choose_examples(
     number = most - len(worst)
     start = (len(rest) - number) // 2
     typical = rest[start : start + number]
-    return worst + [Example(e.image, e.truth, e.found, e.right, typical=True) for e in typical]
+    return worst + [replace(example, typical=True) for example in typical]
 
 
 def _example(

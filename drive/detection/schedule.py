@@ -31,7 +31,7 @@ def steps_per_epoch(dataset: LabelledImages, batch: int) -> int:
     return count // max(1, min(batch, count))
 
 
-def unlearnt(training: LabelledImages, known: Sequence[str]) -> list[str]:
+def untrained_classes(training: LabelledImages, known: Sequence[str]) -> list[str]:
     """Return the classes without a training box that the weights do not know."""
     boxes = np.zeros(len(training.classes), int)
     for image in training.images:

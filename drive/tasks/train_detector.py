@@ -166,8 +166,7 @@ def _train(config: TrainDetectorConfig, run: Run) -> TrainDetectorResult:
 
     load_keras()  # before the modules that import it
     if config.resume:
-        config = _resumed(config)
-        run.use(config)
+        config = run.use(_resumed(config))
     start = Path(config.weights or DETECTOR)
     settings = _settings(config, start)
     with run.record.stage("read"):
@@ -316,7 +315,7 @@ class _Training:
 
     def announce(self) -> None:
         """Report what is about to happen, in numbers, and what cannot be learnt."""
-        from drive.detection.schedule import steps_per_epoch, unlearnt
+        from drive.detection.schedule import steps_per_epoch, untrained_classes
 
         data, settings, run = self.data, self.settings, self.run
         turns = self._turns()
@@ -334,7 +333,7 @@ class _Training:
         if not data.validation.images:
             more = " and --patience has no effect" if settings.patience else ""
             run.warn(f"no image is held out for validation: the last epoch is the best{more}")
-        if missing := unlearnt(data.training, _known_classes(self.start)):
+        if missing := untrained_classes(data.training, _known_classes(self.start)):
             run.warn(f"no training image has a box of {', '.join(missing)}: it will not be found")
 
     def check_free(self) -> None:

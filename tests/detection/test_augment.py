@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drive.detection.augment import Sample, _rain, augment, mosaic, plain, recolour, spoil
+from drive.detection.augment import Sample, _rain, augment, degrade, mosaic, plain, recolour
 from drive.detection.preprocess import GREY
 
 OBJECT = (60, 40, 120, 100)  # a white square on black
@@ -109,7 +109,7 @@ def test_colours_and_spoiling_keep_shape_and_type() -> None:
     picture = np.full((64, 96, 3), (200, 60, 20), np.uint8)
     changed = 0
     for seed in range(40):
-        made = spoil(recolour(picture, rng(seed)), rng(seed))
+        made = degrade(recolour(picture, rng(seed)), rng(seed))
         assert (made.shape, made.dtype) == (picture.shape, np.uint8)
         assert made[..., 0].mean() >= made[..., 2].mean() - 12  # red stays above blue: no swap
         changed += not np.array_equal(made, picture)
