@@ -105,7 +105,9 @@ def workplace(tmp_path: Path, make_video: VideoMaker, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("page", examples())
 def test_the_examples_run_as_written(page: Path, workplace: Path) -> None:
     names: dict[str, object] = {}
-    for number, code in enumerate(blocks(page, "python"), start=1):
+    found = list(blocks(page, "python"))
+    assert found
+    for number, code in enumerate(found, start=1):
         exec(compile(code, f"{page_id(page)}, example {number}", "exec"), names)
 
 

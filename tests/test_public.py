@@ -173,6 +173,7 @@ def test_the_example_of_a_task_runs(
     (tmp_path / "model.onnx").write_bytes(STEERING.read_bytes())
     space: dict[str, object] = {}
     examples = doctest.DocTestParser().get_examples(inspect.getdoc(getattr(drive, name)) or "")
+    assert examples
     for example in examples:
         exec(example.source, space)
 
