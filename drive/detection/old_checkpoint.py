@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CHECKPOINT, SETTINGS = "checkpoint.weights.h5", "training.json"
 EPOCHS_DONE = "drive_epochs"
-RENAMED = {"frozen": "freeze", "images": "images"}
+RENAMED = {"frozen": "freeze", "pictures": "images"}
 """Settings that have other names today."""
 
 
