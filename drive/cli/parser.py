@@ -46,7 +46,7 @@ class Parser(argparse.ArgumentParser):
 
     def _unknown(self, word: str) -> str:
         if not word.startswith("-"):
-            return f"unexpected argument {word!r}"
+            return f"unexpected argument {word!r} (write arguments before the options)"
         near = nearest_name(word.partition("=")[0], self.flags)
         return f"unknown option {word}" + (f". Did you mean {near}?" if near else "")
 

@@ -61,6 +61,12 @@ def test_the_overview_names_every_command() -> None:
         assert command in done.stdout
 
 
+def test_the_package_runs_as_a_module() -> None:
+    command = [sys.executable, "-m", "drive", "compare", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.startswith("usage: drive compare [OPTION ...] A.mp4 B.mp4\n")
+
+
 def test_an_unknown_command_says_what_there_is() -> None:
     assert_one_line_of_complaint(run("detekt"), "detekt", "detect")
 

@@ -134,7 +134,10 @@ def test_the_command_line_names_the_option() -> None:
         ),
         (["--labels", "x"], "--labels requires 2 values. See drive film --help"),
         (["--frame", "3"], "unknown option --frame. Did you mean --frames? See drive film --help"),
-        (["--labels", "x", "y", "z"], "unexpected argument 'z'. See drive film --help"),
+        (
+            ["--labels", "x", "y", "z"],
+            "unexpected argument 'z' (write arguments before the options). See",
+        ),
     ],
 )
 def test_invalid_words_take_one_line(words: list[str], text: str) -> None:
