@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -19,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from drive.core.errors import EncodeError
 from drive.core.files import atomic
-from drive.core.types import FloatArray, Image
+from drive.core.types import FloatArray
 from drive.drawing.palette import BLUE, GREEN, ORANGE, PURPLE, VERMILLION, for_matplotlib
 
 DPI = 110
@@ -160,22 +159,6 @@ def save_figure(figure: Figure, path: str | Path) -> None:
             figure.savefig(part, format="png", facecolor="white")
     except OSError as error:
         raise EncodeError(f"the plot {path} cannot be written: {error.strerror}") from error
-
-
-def write_png(path: str | Path, image: Image) -> None:
-    """Write an (H, W, 3) uint8 RGB image as PNG.
-
-    Raises:
-        EncodeError: it cannot be written.
-    """
-    done, coded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-    try:
-        if not done:
-            raise OSError(0, "no PNG encoder")
-        with atomic(path) as part:
-            part.write_bytes(coded.tobytes())
-    except OSError as error:
-        raise EncodeError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def floats(values: ArrayLike) -> FloatArray:

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 
 from drive.core.types import Box, Detection, Image
-from drive.drawing.charts import write_png
 from drive.drawing.palette import DARK, LIGHT, MODEL, MUTED, RECORDED, Colour, ink_on
 from drive.drawing.text import BOLD, fit, line_height, put_text, text_width
+from drive.video.writer import save_image
 
 COLUMNS = 3
 TILE_WIDTH, TILE_HEIGHT = 480, 320
@@ -54,7 +54,7 @@ def write_prediction_sheet(path: str | Path, title: str, images: Iterable[SheetI
     Raises:
         EncodeError: the file cannot be written.
     """
-    write_png(path, prediction_sheet(title, images))
+    save_image(path, prediction_sheet(title, images))
 
 
 def prediction_sheet(title: str, images: Iterable[SheetImage]) -> Image:

@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 
 from drive.core.types import FloatArray, Image
-from drive.drawing.charts import write_png
 from drive.drawing.gauge import GROOVE, angle_text
 from drive.drawing.palette import DARK, LIGHT, MUTED, RECORDED, Colour
 from drive.drawing.shapes import SUBPIXEL_BITS, circle, line
 from drive.drawing.text import BOLD, fit, line_height, put_text, text_width
+from drive.video.writer import save_image
 
 IMAGE_WIDTH = 220
 MARGIN, BETWEEN_GROUPS = 10, 26
@@ -74,7 +74,7 @@ def write_view_sheet(
     Raises:
         EncodeError: the file cannot be written.
     """
-    write_png(path, view_sheet(title, note, groups, rows))
+    save_image(path, view_sheet(title, note, groups, rows))
 
 
 def view_sheet(

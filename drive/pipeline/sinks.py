@@ -14,11 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import cv2
 import numpy as np
 
-from drive.core.errors import EncodeError
-from drive.core.files import atomic, atomic_folder
+from drive.core.files import atomic_folder
 from drive.core.region import Region
 from drive.core.types import Detection, Frame
 from drive.drawing.heat import HeatMap, draw_heat
@@ -26,9 +24,7 @@ from drive.drawing.overlay import Overlay, font_px_of
 from drive.results.detections import detection_row, open_detections
 from drive.results.steering import Steering, open_steering
 from drive.video.planes import carry_over
-from drive.video.writer import USUAL_RATE, VideoWriter
-
-JPEG_QUALITY = 92
+from drive.video.writer import USUAL_RATE, VideoWriter, save_image
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -264,15 +260,3 @@ def draw(overlay: Overlay, result: Result) -> np.ndarray:
         header=result.header,
         region=result.region,
     )
-
-
-def save_image(path: Path, image: np.ndarray) -> None:
-    """Write an RGB image; the suffix of `path` gives the format.
-
-    Raises:
-        EncodeError: the image cannot be encoded or written.
-    """
-    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if path.suffix == ".jpg" else []
-    with atomic(path) as part:
-        if not cv2.imwrite(str(part), cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality):
-            raise EncodeError(f"the image {path} could not be written")

@@ -142,8 +142,8 @@ def _worst(home: Path, parts: Sequence[Part], answers: Sequence[Predictions]) ->
     from drive.drawing.gauge import angle_text
     from drive.drawing.steering_card import steering_card
     from drive.pages.moments import peaks
-    from drive.pipeline.sinks import save_image
     from drive.results.training_notes import NotedImage
+    from drive.video.writer import save_image
 
     found = [
         (abs(float(recording.angle_deg[row] - recording.truth_deg[row])), number, row)
@@ -176,9 +176,9 @@ def _layers(home: Path, network: keras.Model, image: np.ndarray, yuv: bool) -> l
     import cv2
 
     from drive.drawing.layer_sheet import kernel_sheet, map_sheet
-    from drive.pipeline.sinks import save_image
     from drive.results.training_notes import NotedImage
     from drive.runtime.layer_views import feature_maps, first_kernels
+    from drive.video.writer import save_image
 
     images = []
     kernels = first_kernels(network)

@@ -70,8 +70,8 @@ def save_preview(
     from drive.detection.detector import load_detector
     from drive.detection.tiles import with_tiles
     from drive.drawing.preview import crop_preview as draw
-    from drive.pipeline.sinks import save_image
     from drive.video.reader import read_frames
+    from drive.video.writer import save_image
 
     path = run.folder.file(FILE)  # whether it can be written shows before the network loads
     with read_frames(source, start_s=at_s) as reader:

@@ -12,11 +12,12 @@ from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
+import cv2
 import numpy as np
 
 from drive.core.errors import EncodeError, InputError
 from drive.core.files import atomic
-from drive.core.types import Image
+from drive.core.types import Array, Image
 from drive.video.audio import AudioTrack, open_audio
 from drive.video.container import VideoPacket
 from drive.video.mp4 import (
@@ -34,6 +35,7 @@ from drive.video.mp4 import (
 )
 
 USUAL_RATE = 30.0
+JPEG_QUALITY = 92
 MAX_RATE_DENOMINATOR = 1001
 """Of broadcast rates such as 30000/1001."""
 
@@ -249,6 +251,22 @@ class VideoWriter:
 
     def _error(self, what: str, error: Exception) -> EncodeError:
         return EncodeError(f"{self.path}: {what}: {reason(error)}")
+
+
+def save_image(path: str | Path, image: Array) -> None:
+    """Write an (H, W, 3) uint8 RGB image; the suffix of `path` gives the format.
+
+    Raises:
+        EncodeError: it cannot be written.
+    """
+    suffix = Path(path).suffix.lower()
+    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix == ".jpg" else []
+    _, coded = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)
+    try:
+        with atomic(path) as part:
+            part.write_bytes(coded.tobytes())
+    except OSError as error:
+        raise EncodeError(f"{path} cannot be written: {reason(error)}") from error
 
 
 def _prove_folder(path: Path) -> None:
