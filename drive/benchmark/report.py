@@ -165,7 +165,6 @@ def _taken(
 def _of_subject(
     stage: str, subject: str, rows: Sequence[Row], times: Mapping[str, Times]
 ) -> Times | None:
-    """Return the times of the first row with this stage and subject."""
     found = (times[row.key] for row in rows if (row.stage, row.subject) == (stage, subject))
     return next(found, None)
 
@@ -207,5 +206,4 @@ def _processor() -> str:
 
 
 def _cell(text: str, width: int, column: int) -> str:
-    """Align names to the left, figures to the right."""
     return text.rjust(width) if column >= FIRST_FIGURE else text.ljust(width)

@@ -187,7 +187,6 @@ def _stage(row: Row, epoch: Callable[[], object], frames: int) -> Stage:
 
 
 def _from_cache(course: SteeringCourse) -> Callable[[], object]:
-    """Return an epoch as `train-steering` runs it."""
     from drive.training.fit import train_epoch
 
     model = course.compiled(frozen=False)

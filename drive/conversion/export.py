@@ -260,10 +260,7 @@ def _reference(target: str, metadata: Mapping[str, str]) -> str:
 
 
 def _write_onnx(
-    original: Original,
-    path: Path,
-    metadata: Mapping[str, str],
-    calibration: Sequence[Image],
+    original: Original, path: Path, metadata: Mapping[str, str], calibration: Sequence[Image]
 ) -> None:
     import onnx
     from onnx import helper
@@ -284,10 +281,7 @@ def _write_onnx(
 
 
 def _write_openvino(
-    original: Original,
-    path: Path,
-    metadata: Mapping[str, str],
-    calibration: Sequence[Image],
+    original: Original, path: Path, metadata: Mapping[str, str], calibration: Sequence[Image]
 ) -> None:
     """Convert the ONNX file; OpenVINO keeps the metadata as the runtime info `framework`."""
     import openvino
@@ -300,10 +294,7 @@ def _write_openvino(
 
 
 def _write_litert(
-    original: Original,
-    path: Path,
-    metadata: Mapping[str, str],
-    calibration: Sequence[Image],
+    original: Original, path: Path, metadata: Mapping[str, str], calibration: Sequence[Image]
 ) -> None:
     from drive.conversion.litert import write_litert
 
@@ -320,10 +311,7 @@ def _write_litert(
 
 
 def _write_saved_model(
-    original: Original,
-    path: Path,
-    metadata: Mapping[str, str],
-    calibration: Sequence[Image],
+    original: Original, path: Path, metadata: Mapping[str, str], calibration: Sequence[Image]
 ) -> None:
     from drive.conversion.saved_model import write_saved_model
 

@@ -136,7 +136,6 @@ def _measure(
 
 
 def _session(model: onnx.ModelProto, names: Iterable[str]) -> onnxruntime.InferenceSession:
-    """Return the float model in ONNX Runtime with these tensors as outputs."""
     import onnxruntime
 
     watched = onnx.ModelProto.FromString(model.SerializeToString())

@@ -93,11 +93,7 @@ class Region:
 
     @classmethod
     def parse(
-        cls,
-        text: str,
-        width: int,
-        height: int,
-        auto: Callable[[int, int], Region] | None = None,
+        cls, text: str, width: int, height: int, auto: Callable[[int, int], Region] | None = None
     ) -> Region:
         """Parse `auto`, `full` or `X1,Y1,X2,Y2` for a frame of `width` x `height` pixels.
 

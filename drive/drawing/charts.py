@@ -98,7 +98,6 @@ def _fitted(name: str, text: str, room_pt: float) -> str:
 
 
 def _title_pt(text: str) -> float:
-    """Return the width of a title in points."""
     font, plain = FontProperties(weight="bold"), text.replace("$", r"\$")  # no formulas
     return float(TextPath((0, 0), plain, size=TITLE_PT, prop=font).get_extents().width)
 

@@ -180,7 +180,6 @@ def _check_width(width: int, height: int) -> None:
 
 
 def _whole_frames_s(seconds: float, fps: float) -> float:
-    """Return the length in seconds, rounded to whole frames, at least one."""
     return max(1, round(seconds * fps)) / fps
 
 
@@ -200,7 +199,6 @@ def _writing(path: str | Path) -> Iterator[Path]:
 
 
 def _from(shown: _Shown, start_s: float) -> View:
-    """Return the view of a video from a second on."""
     return lambda time_s: shown.at(start_s + time_s)
 
 

@@ -151,7 +151,6 @@ class Gauge:
         groove: Colour,
         wheel: Colour,
     ) -> None:
-        """Draw the grooves of the arcs, the labels and the rim."""
         for row, name in enumerate(names):
             radius = self._radius * ARCS[name]
             arc(layer, self._centre, radius, (-FULL_TURN_DEG, FULL_TURN_DEG), groove, 1)
@@ -160,7 +159,6 @@ class Gauge:
         circle(layer, self._centre, self._radius * RIM, wheel, self._rim_px)
 
     def _draw_wheel(self, patch: Image, turn_deg: float, colour: Colour) -> None:
-        """Draw what turns: the spokes, the hub and the mark at the top."""
         rim = self._radius * RIM
         for spoke_deg in SPOKES_DEG:
             tip = self._point(rim, turn_deg + spoke_deg)

@@ -99,7 +99,6 @@ def tint(values: FloatArray) -> tuple[Image, Image]:
 
 
 def _strength(values: FloatArray) -> FloatArray:
-    """Return the strength of the tint, 0 to 1."""
     strength: FloatArray = np.clip((np.clip(values, 0, 1) ** GAMMA - LOW) / (HIGH - LOW), 0, 1)
     return strength
 
@@ -113,7 +112,6 @@ def _scale() -> FloatArray:
 
 
 def _draw_legend(canvas: Image, font_px: int) -> None:
-    """Draw the legend at the bottom right if there is room."""
     height, width = canvas.shape[:2]
     pad, bar = max(2, round(font_px * 0.5)), round(BAR_WIDTH * font_px)
     less, more = text_width(LESS, font_px), text_width(MORE, font_px)

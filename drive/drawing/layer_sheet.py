@@ -48,7 +48,6 @@ def map_sheet(maps: FloatArray) -> Image:
 
 
 def _sheet(tiles: list[Image], columns: int) -> Image:
-    """Return the tiles side by side, all of one size."""
     columns = min(columns, len(tiles))
     rows = -(-len(tiles) // columns)
     height, width = tiles[0].shape[:2]

@@ -252,7 +252,6 @@ class Overlay:
 
 
 def _finite(angles: dict[str, float | None]) -> dict[str, float]:
-    """Return the angles that are known."""
     return {
         name: angle for name, angle in angles.items() if angle is not None and math.isfinite(angle)
     }

@@ -237,11 +237,7 @@ def plot_precision_recall(
 
 
 def _draw_losses(
-    axes: Axes,
-    epoch: FloatArray,
-    loss: FloatArray,
-    validation: FloatArray,
-    training_name: str,
+    axes: Axes, epoch: FloatArray, loss: FloatArray, validation: FloatArray, training_name: str
 ) -> None:
     size = 3 if epoch.size > 1 else LONE_MARKER
     axes.plot(epoch, loss, color=SERIES[0], marker="o", markersize=size, label=training_name)

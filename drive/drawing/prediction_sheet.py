@@ -86,7 +86,6 @@ def _legend(sheet: Image, y: int) -> None:
 
 
 def _tile(shown: SheetImage) -> Image:
-    """Return one image with its boxes and its caption, TILE_WIDTH pixels across."""
     height, width = shown.image.shape[:2]
     scale = min(TILE_WIDTH / width, TILE_HEIGHT / height)
     size = max(1, round(width * scale)), max(1, round(height * scale))

@@ -66,7 +66,6 @@ def crop_preview(
 def _tile_rows(
     tiles: Sequence[Region], tile_inputs: Sequence[Image], inner: int
 ) -> list[list[Image]]:
-    """Return rows of panels with the tiles."""
     across = min(len(tiles), TILES_IN_A_ROW) or 1
     each = (inner - (across - 1) * MARGIN) // across
     panels = [
@@ -93,7 +92,6 @@ def _outline(image: Image, region: Region, colour: tuple[int, int, int], thickne
 
 
 def _panel(image: Image, width: int, caption: str) -> Image:
-    """Return the image at `width` with a line of text above it."""
     height = max(1, round(image.shape[0] * width / image.shape[1]))
     shrinks = width < image.shape[1]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
@@ -105,7 +103,6 @@ def _panel(image: Image, width: int, caption: str) -> Image:
 
 
 def _stack(rows: Sequence[Sequence[Image]]) -> Image:
-    """Return rows of panels below each other, with margins."""
     heights = [max(panel.shape[0] for panel in row) for row in rows]
     stacked = np.full((sum(heights) + (len(rows) + 1) * MARGIN, WIDTH, 3), BACKGROUND, np.uint8)
     y = MARGIN

@@ -142,7 +142,6 @@ def _draw_way(axes: Axes, trials: Sequence[Trial], loss_axis: str) -> None:
 
 
 def _draw_trials(axes: Axes, trials: Sequence[Trial], places: Sequence[float]) -> None:
-    """Draw the trials at these positions, and a ring around the best."""
     for outcome, marker, colour in ((PRUNED, "s", SOFT), (COMPLETE, "o", SERIES[0])):
         drawn = [
             (place, trial.loss)

@@ -125,7 +125,6 @@ class SimulationOverlay:
     def _draw_car(
         patch: Image, centre: tuple[float, float], heading_deg: float, room: float
     ) -> None:
-        """Draw a small car from above, nose up."""
         length = room * CAR_LENGTH
         wide = length * CAR_ASPECT
         turn = math.radians(heading_deg)

@@ -107,7 +107,6 @@ def view_sheet(
 
 
 def _columns(groups: Sequence[ViewGroup]) -> tuple[list[int], int]:
-    """Return the left edge of each column, and the width of the sheet."""
     lefts: list[int] = []
     x = MARGIN
     for group in (group for group in groups if group.columns):
@@ -133,7 +132,6 @@ def _headings(sheet: Image, y: int, groups: Sequence[ViewGroup], lefts: list[int
 
 
 def _resized(cell: ViewCell, size: tuple[int, int], scale: float) -> Image:
-    """Return the image at its size on the sheet, with its path."""
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     image = np.asarray(cv2.resize(cell.image, size, interpolation=method), np.uint8)
     if cell.path is not None and len(cell.path) > 1:
@@ -146,7 +144,6 @@ def _resized(cell: ViewCell, size: tuple[int, int], scale: float) -> Image:
 
 
 def _gauge(sheet: Image, left_top: tuple[int, int], angle_deg: float, full_deg: float) -> None:
-    """Draw a bar from the middle towards the angle, and the angle as a number."""
     x, y = left_top
     half = (IMAGE_WIDTH - ANGLE_WIDTH) / 2
     middle, level = x + half, y + GAUGE_HEIGHT / 2

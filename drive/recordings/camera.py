@@ -120,11 +120,7 @@ def moved_rays(
 
 
 def move_camera(
-    image: Image,
-    view: View,
-    shift_m: float,
-    yaw_deg: float,
-    border: int = cv2.BORDER_REPLICATE,
+    image: Image, view: View, shift_m: float, yaw_deg: float, border: int = cv2.BORDER_REPLICATE
 ) -> Image:
     """Return the image that the camera would take if it were shifted and turned.
 

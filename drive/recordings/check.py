@@ -15,13 +15,7 @@ from drive.core.types import Array, FloatArray, IntArray
 from drive.core.wording import are, counted, have, noun
 from drive.recordings.excluded import marked
 from drive.recordings.horizon import HorizonEstimate, estimate_horizon
-from drive.recordings.labels import (
-    NATURAL_LAG_S,
-    Turning,
-    find_lag,
-    measure_turning,
-    wide_steps,
-)
+from drive.recordings.labels import NATURAL_LAG_S, Turning, find_lag, measure_turning, wide_steps
 from drive.recordings.motion import LagEstimate
 from drive.recordings.recording import Recording
 from drive.recordings.recording_config import others_tables
@@ -147,7 +141,6 @@ def check_recording(recording: Recording, progress: Progress = no_progress) -> C
 
 
 def _raw_rows(recording: Recording) -> SteeringRows:
-    """Return the rows of the file, including duplicates."""
     if recording.steering_csv.name != LOG:
         return read_steering_csv(recording.steering_csv)
     return SteeringRows(
@@ -186,9 +179,7 @@ def _numbers(reading: _Reading, lag: LagEstimate | None, horizon: HorizonEstimat
 def _pairing(reading: _Reading) -> Iterator[Finding]:
     if not reading.rows.numbered:
         yield Finding(
-            "no_frame_column",
-            "the CSV has no column frame: its rows are counted from 0",
-            note=True,
+            "no_frame_column", "the CSV has no column frame: its rows are counted from 0", note=True
         )
     lost = reading.recording.report.frames_lost
     if lost:
@@ -396,6 +387,5 @@ def _horizon_findings(recording: Recording, horizon: HorizonEstimate) -> Iterato
 
 
 def _some(values: Sequence[object] | Array) -> str:
-    """Return the first few values, and how many more there are."""
     shown = ", ".join(str(value) for value in values[:EXAMPLES])
     return shown + (f" and {len(values) - EXAMPLES} more" if len(values) > EXAMPLES else "")

@@ -165,7 +165,6 @@ def _straight_moments(recording: Recording) -> Iterator[float]:
 
 
 def _pairs(recording: Recording, start_s: float) -> Iterator[tuple[Array, Array]]:
-    """Yield grey frames from a moment on, each with the next one."""
     yield from pairwise(_frames(recording, start_s))
 
 
@@ -242,12 +241,7 @@ def _followed(first: Array, second: Array) -> tuple[FloatArray, FloatArray]:
 def _flow(first: Array, second: Array, corners: Array) -> tuple[Array, BoolArray]:
     """Return where the corners go, and whether they were found: (N, 1, 2) float32, (N,) bool."""
     there, found, _ = cv2.calcOpticalFlowPyrLK(
-        first,
-        second,
-        corners,
-        np.empty_like(corners),
-        winSize=WINDOW,
-        maxLevel=LEVELS,
+        first, second, corners, np.empty_like(corners), winSize=WINDOW, maxLevel=LEVELS
     )
     return there, found.ravel() > 0
 

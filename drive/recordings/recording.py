@@ -384,7 +384,6 @@ def _first_of_each(frame_index: IntArray) -> IntArray:
 
 
 def _times_by_rate(video: Path, frame_index: IntArray) -> FloatArray:
-    """Return seconds of frames, for a CSV without times."""
     fps = probe(video).average_fps
     if not fps:
         raise InputError(
@@ -394,7 +393,6 @@ def _times_by_rate(video: Path, frame_index: IntArray) -> FloatArray:
 
 
 def _with_unique_names(recordings: list[Recording]) -> list[Recording]:
-    """Give recordings of the same name their whole path as names."""
     names = [recording.name for recording in recordings]
     for recording in recordings:
         if names.count(recording.name) > 1:

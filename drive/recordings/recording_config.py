@@ -11,13 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from drive.core.errors import (
-    InputError,
-    MissingFileError,
-    as_option,
-    nearest_name,
-    unknown_name,
-)
+from drive.core.errors import InputError, MissingFileError, as_option, nearest_name, unknown_name
 from drive.core.texts import as_written, is_number, parse_toml, read_text
 from drive.recordings.camera import Camera
 from drive.recordings.vehicle import SPEED_UNITS, Car
@@ -159,7 +153,6 @@ def _of_others(content: Mapping[str, Any]) -> list[str]:
 
 
 def _content(path: Path) -> dict[str, Any]:
-    """Return the values of the file; empty if there is none."""
     try:
         return parse_toml(read_text(path), path)
     except MissingFileError:

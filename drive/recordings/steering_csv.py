@@ -131,7 +131,6 @@ def _read_table(file: Path) -> pd.DataFrame:
 
 
 def _some(columns: pd.Index) -> str:
-    """Return the names of the first columns, and how many more there are."""
     more = len(columns) - SHOWN_COLUMNS
     names = ", ".join(map(str, columns[:SHOWN_COLUMNS]))
     return names + (f" and {more} more" if more > 0 else "")

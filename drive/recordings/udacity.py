@@ -82,7 +82,6 @@ def side_images(folder: Path) -> dict[str, tuple[Path, ...]]:
 
 
 def _read_table(file: Path) -> pd.DataFrame:
-    """Return the cells of the log as text, with the names of the columns."""
     table = read_table(file, header=False)
     if table.shape[1] != len(COLUMNS):
         raise InputError(

@@ -26,10 +26,7 @@ SUFFIXES = (".onnx", ".xml", ".keras")
 
 
 def load_engine(
-    path: str | Path,
-    engine: str = "auto",
-    threads: int = 0,
-    build: Builder | None = None,
+    path: str | Path, engine: str = "auto", threads: int = 0, build: Builder | None = None
 ) -> Engine:
     """Load a model file into a runtime.
 
@@ -80,7 +77,6 @@ def _check(path: Path, engine: str) -> None:
 
 
 def _candidates(path: Path, build: Builder | None) -> list[str]:
-    """Return the engines that read this kind of file, fastest first."""
     suffix = path.suffix.lower()
     names = [name for name in ENGINES if suffix in READS[name]]
     if suffix == ".onnx" and build is None:

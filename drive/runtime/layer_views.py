@@ -61,7 +61,6 @@ def _convolutions(layers: list[keras.Layer]) -> list[keras.Layer]:
 
 
 def _all_layers(model: keras.Model) -> list[keras.Layer]:
-    """Return the layers in order, including those of nested networks."""
     found = []
     for layer in model.layers:
         found += _all_layers(layer) if hasattr(layer, "layers") else [layer]

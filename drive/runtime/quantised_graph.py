@@ -119,10 +119,7 @@ def first_convolutions(graph: onnx.GraphProto) -> list[str]:
 
 
 def insert(
-    graph: onnx.GraphProto,
-    plan: Plan,
-    ranges: Mapping[str, Range],
-    means: Mapping[str, FloatArray],
+    graph: onnx.GraphProto, plan: Plan, ranges: Mapping[str, Range], means: Mapping[str, FloatArray]
 ) -> None:
     """Write the plan into the graph.
 
@@ -156,10 +153,7 @@ def quantise_activation(
 ) -> str:
     """Add the two nodes that turn a tensor into uint8 and back; return the name of the result."""
     base = f"{name}/{suffix}"
-    parameters = [
-        store(graph, f"{base}/scale", scale),
-        store(graph, f"{base}/zero", zero),
-    ]
+    parameters = [store(graph, f"{base}/scale", scale), store(graph, f"{base}/zero", zero)]
     for operator, source, result in (
         ("QuantizeLinear", name, f"{base}/stored"),
         ("DequantizeLinear", f"{base}/stored", base),

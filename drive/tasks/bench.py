@@ -51,10 +51,7 @@ class BenchConfig(WeightsConfig):
     )
     _: KW_ONLY
     rounds: int = option(
-        7,
-        "number of rounds; each round measures everything once",
-        metavar="N",
-        check=at_least(1),
+        7, "number of rounds; each round measures everything once", metavar="N", check=at_least(1)
     )
     keras: bool = option(True, "do not measure networks in Keras")
     detect: bool = option(True, "do not measure whole commands, video to annotated video")
@@ -67,10 +64,7 @@ class BenchConfig(WeightsConfig):
         metavar="PYTHON",
     )
     recording: str = option(
-        str(SAMPLE),
-        "recordings for the training stages",
-        metavar="DIR",
-        shown_default="the sample",
+        str(SAMPLE), "recordings for the training stages", metavar="DIR", shown_default="the sample"
     )
     training: bool = option(True, "do not measure training")
     cache: str | None = option(

@@ -109,10 +109,7 @@ def _check_data(config: CheckDataConfig, run: Run) -> CheckDataResult:
 
     reports = []
     for recording in open_recordings(
-        config.recordings,
-        steering_csv=config.steering,
-        overrides=config.overrides(),
-        on_error=note,
+        config.recordings, steering_csv=config.steering, overrides=config.overrides(), on_error=note
     ):
         try:
             reports.append(check_recording(recording, run.progress))

@@ -96,7 +96,6 @@ def _rate(rate: Fraction | None) -> float | None:
 
 
 def _counted_duration(times_s: list[float]) -> float | None:
-    """Return the seconds from the start of the first frame to the end of the last one."""
     if len(times_s) < 2:
         return None
     span_s = times_s[-1] - times_s[0]
