@@ -9,7 +9,7 @@ The page's script `assets/report.js` can be mounted several times in one page:
     report.video                  // the <video> in sight, or null
     report.time, report.duration  // seconds on the video's clock
     report.seek(12.5); report.step(-1); report.play(); report.pause();
-    report.on("time", (t) => ...) // also "play", "pause", "range", "drive"
+    report.on("time", (t) => ...) // also "play", "pause", "range", "recording"
     report.range = [10, 20]       // what the charts show; null for all
     report.destroy()
 

@@ -44,9 +44,9 @@ from drive.pages.report import report_of
 from drive.pages.runs import (
     below,
     describe_trial,
+    image_of,
     list_runs,
     live_data,
-    picture_of,
     run_folder,
     run_state,
     search_with,
@@ -304,7 +304,7 @@ class _Shelf:
         from drive.pages.thumbnails import thumbnail
 
         folder = run_folder(self._root, request.path_params["run"])
-        name = picture_of(read_run(folder))
+        name = image_of(read_run(folder))
         if not name:
             raise MissingFileError("this run has no image")
         headers = {"cache-control": f"max-age={A_DAY_S}"} if request.url.query else {}
@@ -350,8 +350,8 @@ def _with_sources(report: Report, run: str, recordings: list[KnownRecording]) ->
     gets its number among `recordings`, if it is known.
     """
     numbers = {recording.name: number for number, recording in enumerate(recordings)}
-    only = 0 if len(recordings) == len(report["drives"]) == 1 else None
-    for each in report["drives"]:
+    only = 0 if len(recordings) == len(report["recordings"]) == 1 else None
+    for each in report["recordings"]:
         each["recording"] = number = numbers.get(each["name"], only)
         video = each["video"]
         if video and not video["annotated"]:

@@ -112,7 +112,7 @@ class Recording(TypedDict):
     charts: list[Chart]
     detections: Boxes | None
     moments: list[Moment]
-    pictures: NotRequired[list[str]]
+    images: NotRequired[list[str]]
     recording: NotRequired[int | None]  # its number among the recordings whose ranges can change
 
 
@@ -168,7 +168,7 @@ class Search(TypedDict):
     names: list[str]
     trials: list[Trial]
     best: int | None
-    picture: str | None
+    image: str | None
 
 
 class Report(TypedDict):
@@ -187,10 +187,10 @@ class Report(TypedDict):
     damaged: list[str]  # what cannot be read, and is left out
     warnings: list[str]
     facts: list[Fact]
-    drives: list[Recording]
+    recordings: list[Recording]
     training: Training | None
     search: Search | None
     runs: list[Inner]
-    pictures: list[Image]
+    images: list[Image]
     settings: list[list[str]]
     files: list[File]

@@ -65,11 +65,11 @@ def report_of(run: RunResults) -> data.Report:
         "command_line": " ".join(run.record.command),
         "live": False,
         "facts": facts_of(run),
-        "drives": [] if training else _recordings(run),
+        "recordings": [] if training else _recordings(run),
         "training": training,
         "search": search_of(run),
         "runs": [_inner(run, entry) for entry in run.videos],
-        "pictures": _plots(run, drawn=(LOSS_PLOT,) if training else ()),
+        "images": _plots(run, drawn=(LOSS_PLOT,) if training else ()),
         "settings": _settings(run),
         "files": [_file(run.folder, path) for path in run.files],
         "warnings": list(run.warnings),
@@ -233,5 +233,5 @@ def _of_images(run: RunResults) -> data.Recording:
         view.add_boxes(run.detections, np.array(found, np.int64))
     recording = view.data()
     recording |= {"charts": [], "moments": []}
-    recording["pictures"] = [f"{IMAGES}/{quote(name, errors=FOREIGN)}" for name in names]
+    recording["images"] = [f"{IMAGES}/{quote(name, errors=FOREIGN)}" for name in names]
     return recording

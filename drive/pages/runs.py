@@ -67,7 +67,7 @@ class RunEntry:
         started: seconds since 1970.
         state: `done`, `running`, `stopped` (a training or a search without an end) or `damaged`.
         facts: its key numbers.
-        picture: name of the video or image that stands for it; empty for none.
+        image: name of the video or image that stands for it; empty for none.
         changed: when that was, in whole seconds since 1970.
         problem: why a damaged run cannot be read, in one line; empty for others.
     """
@@ -78,7 +78,7 @@ class RunEntry:
     started: float
     state: str
     facts: list[Fact] = field(default_factory=list)
-    picture: str = ""
+    image: str = ""
     changed: int = 0
     problem: str = ""
 
@@ -207,7 +207,7 @@ def _read_entry(folder: Path, name: str) -> RunEntry:
     run = read_run(folder)
     state = run_state(run)
     live = {} if run.ended else live_data(folder)
-    picture = picture_of(run)
+    image = image_of(run)
     return RunEntry(
         run=name,
         command=run.command or str(live.get("command") or _kind(folder, state)),
@@ -215,8 +215,8 @@ def _read_entry(folder: Path, name: str) -> RunEntry:
         started=_started(str(live.get("started") or run.record.started), folder),
         state=state,
         facts=_facts(run),
-        picture=picture,
-        changed=int((folder / picture).stat().st_mtime) if picture else 0,
+        image=image,
+        changed=int((folder / image).stat().st_mtime) if image else 0,
         problem=run.problem,
     )
 
@@ -283,7 +283,7 @@ def live_data(folder: Path) -> dict[str, object]:
     return found if isinstance(found, dict) else {}
 
 
-def picture_of(run: RunResults) -> str:
+def image_of(run: RunResults) -> str:
     """Return the file that stands for a run: its video, else its most telling image."""
     files = sorted(
         entry.name for entry in run.folder.iterdir() if PART not in entry.name and entry.is_file()

@@ -52,7 +52,7 @@ def search_of(run: RunResults) -> data.Search | None:
         "names": search.searched,
         "trials": [_trial(trial) for trial in search.trials],
         "best": search.best.number if search.best else None,
-        "picture": SEARCH_PLOT if (run.folder / SEARCH_PLOT).is_file() else None,
+        "image": SEARCH_PLOT if (run.folder / SEARCH_PLOT).is_file() else None,
     }
 
 

@@ -14,11 +14,11 @@
 
   class Charts {
     /**
-     * @param drive data of a recording as `readDrive` gives it: its charts' series with `numbers`.
+     * @param recording data of a recording as `readRecording` gives it: its charts' series with `numbers`.
      * @param onSeek asked to go to a time. @param onRange told what is shown, null for all.
      */
-    constructor(drive, { duration, onSeek, onRange = () => {} }) {
-      this.drive = drive;
+    constructor(recording, { duration, onSeek, onRange = () => {} }) {
+      this.recording = recording;
       this.duration = duration;
       this.onSeek = onSeek;
       this.onRange = onRange;
@@ -28,7 +28,7 @@
       this.root = element("section", { class: "charts", "aria-label": "Charts on the time of the video" });
       this.strip = element("div", { class: "strip", "aria-hidden": "true" });
       this.axis = element("div", { class: "axis", "aria-hidden": "true" });
-      this.panels = drive.charts.map((chart) => new Panel(chart, drive));
+      this.panels = recording.charts.map((chart) => new Panel(chart, recording));
       this.root.append(this._bar(), this.strip, ...this.panels.map((panel) => panel.root), this.axis);
       this._listen();
       this._resized = new ResizeObserver(() => this.draw());
@@ -128,14 +128,14 @@
     _draw() {
       const { width } = this._inner();
       const [from, to] = this.shown;
-      const { clock, first_s: first } = this.drive;
+      const { clock, first_s: first } = this.recording;
       const ticks = timeTicks(from + first, to + first, width).map((tick) => tick - first);
       const step = ticks.length > 1 ? ticks[1] - ticks[0] : 1;
       const digits = [0.99, 0.09].filter((second) => step < second).length;
       this._span.textContent = this.range ? `${clock(from)} to ${clock(to)}` : "click to seek, drag to zoom";
       this.axis.replaceChildren(...ticks.map((tick) =>
         element("span", { style: `left:${share(tick, from, to)}` }, clock(tick, digits))));
-      const found = this.drive.moments.filter((moment) => moment.time >= from && moment.time <= to);
+      const found = this.recording.moments.filter((moment) => moment.time >= from && moment.time <= to);
       this.strip.replaceChildren(...found.map((moment) => {
         const mark = element("button", {
           class: `mark ${moment.kind}`, tabindex: "-1", style: `left:${share(moment.time, from, to)}`,
@@ -158,7 +158,7 @@
     }
 
     _say(time) {
-      for (const panel of this.panels) panel.say(positionAt(this.drive.times, time));
+      for (const panel of this.panels) panel.say(positionAt(this.recording.times, time));
     }
 
     _listen() {
@@ -220,11 +220,11 @@
 
   /** One chart: its title with the current values, and the curves. */
   class Panel {
-    constructor(chart, drive) {
+    constructor(chart, recording) {
       this.chart = chart;
-      this.clock = drive.clock;
-      this.times = drive.times;
-      this.gaps = drive.gaps;
+      this.clock = recording.clock;
+      this.times = recording.times;
+      this.gaps = recording.gaps;
       this.values = new Map();
       const legend = element("span", { class: "values" });
       for (const series of chart.series) {
@@ -353,18 +353,18 @@
   }
 
   /** Read what a recording's page works with: times and how they are written, frame numbers, curves. */
-  function readDrive(drive) {
+  function readRecording(recording) {
     return {
-      ...drive,
-      clock: sourceClock(drive.first_s),
-      times: readColumn(drive.frames.time),
-      index: readColumn(drive.frames.index),
-      charts: drive.charts.map((chart) => ({
+      ...recording,
+      clock: sourceClock(recording.first_s),
+      times: readColumn(recording.frames.time),
+      index: readColumn(recording.frames.index),
+      charts: recording.charts.map((chart) => ({
         ...chart,
         series: chart.series.map((series) => ({ ...series, numbers: readColumn(series.values) })),
       })),
     };
   }
 
-  Object.assign(DriveReport, { Charts, readDrive });
+  Object.assign(DriveReport, { Charts, readRecording });
 })();

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { Charts, colour, element, onTheme, positionAt, readDrive, sourceClock, themeButton } = DriveReport;
+  const { Charts, colour, element, onTheme, positionAt, readRecording, sourceClock, themeButton } = DriveReport;
   const { ask, complain, encoded, Pair, Screen, stateBadge } = DriveView;
 
   const SIDES = ["A", "B"];
@@ -32,13 +32,13 @@
 
   /** Which recordings to show: of the same name where there are such. */
   function matchDrives(a, b) {
-    const drives = [a, b].map((data) => (data.report ? data.report.drives : []));
+    const recordings = [a, b].map((data) => (data.report ? data.report.recordings : []));
     const pairs = [];
-    drives[0].forEach((drive, k) => {
-      const other = drives[1].findIndex((each) => each.name === drive.name);
-      if (other >= 0) pairs.push([k, other, drive.name]);
+    recordings[0].forEach((recording, k) => {
+      const other = recordings[1].findIndex((each) => each.name === recording.name);
+      if (other >= 0) pairs.push([k, other, recording.name]);
     });
-    if (!pairs.length && drives[0].length && drives[1].length) pairs.push([0, 0, `${drives[0][0].name} and ${drives[1][0].name}`]);
+    if (!pairs.length && recordings[0].length && recordings[1].length) pairs.push([0, 0, `${recordings[0][0].name} and ${recordings[1][0].name}`]);
     return pairs;
   }
 
@@ -59,20 +59,20 @@
 
   // Videos and curves
 
-  function showDrives(stage, both, [first, second]) {
+  function showRecordings(stage, both, [first, second]) {
     if (pair) pair.destroy();
     if (charts) charts.destroy();
-    const drives = [readDriveOf(both[0], first), readDriveOf(both[1], second)];
-    const begins = drives.map((drive) => drive.first_s || 0);
+    const recordings = [readRecordingOf(both[0], first), readRecordingOf(both[1], second)];
+    const begins = recordings.map((recording) => recording.first_s || 0);
     const earliest = sameSource(...both) ? Math.min(...begins) : null;
     const delays = begins.map((begin) => (earliest === null ? 0 : begin - earliest));
-    const screens = drives.map((drive, k) =>
-      new Screen(drive, baseOf(both[k].run), delays[k], `Video ${SIDES[k]}: ${both[k].run}`));
+    const screens = recordings.map((recording, k) =>
+      new Screen(recording, baseOf(both[k].run), delays[k], `Video ${SIDES[k]}: ${both[k].run}`));
     pair = new Pair(screens, sourceClock(earliest || 0));
     const sides = screens.map((screen, k) => element("figure", { class: `side ${SIDES[k].toLowerCase()}` },
       element("figcaption", {}, element("b", { class: `letter ${SIDES[k].toLowerCase()}` }, SIDES[k]), both[k].run || "this folder"), screen.root));
     stage.replaceChildren(element("div", { class: "screens" }, ...sides), pair.controls);
-    const drawn = overlay(drives, delays, earliest);
+    const drawn = overlay(recordings, delays, earliest);
     charts = null;
     if (drawn.charts.length) {
       charts = new Charts(drawn, { duration: pair.duration, onSeek: (time) => pair.seek(time) });
@@ -86,35 +86,35 @@
     Object.assign(DriveView, { pair, charts });
   }
 
-  function readDriveOf(data, number) {
-    const drive = data.report.drives[number];
-    return drive.frames ? readDrive(drive) : { ...drive, times: Float64Array.from(drive.pictures || [], (_, k) => k), gaps: [], charts: [] };
+  function readRecordingOf(data, number) {
+    const recording = data.report.recordings[number];
+    return recording.frames ? readRecording(recording) : { ...recording, times: Float64Array.from(recording.images || [], (_, k) => k), gaps: [], charts: [] };
   }
 
   /** All times of both recordings on the pair's clock, in order, each once. */
-  function unionOfTimes(drives, delays) {
-    const all = drives.flatMap((drive, k) => Array.from(drive.times, (time) => time + delays[k])).sort((a, b) => a - b);
+  function unionOfTimes(recordings, delays) {
+    const all = recordings.flatMap((recording, k) => Array.from(recording.times, (time) => time + delays[k])).sort((a, b) => a - b);
     return Float64Array.from(all.filter((time, k) => k === 0 || time - all[k - 1] > SAME_MOMENT_S));
   }
 
   /** Position of a recording's frame that is shown at a time of the pair's clock; -1 where none is. */
-  function frameAt(drive, delay, time) {
+  function frameAt(recording, delay, time) {
     const own = time - delay + SAME_MOMENT_S;
-    const at = positionAt(drive.times, own);
-    const since = own - drive.times[at];
-    const isLast = at === drive.times.length - 1;
-    const lasts = Math.min(at ? drive.times[at] - drive.times[at - 1] : LAST_S, LAST_S);
-    const over = since > lasts && (isLast || drive.gaps.includes(at + 1));
+    const at = positionAt(recording.times, own);
+    const since = own - recording.times[at];
+    const isLast = at === recording.times.length - 1;
+    const lasts = Math.min(at ? recording.times[at] - recording.times[at - 1] : LAST_S, LAST_S);
+    const over = since > lasts && (isLast || recording.gaps.includes(at + 1));
     return since >= 0 && !over ? at : -1;
   }
 
   /** Positions of times before which neither of the recordings goes on from the time before. */
-  function gapsOf(times, drives, delays) {
-    const goesOn = (drive, delay, time) => {
-      const at = frameAt(drive, delay, time);
-      return at >= 0 && at + 1 < drive.times.length && !drive.gaps.includes(at + 1);
+  function gapsOf(times, recordings, delays) {
+    const goesOn = (recording, delay, time) => {
+      const at = frameAt(recording, delay, time);
+      return at >= 0 && at + 1 < recording.times.length && !recording.gaps.includes(at + 1);
     };
-    const broken = (time) => !drives.some((drive, k) => goesOn(drive, delays[k], time));
+    const broken = (time) => !recordings.some((recording, k) => goesOn(recording, delays[k], time));
     return Array.from(times.keys()).filter((place) => place > 0 && broken(times[place - 1]));
   }
 
@@ -127,14 +127,14 @@
    * The charts of both recordings as those of one, with the curves of each side in its own colour.
    * `earliest`: where the pair begins in their common source; null where they have none.
    */
-  function overlay(drives, delays, earliest) {
+  function overlay(recordings, delays, earliest) {
     const same = earliest !== null;
     const first = earliest || 0;
-    const times = unionOfTimes(drives, delays);
+    const times = unionOfTimes(recordings, delays);
     const made = new Map();
-    drives.forEach((drive, k) => {
-      const shown = times.map((time) => frameAt(drive, delays[k], time));
-      for (const chart of drive.charts) {
+    recordings.forEach((recording, k) => {
+      const shown = times.map((time) => frameAt(recording, delays[k], time));
+      for (const chart of recording.charts) {
         if (!made.has(chart.id)) made.set(chart.id, { ...chart, series: [] });
         const into = made.get(chart.id);
         chart.series.forEach((series, place) => {
@@ -157,7 +157,7 @@
         for (const limit of chart.limits) if (!into.limits.includes(limit)) into.limits.push(limit);
       }
     });
-    return { times, gaps: gapsOf(times, drives, delays), first_s: first, clock: sourceClock(first), moments: [], charts: [...made.values()] };
+    return { times, gaps: gapsOf(times, recordings, delays), first_s: first, clock: sourceClock(first), moments: [], charts: [...made.values()] };
   }
 
   // Trainings
@@ -263,7 +263,7 @@
     const pairs = matchDrives(...both);
     if (pairs.length > 1) {
       const choose = element("select", {}, ...pairs.map(([, , name], k) => element("option", { value: String(k) }, name)));
-      choose.addEventListener("change", () => showDrives(stage, both, pairs[Number(choose.value)]));
+      choose.addEventListener("change", () => showRecordings(stage, both, pairs[Number(choose.value)]));
       parts.push(element("label", { class: "choose" }, "Recording ", choose));
     }
     if (pairs.length) parts.push(stage);
@@ -272,7 +272,7 @@
     if (!pairs.length && !losses) parts.push(element("p", { class: "soft nothing" }, "These runs have no videos, charts or losses in common. Their numbers and settings are below."));
     parts.push(element("div", { class: "tables" }, table("Numbers", numberRows(both), "Neither run has key numbers.", "numbers"), settings(both)));
     place.replaceChildren(...parts);
-    if (pairs.length) showDrives(stage, both, pairs[0]);
+    if (pairs.length) showRecordings(stage, both, pairs[0]);
   }
 
   function onKey(event) {

@@ -21,10 +21,10 @@
       this.open = false;
       this._build();
       report.on("time", () => this._place());
-      report.on("drive", () => this._followDrive());
+      report.on("recording", () => this._followRecording());
       this._key = (event) => this._onKey(event);
       document.addEventListener("keydown", this._key);
-      this._followDrive();
+      this._followRecording();
       root.hidden = false;
       this._sized = new ResizeObserver(() => document.body.style.setProperty("--dock", `${root.offsetHeight}px`)); // what lies behind can be scrolled out
       this._sized.observe(root);
@@ -39,8 +39,8 @@
     }
 
     get recording() { return this.recordings[this.number]; }
-    get drive() { return this.report.drive; }
-    get first() { return this.drive.first_s || 0; }
+    get shown() { return this.report.recording; }
+    get first() { return this.shown.first_s || 0; }
     get hasClock() { return this.report.duration > 0; }
     /** Seconds of the recording shown. */
     get now() { return this.report.time + this.first; }
@@ -86,10 +86,10 @@
       return { input, set, root: element("div", { class: "field" }, element("label", { for: id }, name), element("span", { class: "group" }, input, set)) };
     }
 
-    _followDrive() {
-      const { drive } = this;
-      const known = Number.isInteger(drive.recording);
-      if (known) this.number = drive.recording;
+    _followRecording() {
+      const { shown } = this;
+      const known = Number.isInteger(shown.recording);
+      if (known) this.number = shown.recording;
       this.choose.value = String(this.number);
       this.choose.disabled = known;
       this.line.hidden = !this.hasClock;
@@ -107,7 +107,7 @@
 
     _setHere(input) {
       if (!this.hasClock) return;
-      const last = this.drive.times.length ? this.drive.times.at(-1) : Infinity; // audio may go on behind it
+      const last = this.shown.times.length ? this.shown.times.at(-1) : Infinity; // audio may go on behind it
       const moment = Math.min(this.report.time, last) + this.first;
       input.value = (Math.round(moment * 1000) / 1000).toFixed(PLAIN_DIGITS);
       this._place();

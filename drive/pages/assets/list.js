@@ -34,13 +34,13 @@
     const cover = element("a", { class: "cover", href: address, tabindex: "-1", "aria-hidden": "true" });
     const instead = element("span", { class: "instead" }, run.command || "run");
     cover.append(instead);
-    if (run.picture) {
-      const picture = element("img", { class: PLOT.test(run.picture) ? "plot" : null, src: `/thumbnail/${encoded(run.run)}?${run.changed}`, alt: "", loading: "lazy" });
-      picture.addEventListener("error", () => {
-        picture.remove();
+    if (run.image) {
+      const image = element("img", { class: PLOT.test(run.image) ? "plot" : null, src: `/thumbnail/${encoded(run.run)}?${run.changed}`, alt: "", loading: "lazy" });
+      image.addEventListener("error", () => {
+        image.remove();
         instead.textContent = "no image";
       });
-      cover.append(picture);
+      cover.append(image);
     }
     const pick = element("input", { type: "checkbox", "aria-label": `Compare ${run.run || run.title}` });
     pick.checked = chosen.includes(run.run);

@@ -18,21 +18,21 @@
 
   /** One side: a video, a row of images, or only a clock. */
   class Screen {
-    /** @param drive read by DriveReport.readDrive. @param delay seconds on the pair's clock at its 0. */
-    constructor(drive, base, delay, label) {
-      this.drive = drive;
+    /** @param recording read by DriveReport.readRecording. @param delay seconds on the pair's clock at its 0. */
+    constructor(recording, base, delay, label) {
+      this.recording = recording;
       this.delay = delay;
-      this.times = drive.times;
+      this.times = recording.times;
       this.root = element("div", { class: "screen" });
       this.video = null;
-      if (drive.video) this._openVideo(base, label);
-      else if (drive.pictures) this._openPictures(base, label);
+      if (recording.video) this._openVideo(base, label);
+      else if (recording.images) this._openImages(base, label);
       else this._say("This run has no video. Its charts are below.");
     }
 
     get duration() {
       const own = this.video && this.video.duration;
-      return Number.isFinite(own) && own > 0 ? own : this.drive.duration || this.times.length;
+      return Number.isFinite(own) && own > 0 ? own : this.recording.duration || this.times.length;
     }
 
     get end() { return this.delay + this.duration; }
@@ -48,9 +48,9 @@
     show(time) {
       const local = this.local(time);
       if (this.video) this.seeker.seek(local);
-      if (this.picture) {
-        const src = this.base + this.drive.pictures[Math.min(this.drive.pictures.length - 1, positionAt(this.times, local))];
-        if (this.picture.getAttribute("src") !== src) this.picture.src = src;
+      if (this.image) {
+        const src = this.base + this.recording.images[Math.min(this.recording.images.length - 1, positionAt(this.times, local))];
+        if (this.image.getAttribute("src") !== src) this.image.src = src;
       }
     }
 
@@ -60,7 +60,7 @@
     }
 
     _openVideo(base, label) {
-      const { src, width, height } = this.drive.video;
+      const { src, width, height } = this.recording.video;
       this.video = element("video", {
         src: base + src, preload: "auto", playsinline: "", tabindex: "-1", width, height, "aria-label": label,
       });
@@ -75,10 +75,10 @@
       this.root.append(this.video);
     }
 
-    _openPictures(base, label) {
+    _openImages(base, label) {
       this.base = base;
-      this.picture = element("img", { alt: label, src: base + this.drive.pictures[0] });
-      this.root.append(this.picture);
+      this.image = element("img", { alt: label, src: base + this.recording.images[0] });
+      this.root.append(this.image);
     }
 
     destroy() {
@@ -261,7 +261,7 @@
         if (!lead.video.seeking) this._time = lead.video.currentTime + lead.delay;
         if (lead.video.ended) this._time = Math.max(this._time, lead.end);
       } else if (!this.held) this._time += passed;
-      for (const screen of this.screens) if (screen.picture) screen.show(this._time);
+      for (const screen of this.screens) if (screen.image) screen.show(this._time);
       if (this._time >= this.duration - 0.025) {
         this._time = this.duration;
         this.playing = false;

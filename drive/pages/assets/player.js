@@ -11,14 +11,14 @@
 
   class Player {
     /**
-     * @param drive data of a recording as `readDrive` gives it: with `times` (seconds of each frame),
+     * @param recording data of a recording as `readRecording` gives it: with `times` (seconds of each frame),
      * `index` and `clock`.
      * @param base put before the video's link.
      */
-    constructor(drive, base = "") {
-      this.times = drive.times;
-      this.index = drive.index;
-      this.drive = drive;
+    constructor(recording, base = "") {
+      this.times = recording.times;
+      this.index = recording.index;
+      this.recording = recording;
       this._heard = {};
       this._virtual = 0;
       this._playing = false;
@@ -29,7 +29,7 @@
       this.root = element("section", { class: "player", "aria-label": "Video" });
       this.screen = element("div", { class: "screen" });
       this.root.append(this.screen);
-      if (drive.video) this._openVideo(base + drive.video.src);
+      if (recording.video) this._openVideo(base + recording.video.src);
       else this._sayNoVideo("No video. Charts and tables use its timestamps.");
       this.root.append(this._controls());
       this._tick = this._tick.bind(this);
@@ -39,7 +39,7 @@
 
     get duration() {
       const own = this.video && this.video.duration;
-      return Number.isFinite(own) && own > 0 ? own : this.drive.duration;
+      return Number.isFinite(own) && own > 0 ? own : this.recording.duration;
     }
 
     get time() {
@@ -159,10 +159,10 @@
     }
 
     _openVideo(src) {
-      const { width, height } = this.drive.video;
+      const { width, height } = this.recording.video;
       this.video = element("video", {
         src, preload: "auto", playsinline: "", tabindex: "-1", width, height,
-        "aria-label": `Video of ${this.drive.name}`,
+        "aria-label": `Video of ${this.recording.name}`,
       });
       this.screen.style.setProperty("--ratio", `${width} / ${height}`);
       this.seeker = new Seeker(this.video);
@@ -181,7 +181,7 @@
         this._virtual = time;
         this._wanted = null;
         this._sayNoVideo(
-          `${decodeURIComponent(this.drive.video.src)} was moved, or this browser ` +
+          `${decodeURIComponent(this.recording.video.src)} was moved, or this browser ` +
           "cannot play it. Charts and tables work without it.");
         this._say("pause");
         this._say("blind");
@@ -257,7 +257,7 @@
     _shown() {
       const time = (this._lastTime = this.time);
       if (this._time) {
-        this._time.textContent = `${this.drive.clock(time, 2)} / ${this.drive.clock(this.duration, 1)}`;
+        this._time.textContent = `${this.recording.clock(time, 2)} / ${this.recording.clock(this.duration, 1)}`;
         this._frameText.textContent = this.index.length ? `frame ${this.index[this.position]}` : "";
       }
       this._say("time", time);

@@ -6,7 +6,7 @@
 "use strict";
 
 (() => {
-  const { Charts, Player, Table, bytes, element, lowerBound, number, readColumn, readDrive, themeButton } = DriveReport;
+  const { Charts, Player, Table, bytes, element, lowerBound, number, readColumn, readRecording, themeButton } = DriveReport;
 
   const KINDS = {
     intervention: "Interventions",
@@ -30,14 +30,14 @@
       for (const kind of ["damaged", "warnings"]) {
         root.append(...(data[kind] || []).map((text) => element("p", { class: kind, role: "note" }, text)));
       }
-      this.body = element("div", { class: "drive" });
+      this.body = element("div", { class: "recording" });
       root.append(this.body);
       this.goesOn = data.training ? new DriveReport.Training(data, base) : data.search ? new DriveReport.Search(data, base) : null;
       if (this.goesOn) this.body.append(this.goesOn.root);
-      else if (data.drives.length) this.showDrive(0);
+      else if (data.recordings.length) this.showRecording(0);
       else if (data.runs.length) this.body.append(this._runs());
-      else if (!data.pictures.length) this.body.append(element("p", {}, "This run has no frames to show. Its files are listed below."));
-      root.append(this._pictures(), this._about());
+      else if (!data.images.length) this.body.append(element("p", {}, "This run has no frames to show. Its files are listed below."));
+      root.append(this._images(), this._about());
       this._key = (event) => this._onKey(event);
       if (keyboard) document.addEventListener("keydown", this._key);
     }
@@ -54,7 +54,7 @@
     play() { if (this.player) this.player.play(); }
     pause() { if (this.player) this.player.pause(); }
 
-    /** Call on "time", "play", "pause", "range", "drive". */
+    /** Call on "time", "play", "pause", "range", "recording". */
     on(name, heard) { (this._heard[name] = this._heard[name] || []).push(heard); }
 
     destroy() {
@@ -65,25 +65,25 @@
     }
 
     /** Show one of the data's recordings. */
-    showDrive(number) {
+    showRecording(number) {
       this._clear();
-      const drive = (this.drive = readDrive(this.data.drives[number]));
-      if (drive.pictures) {
-        this.body.append(this._gallery(drive));
-        this.tables = this._tables(drive);
+      const recording = (this.recording = readRecording(this.data.recordings[number]));
+      if (recording.images) {
+        this.body.append(this._gallery(recording));
+        this.tables = this._tables(recording);
         if (this.tables) this.body.append(this.tables.root);
         return;
       }
-      this.player = new Player(drive, this.base);
-      this.charts = new Charts(drive, {
+      this.player = new Player(recording, this.base);
+      this.charts = new Charts(recording, {
         duration: this.player.duration,
         onSeek: (time, moment) => (moment ? this._jump(moment) : this.seek(time)),
         onRange: (range) => this._say("range", range),
       });
-      const moments = this._moments(drive);
+      const moments = this._moments(recording);
       this.body.append(this._stage(moments));
-      if (drive.charts.length) this.body.append(this.charts.root);
-      this.tables = this._tables(drive);
+      if (recording.charts.length) this.body.append(this.charts.root);
+      this.tables = this._tables(recording);
       if (this.tables) this.body.append(this.tables.root);
       this.player.on("time", (time) => {
         this.charts.setDuration(this.player.duration);
@@ -92,7 +92,7 @@
         this._say("time", time);
       });
       for (const name of ["play", "pause"]) this.player.on(name, () => this._say(name));
-      this._say("drive", number);
+      this._say("recording", number);
     }
 
     /** Video and highlights side by side; without a video the highlights take its place. */
@@ -123,10 +123,10 @@
         element("div", { class: "titles" },
           element("p", { class: "command" }, data.command || "run", when ? element("time", { datetime: data.started }, when) : null),
           element("h1", {}, data.title)));
-      if (data.drives.length > 1) {
+      if (data.recordings.length > 1) {
         const choose = element("select", { "aria-label": "Recording" });
-        data.drives.forEach((drive, k) => choose.append(element("option", { value: String(k) }, drive.name)));
-        choose.addEventListener("change", () => this.showDrive(Number(choose.value)));
+        data.recordings.forEach((recording, k) => choose.append(element("option", { value: String(k) }, recording.name)));
+        choose.addEventListener("change", () => this.showRecording(Number(choose.value)));
         head.append(element("label", { class: "choose" }, "Recording", choose));
       }
       head.append(themeButton());
@@ -148,24 +148,24 @@
     }
 
     _jump(moment) {
-      const at = this.drive.index.indexOf(moment.frame);
+      const at = this.recording.index.indexOf(moment.frame);
       if (at >= 0) this.player.seekFrame(at);
       else this.seek(moment.time);
     }
 
-    _moments(drive) {
-      if (!drive.moments.length) return null;
+    _moments(recording) {
+      if (!recording.moments.length) return null;
       const list = element("section", { class: "moments", "aria-label": "Highlights" }, element("h2", {}, "Highlights"));
       const scroll = element("div", { class: "scrolling" });
-      this.thumbs = drive.video ? new Thumbnails(this.base + drive.video.src) : null;
+      this.thumbs = recording.video ? new Thumbnails(this.base + recording.video.src) : null;
       for (const [kind, title] of Object.entries(KINDS)) {
-        const found = drive.moments.filter((moment) => moment.kind === kind);
+        const found = recording.moments.filter((moment) => moment.kind === kind);
         if (!found.length) continue;
         const items = element("ul");
         for (const moment of found.slice(0, MOST_SHOWN)) {
           const button = element("button", { class: `moment ${kind}` });
-          if (this.thumbs && this.thumbs.count < MOST_THUMBS) button.append(this.thumbs.add(moment.time, drive.video));
-          button.append(element("span", {}, element("b", {}, drive.clock(moment.time, 2)), element("span", {}, moment.text.replace(/-(?=\d)/g, "−"))));
+          if (this.thumbs && this.thumbs.count < MOST_THUMBS) button.append(this.thumbs.add(moment.time, recording.video));
+          button.append(element("span", {}, element("b", {}, recording.clock(moment.time, 2)), element("span", {}, moment.text.replace(/-(?=\d)/g, "−"))));
           button.addEventListener("click", () => this._jump(moment));
           items.append(element("li", {}, button));
         }
@@ -176,10 +176,10 @@
       return list;
     }
 
-    _tables(drive) {
+    _tables(recording) {
       const choices = [];
-      if (drive.detections) choices.push(detectionTable(drive, (place) => this._chooseFrame(place)));
-      if (drive.charts.length) choices.push(frameTable(drive, (place) => this._chooseFrame(place)));
+      if (recording.detections) choices.push(detectionTable(recording, (place) => this._chooseFrame(place)));
+      if (recording.charts.length) choices.push(frameTable(recording, (place) => this._chooseFrame(place)));
       return choices.length ? new Tables(choices) : null;
     }
 
@@ -188,15 +188,15 @@
         this.player.pause();
         this.player.seekFrame(place);
       } else {
-        const picture = this.body.querySelectorAll(".gallery a")[place];
-        if (picture) picture.scrollIntoView({ block: "center", behavior: "smooth" });
+        const image = this.body.querySelectorAll(".gallery a")[place];
+        if (image) image.scrollIntoView({ block: "center", behavior: "smooth" });
         for (const each of this.body.querySelectorAll(".gallery .chosen")) each.classList.remove("chosen");
-        if (picture) picture.classList.add("chosen");
+        if (image) image.classList.add("chosen");
       }
     }
 
-    _gallery(drive) {
-      return gallery("Annotated images", drive.pictures.map((src) =>
+    _gallery(recording) {
+      return gallery("Annotated images", recording.images.map((src) =>
         ({ src: this.base + src, note: decodeURIComponent(src.split("/").pop()) })), "gallery");
     }
 
@@ -208,13 +208,13 @@
       return element("section", { class: "runs wide" }, element("table", {}, element("tbody", {}, ...this.data.runs.map(row))));
     }
 
-    _pictures() {
-      const { pictures } = this.data;
-      if (!pictures.length) return "";
-      return element("section", { class: "pictures" }, ...pictures.map((picture) =>
+    _images() {
+      const { images } = this.data;
+      if (!images.length) return "";
+      return element("section", { class: "images" }, ...images.map((image) =>
         element("figure", {},
-          element("figcaption", {}, element("h2", {}, picture.title), picture.note),
-          element("a", { href: this.base + picture.src }, element("img", { src: this.base + picture.src, alt: picture.title, loading: "lazy" })))));
+          element("figcaption", {}, element("h2", {}, image.title), image.note),
+          element("a", { href: this.base + image.src }, element("img", { src: this.base + image.src, alt: image.title, loading: "lazy" })))));
     }
 
     _about() {
@@ -228,7 +228,7 @@
         element("section", {}, element("h2", {}, "Command and settings"),
           data.command_line ? element("code", {}, data.command_line) : null,
           data.settings.length ? element("details", {}, element("summary", {}, "Settings"), settings) : null),
-        this.player || data.drives.length && !data.drives[0].pictures ? keysHelp() : null);
+        this.player || data.recordings.length && !data.recordings[0].images ? keysHelp() : null);
     }
 
     _onKey(event) {
@@ -346,22 +346,22 @@
     }
   }
 
-  function detectionTable(drive, choose) {
-    const found = drive.detections;
+  function detectionTable(recording, choose) {
+    const found = recording.detections;
     const read = (name) => readColumn(found[name]);
     const [at, track, label, score] = ["at", "track", "label", "score"].map(read);
     const [x1, y1, x2, y2] = ["x1", "y1", "x2", "y2"].map(read);
     const area = (row) => (x2[row] - x1[row]) * (y2[row] - y1[row]);
     const whole = (value) => value.toFixed(0);
     const columns = [
-      drive.pictures
-        ? { title: "image", width: "minmax(8rem, 2fr)", button: true, value: (row) => at[row], text: (row) => decodeURIComponent(drive.pictures[at[row]].split("/").pop()) }
-        : { title: "time", width: "minmax(4.2rem, 1fr)", number: true, button: true, value: (row) => at[row], text: (row) => drive.clock(drive.times[at[row]], 2) },
+      recording.images
+        ? { title: "image", width: "minmax(8rem, 2fr)", button: true, value: (row) => at[row], text: (row) => decodeURIComponent(recording.images[at[row]].split("/").pop()) }
+        : { title: "time", width: "minmax(4.2rem, 1fr)", number: true, button: true, value: (row) => at[row], text: (row) => recording.clock(recording.times[at[row]], 2) },
       { title: "class", width: "minmax(3.6rem, 1fr)", value: (row) => found.labels[label[row]], text: (row) => found.labels[label[row]] },
       { title: "score", width: "minmax(3.2rem, 1fr)", number: true, falls: true, value: (row) => score[row], text: (row) => score[row].toFixed(3) },
       { title: "size", width: "minmax(5.2rem, 1.3fr)", number: true, falls: true, value: area, text: (row) => `${whole(x2[row] - x1[row])} × ${whole(y2[row] - y1[row])}` },
-      drive.pictures ? null : { title: "track", width: "minmax(3.5rem, 1fr)", number: true, value: (row) => track[row], text: (row) => (track[row] ? whole(track[row]) : "–") },
-      drive.pictures ? null : { title: "frame", width: "minmax(4rem, 1fr)", number: true, value: (row) => at[row], text: (row) => whole(drive.index[at[row]]) },
+      recording.images ? null : { title: "track", width: "minmax(3.5rem, 1fr)", number: true, value: (row) => track[row], text: (row) => (track[row] ? whole(track[row]) : "–") },
+      recording.images ? null : { title: "frame", width: "minmax(4rem, 1fr)", number: true, value: (row) => at[row], text: (row) => whole(recording.index[at[row]]) },
       { title: "left, top", width: "minmax(6.5rem, 1.3fr)", number: true, text: (row) => `${whole(x1[row])}, ${whole(y1[row])}` },
     ].filter(Boolean);
     const table = new Table({ label: "Detections", columns, count: at.length, onRow: (row) => choose(at[row]) });
@@ -378,12 +378,12 @@
     return { title: `Detections (${at.length.toLocaleString("en")})`, table, tools, placeOf: (row) => at[row], firstRow: (place) => lowerBound(at, place) };
   }
 
-  function frameTable(drive, choose) {
+  function frameTable(recording, choose) {
     const columns = [
-      { title: "time", width: "minmax(5rem, 1fr)", number: true, button: true, text: (row) => drive.clock(drive.times[row], 2), value: (row) => row },
-      { title: "frame", width: "minmax(4rem, 1fr)", number: true, text: (row) => drive.index[row].toFixed(0), value: (row) => row },
+      { title: "time", width: "minmax(5rem, 1fr)", number: true, button: true, text: (row) => recording.clock(recording.times[row], 2), value: (row) => row },
+      { title: "frame", width: "minmax(4rem, 1fr)", number: true, text: (row) => recording.index[row].toFixed(0), value: (row) => row },
     ];
-    for (const chart of drive.charts) {
+    for (const chart of recording.charts) {
       for (const series of chart.series) {
         const digits = chart.steps ? 0 : 3;
         columns.push({
@@ -392,18 +392,18 @@
         });
       }
     }
-    const table = new Table({ label: "All frames", columns, count: drive.times.length, onRow: choose });
-    return { title: `All frames (${drive.times.length.toLocaleString("en")})`, table, placeOf: (row) => row, firstRow: (place) => place };
+    const table = new Table({ label: "All frames", columns, count: recording.times.length, onRow: choose });
+    return { title: `All frames (${recording.times.length.toLocaleString("en")})`, table, placeOf: (row) => row, firstRow: (place) => place };
   }
 
   /** Images side by side, each with a line below it. */
-  function gallery(title, pictures, kind = "gallery") {
+  function gallery(title, images, kind = "gallery") {
     return element("section", { class: `block ${kind}` }, element("h2", {}, title),
-      element("div", { class: "sheet" }, ...pictures.map((picture) =>
-        element("a", { href: picture.src },
-          element("img", { src: picture.src, alt: picture.note || picture.title || title, loading: "lazy" }),
-          picture.title ? element("b", {}, picture.title) : null,
-          element("span", {}, picture.note)))));
+      element("div", { class: "sheet" }, ...images.map((image) =>
+        element("a", { href: image.src },
+          element("img", { src: image.src, alt: image.note || image.title || title, loading: "lazy" }),
+          image.title ? element("b", {}, image.title) : null,
+          element("span", {}, image.note)))));
   }
 
   function keysHelp() {

@@ -31,7 +31,7 @@
 
   /** Whether there is a recording with a clock, of which ranges can be excluded. */
   function hasClock(shown) {
-    return Boolean(shown) && shown.drives.some((drive) => !drive.pictures);
+    return Boolean(shown) && shown.recordings.some((recording) => !recording.images);
   }
 
   /** A way from a trial to its search. */

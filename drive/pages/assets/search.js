@@ -10,9 +10,9 @@
     constructor(data, base) {
       this.base = base;
       this.progress = new Progress("Search");
-      this.picture = element("section", { class: "pictures" });
+      this.image = element("section", { class: "images" });
       this.trials = element("section", { class: "tables trials", "aria-label": "Trials" });
-      this.root = element("div", { class: "search" }, this.progress.root, this.trials, this.picture);
+      this.root = element("div", { class: "search" }, this.progress.root, this.trials, this.image);
       this.update(data);
     }
 
@@ -47,10 +47,10 @@
         this.table.root);
     }
 
-    _showPicture({ picture }, written) {
-      if (!picture) return;
-      const src = this.base + picture;
-      this.picture.replaceChildren(element("figure", {},
+    _showPicture({ image }, written) {
+      if (!image) return;
+      const src = this.base + image;
+      this.image.replaceChildren(element("figure", {},
         element("figcaption", {}, element("h2", {}, "Plot of the search")),
         element("a", { href: src }, element("img", { src: written ? `${src}?${written}` : src, alt: "Losses of the trials, in order and against each setting" }))));
     }

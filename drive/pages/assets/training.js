@@ -94,7 +94,7 @@
     _showRest() {
       const { training } = this;
       const parts = [];
-      const made = (list) => list.map((picture) => ({ ...picture, src: this.base + picture.src }));
+      const made = (list) => list.map((image) => ({ ...image, src: this.base + image.src }));
       if (training.worst.length) parts.push(gallery("Frames with the largest errors", made(training.worst), "worst"));
       if (training.layers.length) parts.push(gallery("Kernels and feature maps of the first layers", made(training.layers), "layers"));
       const tables = [historyTable(training), worstTable(training)].filter(Boolean);

@@ -81,7 +81,7 @@ def test_any_name_stands_as_text(annotated_run: Callable[..., Path]) -> None:
     assert data["command_line"].endswith("</script><img src=x onerror=alert(1)>")
     assert ["weights", "<!--data--> <!--scripts-->\u2028"] in data["settings"]
     assert "<img src=x" not in page.read_text(encoding="utf-8")
-    assert data["drives"][0]["video"]["src"].endswith("%231%25.mp4")
+    assert data["recordings"][0]["video"]["src"].endswith("%231%25.mp4")
 
 
 def fresh_data(folder: Path) -> dict:

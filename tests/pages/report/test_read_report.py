@@ -22,7 +22,7 @@ VARIABLE_MS = [0, 40, 95, 140, 260, 300, 340, 420, 700, 720, 800, 840]
 
 
 def test_times_are_those_of_the_annotated_video(annotated_run: Callable[..., Path]) -> None:
-    (drive,) = read_report(annotated_run(VARIABLE_MS, first_s=12.5))["drives"]
+    (drive,) = read_report(annotated_run(VARIABLE_MS, first_s=12.5))["recordings"]
     assert drive["first_s"] == 12.5
     np.testing.assert_allclose(
         values_of(drive["frames"]["time"]), np.array(VARIABLE_MS) / 1000, atol=1e-4
@@ -34,7 +34,7 @@ def test_without_a_table_of_frames_the_video_tells_the_times(
 ) -> None:
     folder = annotated_run(VARIABLE_MS, first_s=12.5)
     (folder / "steering.csv").unlink()
-    (drive,) = read_report(folder)["drives"]
+    (drive,) = read_report(folder)["recordings"]
     np.testing.assert_allclose(
         values_of(drive["frames"]["time"]), np.array(VARIABLE_MS) / 1000, atol=1e-4
     )
@@ -57,7 +57,7 @@ def test_lost_frames_do_not_shift_the_numbers(annotated_run: Callable[..., Path]
         csv.writer(file).writerows(rows)
     record = (folder / "run.json").read_text().replace('"frame": 11', '"frame": 13')
     (folder / "run.json").write_text(record)
-    (drive,) = read_report(folder)["drives"]
+    (drive,) = read_report(folder)["recordings"]
     index = values_of(drive["frames"]["index"]).astype(int).tolist()
     assert index[:5] == [0, 1, 2, 3, 4]
     assert index[5:] == [7, 8, 9, 10, 11, 12, 13]
@@ -67,13 +67,13 @@ def test_without_a_video_the_tables_are_the_clock(annotated_run: Callable[..., P
     folder = annotated_run(frames=20)
     (folder / "clip.mp4").unlink()
     (folder / "steering.csv").unlink()
-    (drive,) = read_report(folder)["drives"]
+    (drive,) = read_report(folder)["recordings"]
     assert drive["video"] is None
     np.testing.assert_allclose(values_of(drive["frames"]["time"]), np.arange(20) / 20, atol=1e-4)
 
 
 def test_moments_are_the_largest_errors_and_boxes(annotated_run: Callable[..., Path]) -> None:
-    (drive,) = read_report(annotated_run(frames=60))["drives"]
+    (drive,) = read_report(annotated_run(frames=60))["recordings"]
     differ = [moment for moment in drive["moments"] if moment["kind"] == "difference"]
     near = [moment for moment in drive["moments"] if moment["kind"] == "near"]
     assert differ[0]["frame"] == 9
@@ -99,7 +99,7 @@ def test_the_error_stands_beside_its_baselines(annotated_run: Callable[..., Path
 
 def test_a_hole_in_the_times_is_a_gap(annotated_run: Callable[..., Path]) -> None:
     times = [50 * k + (2000 if k >= 7 else 0) for k in range(20)]
-    (drive,) = read_report(annotated_run(times))["drives"]
+    (drive,) = read_report(annotated_run(times))["recordings"]
     assert drive["gaps"] == [7]
 
 
@@ -124,7 +124,7 @@ def test_a_search_has_its_trials_and_the_best_of_them(tmp_path: Path) -> None:
 
 
 def test_without_a_human_there_is_no_error(annotated_run: Callable[..., Path]) -> None:
-    (drive,) = read_report(annotated_run(human=False))["drives"]
+    (drive,) = read_report(annotated_run(human=False))["recordings"]
     assert [chart["id"] for chart in drive["charts"]] == ["steering", "cars", "score"]
     assert [series["name"] for series in drive["charts"][0]["series"]] == ["model"]
 
@@ -140,7 +140,7 @@ def test_peaks_lie_apart() -> None:
 
 def test_an_empty_folder_has_a_report_and_a_missing_one_none(tmp_path: Path) -> None:
     data = read_report(tmp_path)
-    assert data["drives"] == []
+    assert data["recordings"] == []
     assert data["title"] == tmp_path.name
     with pytest.raises(MissingFileError, match="expected the folder of a run"):
         read_report(tmp_path / "absent")
@@ -154,8 +154,8 @@ def test_a_damaged_table_is_named(annotated_run: Callable[..., Path]) -> None:
     (folder / "steering.csv").write_text("time_s\n1\n")
     data = read_report(folder)
     assert data["damaged"] == ["steering.csv: missing column frame; got time_s"]
-    assert [chart["id"] for chart in data["drives"][0]["charts"]] == ["cars", "score"]
-    assert data["drives"][0]["video"]["src"] == "clip.mp4"
+    assert [chart["id"] for chart in data["recordings"][0]["charts"]] == ["cars", "score"]
+    assert data["recordings"][0]["video"]["src"] == "clip.mp4"
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_damaged_part_hides_only_itself(
     data = read_report(folder)
     (line,) = data["damaged"]
     assert line.startswith(told)
-    (drive,) = data["drives"]
+    (drive,) = data["recordings"]
     charts = {"steering", "error", "cars", "score"}
     charts -= {"steering.csv": {"steering", "error"}, "detections.csv": {"cars", "score"}}.get(
         name, set()
@@ -209,7 +209,7 @@ def test_a_damaged_run_json_leaves_the_rest_and_the_old_page(
     data = read_report(folder)
     assert data["damaged"][0] == "run.json is not valid JSON: it is damaged or cut short at line 1"
     assert data["damaged"][1].endswith("; report.html in this folder still opens")
-    assert len(data["drives"][0]["charts"]) == 4
+    assert len(data["recordings"][0]["charts"]) == 4
 
 
 def test_wrong_entries_deep_in_json_are_told_and_left_out(
@@ -329,7 +329,7 @@ def test_the_model_is_judged_by_its_own_angle_beside_a_smoothed_one(
     head, *rows = list(csv.reader(path.open()))
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([[*head, "smoothed_deg"], *([*row, 50] for row in rows)])
-    (drive,) = read_report(folder)["drives"]
+    (drive,) = read_report(folder)["recordings"]
     steering, error = drive["charts"][:2]
     assert [series["name"] for series in steering["series"]] == ["model", "smoothed", "recorded"]
     np.testing.assert_allclose(values_of(error["series"][0]["values"])[:3], [0, 0.05, 0.1])

@@ -33,7 +33,7 @@ def test_of_a_video(
     assert Path(results["report"]).is_file()
     data = read_report(tmp_path / "out")
     assert data["command"] == command
-    (drive,) = data["drives"]
+    (drive,) = data["recordings"]
     assert drive["video"]["src"] == "video.mp4"
     assert drive["frames"]["index"] == {"type": "linear", "n": 6, "start": 2.0, "step": 1.0}
     assert drive["first_s"] == pytest.approx(0.1)
@@ -64,8 +64,8 @@ def test_of_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     for name in ("a", "b"):
         cv2.imwrite(str(tmp_path / "in" / f"{name}.png"), np.full((192, 320, 3), 90, np.uint8))
     run(capsys, "detect", tmp_path / "in", "--out", tmp_path / "out")
-    (drive,) = read_report(tmp_path / "out")["drives"]
-    assert drive["pictures"] == ["images/a.jpg", "images/b.jpg"]
+    (drive,) = read_report(tmp_path / "out")["recordings"]
+    assert drive["images"] == ["images/a.jpg", "images/b.jpg"]
 
 
 def test_of_an_evaluation(
@@ -74,9 +74,9 @@ def test_of_an_evaluation(
     folders = [make_recording(name, [0.5] * 12, size=SIZE) for name in ("a", "b")]
     run(capsys, "evaluate-steering", *folders, "--out", tmp_path / "out")
     data = read_report(tmp_path / "out")
-    assert [drive["name"] for drive in data["drives"]] == ["a/epoch01", "b/epoch01"]
-    assert data["drives"][1]["video"]["src"] == "../b/epoch01_front.mp4"
-    assert [chart["id"] for chart in data["drives"][0]["charts"]] == ["steering", "error"]
+    assert [drive["name"] for drive in data["recordings"]] == ["a/epoch01", "b/epoch01"]
+    assert data["recordings"][1]["video"]["src"] == "../b/epoch01_front.mp4"
+    assert [chart["id"] for chart in data["recordings"][0]["charts"]] == ["steering", "error"]
     assert data["facts"][0]["label"] == "RMSE, 2 recordings"
 
 
@@ -86,7 +86,7 @@ def test_of_a_simulation(
     folder = make_recording("a", [0.5] * 30, size=SIZE)
     run(capsys, "simulate", folder, "--horizon", "0.5", "--limit", "0.01", "--out", tmp_path / "o")
     data = read_report(tmp_path / "o")
-    (drive,) = data["drives"]
+    (drive,) = data["recordings"]
     assert drive["video"]["src"] == "a_epoch01.mp4"
     assert [chart["id"] for chart in drive["charts"]][:2] == ["offset", "distance"]
     assert drive["charts"][0]["limits"] == [0.01, -0.01]
@@ -124,7 +124,7 @@ def test_of_a_comparison(
     assert "report" not in run(capsys, "compare", a, b, "--height", 96, "--out", tmp_path / "out")
     data = read_report(tmp_path / "out")
     assert data["title"] == "1/v.mp4 and 2/v.mp4"
-    (drive,) = data["drives"]
+    (drive,) = data["recordings"]
     assert (drive["video"]["src"], drive["charts"]) == ("side_by_side.mp4", [])
     assert drive["frames"]["time"]["n"] == 20
     facts = {fact["label"]: (fact["value"], fact["note"]) for fact in data["facts"]}
@@ -174,7 +174,7 @@ def test_of_a_detector_training(
     data = read_report(tmp_path / "out")
     assert len(data["training"]["histories"][0]["rows"]) == 1
     assert len(data["training"]["layers"]) == 4
-    assert {picture["src"] for picture in data["pictures"]} == {
+    assert {picture["src"] for picture in data["images"]} == {
         "predictions.png",
         "precision_recall.png",
     }

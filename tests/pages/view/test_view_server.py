@@ -43,7 +43,7 @@ def test_runs_are_listed_newest_first_with_their_numbers(client: TestClient) -> 
         "training",
     )
     assert {"label": "epochs so far", "value": "2", "note": ""} in live["facts"]
-    assert (second["title"], second["picture"]) == ("epoch01_front.mp4", "epoch01_front.mp4")
+    assert (second["title"], second["image"]) == ("epoch01_front.mp4", "epoch01_front.mp4")
     assert {fact["label"]: fact["value"] for fact in second["facts"]}["boxes"] == "14"
 
 
@@ -248,7 +248,7 @@ def test_what_nobody_foresaw_takes_no_other_run_along(
             raise AssertionError
         return ""
 
-    monkeypatch.setattr("drive.pages.runs.picture_of", failing)
+    monkeypatch.setattr("drive.pages.runs.image_of", failing)
     runs = {run["run"]: run for run in client.get("/api/runs").json()["runs"]}
     assert len(runs) == 5
     assert runs["002-annotate"]["problem"] == "Its files hold what drive does not write there"
@@ -364,7 +364,7 @@ def test_a_single_run_can_be_shown_by_itself(results: Results) -> None:
     client = TestClient(make_app(results.root / "001-annotate"), base_url=ADDRESS)
     (only,) = client.get("/api/runs").json()["runs"]
     assert only["run"] == ""
-    assert client.get("/api/report/").json()["report"]["drives"]
+    assert client.get("/api/report/").json()["report"]["recordings"]
     assert client.get("/thumbnail/").status_code == 200
     assert client.get("/files/run.json").status_code == 200
 
@@ -378,7 +378,7 @@ def test_the_report_of_a_run_without_one_is_made_in_memory(
     client: TestClient, results: Results
 ) -> None:
     data = client.get("/api/report/001-annotate").json()
-    (drive,) = data["report"]["drives"]
+    (drive,) = data["report"]["recordings"]
     assert drive["video"]["src"] == "epoch01_front.mp4"
     assert drive["recording"] == 0
     assert data["recordings"][0]["name"] == "town/epoch01"
@@ -390,7 +390,7 @@ def test_a_run_with_a_damaged_table_shows_the_rest(client: TestClient, results: 
     (results.root / "001-annotate" / "steering.csv").write_text("frame\nno number\n")
     data = client.get("/api/report/001-annotate").json()
     assert "steering.csv" in data["report"]["damaged"][0]
-    assert data["report"]["drives"][0]["video"]["src"] == "epoch01_front.mp4"
+    assert data["report"]["recordings"][0]["video"]["src"] == "epoch01_front.mp4"
     assert "epoch01_front.mp4" in [file["name"] for file in data["files"]]
 
 
@@ -419,13 +419,13 @@ def test_what_was_evaluated_is_played_from_where_it_lies(
     folder = results.add("eval", "evaluate-steering", "2026-11-01T10:00:00+0000", inputs=source)
     write_steering_of = results.root / "001-annotate" / "steering.csv"
     (folder / "steering.csv").write_text(write_steering_of.read_text())
-    (drive,) = client.get("/api/report/eval").json()["report"]["drives"]
+    (drive,) = client.get("/api/report/eval").json()["report"]["recordings"]
     assert urljoin("/files/eval/", drive["video"]["src"]) == "/source/0/eval"
     assert client.get("/source/0/eval").content == video.read_bytes()
     for number in ("1", "1" * 5000):
         assert client.get(f"/source/{number}/eval").status_code == 404
     video.write_bytes(video.read_bytes() + b"changed")
-    (drive,) = client.get("/api/report/eval").json()["report"]["drives"]
+    (drive,) = client.get("/api/report/eval").json()["report"]["recordings"]
     assert drive["video"] is None
     assert client.get("/source/0/eval").status_code == 404
 
