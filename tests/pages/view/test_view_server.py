@@ -643,7 +643,7 @@ def test_what_is_no_json_object_is_refused(client: TestClient, body: bytes) -> N
 def test_the_range_of_another_recording_stays(client: TestClient, results: Results) -> None:
     results.toml.write_text('[[bad]]\ndrive = "epoch02"\nstart_s = 1\nend_s = 2\n')
     (results.recording / "epoch02_front.mp4").touch()
-    body = asked(results, reason="", recording="epoch02")
+    body = asked(results, reason="", drive="epoch02")
     assert client.request("DELETE", "/api/excluded", json=body, headers=ORIGIN).status_code == 404
     assert "epoch02" in results.toml.read_text()
 
