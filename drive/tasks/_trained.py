@@ -129,10 +129,15 @@ def _plots(
         plot_steering_distribution,
         plot_steering_over_time,
     )
+    from drive.results.names import LOSS_PLOT, STEERING_DISTRIBUTION, STEERING_OVER_TIME
     from drive.steering.evaluate import in_one_row
 
-    names = ("loss", "steering_distribution", "steering_over_time")
-    paths = {name: folder.file(f"{name}.png") for name in names}
+    names = {
+        "loss": LOSS_PLOT,
+        "steering_distribution": STEERING_DISTRIBUTION,
+        "steering_over_time": STEERING_OVER_TIME,
+    }
+    paths = {plot: folder.file(name) for plot, name in names.items()}
     plot_loss(
         result.history,
         paths["loss"],

@@ -13,6 +13,7 @@ from drive.core.errors import MissingFileError
 from drive.core.options import at_least, command_line, option
 from drive.core.reporter import Reporter
 from drive.core.shipped import SAMPLE
+from drive.results.names import DETECTIONS, METRICS, REPORT
 from drive.tasks._run import Run, RunConfig, SeedConfig, TaskResult, run_task
 
 HELD_OUT = SAMPLE / "epoch03_front.mp4"
@@ -129,15 +130,15 @@ def _step(number: int, name: str, config: RunConfig, run: Run) -> Iterator[None]
 def _closing_words(result: DemoResult) -> str:
     return f"""
 Look at:
-  {result.annotated / "report.html"}
-      the recording held out, in the browser: the video with its curves, moments and tables
+  {result.annotated / REPORT}
+      the recording held out, in the browser: the video with its charts, highlights and tables
   {result.video}
       the video alone: boxes around cars, the model's wheel beside the driver's
-  {result.annotated / "detections.csv"}
+  {result.annotated / DETECTIONS}
       one row per box
-  {result.training / "report.html"}
+  {result.training / REPORT}
       how the training went
-  {result.evaluation / "metrics.json"}
+  {result.evaluation / METRICS}
       the model's error beside the baselines
 
 With your own videos:
