@@ -1,9 +1,7 @@
-"""Variations of a training picture, each with the angle that is right for it.
+"""Augmentation of training images, with the right angle for each.
 
 Moved cameras with the angle that leads back (arXiv 1604.07316, section 5.2), mirror images, tilts,
-light, colours, patches. Works on batches as the network sees them (YUV). Draws everything from the
-generator it is given, so the same generator gives the same pictures. Knows no data sets;
-validation never comes here.
+light, colours, patches; on batches in YUV. The same generator gives the same images.
 """
 
 from __future__ import annotations
@@ -19,42 +17,42 @@ from drive.recordings.vehicle import Car, aim_distance_m, corrected_angle
 from drive.steering.preprocess import INPUT_WIDTH
 
 FLIP_SHARE = 0.5
-"""Of the pictures, where mirror images are asked for. The paper has none, and a car that keeps to
-one side of the road learns worse with them."""
+"""Share of mirror images, if asked for. The paper has none, and they harm a car that keeps to one
+side of the road."""
 
 RETURN_S = 2.0
 """Seconds in which the angle of a moved camera leads back to the path (the paper's section 5.2)."""
 
 SHIFT_M, WIDEST_SHIFT_M = 0.6, 1.4
 TURN_DEG, WIDEST_TURN_DEG = 2.5, 7.0
-"""Spread and limit of how far beside its path, and turned from it, the car is put. The paper draws
-from a normal distribution too; off the path by more than a metre is an intervention."""
+"""Standard deviation and limit of the car's distance from its path, and of its heading. The paper
+uses a normal distribution too; more than a metre beside the path is an intervention."""
 
 FULL_SHIFT_AIM_M = 15.0
-"""A driver who aims nearer than this, 20 m/s at the paper's two seconds, is put less far beside the
-path, in proportion: who drives slower strays less, and would need angles that no drive holds."""
+"""A car that aims nearer than this (20 m/s at the paper's two seconds) is moved less in proportion:
+a slow one would need angles that no recording has."""
 
 WIDEN = (0.85, 1.1)
-"""Narrowest and widest factor on the width of the road, drawn evenly on a logarithmic scale. Where
-the lane is known by its distance from the middle, a network must see both edges of the road to
-find it, and learns the few widths of its training roads by heart unless they vary. Simulators'
-race tracks are wide: who also saw them widened drove narrow ones too far from their edge."""
+"""Smallest and largest factor on the width of the road, on a logarithmic scale. Where the lane is
+given by its distance from the middle, a network overfits to the few widths of its training roads
+unless they vary. Race tracks of simulators are wide: widened further, narrow roads were driven too
+far from their edge."""
 
 BRIGHTNESS = (0.35, 2.8)
-"""Darkest and brightest factor; drawn evenly on a logarithmic scale."""
+"""Darkest and brightest factor, on a logarithmic scale."""
 
 GAMMA = (0.75, 1.35)
-"""Exponents of the light, after the factor."""
+"""Exponents of the brightness, after the factor."""
 
 COLOUR = (0.0, 1.5)
-"""Factors of the colours' strength, from grey to garish: another road has other colours."""
+"""Factors of the saturation."""
 
 SHADOW_SHARE = 0.3
 SHADOW = (0.4, 0.8)
 """Darkest and lightest factor inside a shadow."""
 
 TONE_POINTS, TONE = 6, 0.5
-"""Other tones: a random curve through six levels, mixed with the true ones by up to 0.5."""
+"""Other tones: a random curve through six levels, mixed in by up to 0.5."""
 
 STAIN, STAIN_CELLS = 0.5, (4, 12)
 """Stains, each pixel by up to a factor of 1.5, at most four down and twelve across."""
@@ -64,15 +62,14 @@ WIDEST_BLUR = 7
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """How far a picture's looks are varied, beyond light, shadow and the strength of colours.
+    """How far the looks of an image vary, beyond light, shadow and saturation.
 
     Attributes:
         hue_deg: largest turn of the colours around the grey axis.
-        tone_share: pictures with other tones: another road may be lighter than its verge, where
-            this one is darker.
-        stain_share: with lighter and darker stains: where tyres have darkened a road says which
-            road it is.
-        blur_share: blurred, by up to seven pixels: fine texture tells the place.
+        tone_share: share of images with other tones: a road may be lighter or darker than its
+            verge.
+        stain_share: share with stains, since tyre marks identify a road.
+        blur_share: share that is blurred, since fine texture identifies a place.
     """
 
     hue_deg: float
@@ -82,36 +79,33 @@ class Looks:
 
 
 LOOKS = {"mild": Looks(15.0, 0.0, 0.0, 0.0), "wild": Looks(90.0, 0.5, 0.5, 0.3)}
-"""`mild` learns in minutes from a few drives; `wild` is for many drives on many roads and many
-epochs, and leaves less of a road to be known by its looks (docs/decisions/steering.md)."""
+"""`mild` is for few recordings and short trainings; `wild` for many recordings on many roads and
+long trainings: fewer roads are recognised by their looks (docs/decisions/steering.md)."""
 
 ROLL_DEG = 2.0
 NOD_PIXELS = 4.0
 ZOOM = 0.06
-"""Largest tilt of the camera to the side, nod up or down, and change of the scale: what springs,
-slopes and other mountings do to a picture. None of them changes where the road leads."""
+"""Largest roll, pitch and change of scale, as from suspension, slopes and mountings."""
 
 EDGE_SHARE = 0.5
 WIDEST_EDGE = 0.2
-"""What a moved camera sees beyond the recorded picture repeats its edge, and a network could read
-the angle off that alone. So half the pictures lose an edge of up to a fifth of the width anyway,
-wider at the bottom, on a side that says nothing about the angle."""
+"""Beyond the recorded image, a moved camera sees the repeated edge, from which a network could read
+the angle. So half of the images lose an edge of up to a fifth of the width, on a random side."""
 
 PATCH_SHARE, MOST_PATCHES = 0.4, 2
 PATCH_SIDE = (0.1, 0.35)
-"""Sides of a patch painted over, as shares of the picture's: a car, a building or a line alone
-must not decide."""
+"""Sides of a painted patch, as shares of the image's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Viewpoint:
-    """What is known of the camera and the car behind one picture.
+    """Camera and car of one image.
 
     Attributes:
-        view: geometry of the picture as the network sees it.
+        view: geometry of the image as the network sees it.
         car: what its angles mean.
-        speed_mps: metres a second.
-        offset_m: metres right of the recorded path at which the picture was taken: a side camera's.
+        speed_mps: m/s.
+        offset_m: metres right of the recorded path, for a side camera.
     """
 
     view: View
@@ -144,12 +138,12 @@ def augment(
         images: (N, 66, 200 + 2 M, 3) uint8 YUV; left as they are. The M columns on each side lie
             beside what the network sees, for cameras that move.
         angle_deg: (N,) float32 degrees, positive right.
-        rng: where chance comes from.
-        viewpoints: of each picture, to move its camera; None leaves the cameras where they are.
+        rng: random generator.
+        viewpoints: of each image, to move its camera; None leaves the cameras where they are.
         return_s: seconds in which the angle of a moved camera leads back to the path.
-        flip_share: chance of each picture to be mirrored; one number, or (N,).
+        flip_share: chance of each image to be mirrored; one number, or (N,).
         moves: where each camera is put; None for anywhere, with `viewpoints`.
-        looks: how far the pictures' looks are varied.
+        looks: how far the images' looks are varied.
 
     Returns:
         (N, 66, 200, 3) uint8 YUV, and the angles that belong to them.
@@ -165,7 +159,7 @@ def augment(
             widen = random_width(rng) if viewpoint.car.lane_m is not None else 1.0
             angle = float(angle_deg[index])
             angle_deg[index] = angle_after(move, angle, viewpoint, return_s, widen)
-            move = in_the_picture(move, viewpoint, widen)
+            move = in_the_image(move, viewpoint, widen)
         view = viewpoint.view if viewpoint else None
         varied = relight(redraw(image, view, move, rng, widen, margin), rng, looks)
         if rng.random() < PATCH_SHARE:
@@ -177,7 +171,7 @@ def augment(
 
 
 def random_move(rng: np.random.Generator, aim_m: float = FULL_SHIFT_AIM_M) -> Move:
-    """A camera beside the path and turned from it, of a driver who aims so far ahead."""
+    """Return a random move of the camera, for a car that aims this far ahead."""
     share = min(1.0, aim_m / FULL_SHIFT_AIM_M)
     shift_m = share * float(np.clip(rng.normal(0, SHIFT_M), -WIDEST_SHIFT_M, WIDEST_SHIFT_M))
     yaw_deg = float(np.clip(rng.normal(0, TURN_DEG), -WIDEST_TURN_DEG, WIDEST_TURN_DEG))
@@ -185,14 +179,14 @@ def random_move(rng: np.random.Generator, aim_m: float = FULL_SHIFT_AIM_M) -> Mo
 
 
 def random_width(rng: np.random.Generator) -> float:
-    """How many times wider the road becomes."""
+    """Return a random factor on the width of the road."""
     return float(np.exp(rng.uniform(np.log(WIDEN[0]), np.log(WIDEN[1]))))
 
 
 def angle_after(
     move: Move, angle_deg: float, viewpoint: Viewpoint, return_s: float, widen: float = 1.0
 ) -> float:
-    """The angle in degrees that leads a moved car back to its path in `return_s`.
+    """Return the angle in degrees that leads a moved car back to its path in `return_s`.
 
     On a road `widen` times as wide, the path is the one at the recorded distance from its middle.
     """
@@ -201,11 +195,10 @@ def angle_after(
     )
 
 
-def in_the_picture(move: Move, viewpoint: Viewpoint, widen: float = 1.0) -> Move:
-    """How the camera of a picture moves to get where `move` puts it beside the path.
+def in_the_image(move: Move, viewpoint: Viewpoint, widen: float = 1.0) -> Move:
+    """Return the move of the camera of an image to the position of `move` beside the path.
 
-    A picture is widened around its camera, which takes the path along by its distance from the
-    middle of the road; what that is too much, the camera goes back.
+    Widening an image moves the path too, in proportion to its distance from the middle of the road.
     """
     taken_along_m = (viewpoint.car.lane_m or 0.0) * (widen - 1)
     beside_m = viewpoint.offset_m * widen
@@ -215,7 +208,7 @@ def in_the_picture(move: Move, viewpoint: Viewpoint, widen: float = 1.0) -> Move
 def flip(
     images: np.ndarray, angle_deg: np.ndarray, chosen: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mirror the chosen pictures left to right and change the sign of their angles.
+    """Mirror the chosen images left to right and change the sign of their angles.
 
     Args:
         images: (N, H, W, 3).
@@ -240,7 +233,7 @@ def redraw(
 
     Args:
         image: (H, W + 2 * margin, 3) uint8.
-        view: geometry of its middle, which the network sees; None where no move is asked for.
+        view: geometry of its middle, which the network sees; None for no move.
         move: where to.
         rng: of the tilt and of the lost edges.
         widen: how many times wider all becomes around the camera that recorded it.
@@ -263,7 +256,7 @@ def redraw(
 
 
 def _tilted(height: int, width: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Where each pixel of a rolled, nodded and zoomed picture comes from: x and y, float32."""
+    """Return the source x and y, float32, of each pixel of a rolled, pitched and zoomed image."""
     angle = np.radians(rng.uniform(-ROLL_DEG, ROLL_DEG))
     scale = 1 / (1 + rng.uniform(-ZOOM, ZOOM))
     nod = rng.uniform(-NOD_PIXELS, NOD_PIXELS)
@@ -276,13 +269,13 @@ def _tilted(height: int, width: int, rng: np.random.Generator) -> tuple[np.ndarr
 
 
 def _without_edges(x: np.ndarray, margin: int, rng: np.random.Generator) -> np.ndarray:
-    """Let the picture end earlier on both sides, by random widths that grow downwards.
+    """Remove the edges of the image, by random widths that grow downwards.
 
     Args:
         x: (H, W) float32, where each pixel comes from, counted from the left edge of what the
             network sees.
-        margin: columns of the picture beside that; where nothing is lost, they stay.
-        rng: where chance comes from.
+        margin: columns of the image beside that.
+        rng: random generator.
     """
     height, width = x.shape
     lost = rng.uniform(0, WIDEST_EDGE * width, 2) * rng.integers(0, 2, 2)
@@ -295,13 +288,13 @@ def _without_edges(x: np.ndarray, margin: int, rng: np.random.Generator) -> np.n
 def relight(
     image: np.ndarray, rng: np.random.Generator, looks: Looks = LOOKS["mild"]
 ) -> np.ndarray:
-    """Change light and colours; sometimes lay a shadow over the picture, or blur it.
+    """Change light and colours; sometimes add a shadow or blur.
 
     Light falls on red, green and blue, each of which saturates; so it is changed there.
 
     Args:
         image: (H, W, 3) uint8 YUV.
-        rng: where chance comes from.
+        rng: random generator.
         looks: how far.
     """
     height, width = image.shape[:2]
@@ -324,7 +317,7 @@ def relight(
 
 
 def stain(image: np.ndarray, rng: np.random.Generator) -> None:
-    """Lay soft lighter and darker stains over a (H, W, 3) uint8 YUV picture, in place."""
+    """Add soft lighter and darker stains to a (H, W, 3) uint8 YUV image, in place."""
     height, width = image.shape[:2]
     cells = rng.integers(2, STAIN_CELLS[0] + 1), rng.integers(2, STAIN_CELLS[1] + 1)
     strength = rng.uniform(0, STAIN)
@@ -334,13 +327,13 @@ def stain(image: np.ndarray, rng: np.random.Generator) -> None:
 
 
 def light_curve(factor: float, gamma: float = 1.0) -> np.ndarray:
-    """(256,) uint8: what each level becomes under `factor` times the light and an exponent."""
+    """Return the (256,) uint8 curve of `factor` times the light and an exponent."""
     levels = np.arange(256) / 255
     return np.rint(np.clip(levels * factor, 0, 1) ** gamma * 255).astype(np.uint8)
 
 
 def random_tones(rng: np.random.Generator) -> np.ndarray:
-    """(256,) uint8: other tones for each level, that need not keep their order."""
+    """Return a (256,) uint8 curve of other tones, not necessarily monotonic."""
     levels = np.arange(256)
     points = np.linspace(0, 255, TONE_POINTS)
     other = np.interp(levels, points, rng.uniform(0, 255, TONE_POINTS))
@@ -379,7 +372,7 @@ def shadow_mask(height: int, width: int, rng: np.random.Generator) -> np.ndarray
 
 
 def paint_patch(image: np.ndarray, rng: np.random.Generator) -> None:
-    """Paint a random rectangle of the picture over with one random colour, in place."""
+    """Paint a random rectangle of the image over with one random colour, in place."""
     height, width = image.shape[:2]
     tall = int(height * rng.uniform(*PATCH_SIDE))
     wide = int(width * rng.uniform(*PATCH_SIDE))

@@ -1,8 +1,7 @@
 """Transfer learning: VGG16 or ResNet50, trained on ImageNet, under a small steering head.
 
-The network takes what every steering network here takes, (66, 200, 3) uint8 YUV, and turns it
-inside into what its backbone was trained on, so that caches, prediction and simulation need not
-know of it. Knows layers, weights files and which layers learn; takes no step of training.
+The network's input is that of every steering network, (66, 200, 3) uint8 YUV; its first layers
+convert it to the input of the backbone.
 """
 
 from __future__ import annotations
@@ -40,16 +39,16 @@ U2BF, U2GF, V2GF and V2RF of its color_yuv)."""
 BLACK_YUV = (0.0, 128.0, 128.0)
 
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
-"""What the "caffe" preprocessing takes off, without scaling: both VGG16 and ResNet50 (not V2) were
-trained on that (`preprocess_input` of each in keras.applications)."""
+"""Mean that the "caffe" preprocessing subtracts, without scaling, for VGG16 and ResNet50 (not V2);
+see `preprocess_input` of each in keras.applications."""
 
 LARGEST_PIXEL = 255.0
 DENSE_UNITS = (100, 50, 10)
-"""Of the head: what the published network has behind its convolutions. The features are
-flattened, not averaged over the picture, since where in the picture the road goes is the answer."""
+"""Dense layers of the head, as in the published network. The features are flattened, not averaged
+over the image, since the position of the road in the image matters."""
 
 PREFIX = "steering_"
-"""How the name of a network begins, before its backbone's."""
+"""Prefix of a network's name, before that of its backbone."""
 
 BLOCKS = 5
 
@@ -63,8 +62,8 @@ class Backbone:
         file: name of the weights without the classifier, under which Keras caches them.
         folder: where Keras' server has the file.
         md5: of the file (`WEIGHTS_HASHES` of keras.applications).
-        block: how the names of its convolutions and normalisations begin, with the block's number
-            from 1, at the picture, to `BLOCKS`.
+        block: prefix of the names of its layers, with the number of the block, from 1 (at the
+            image) to `BLOCKS`.
     """
 
     application: str
@@ -75,7 +74,7 @@ class Backbone:
 
     @property
     def url(self) -> str:
-        """Where the weights can be fetched."""
+        """Address of the weights."""
         return f"{BASE_URL}/{self.folder}/{self.file}"
 
 
@@ -104,11 +103,10 @@ def build_transfer(
 
     Args:
         backbone: one of `BACKBONES`.
-        scale_deg: degrees that the last dense layer's 1.0 stands for.
-        dropout: share of the values that a training step leaves out before each hidden dense
-            layer, as `build_network` does; 0: no such layers.
-        l2: penalty on the squares of the head's kernels. The backbone has none: it would be drawn
-            to zero rather than to what it was trained to.
+        scale_deg: degrees of 1.0 in the last dense layer.
+        dropout: share of the values that a training step drops before each hidden dense layer.
+        l2: weight of the squared kernels of the head; the backbone has none, which would pull it
+            away from its training.
 
     Returns:
         A model from (N, 66, 200, 3) uint8 YUV to (N, 1) float32 degrees, positive right. Its
@@ -119,7 +117,7 @@ def build_transfer(
     """
     kind = find_backbone(backbone)
     if not scale_deg > 0:
-        raise InputError(f"scale_deg is in degrees, above 0. Received: {scale_deg!r}")
+        raise InputError(f"scale_deg must be above 0; got {scale_deg!r}")
     load_keras()
     import keras
     import numpy as np
@@ -151,18 +149,18 @@ def build_transfer(
 
 
 def find_backbone(name: str) -> Backbone:
-    """The backbone of that name.
+    """Return the backbone of this name.
 
     Raises:
         InputError: there is none.
     """
     if name not in BACKBONES:
-        raise InputError(f"--backbone is one of {', '.join(BACKBONES)}. Received: {name!r}")
+        raise InputError(f"--backbone must be one of {', '.join(BACKBONES)}; got {name!r}")
     return BACKBONES[name]
 
 
 def find_weights(backbone: str, given: str) -> Path | None:
-    """The file of a backbone's weights, fetched from Keras' server where it has to be.
+    """Return the file of a backbone's weights; download it if necessary.
 
     Args:
         backbone: one of `BACKBONES`.
@@ -173,7 +171,7 @@ def find_weights(backbone: str, given: str) -> Path | None:
 
     Raises:
         MissingFileError: there is no such file.
-        InputError: it is no weights file, or it cannot be fetched; says where to put it.
+        InputError: it is not a weights file, or it cannot be downloaded; says where to put it.
     """
     kind = find_backbone(backbone)
     if given == RANDOM:
@@ -183,13 +181,13 @@ def find_weights(backbone: str, given: str) -> Path | None:
     path = Path(given)
     if not path.is_file():
         raise MissingFileError(
-            f"--backbone-weights: there is no file {given}. Expected the path of {kind.file} or of "
+            f"--backbone-weights: there is no file {given}; expected the path of {kind.file} or of "
             f"weights saved without the classifier, {IMAGENET} or {RANDOM}"
         )
     if path.suffix.lower() not in WEIGHTS_SUFFIXES:
         raise InputError(
-            f"--backbone-weights: Keras' weights files end in {', '.join(WEIGHTS_SUFFIXES)}. "
-            f"Received: {given}"
+            f"--backbone-weights must be a weights file of Keras ({', '.join(WEIGHTS_SUFFIXES)}); "
+            f"got {given}"
         )
     return path
 
@@ -206,21 +204,21 @@ def _fetch(kind: Backbone, backbone: str) -> Path:
             )
     except Exception as error:  # Keras raises a bare Exception, and sockets their own kinds
         damaged = isinstance(error, ValueError)
-        reason = "what comes is damaged" if damaged else "there is no network, or no answer"
+        reason = "the download is damaged" if damaged else "no connection"
         raise InputError(
-            f"The ImageNet weights of {backbone} cannot be fetched: {reason}. Name the file "
-            f"{kind.file} with --backbone-weights FILE, or put it into {KERAS_MODELS}; it comes "
-            f"from {kind.url}"
+            f"the ImageNet weights of {backbone} cannot be downloaded: {reason}. Name the file "
+            f"{kind.file} with --backbone-weights FILE, or put it into {KERAS_MODELS}; it is at "
+            f"{kind.url}"
         ) from None
     return Path(found)
 
 
 def load_backbone(model: keras.Model, backbone: str, path: Path) -> None:
-    """Put pretrained weights into a network that `build_transfer` made.
+    """Load pretrained weights into a network of `build_transfer`.
 
     Args:
         model: the network.
-        backbone: the one that it was built on.
+        backbone: of the network.
         path: weights without the classifier: Keras' own `..._notop.h5`, or what `save_weights`
             of the application wrote (`.weights.h5`, `.h5`) or `save` (`.keras`).
 
@@ -239,7 +237,7 @@ def load_backbone(model: keras.Model, backbone: str, path: Path) -> None:
     except Exception as error:  # h5py, Keras and zipfile each raise their own kinds
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise WeightsError(
-            f"{path}: these are no weights of {kind.application} without its classifier, such as "
+            f"{path}: expected weights of {kind.application} without its classifier, such as "
             f"{kind.file} ({reason})"
         ) from error
     for layer in trained.layers:
@@ -252,38 +250,36 @@ def _input_shape() -> tuple[int, int, int]:
 
 
 def freeze(model: keras.Model, backbone: str) -> None:
-    """Let the head alone learn. The model has to be compiled after it."""
+    """Train only the head. Compile the model afterwards."""
     for layer in backbone_layers(model, backbone):
         layer.trainable = False
 
 
 def thaw(model: keras.Model, backbone: str, pretrained: bool = True) -> None:
-    """Let the backbone learn as well. The model has to be compiled after it.
+    """Train the backbone too. Compile the model afterwards.
 
     Args:
         model: the network.
-        backbone: the one that it was built on.
-        pretrained: leave its batch normalisations frozen, which in Keras also means that they go
-            on using the averages of their first training, as Keras' guide to fine-tuning advises
-            (keras.io/guides/transfer_learning): a few drives' averages would undo what the layers
-            above them have learnt.
+        backbone: of the network.
+        pretrained: leave its batch normalisations frozen with the averages of their first
+            training, as keras.io/guides/transfer_learning advises.
     """
     for layer in backbone_layers(model, backbone):
         layer.trainable = not (pretrained and type(layer).__name__ == "BatchNormalization")
 
 
 def is_frozen(model: keras.Model, backbone: str) -> bool:
-    """Whether none of the backbone's layers learns."""
+    """Return whether no layer of the backbone is trained."""
     return not any(layer.trainable for layer in backbone_layers(model, backbone))
 
 
 def backbone_layers(model: keras.Model, backbone: str) -> Sequence[keras.layers.Layer]:
-    """The layers of the backbone that have weights, from the picture on."""
+    """Return the layers of the backbone that have weights, from the image on."""
     return [layer for layer in model.layers if layer.weights and block_of(layer.name, backbone)]
 
 
 def block_of(layer_name: str, backbone: str) -> int:
-    """The number of the backbone's block that a layer is in, from 1; 0 outside the backbone."""
+    """Return the number of the block of a layer, from 1; 0 outside the backbone."""
     pattern = find_backbone(backbone).block
     return next(
         (n for n in range(1, BLOCKS + 1) if layer_name.startswith(pattern.format(n))),
@@ -292,7 +288,7 @@ def block_of(layer_name: str, backbone: str) -> int:
 
 
 def rate_factors(model: keras.Model, backbone: str, depth_rate: float) -> dict[str, float]:
-    """What each backbone layer's learning rate is multiplied with, by the layer's name.
+    """Return the factor of the learning rate for each layer of the backbone, by name.
 
     The head learns at the full rate (1), the last block at `depth_rate` times it, and each earlier
     block at `depth_rate` times the next one's (Howard and Ruder's discriminative fine-tuning,
@@ -305,6 +301,6 @@ def rate_factors(model: keras.Model, backbone: str, depth_rate: float) -> dict[s
 
 
 def backbone_option(model: keras.Model) -> dict[str, str]:
-    """What the metadata of a model file says of the backbone; nothing where there is none."""
+    """Return the entry of a model file about the backbone; empty if there is none."""
     names = [name for name in BACKBONES if model.name == f"{PREFIX}{name}"]
     return {"backbone": names[0]} if names else {}

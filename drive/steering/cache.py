@@ -1,10 +1,8 @@
-"""Decoded small frames on disk: a recording is decoded once, every later epoch reads only these.
+"""The cache of decoded, small frames: a recording is decoded once.
 
-One folder a recording: `frames.npy`, memory-mapped, and `rows.npz`, whose row i belongs to frame i.
-The folder's name holds a digest of all that shapes the pixels and says which frames are there, so a
-changed video, crop or preprocessing finds another folder. Angles, speeds and marks are not kept:
-they are taken from the recording whenever it is opened, so that another unit, sign, lag, smoothing
-or mark decodes nothing again. Knows nothing of training.
+One folder per recording: `frames.npy`, memory-mapped, and `rows.npz`, whose row i belongs to frame
+i. The folder's name is a digest of all that determines the pixels. Angles, speeds and excluded
+ranges are not cached but read from the recording, so that changing them decodes nothing again.
 """
 
 from __future__ import annotations
@@ -41,7 +39,7 @@ if TYPE_CHECKING:
 FRAMES, ROWS = "frames.npy", "rows.npz"
 UNFINISHED = ".unfinished-"
 STALE_S = 3600.0
-"""An unfinished folder older than this belongs to a process that was killed."""
+"""An older unfinished folder belongs to a process that was killed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,18 +50,17 @@ class CachedRecording:
         name: of the recording.
         digest: of the recording's contents.
         images: (N, 66, 200, 3) uint8 YUV, mapped from disk, read-only.
-        wide: (N, 66, 200 + 2 M, 3), the same with M columns more on each side, for cameras that
-            move; M is the crop's `margin`. None where there are no margins.
+        wide: (N, 66, 200 + 2 M, 3), the same with M more columns on each side, for moved cameras;
+            M is the crop's `margin`. None without margins.
         angle_deg: (N,) float32 degrees, positive right.
         time_s: (N,) float64 presentation times in seconds.
         frame_index: (N,) int64 frame numbers in the recording.
-        frames_lost: damaged frames met while decoding.
-        speed_mps: (N,) float64 metres a second; the car's usual speed where none is given.
-        camera: that recorded it.
-        car: that recorded it.
-        view: geometry of `images`; None where it is not known.
+        frames_lost: number of damaged frames.
+        speed_mps: (N,) float64 m/s; the car's usual speed if none is given.
+        camera, car: that recorded it.
+        view: geometry of `images`; None if unknown.
         sides: cameras beside this one, for training only; see `drive.steering.side_cameras`.
-        bad: stretches that are marked as bad; their frames are there, and neither train nor test.
+        bad: excluded ranges; their frames are cached, but not used.
     """
 
     name: str
@@ -82,7 +79,7 @@ class CachedRecording:
     bad: tuple[ExcludedRange, ...] = ()
 
     def __post_init__(self) -> None:
-        """Put the car's usual speed where no speeds are given."""
+        """Use the car's usual speed if no speeds are given."""
         if not len(self.speed_mps):
             usual = np.full(len(self.angle_deg), self.car.speed_mps)
             object.__setattr__(self, "speed_mps", usual)
@@ -92,19 +89,19 @@ class CachedRecording:
 
     @property
     def good(self) -> np.ndarray:
-        """(N,) bool: the frames that lie in no marked stretch."""
+        """(N,) bool: the frames outside excluded ranges."""
         return ~marked(self.bad, self.time_s)
 
 
 def default_cache() -> Path:
-    """The folder for decoded frames in the user's cache, by default `~/.cache/drive/steering`."""
+    """Return the folder for decoded frames, by default `~/.cache/drive/steering`."""
     return cache_folder() / "steering"
 
 
 def check_cache(folder: str | Path) -> None:
-    """Raise `InputError` where a file lies in the place of the folder of all caches."""
+    """Raise `InputError` if the folder of all caches is a file."""
     if Path(folder).is_file():
-        raise InputError(f"--cache names a folder, and {folder} is a file. Choose another")
+        raise InputError(f"--cache must be a folder; {folder} is a file")
 
 
 def open_cached(
@@ -116,14 +113,14 @@ def open_cached(
     camera: str = "",
     progress: Progress = no_progress,
 ) -> CachedRecording:
-    """Open a recording's small frames, decoding them first where they are not yet there.
+    """Open the small frames of a recording; decode them first if they are not cached.
 
     Args:
-        recording: the drive.
+        recording: to open.
         folder: of all caches.
         stride: keep every `stride`-th frame.
-        crop: which part of a frame is the road.
-        camera: which of the recording's cameras, where it is not the front one.
+        crop: the part of a frame that shows the road.
+        camera: name of a side camera; empty for the front one.
         progress: shows the decoding.
 
     Raises:
@@ -146,7 +143,7 @@ def open_cached(
 
 
 def _open(recording: Recording, home: Path, crop: RoadCrop) -> CachedRecording:
-    """The cached frames with the angles and speeds that the recording now gives them."""
+    """Return the cached frames with the recording's current angles and speeds."""
     wide = np.load(home / FRAMES, mmap_mode="r")
     with np.load(home / ROWS) as rows:
         frame_index = rows["frame_index"]
@@ -174,7 +171,7 @@ def _open(recording: Recording, home: Path, crop: RoadCrop) -> CachedRecording:
 def _fill(
     recording: Recording, home: Path, stride: int, crop: RoadCrop, progress: Progress
 ) -> None:
-    """Decode into a folder of its own and rename it, so that a cache is whole or absent."""
+    """Decode into a temporary folder and rename it, so that a cache is whole or absent."""
     home.parent.mkdir(parents=True, exist_ok=True)
     _sweep(home.parent)
     work = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=home.parent))
@@ -221,7 +218,7 @@ def _decode(
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what killed processes left behind."""
+    """Remove what killed processes left."""
     for work in folder.glob(f"{UNFINISHED}*"):
         try:
             if time.time() - work.stat().st_mtime > STALE_S:

@@ -1,6 +1,6 @@
 """A simulated car beside a recorded one: how angles move it off the path and back.
 
-The bicycle model of `drive.recordings.vehicle`. Knows angles and metres; no pictures.
+It is the bicycle model of `drive.recordings.vehicle`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ LONGEST_STEP_S = 0.02
 """The integration's step: at 30 m/s and 100 m radius its error over 10 s is below a millimetre."""
 
 LOCK_DEG = 45.0
-"""No car turns its front wheels further; larger answers count as this."""
+"""No car turns its front wheels further; larger angles count as this."""
 
 WIDEST_HEADING_DEG = 80.0
-"""Beyond it the car no longer drives along the path; reached only with a limit of many metres."""
+"""Reached only if the limit of an intervention is many metres."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Place:
 
     Attributes:
         offset_m: metres right of the path.
-        heading_deg: degrees that it looks to the right of the recorded car.
+        heading_deg: its heading, in degrees right of the recorded car's.
     """
 
     offset_m: float = 0.0
@@ -39,18 +39,17 @@ ON_THE_PATH = Place()
 def moved(
     place: Place, angle_deg: float, truth_deg: float, speed_mps: float, seconds: float, car: Car
 ) -> Place:
-    """Where the car is after some seconds at one angle, while the human held another.
+    """Return where the car is after some seconds at one angle, while another was recorded.
 
-    The simulated car stays abreast of the recorded one, at the same length of the path; so inside
-    of a bend it drives a little slower, as it has less far to go. With the path's curvature k0,
-    the car's k, offset d and heading h, over the path's length s: dd/ds = (1 - k0 d) tan h and
-    dh/ds = k (1 - k0 d) / cos h - k0. Midpoint rule in steps of at most `LONGEST_STEP_S`.
+    Both cars are always at the same length s of the path. With the path's curvature k0, the car's
+    k, offset d and heading h: dd/ds = (1 - k0 d) tan h and dh/ds = k (1 - k0 d) / cos h - k0.
+    Midpoint rule in steps of at most `LONGEST_STEP_S`.
 
     Args:
         place: where it is.
-        angle_deg, truth_deg: the car's and the human's angle as recorded, positive right.
+        angle_deg, truth_deg: the car's and the recorded angle, positive right.
         speed_mps: of the recorded car.
-        seconds: how long.
+        seconds: duration.
         car: that was recorded.
     """
     lock = LOCK_DEG * car.steering_ratio

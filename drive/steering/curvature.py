@@ -1,8 +1,7 @@
-"""Curvatures as a network answers them, and the car that turns them back into degrees.
+"""Curvatures as outputs of a network, and the car that turns them back into degrees.
 
-One unit of an answer is the curvature that one degree of the training's car drives, without its
-tangent and its slip: so answers, losses and labels have the size of degrees, and are in proportion
-to 1/r. Knows cars and numbers; neither drives nor networks.
+One unit is the curvature that one degree of the training's car drives, without tangent and slip: so
+outputs, losses and labels have the size of degrees, and are proportional to 1/r.
 """
 
 from __future__ import annotations
@@ -21,67 +20,67 @@ ANGLE, CURVATURE = "angle", "curvature"
 TARGETS = (ANGLE, CURVATURE)
 
 UNIT_PER_M = "output_per_curvature"
-"""Entry of a model file: what the network answers for a curvature of 1/m."""
+"""Entry of a model file: the output for a curvature of 1/m."""
 
 OF_CAR = ("wheelbase_m", "steering_ratio", "understeer", "speed_mps")
-"""What a model file says of the car that its answers are turned into degrees for."""
+"""Entries of a model file about the car whose degrees are predicted."""
 
 
 class CurvatureCar(Car):
-    """A car whose recorded angle is a curvature in the unit of this file, of the car it is like."""
+    """A car whose recorded angle is a curvature in the unit of this file."""
 
     __slots__ = ()
 
     @property
     def per_curvature(self) -> float:
-        """What a curvature of 1/m is in this unit."""
+        """A curvature of 1/m in this unit."""
         return math.degrees(self.wheelbase_m) * self.steering_ratio
 
     def curvature(self, angle_deg: Any, speed_mps: Any = 0.0) -> Any:
-        """1/m; the speed does not matter."""
+        """Return 1/m; the speed does not matter."""
         return angle_deg / self.per_curvature
 
     def angle_deg(self, curvature: Any, speed_mps: Any = 0.0) -> Any:
-        """The curvature in this unit."""
+        """Return the curvature in this unit."""
         return curvature * self.per_curvature
 
 
 @dataclass(frozen=True, slots=True)
 class CurvatureOutput:
-    """How the answers of a network that learnt curvatures become degrees.
+    """Turns the outputs of a network that was trained on curvatures into degrees.
 
     Attributes:
-        per_curvature: what the network answers for a curvature of 1/m.
-        car: of the training, whose degrees are given where nothing is known of another.
+        per_curvature: output for a curvature of 1/m.
+        car: of the training; its degrees are predicted unless another car is known.
     """
 
     per_curvature: float
     car: Car
 
-    def degrees(self, answers: np.ndarray) -> np.ndarray:
-        """Degrees of the training's car at its usual speed, positive right, in the same shape."""
-        curvature = np.asarray(answers, np.float64) / self.per_curvature
+    def degrees(self, outputs: np.ndarray) -> np.ndarray:
+        """Return degrees of the training's car at its usual speed, positive right."""
+        curvature = np.asarray(outputs, np.float64) / self.per_curvature
         return np.asarray(self.car.angle_deg(curvature, self.car.speed_mps), np.float32)
 
     def restated(
         self, angle_deg: np.ndarray, car: Car, speed_mps: float | np.ndarray
     ) -> np.ndarray:
-        """What another car records on the circles that the training's car drives at these degrees.
+        """Return the degrees of another car on the circles that the training's car drives.
 
         Args:
             angle_deg: from `degrees`.
             car: the other one.
-            speed_mps: its speed; one for all, or as `angle_deg` can be multiplied with.
+            speed_mps: its speed; one for all, or in a shape that broadcasts with `angle_deg`.
         """
         curvature = self.car.curvature(np.asarray(angle_deg, np.float64), self.car.speed_mps)
         return np.asarray(car.angle_deg(curvature, speed_mps), np.float32)
 
 
 def read_target(metadata: Mapping[str, str]) -> CurvatureOutput | None:
-    """What a model file says of its target; None for a network that answers the angle.
+    """Return the target that a model file states; None for the angle.
 
     Raises:
-        WeightsError: the file names another target, or lacks what belongs to it.
+        WeightsError: the target is unknown, or entries are missing.
     """
     target = metadata.get("target", ANGLE)
     if target == ANGLE:
@@ -94,6 +93,6 @@ def read_target(metadata: Mapping[str, str]) -> CurvatureOutput | None:
         return CurvatureOutput(float(metadata[UNIT_PER_M]), car)
     except (KeyError, ValueError) as error:
         raise WeightsError(
-            f"A steering network answers {' or '.join(TARGETS)}, and says of the latter "
-            f"{', '.join((UNIT_PER_M, *OF_CAR))}. Received: {target}, {error}"
+            f"the target of a steering network must be {' or '.join(TARGETS)}, the latter with "
+            f"{', '.join((UNIT_PER_M, *OF_CAR))}; got {target}, {error}"
         ) from None

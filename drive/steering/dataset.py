@@ -1,7 +1,7 @@
-"""Batches for training the steering network, made ahead in a thread, the same for the same seed.
+"""Batches for training the steering network.
 
-Batch `i` of epoch `e` depends on the seed, `e` and `i` alone, so that a training which was
-interrupted goes on with what it would have seen. Knows cached drives; no network.
+Batch `i` of epoch `e` depends only on the seed, `e` and `i`, so that a resumed training sees what
+an uninterrupted one would have seen.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from drive.training.batches import prefetched
 
 PLAIN_BATCH = 256
 OWN_CHANCE = 1
-"""Sets the generator that puts cameras beside the path apart from the one that varies pictures."""
+"""Separates the generator of camera positions from the one that varies images."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """What one step takes: (N, 66, 200, 3) uint8 YUV and (N,) float32 degrees."""
+    """The input of one step: (N, 66, 200, 3) uint8 YUV and (N,) float32 degrees."""
 
     images: np.ndarray
     angle_deg: np.ndarray
@@ -48,11 +48,11 @@ class Batch:
 
 
 class Samples:
-    """The frames of several parts of drives, as if in one row.
+    """The frames of several parts of recordings, one after the other.
 
     Attributes:
         angle_deg: (N,) float32 degrees, positive right.
-        has_sides: whether side cameras recorded some of them too, and each camera's view is known.
+        has_sides: whether some have side cameras, and the view of each camera is known.
     """
 
     def __init__(self, parts: Sequence[Part]) -> None:
@@ -71,19 +71,19 @@ class Samples:
     ) -> Batch:
         """Read the frames at these positions from disk, as the front camera sees them.
 
-        With `moves`, each as the camera sees it that is nearest to where it is to be put; the
-        angles stay those of the path. With `wide`, the pictures come with their margins.
+        With `moves`, from the camera nearest to each new position; the angles stay those of the
+        path. With `wide`, the images have their margins.
         """
-        pictures = [
+        images = [
             recording.wide[row] if wide and recording.wide is not None else recording.images[row]
             for recording, row, _ in self._seen(positions, moves)
         ]
-        return Batch(np.stack(pictures), self.angle_deg[positions])
+        return Batch(np.stack(images), self.angle_deg[positions])
 
     def viewpoints(
         self, positions: np.ndarray, moves: Sequence[Move] | None = None
     ) -> list[Viewpoint] | None:
-        """Camera, car and speed behind each frame; None where a drive does not know its view."""
+        """Return camera, car and speed of each frame; None if the view is not known."""
         found = []
         for position, (seen, _, offset_m) in zip(
             positions, self._seen(positions, moves), strict=True
@@ -96,18 +96,18 @@ class Samples:
         return found
 
     def place(self, position: int) -> tuple[CachedRecording, int]:
-        """The drive of a frame, and its row there."""
+        """Return the recording of a frame, and its row there."""
         return self.parts[self._part[position]].recording, int(self._row[position])
 
     def offsets_m(self, position: int) -> list[float]:
-        """Metres right of the front camera, 0 first, of all cameras that have this frame."""
+        """Return metres right of the front camera, 0 first, of all cameras with this frame."""
         recording, row = self.place(position)
         return [0.0, *(side.offset_m for side in recording.sides if side.rows[row] >= 0)]
 
     def _seen(
         self, positions: np.ndarray, moves: Sequence[Move] | None
     ) -> list[tuple[CachedRecording, int, float]]:
-        """For each frame the drive, the row in it and the offset of the camera to take."""
+        """Return the recording, the row and the offset of the camera to use for each frame."""
         found = []
         for index, position in enumerate(positions):
             recording, row = self.place(position)
@@ -121,7 +121,7 @@ class Samples:
         return found
 
     def plain_batches(self, batch: int = PLAIN_BATCH) -> Iterator[Batch]:
-        """Every frame once, in order, as prediction sees it: nothing is varied."""
+        """Yield every frame once, in order and unvaried."""
         for start in range(0, len(self), batch):
             yield self.batch(np.arange(start, min(start + batch, len(self))))
 
@@ -130,13 +130,13 @@ class TrainingBatches:
     """Balanced and varied batches.
 
     Args:
-        samples: the frames to learn from.
-        batch: frames in a batch; the last one of an epoch may be smaller.
-        seed: of everything random.
-        balance: thin straight driving; else each frame comes once an epoch.
+        samples: the frames to train on.
+        batch: frames per batch; the last one of an epoch may be smaller.
+        seed: of all random numbers.
+        balance: subsample straight driving; else each frame is used once per epoch.
         vary: the variations of `drive.steering.augment`.
         move: move the cameras too, with the angle that leads back.
-        mirror: mirror half the pictures, where the recording does not name its lane.
+        mirror: mirror half of the images, unless the recording states its lane.
         looks: how far light, colours and texture vary, one of `drive.steering.augment.LOOKS`.
         return_s: seconds in which those angles lead back to the path.
         fps: frames of a second that an epoch uses, others in each epoch; 0: all.
@@ -160,7 +160,7 @@ class TrainingBatches:
         fps: float = 0.0,
     ) -> None:
         if not len(samples):
-            raise InputError("Training needs at least one frame with an angle. Received: none")
+            raise InputError("Training needs at least one frame with an angle; got none")
         self.samples, self.batch, self.seed = samples, batch, seed
         self.balance, self.vary, self.move = balance, vary, move
         self.mirror, self.looks, self.return_s = mirror, LOOKS[looks], return_s
@@ -221,7 +221,7 @@ class TrainingBatches:
     def _with_corrected_angles(
         self, batch: Batch, viewpoints: list[Viewpoint] | None, moves: list[Move] | None
     ) -> Batch:
-        """The pictures as they are, those of side cameras with the angle that leads back."""
+        """The images as they are, those of side cameras with the angle that leads back."""
         if not viewpoints or not moves:
             return batch
         behind = zip(moves, batch.angle_deg, viewpoints, strict=True)

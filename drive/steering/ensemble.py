@@ -1,10 +1,8 @@
-"""Several steering networks as one: the mean of their angles, and how far they lie apart.
+"""Ensembles: several steering networks as one, with the mean and the spread of their angles.
 
-Members are trained from different seeds on the same frames. Together they make one network in one
-file, with the outputs `mean` (N, 1) and `members` (N, M), so that whatever runs a steering network
-runs an ensemble. The spread of the members is a measure of how sure the mean is (Lakshminarayanan
-et al., arXiv 1612.01474); `measure_members` says how honest a one. Knows networks and numbers; not
-how a step of training is taken, nor videos.
+Members are trained from different seeds on the same frames. One file holds all of them, with the
+outputs `mean` (N, 1) and `members` (N, M). The spread measures the uncertainty of the mean
+(Lakshminarayanan et al., arXiv 1612.01474).
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     from drive.steering.training_settings import TrainingSettings
 
 ENTRY = "ensemble"
-"""Entry of the metadata, and of a training's notes, with the number of members."""
+"""Entry of the metadata with the number of members."""
 
 FEWEST, MOST = 2, 100
 
@@ -36,63 +34,61 @@ def check_members(members: int) -> int:
     """Return the number of members.
 
     Raises:
-        InputError: one network is no ensemble, and more than `MOST` fit no file.
+        InputError: it is below `FEWEST` or above `MOST`.
     """
     if not FEWEST <= members <= MOST:
-        raise InputError(
-            f"--ensemble is a whole number from {FEWEST} to {MOST}. Received: {members}"
-        )
+        raise InputError(f"--ensemble must be from {FEWEST} to {MOST}; got {members}")
     return members
 
 
 def member_folder(folder: Path, number: int) -> Path:
-    """Where member `number`, from 1, is trained."""
+    """Return the folder of member `number`, from 1."""
     return folder / f"member{number}"
 
 
 def member_settings(settings: TrainingSettings, members: int) -> list[TrainingSettings]:
-    """What each member is asked: the same, from seeds that two ensembles of a size never share."""
+    """Return the settings of each member, with seeds that no other ensemble of this size has."""
     first = settings.seed * members
     return [replace(settings, seed=first + number) for number in range(members)]
 
 
 def shared_settings(first: TrainingSettings, members: int) -> TrainingSettings:
-    """Undo `member_settings`, from its first."""
+    """Return the settings that `member_settings` made the first ones of."""
     return replace(first, seed=first.seed // members)
 
 
 def merge(models: Sequence[keras.Model]) -> keras.Model:
-    """Put networks side by side on one input; they are left as they are.
+    """Return one model of several networks on the same input.
 
     Args:
         models: from (N, 66, 200, 3) uint8 YUV to (N, 1) degrees each.
 
     Returns:
-        A model to their mean, (N, 1), and to each one's answer, (N, M). Its layers are named
+        A model with the outputs mean (N, 1) and members (N, M); its layers are named
         `member1_conv1` and so on.
     """
     import keras
 
     image = keras.Input((INPUT_HEIGHT, INPUT_WIDTH, 3), dtype="uint8", name="image_yuv")
-    answers = []
+    outputs = []
     for number, model in enumerate(models, start=1):
         copy = keras.models.clone_model(
             model, input_tensors=image, clone_function=_renamed(f"member{number}_")
         )
         copy.set_weights(model.get_weights())
-        answers.append(copy.output)
-    mean = keras.layers.Average(name="mean")(answers)
-    together = keras.layers.Concatenate(name="members")(answers)
+        outputs.append(copy.output)
+    mean = keras.layers.Average(name="mean")(outputs)
+    together = keras.layers.Concatenate(name="members")(outputs)
     return keras.Model(image, [mean, together], name="steering_ensemble")
 
 
 def merge_trained(models: Sequence[keras.Model]) -> keras.Model:
-    """`merge`, with batch normalisation folded into the convolutions: what a file holds."""
+    """Merge networks with their batch normalisation folded, as a file holds them."""
     return merge([fold_batch_norm(model) for model in models])
 
 
 def _renamed(prefix: str) -> Any:
-    """A copier of layers that puts `prefix` before their names."""
+    """Return a function that copies a layer and puts `prefix` before its name."""
 
     def copy(layer: keras.layers.Layer) -> keras.layers.Layer:
         config = layer.get_config()
@@ -102,39 +98,35 @@ def _renamed(prefix: str) -> Any:
 
 
 def describe_ensemble(member: Mapping[str, str], members: int) -> dict[str, str]:
-    """What the file of an ensemble says: what a member's says, and how many there are."""
+    """Return the metadata of an ensemble, from that of a member."""
     return {**member, ENTRY: str(members)}
 
 
 def count_members(metadata: Mapping[str, str]) -> int:
-    """How many networks a model file holds; 1 where it is no ensemble."""
+    """Return the number of networks in a model file."""
     return int(metadata.get(ENTRY, "1"))
 
 
 def spread_deg(members_deg: np.ndarray) -> np.ndarray:
-    """(N,) standard deviation of each row of (N, M) degrees; NaN where there is one member.
-
-    The members are a sample of the networks that could have been trained, so the squares are
-    divided by M - 1.
-    """
+    """Return (N,) sample standard deviations of the rows of (N, M) degrees; NaN if M is 1."""
     if members_deg.shape[1] < FEWEST:
         return np.full(len(members_deg), np.nan, np.float32)
     result: np.ndarray = members_deg.std(axis=1, dtype=np.float64, ddof=1).astype(np.float32)
     return result
 
 
-def combine(answers: Sequence[Sequence[Predictions]]) -> list[Predictions]:
-    """The ensemble's answers from those of its members.
+def combine(members: Sequence[Sequence[Predictions]]) -> list[Predictions]:
+    """Return the predictions of an ensemble.
 
     Args:
-        answers: of each member, drive by drive, the same drives in the same order.
+        members: predictions of each member, for the same recordings in the same order.
     """
-    recordings = []
-    for of_drive in zip(*answers, strict=True):
-        members = np.stack([each.angle_deg for each in of_drive], axis=1)
-        mean = members.mean(axis=1, dtype=np.float64).astype(np.float32)
-        recordings.append(replace(of_drive[0], angle_deg=mean, members_deg=members))
-    return recordings
+    together = []
+    for each in zip(*members, strict=True):
+        angles_deg = np.stack([one.angle_deg for one in each], axis=1)
+        mean = angles_deg.mean(axis=1, dtype=np.float64).astype(np.float32)
+        together.append(replace(each[0], angle_deg=mean, members_deg=angles_deg))
+    return together
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,4 @@
-"""How well predictions match the recorded angles, beside three baselines that need no network.
-
-Knows angles and times, and how to run a model over a recording; not how a network is trained.
-"""
+"""How well predictions match the recorded angles, beside three baselines that need no network."""
 
 from __future__ import annotations
 
@@ -25,29 +22,29 @@ from drive.steering.preprocess import preprocess
 BATCH = 32
 PERSISTENCE_S = 1.0
 OLDEST_S = 2.0
-"""What is older than this, because frames in between were left out, is not "one second ago"."""
+"""An older angle, before frames that were left out, is not "one second ago"."""
 
 TIME_TOLERANCE_S = 0.001
-"""Timestamps are rounded to milliseconds in places: one second ago may lie 0.999 s back."""
+"""Timestamps may be rounded to milliseconds."""
 
 FLAT_SHARE = 0.1
-"""Predictions that spread less than this share of the human's spread hardly vary."""
+"""Predictions with less than this share of the recorded spread hardly vary."""
 
 BASELINES = ("zero", "mean", "persistence_1s")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictions:
-    """Predictions for one drive beside the truth, in order of time.
+    """Predicted and recorded angles of one recording, in order of time.
 
     Attributes:
         name: of the recording.
         frame_index: (N,) frame numbers.
         time_s: (N,) seconds, presentation timestamps.
-        angle_deg: (N,) the model's degrees, positive right.
-        truth_deg: (N,) the human's.
-        members_deg: (N, M) what each member of an ensemble answers; None for a single network.
-        marked_bad: frames that were left out because they lie in a stretch marked as bad.
+        angle_deg: (N,) predicted degrees, positive right.
+        truth_deg: (N,) recorded degrees.
+        members_deg: (N, M) predictions of each member of an ensemble; None for a single network.
+        marked_bad: number of frames in excluded ranges, which are left out.
     """
 
     name: str
@@ -62,13 +59,13 @@ class Predictions:
         sizes = {len(self.time_s), len(self.angle_deg), len(self.truth_deg), len(self.frame_index)}
         if len(sizes) != 1 or not len(self.time_s):
             raise InputError(
-                f"{self.name}: every prediction needs its frame, time and truth, and at least one "
-                f"is needed. Received arrays of {sorted(sizes)} entries"
+                f"{self.name}: predictions require frames, times and recorded angles of the same "
+                f"number, at least one; got {sorted(sizes)}"
             )
 
     @property
     def spread_deg(self) -> np.ndarray | None:
-        """(N,) how far the members lie apart, degrees; None for a single network."""
+        """(N,) spread of the members in degrees; None for a single network."""
         return None if self.members_deg is None else spread_deg(self.members_deg)
 
     @property
@@ -211,17 +208,17 @@ def by_recording(recordings: Sequence[Predictions]) -> dict[str, Steering]:
 def predict_recording(
     recording: Recording, model: SteeringModel, progress: Progress = no_progress
 ) -> Predictions:
-    """Predict every frame of a recording that has an angle, in batches, in constant memory.
+    """Predict every frame of a recording that has an angle, in constant memory.
 
-    Frames of stretches that are marked as bad are left out and counted.
+    Frames of excluded ranges are left out and counted.
 
     Raises:
-        InputError: no frame has an angle, or all that have one are marked as bad.
+        InputError: no frame outside excluded ranges has an angle.
     """
     found: list[tuple[int, float, float]] = []
     prepared: list[np.ndarray] = []
-    answers: list[np.ndarray] = []
-    ask = model.predict_members if model.members > 1 else model.predict_prepared
+    outputs: list[np.ndarray] = []
+    predict = model.predict_members if model.members > 1 else model.predict_prepared
     total = int(np.isfinite(recording.angle_deg).sum())
     marked_bad = 0
     for sample in progress(recording.samples(), total, f"predicting {recording.name}"):
@@ -231,14 +228,14 @@ def predict_recording(
         found.append((sample.frame.index, sample.frame.time_s, sample.angle_deg))
         prepared.append(preprocess(sample.frame.image, model.crop))
         if len(prepared) == BATCH:
-            answers.append(ask(np.stack(prepared)))
+            outputs.append(predict(np.stack(prepared)))
             prepared.clear()
     if prepared:
-        answers.append(ask(np.stack(prepared)))
+        outputs.append(predict(np.stack(prepared)))
     if not found:
         raise InputError(f"{recording.name}: {_why_nothing(recording, marked_bad)}")
     columns = np.array(found, np.float64).T
-    angles = np.concatenate(answers)
+    angles = np.concatenate(outputs)
     angles = model.restated(angles, recording, _speeds(recording, columns[0], angles.ndim))
     members = angles if angles.ndim > 1 else None
     if members is not None:
@@ -248,27 +245,25 @@ def predict_recording(
 
 
 def _why_nothing(recording: Recording, marked_bad: int) -> str:
-    """Why there is no frame to measure on."""
+    """Return why there is no frame to evaluate on."""
     if marked_bad:
-        return (
-            "every frame is marked as bad. Undo marks ([[bad]] in recording.toml) to measure on it"
-        )
+        return "every frame is excluded. Remove ranges ([[bad]] in recording.toml)"
     if not recording.angles_by_frame():
         return (
-            f"no row of {recording.steering_csv.name} has an angle: each is empty or no finite "
-            "number. Write the angles into it, or name another CSV with --steering"
+            f"no row of {recording.steering_csv.name} has an angle: each is empty or not "
+            "finite. Add the angles, or name another CSV with --steering"
         )
     return "no frame of the video has an angle in the CSV. Do the two belong together?"
 
 
 def _speeds(recording: Recording, frames: np.ndarray, dimensions: int) -> np.ndarray:
-    """(N,) metres a second of these frames, or (N, 1)."""
+    """Return (N,) m/s of these frames, or (N, 1)."""
     rows = np.searchsorted(recording.frame_index, frames)
     return recording.speed_mps[rows].reshape(-1, *[1] * (dimensions - 1))
 
 
 def in_one_row(recordings: Sequence[Predictions]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Times, angles and truths of several drives, one drive after the other."""
+    """Return times, predicted and recorded angles, one recording after the other."""
     times: list[np.ndarray] = []
     end_s = 0.0
     for number, recording in enumerate(recordings):
@@ -316,7 +311,7 @@ def in_one_line(metrics: SteeringMetrics, mean_of: str) -> str:
 
 
 def name_of_mean(training_mean_deg: float | None) -> str:
-    """What the baseline `mean` is the mean of, in words; see `evaluate`."""
+    """Return what the baseline `mean` is the mean of; see `evaluate`."""
     return "the recording itself" if training_mean_deg is None else "the training data"
 
 
@@ -331,10 +326,7 @@ def _mean(truth_deg: np.ndarray, training_mean_deg: float | None) -> float:
 
 
 def _persistence_errors(recording: Predictions) -> np.ndarray:
-    """Truth minus the newest truth at least one second old; frames without one are left out.
-
-    Behind a gap there is none: what was steered before it is older than `OLDEST_S`.
-    """
+    """Return recorded angles minus those one second ago; frames without one are left out."""
     ago = recording.time_s - PERSISTENCE_S + TIME_TOLERANCE_S
     newest = np.searchsorted(recording.time_s, ago, side="right") - 1
     known = (newest >= 0) & (recording.time_s - recording.time_s[newest] <= OLDEST_S)
@@ -344,9 +336,9 @@ def _persistence_errors(recording: Predictions) -> np.ndarray:
 
 
 def _changes(recording: Predictions, angle_deg: np.ndarray) -> np.ndarray:
-    """Absolute changes of an angle from each frame to the next, but not to one behind a gap.
+    """Return absolute changes of an angle from frame to frame, but not across gaps.
 
-    The usual distance is the median one: a recording may have an angle for every second frame.
+    The median distance is no gap: a recording may have an angle for every second frame.
     """
     steps = np.diff(recording.frame_index)
     changes = np.abs(np.diff(angle_deg.astype(np.float64)))

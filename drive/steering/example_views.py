@@ -1,8 +1,6 @@
-"""Training frames as people should see them: as recorded, from elsewhere, and as training has it.
+"""Examples of training frames: as recorded, from moved cameras, and varied at random.
 
-Chooses a few frames from straight driving and from curves, spread over the data, moves their
-cameras by fixed steps, and varies each a few times at random. Gives plain pictures, angles and
-paths; draws nothing and knows no files.
+They are from straight driving and from curves, spread over the data.
 """
 
 from __future__ import annotations
@@ -20,24 +18,24 @@ from drive.steering.preprocess import INPUT_WIDTH
 from drive.steering.training_settings import TrainingSettings
 
 QUANTILES = (0.02, 0.5, 0.98, 0.2, 0.8)
-"""Which of all angles each frame is to have: sharp left, straight, sharp right, left, right."""
+"""Quantiles of the angles of the examples: sharp left, straight, sharp right, left, right."""
 
 MOVES = (Move(-1.0), Move(-0.5), Move(0.5), Move(1.0), Move(0.0, -4.0), Move(0.0, 4.0))
 DRAWS = 4
 
 NEAREST_M, STEPS = 2.5, 40
-"""Where the drawn way of an angle begins, and in how many steps it is followed to its aim."""
+"""Start of the drawn path of an angle, and its number of points."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExampleView:
-    """One picture of a frame.
+    """One image of a frame.
 
     Attributes:
         image: (66, 200, 3) uint8 RGB.
-        angle_deg: the label that belongs to it.
-        path: (N, 2) pixels of the way that the angle drives, to the point of the recorded path
-            that it aims at; None where it is not known.
+        angle_deg: its label.
+        path: (N, 2) pixels of the path that the angle drives, to the point of the recorded path
+            that it aims at; None if unknown.
     """
 
     image: np.ndarray
@@ -54,7 +52,7 @@ class ExampleFrame:
         frame: number in it.
         recorded: as it was recorded.
         moved: by each of `shown_moves`, from the nearest camera.
-        drawn: random variations, as the training sees them.
+        drawn: random variations, as in training.
     """
 
     name: str
@@ -65,15 +63,15 @@ class ExampleFrame:
 
 
 def shown_moves(settings: TrainingSettings) -> tuple[Move, ...]:
-    """The moves that are shown: none where the training moves no cameras."""
+    """Return the moves that are shown: none if the training moves no cameras."""
     return MOVES if settings.augment and settings.viewpoints else ()
 
 
 def example_frames(samples: Samples, settings: TrainingSettings) -> list[ExampleFrame]:
-    """Choose the frames and vary them; empty where a drive does not know its camera's view.
+    """Choose the frames and vary them; empty if the view of a camera is not known.
 
     Args:
-        samples: the frames to learn from.
+        samples: the frames to train on.
         settings: of the training.
     """
     positions = chosen_positions(samples.angle_deg)
@@ -98,7 +96,7 @@ def example_frames(samples: Samples, settings: TrainingSettings) -> list[Example
 
 
 def chosen_positions(angle_deg: np.ndarray) -> np.ndarray:
-    """Positions of the example frames: one of each of `QUANTILES`, each from another fifth."""
+    """Return positions of the examples: one for each of `QUANTILES`, each from another fifth."""
     wanted = np.quantile(angle_deg, QUANTILES)
     blocks = np.array_split(np.arange(len(angle_deg)), len(QUANTILES))
     pairs = zip(blocks, wanted, strict=True)
@@ -106,7 +104,7 @@ def chosen_positions(angle_deg: np.ndarray) -> np.ndarray:
 
 
 def way(viewpoint: Viewpoint, angle_deg: float, return_s: float) -> np.ndarray:
-    """(N, 2) pixels, from near to far, of the circle on the road that an angle drives.
+    """Return (N, 2) pixels, from near to far, of the circle that an angle drives.
 
     It ends at the distance at which `vehicle.corrected_angle` meets the recorded path.
     """
@@ -120,7 +118,7 @@ def way(viewpoint: Viewpoint, angle_deg: float, return_s: float) -> np.ndarray:
 
 
 def _moved(samples: Samples, one: np.ndarray, move: Move, return_s: float) -> ExampleView:
-    """One frame as the camera nearest to a place sees it, moved the rest of the way."""
+    """Return a frame from the camera nearest to a position, moved the rest of the way."""
     (viewpoint,) = samples.viewpoints(one, [move]) or []
     (image,) = samples.batch(one, [move], wide=True).images
     margin = (image.shape[1] - INPUT_WIDTH) // 2
@@ -137,7 +135,7 @@ def _moved(samples: Samples, one: np.ndarray, move: Move, return_s: float) -> Ex
 def _drawn(
     samples: Samples, settings: TrainingSettings, positions: np.ndarray
 ) -> list[list[ExampleView]]:
-    """`DRAWS` times the frames at these positions, as the training's batches vary them."""
+    """Return `DRAWS` random variations of the frames at these positions."""
     from drive.steering.train import training_batches  # needs Keras
 
     batches = training_batches(samples, settings)

@@ -1,8 +1,7 @@
-"""Where a steering network looks: VisualBackProp. `shift_check` tests whether it is true.
+"""Where a steering network looks: VisualBackProp (arXiv 1611.05418); `shift_check` verifies it.
 
-VisualBackProp (Bojarski et al., arXiv 1611.05418) follows what every convolution answered back to
-the picture; applied to this very network in arXiv 1704.07911. Knows masks; not how they are
-drawn, and no videos.
+It follows the feature maps of every convolution back to the image. arXiv 1704.07911 applies it to
+this network.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ from drive.steering.preprocess import INPUT_HEIGHT, INPUT_WIDTH, ROAD, RoadCrop,
 
 
 class Explainer:
-    """Says which pixels a steering network's answer hangs on.
+    """Computes which pixels determine a prediction; see `load_explainer`.
 
     Args:
-        engine: gives the mean feature maps behind the answer; see `load_with_maps`.
-        members: the convolutions of each network in the file, from the picture upwards; an
-            ensemble looks where its members look on average.
-        crop: the part of a frame that the network looks at.
+        engine: returns the mean feature maps after the prediction; see `load_with_maps`.
+        members: the convolutions of each network in the file, from the image upwards; the mask of
+            an ensemble is the mean of its members' masks.
+        crop: the part of a frame that the network sees.
     """
 
     def __init__(self, engine: Engine, members: Sequence[Windows], crop: RoadCrop = ROAD) -> None:
@@ -36,7 +35,7 @@ class Explainer:
         self.crop = crop
 
     def mask(self, image: np.ndarray) -> np.ndarray:
-        """How much each pixel of the road crop counts.
+        """Return the importance of each pixel of the road crop.
 
         Args:
             image: (H, W, 3) uint8 RGB, any size.
@@ -48,11 +47,11 @@ class Explainer:
         return result
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
-        """The (66, 200, 3) uint8 YUV picture that `masks` takes of a frame."""
+        """Return the (66, 200, 3) uint8 YUV image of a frame for `masks`."""
         return preprocess(image, self.crop)
 
     def masks(self, prepared: np.ndarray) -> np.ndarray:
-        """(N, 66, 200) float32, 0 to 1, for (N, 66, 200, 3) uint8 YUV from `preprocess`."""
+        """Return (N, 66, 200) float32, 0 to 1, for (N, 66, 200, 3) uint8 YUV from `preprocess`."""
         outputs = self.engine.predict(prepared.astype(self.engine.input_dtype, copy=False))
         maps = iter(outputs[-sum(map(len, self.members)) :])
         size = (INPUT_HEIGHT, INPUT_WIDTH)
@@ -60,19 +59,19 @@ class Explainer:
             visual_back_prop(list(islice(maps, len(windows))), windows, size)
             for windows in self.members
         ]
-        return _per_picture(np.mean(masks, axis=0))
+        return _normalised(np.mean(masks, axis=0))
 
 
 def load_explainer(model: str | Path | None = None, engine: str = "auto") -> Explainer:
-    """Load a steering model to ask it where it looks; TensorFlow is not needed for `.onnx`.
+    """Load a steering model for `Explainer`; `.onnx` does not require TensorFlow.
 
     Args:
-        model: `.onnx` or `.keras` file; None for the one that ships.
+        model: `.onnx` or `.keras` file; None for the shipped one.
         engine: "openvino", "onnx", "keras" or "auto".
 
     Raises:
         MissingFileError: there is no such file.
-        InputError: the network's convolutions do not stand one behind the other.
+        InputError: the network's convolutions are not in a sequence.
         WeightsError: the file is damaged.
     """
     path = Path(model or STEERING)
@@ -89,35 +88,34 @@ def load_explainer(model: str | Path | None = None, engine: str = "auto") -> Exp
 def visual_back_prop(
     maps: Sequence[np.ndarray], windows: Sequence[Window], size: tuple[int, int]
 ) -> np.ndarray:
-    """Follow mean feature maps back to the picture (arXiv 1611.05418, section 3).
+    """Follow mean feature maps back to the image (arXiv 1611.05418, section 3).
 
-    The deepest map is scaled up to the size of the one before it, multiplied with it point by
-    point, and so on down to the picture; the authors' own code does the same.
+    The deepest map is scaled up to the size of the one before it and multiplied with it, and so on
+    down to the image, as in the authors' code.
 
     Args:
-        maps: (N, rows, columns) mean of each convolution's maps, from the picture upwards.
+        maps: (N, rows, columns) mean of each convolution's maps, from the image upwards.
         windows: the convolutions, in the same order.
-        size: (rows, columns) of the picture.
+        size: (rows, columns) of the image.
 
     Returns:
-        (N, rows, columns) float32; each picture's lowest value is 0 and its highest 1, or all is 0
-        where the network answers nothing anywhere.
+        (N, rows, columns) float32 from 0 to 1 per image, or all 0 if the maps are.
     """
     sizes = [size, *(values.shape[1:] for values in maps[:-1])]
     mask = np.ones_like(maps[-1], np.float32)
     for values, window, below in zip(maps[::-1], windows[::-1], sizes[::-1], strict=True):
-        mask = scale_up(_per_picture(mask * values), window, below)
+        mask = scale_up(_normalised(mask * values), window, below)
     low = mask.min(axis=(1, 2), keepdims=True)
-    return _per_picture(mask - low)
+    return _normalised(mask - low)
 
 
 def scale_up(values: np.ndarray, window: Window, size: tuple[int, int]) -> np.ndarray:
-    """Transposed convolution with weights of one: each value is added to all that it was seen from.
+    """Apply a transposed convolution with weights of one.
 
     Args:
         values: (N, rows, columns) float.
-        window: of the convolution that is gone back through.
-        size: (rows, columns) of what it had seen; 0 where no window reached.
+        window: of the convolution.
+        size: (rows, columns) of its input; 0 where no window reached.
 
     Returns:
         (N, *size) float32.
@@ -127,7 +125,7 @@ def scale_up(values: np.ndarray, window: Window, size: tuple[int, int]) -> np.nd
 
 
 def _spread(values: np.ndarray, axis: int, kernel: int, stride: int, size: int) -> np.ndarray:
-    """`scale_up` along one axis; padding was half before the picture, as in ONNX and Keras."""
+    """Apply `scale_up` along one axis; half of the padding is before the image."""
     count = values.shape[axis]
     reach = (count - 1) * stride + kernel
     before = max(reach - size, 0) // 2
@@ -141,8 +139,8 @@ def _spread(values: np.ndarray, axis: int, kernel: int, stride: int, size: int) 
     return np.moveaxis(along[before : before + size], 0, axis)
 
 
-def _per_picture(values: np.ndarray) -> np.ndarray:
-    """Each picture divided by its highest value, so that five products keep their digits."""
+def _normalised(values: np.ndarray) -> np.ndarray:
+    """Divide each image by its highest value, so that five products keep their digits."""
     highest = values.max(axis=(1, 2), keepdims=True)
     result: np.ndarray = np.divide(
         values, highest, out=np.zeros_like(values, np.float32), where=highest > 0

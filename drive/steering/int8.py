@@ -1,7 +1,4 @@
-"""The steering network's int8 form, calibrated on pictures as the network is given them.
-
-Knows that the first layer stays as it is; `drive.conversion.quantise` quantises a network.
-"""
+"""The int8 form of the steering network; see `drive.conversion.quantise`."""
 
 from __future__ import annotations
 
@@ -13,27 +10,27 @@ import numpy as np
 from drive.conversion.quantise import quantise
 
 FLOAT_FIRST = True
-"""The first layer stays float: rounding the picture itself costs 0.05 to 0.19 degrees, the rest
+"""The first layer stays float: rounding the image itself costs 0.05 to 0.19 degrees, the rest
 0.04 to 0.07 (root mean square against the float network, docs/decisions.md)."""
 
 
 def quantise_steering(
-    float_weights: str | Path, int8_weights: str | Path, pictures: Iterable[np.ndarray]
+    float_weights: str | Path, int8_weights: str | Path, images: Iterable[np.ndarray]
 ) -> int:
     """Write the int8 form of a steering network's float weights, whole or not at all.
 
     Args:
-        float_weights: an `.onnx` file of `drive.steering.network`.
-        int8_weights: the file to write; `drive.runtime.int8_form.int8_beside` says its usual name.
-        pictures: (66, 200, 3) uint8 YUV of `drive.steering.preprocess`, from drives that taught
-            the network; never those that measure it.
+        float_weights: `.onnx` file.
+        int8_weights: file to write.
+        images: (66, 200, 3) uint8 YUV of `drive.steering.preprocess`, from recordings that the
+            network was trained on; never from held-out ones.
 
     Returns:
-        The number of pictures that were used.
+        The number of images.
 
     Raises:
-        InputError: there is no picture.
-        WeightsError: the file is no ONNX file, or int8 already.
+        InputError: there is no image.
+        WeightsError: the file is not an ONNX file, or already int8.
     """
-    batches = (picture[None] for picture in pictures)
+    batches = (image[None] for image in images)
     return quantise(float_weights, int8_weights, batches, float_first=FLOAT_FIRST)

@@ -1,9 +1,4 @@
-"""A steering network in its files: `.keras` with notes inside, `.onnx` with the same as metadata.
-
-A `.keras` file is a zip archive; the notes are one more entry in it, which Keras does not look at.
-So a model says what crop and unit it was trained with, and the state of a training (weights,
-optimiser, history) is replaced in one step. Every file is whole or absent. Knows no data sets.
-"""
+"""The files of a steering network, `.keras` and `.onnx`, with metadata such as crop and unit."""
 
 from __future__ import annotations
 
@@ -36,14 +31,14 @@ def describe(
     angle_deg: np.ndarray,
     recordings: list[str],
 ) -> dict[str, str]:
-    """What a model file says about itself, as text by text.
+    """Return the metadata of a model file.
 
     Args:
         model: the trained network.
         variant: of the network, see `drive.steering.network.VARIANTS`.
         crop: the part of the frame that it was trained on.
         angle_deg: (N,) degrees of its training frames.
-        drives: names of the recordings that it learnt from.
+        recordings: names of those that it was trained on.
     """
     return {
         "network": NETWORK,
@@ -101,7 +96,7 @@ def read_network_metadata(path: str | Path) -> dict[str, str]:
     suffix = Path(path).suffix.lower()
     if suffix not in MODEL_SUFFIXES:
         raise WeightsError(
-            f"{path} is no model file of a steering network. Expected one that train-steering "
+            f"{path} is no model file of a steering network; expected one that train-steering "
             f"wrote: {', '.join(MODEL_SUFFIXES)}"
         )
     onnx = suffix == ".onnx"
@@ -109,6 +104,6 @@ def read_network_metadata(path: str | Path) -> dict[str, str]:
     if metadata.get("network") != NETWORK:
         raise WeightsError(
             f"{path} does not say that it is a steering network of drive. "
-            f"Expected a model that train-steering wrote. Received: {metadata.get('network')!r}"
+            f"Expected a model that train-steering wrote; got {metadata.get('network')!r}"
         )
     return metadata

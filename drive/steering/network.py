@@ -1,7 +1,4 @@
-"""The steering network of NVIDIA's "End to End Learning for Self-Driving Cars" (arXiv 1604.07316).
-
-Knows shapes and layers; nothing of pictures on disk, of training or of degrees beyond one scale.
-"""
+"""The steering network of "End to End Learning for Self-Driving Cars" (arXiv 1604.07316)."""
 
 from __future__ import annotations
 
@@ -24,14 +21,13 @@ figure 4. `elu`: ELU and a dense layer of 1164 before the 100, which is how most
 "1164 neurons" under the flattened features in that figure."""
 
 INITIAL = "he_normal"
-"""How weights begin (He et al., arXiv 1502.01852), in both variants. The paper does not say; with
-Keras' own Glorot the signal halves at each of nine ReLU layers, and small data sets never left
-the answer zero (docs/decisions/steering.md)."""
+"""Initial weights (He et al., arXiv 1502.01852). The paper does not state them; with the Glorot
+weights of Keras small data sets never left the prediction zero (docs/decisions/steering.md)."""
 
 PUBLISHED_PARAMETERS = 252_219
 
 NORM, DROPOUT = "_norm", "_dropout"
-"""What the names of the layers end with that normalise and drop."""
+"""Suffixes of the names of normalisation and dropout layers."""
 
 
 def build_network(
@@ -46,12 +42,12 @@ def build_network(
 
     Args:
         variant: one of `VARIANTS`.
-        scale_deg: degrees that the last dense layer's 1.0 stands for; a `Rescaling` without
-            parameters turns it into degrees, so that the layers see targets of about 1.
-        dropout: share of the values that a training step leaves out (arXiv 1207.0580) behind the
-            convolutions and behind each hidden dense layer but the last, whose 10 are too few.
-        batch_norm: normalise over the batch (arXiv 1502.03167) between each convolution, which
-            then has no offsets of its own, and its activation.
+        scale_deg: degrees of 1.0 in the last dense layer, so that the layers see targets of about
+            1; a `Rescaling` converts them.
+        dropout: share of the values that a training step drops (arXiv 1207.0580) after the
+            convolutions and after each hidden dense layer except the last.
+        batch_norm: normalise over the batch (arXiv 1502.03167) between each convolution and its
+            activation.
         l2: weight of the sum of the squared kernels in the training loss.
 
     Returns:
@@ -61,12 +57,12 @@ def build_network(
         InputError: an unknown variant, or a scale, dropout or l2 outside its range.
     """
     if variant not in VARIANTS:
-        raise InputError(f"variant is one of {', '.join(VARIANTS)}. Received: {variant!r}")
+        raise InputError(f"variant must be one of {', '.join(VARIANTS)}; got {variant!r}")
     if not scale_deg > 0:
-        raise InputError(f"scale_deg is in degrees, above 0. Received: {scale_deg!r}")
+        raise InputError(f"scale_deg must be above 0; got {scale_deg!r}")
     if not (0 <= dropout < 1 and 0 <= l2 < math.inf):
         raise InputError(
-            f"dropout lies from 0 to below 1, l2 from 0. Received: {dropout!r} and {l2!r}"
+            f"dropout must be from 0 to below 1, l2 at least 0; got {dropout!r}, {l2!r}"
         )
     load_keras()
     import keras
@@ -114,10 +110,9 @@ def build_network(
 
 
 def fold_batch_norm(model: keras.Model) -> keras.Model:
-    """The same function without batch normalisation: each is folded into the convolution before it.
+    """Return the same function with each batch normalisation folded into its convolution.
 
-    Its running mean and variance are constants once training is over, so scale and offset of the
-    normalised values can be those of the convolution. A model without any comes back as it is.
+    A model without batch normalisation is returned unchanged.
     """
     options = read_network_options(network_options(model))
     if not options["batch_norm"]:
@@ -138,14 +133,14 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
 
 
 def network_options(model: keras.Model) -> dict[str, str]:
-    """What the metadata of a model file says of `dropout` and `batch_norm`, as text by text."""
+    """Return the entries of a model file about `dropout` and `batch_norm`."""
     dropout = next((layer.rate for layer in model.layers if layer.name.endswith(DROPOUT)), 0.0)
     batch_norm = any(layer.name.endswith(NORM) for layer in model.layers)
     return {"dropout": repr(float(dropout)), "batch_norm": "yes" if batch_norm else "no"}
 
 
 def read_network_options(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """Undo `network_options`: arguments of `build_network`; neither where nothing is said."""
+    """Return the arguments of `build_network` for the entries of `network_options`."""
     return {
         "dropout": float(metadata.get("dropout", "0.0")),
         "batch_norm": metadata.get("batch_norm", "no") == "yes",

@@ -1,7 +1,4 @@
-"""A steering network for `drive.conversion.export`: what its file says of frames and angles.
-
-Knows steering models and how a frame is prepared; not how a file is written.
-"""
+"""A steering network for `drive.conversion.export`, with a description of input and output."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ KERAS_SUFFIX = ".keras"
 
 
 def open_original(path: Path, work: Path) -> Original:
-    """Open a steering network, or an ensemble, that is to be written for another runtime.
+    """Open a steering network, or an ensemble, for export.
 
     Args:
         path: `.onnx` or `.keras` that `train-steering` wrote.
@@ -56,7 +53,7 @@ def open_original(path: Path, work: Path) -> Original:
 
 
 def _as_onnx(path: Path, metadata: dict[str, str], work: Path) -> Path:
-    """The network as an ONNX file: itself, or written into `work` if it is not there yet."""
+    """Return the network as an ONNX file: itself, or one written into `work`."""
     if path.suffix.lower() != KERAS_SUFFIX:
         return path
     target = work / f"{path.stem}.onnx"
@@ -66,7 +63,7 @@ def _as_onnx(path: Path, metadata: dict[str, str], work: Path) -> Path:
 
 
 def _load(path: Path, engine: str) -> Engine:
-    """The network in a runtime; a `.keras` file in Keras, its own."""
+    """Return the network in a runtime; a `.keras` file always in Keras."""
     chosen = "keras" if path.suffix.lower() == KERAS_SUFFIX else engine
     return load_steering(path, chosen).engine
 

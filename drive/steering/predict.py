@@ -1,6 +1,6 @@
-"""Steering angles from frames, on any engine; TensorFlow is not needed for it.
+"""Steering angles from images, on any runtime; TensorFlow is not required.
 
-The model file says which crop it was trained with. Knows nothing of training and of videos.
+The model file states the crop that the network was trained with.
 """
 
 from __future__ import annotations
@@ -24,30 +24,35 @@ if TYPE_CHECKING:
 
     from drive.recordings.recording import Recording
 
-"""The float weights that ship; their int8 form lies beside them and is what runs."""
-
 NETWORK = "steering"
-"""What the entry `network` of a steering model's metadata says."""
+"""The entry `network` in the metadata of a steering model."""
 
 
 class SteeringModel:
-    """A trained steering network.
+    """A trained steering network; see `load_steering`.
+
+    The network is PilotNet (Bojarski et al., arXiv 1604.07316): five convolutions and dense layers
+    on a 200x66 YUV crop of the road.
 
     Args:
-        engine: runs the network, (N, 66, 200, 3) uint8 YUV to (N, 1) degrees, or curvatures; an
-            ensemble's second output is (N, M), those of each member.
-        metadata: what the model file says; see `drive.steering.model_file.describe`.
+        engine: runs the network: (N, 66, 200, 3) uint8 YUV to (N, 1) degrees, or curvatures; the
+            second output of an ensemble is (N, M), those of each member.
+        metadata: of the model file; see `drive.steering.model_file.describe`.
 
     Attributes:
-        engine: what runs it; `engine.name` says which runtime.
-        crop: the part of a frame that it looks at.
-        training_mean_deg: mean angle of its training data, None where the file does not say.
-        curvature: how answers become degrees where the network learnt curvatures; None where it
-            learnt the angle.
-        members: how many networks answer, and the mean of them is taken; 1 if no ensemble.
+        engine: the runtime; `engine.name` is its name.
+        crop: the part of a frame that the network sees.
+        training_mean_deg: mean angle of the training data; None if the file does not state it.
+        curvature: turns outputs into degrees if the network was trained on curvatures, else None.
+        members: number of networks whose mean is predicted; 1 if it is not an ensemble.
 
     Raises:
         WeightsError: the network is for something else.
+
+    Example:
+        >>> steering = load_steering()
+        >>> steering.predict(image)  # degrees, positive right
+        -3.2
     """
 
     def __init__(self, engine: Engine, metadata: Mapping[str, str] | None = None) -> None:
@@ -55,11 +60,10 @@ class SteeringModel:
         self.metadata = dict(engine.metadata if metadata is None else metadata)
         shape = (INPUT_HEIGHT, INPUT_WIDTH, 3)
         if engine.input_shape[1:] != shape or self.metadata.get("network", NETWORK) != NETWORK:
-            held = self.metadata.get("network", f"one for pictures of {engine.input_shape[1:]}")
+            held = self.metadata.get("network", f"one for images of {engine.input_shape[1:]}")
             raise WeightsError(
-                f"a steering network expected, as train-steering writes it (model.onnx, "
-                f"model.keras); received: {held}. Name one with --weights (annotate: "
-                "--steering-weights), or leave the option out for the one that ships"
+                "expected a steering network of train-steering (model.onnx, model.keras); got "
+                f"{held}. Name one with --weights (annotate: --steering-weights), or omit the option"
             )
         self.crop = RoadCrop.parse(self.metadata.get("crop", str(ROAD)))
         self.curvature = read_target(self.metadata)
@@ -70,7 +74,7 @@ class SteeringModel:
         self.members = count_members(self.metadata)
 
     def predict(self, image: np.ndarray) -> float:
-        """The steering angle for one frame.
+        """Predict the steering angle for one image.
 
         Args:
             image: (H, W, 3) uint8 RGB, any size.
@@ -81,10 +85,10 @@ class SteeringModel:
         return float(self.predict_batch([image])[0])
 
     def predict_batch(self, images: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
-        """The steering angles for several frames, which may differ in size.
+        """Predict the steering angles for several images.
 
         Args:
-            images: each (H, W, 3) uint8 RGB.
+            images: each (H, W, 3) uint8 RGB; their sizes may differ.
 
         Returns:
             (N,) float32 degrees, positive right.
@@ -94,46 +98,47 @@ class SteeringModel:
         return self.predict_prepared(np.stack([preprocess(image, self.crop) for image in images]))
 
     def predict_prepared(self, images: np.ndarray) -> np.ndarray:
-        """The steering angles for (N, 66, 200, 3) uint8 YUV pictures from `preprocess`."""
+        """Return (N,) degrees for (N, 66, 200, 3) uint8 YUV images from `preprocess`."""
         angles, *_ = self.engine.predict(images.astype(self.engine.input_dtype, copy=False))
         return self._degrees(angles.reshape(-1).astype(np.float32))
 
     def predict_members(self, images: np.ndarray) -> np.ndarray:
-        """(N, M) degrees of each member for pictures from `preprocess`; M is 1 if no ensemble."""
+        """Return (N, M) degrees of each member for images from `preprocess`."""
         outputs = self.engine.predict(images.astype(self.engine.input_dtype, copy=False))
         return self._degrees(outputs[-1].reshape(len(images), -1).astype(np.float32))
 
     def restated(
         self, angle_deg: np.ndarray, recording: Recording, speed_mps: float | np.ndarray
     ) -> np.ndarray:
-        """Predicted angles as the car of a recording would record them.
+        """Return predicted angles as the car of a recording would record them.
 
-        They change only where the network learnt curvatures and the recording states its car.
+        They change only if the network was trained on curvatures and the recording states its car.
 
         Args:
-            angle_deg: of this model, in any shape.
-            recording: the drive.
-            speed_mps: of the recorded car; one for all, or as `angle_deg` can be multiplied with.
+            angle_deg: predictions of this model, in any shape.
+            recording: with the car.
+            speed_mps: of the recorded car; one for all, or in a shape that `angle_deg` broadcasts
+                with.
         """
         if self.curvature is None or not recording.config.states_car:
             return angle_deg
         return self.curvature.restated(angle_deg, recording.config.car, speed_mps)
 
-    def _degrees(self, answers: np.ndarray) -> np.ndarray:
-        """What the network answers, as degrees of the car that it was trained with."""
-        return answers if self.curvature is None else self.curvature.degrees(answers)
+    def _degrees(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the network's outputs as degrees of the car that it was trained with."""
+        return outputs if self.curvature is None else self.curvature.degrees(outputs)
 
     def predict_with_spread(
         self, images: Sequence[np.ndarray] | np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The steering angles for several frames, and how far an ensemble's members lie apart.
+        """Predict the steering angles for several images, with the spread of the ensemble.
 
         Args:
             images: each (H, W, 3) uint8 RGB.
 
         Returns:
-            (N,) float32 degrees, positive right, and (N,) float32, the standard deviation over
-            the members in degrees; NaN from a single network, which cannot say.
+            (N,) float32 degrees, positive right, and (N,) float32 standard deviations over the
+            members in degrees; NaN for a single network.
         """
         if not len(images):
             return np.zeros(0, np.float32), np.zeros(0, np.float32)
@@ -146,17 +151,17 @@ class SteeringModel:
 def load_steering(
     model: str | Path | None = None, engine: str = "auto", threads: int = 0
 ) -> SteeringModel:
-    """Load a steering model.
+    """Load a steering model that `train-steering` wrote.
 
     Args:
-        model: `.onnx` or `.keras` file; None for the one that ships, int8 where that can run.
+        model: `.onnx` or `.keras` file; None for the shipped one (int8 if the runtime supports it).
         engine: "openvino", "onnx", "keras" or "auto".
-        threads: processor threads; 0 leaves the number to the runtime.
+        threads: number of processor threads; 0: the runtime decides.
 
     Raises:
         MissingFileError: there is no such file.
         WeightsError: the file is damaged or holds another network.
-        InputError: the engine is unknown or does not run this kind of file.
+        InputError: the engine is unknown or does not support this kind of file.
 
     Example:
         >>> steering = load_steering()
@@ -165,8 +170,8 @@ def load_steering(
     """
     if model is None and not DEFAULT_MODEL.is_file():
         raise MissingFileError(
-            f"The steering weights that ship are missing: {DEFAULT_MODEL}. "
-            "Train some with train-steering and name them with --weights"
+            f"the shipped steering weights are missing: {DEFAULT_MODEL}. Train your own with "
+            "train-steering and name them with --weights"
         )
     path = Path(model) if model else usual_form(DEFAULT_MODEL, engine)
     runtime = load_engine(path, engine, threads, build_from_metadata)
@@ -182,7 +187,7 @@ def load_steering(
 
 
 def build_from_metadata(metadata: dict[str, str]) -> keras.Model:
-    """Make the Keras network that the metadata of a model file describes, without its weights."""
+    """Return the untrained Keras network that the metadata of a model file describes."""
     from drive.steering.backbone import build_transfer
     from drive.steering.network import build_network, read_network_options
 

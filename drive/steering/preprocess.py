@@ -1,7 +1,6 @@
-"""From a frame of any size to what the steering network is given: one rule, kept in one place.
+"""From a frame of any size to the input of the steering network, for training and prediction.
 
-Training and prediction call the same `preprocess` on the frame at its own size, so both see the
-same pixels. The rule travels in the model file. Knows nothing of networks and files.
+The crop is kept in the model file.
 """
 
 from __future__ import annotations
@@ -23,27 +22,26 @@ COLOURS = "YUV"
 WIDEST_SIDE = 0.4
 
 LEAST_HEIGHT = 0.1
-"""Share of the height that a crop keeps at least: in less there is no road to see."""
+"""Minimum height of a crop, as a share of the frame: less shows no road."""
 
 DIGITS = 6
-"""Decimals to which that share is taken: 0.6 - 0.5 is less than 0.1 by a rounding error."""
+"""Decimals of that share: 0.6 - 0.5 is less than 0.1 by a rounding error."""
 
 PREPROCESS_VERSION = 2
-"""Raise it whenever the same frame gives other pixels: caches are made anew then."""
+"""Increase it whenever the same frame gives other pixels: caches are then renewed."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoadCrop:
-    """The part of the frame that the network looks at.
+    """The part of the frame that the network sees.
 
     Attributes:
-        top: share of the height left out above. Level cameras of the recordings at hand have the
-            horizon at 0.37 to 0.53; more sky and trees help a network to learn places by heart
-            (docs/decisions/steering.md).
+        top: share of the height left out above. Level cameras have the horizon at 0.37 to 0.53;
+            with more sky and trees a network overfits to places (docs/decisions/steering.md).
         bottom: share of the height where the crop ends. DeepTesla's dashboard begins at 0.86, the
             Udacity simulator's hood at 0.88.
-        side: share of the width left out on the left, and again on the right. A moved camera sees
-            these margins where it would else look past the picture's edge.
+        side: share of the width left out on the left, and again on the right. Moved cameras
+            see these margins.
     """
 
     top: float = 0.4
@@ -53,25 +51,24 @@ class RoadCrop:
     def __post_init__(self) -> None:
         if not (0 <= self.top < self.bottom <= 1 and 0 <= self.side <= WIDEST_SIDE):
             raise InputError(
-                f"--crop has 0 <= top < bottom <= 1, 0 <= side <= {WIDEST_SIDE}. Received: {self}"
+                f"--crop must have 0 <= top < bottom <= 1, 0 <= side <= {WIDEST_SIDE}; got {self}"
             )
         kept = round(self.bottom - self.top, DIGITS)
         if kept < LEAST_HEIGHT:
             raise InputError(
-                f"--crop keeps at least {LEAST_HEIGHT:.0%} of the height. "
-                f"Received: {self}, which keeps {kept:.1%}"
+                f"--crop must keep at least {LEAST_HEIGHT:.0%} of the height; "
+                f"got {self}, which keeps {kept:.1%}"
             )
 
     @property
     def margin(self) -> int:
-        """Columns, of the network's size, that can be seen beside the crop on each side."""
+        """Columns of the network's size beside the crop, on each side."""
         return int(INPUT_WIDTH * self.side / (1 - 2 * self.side))
 
     def region(self, width: int, height: int) -> Region:
-        """The crop in pixels of a `width` x `height` frame.
+        """Return the crop in pixels of a `width` x `height` frame.
 
-        Of a frame taller than wide (a phone held upright) the shares are those of the middle
-        square: what lies above and below it is sky and car.
+        In a frame taller than wide the shares are those of the middle square.
         """
         side = min(width, height)
         above = (height - side) // 2
@@ -84,11 +81,10 @@ class RoadCrop:
 
     @classmethod
     def parse(cls, text: str) -> RoadCrop:
-        """Read back what `str` wrote.
+        """Read the text of `str`.
 
         Raises:
-            InputError: it is not two shares of the height, and perhaps one of the width; or they
-                are out of range.
+            InputError: the shares are invalid.
         """
         try:
             shares = [float(part) for part in text.split(",")]
@@ -96,8 +92,8 @@ class RoadCrop:
             shares = []
         if len(shares) not in (2, 3):
             raise InputError(
-                "--crop is TOP,BOTTOM as shares of the height, or TOP,BOTTOM,SIDE with a share of "
-                f"the width to leave out on each side. Received: {text!r}"
+                "--crop must be TOP,BOTTOM as shares of the height, or TOP,BOTTOM,SIDE with a "
+                f"share of the width to leave out on each side; got {text!r}"
             )
         return cls(*shares)
 
@@ -106,28 +102,28 @@ ROAD = RoadCrop()
 
 
 def preprocess(image: np.ndarray, crop: RoadCrop = ROAD) -> np.ndarray:
-    """Cut the road out of a frame and give it the network's size and colours.
+    """Crop the road and convert it to the network's size and colours.
 
     Args:
         image: (H, W, 3) uint8 RGB, any size.
-        crop: which part of the frame is the road.
+        crop: the part of the frame that shows the road.
 
     Returns:
         (66, 200, 3) uint8 YUV.
 
     Raises:
-        InputError: `image` is not such an array.
+        InputError: `image` is another kind of array.
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise InputError(
-            f"A frame is (H, W, 3) uint8 RGB. Received: {image.dtype.name} in shape {image.shape}"
+            f"expected (H, W, 3) uint8 RGB; got {image.dtype.name} in shape {image.shape}"
         )
     height, width = image.shape[:2]
     return _shrunk(image, crop.region(width, height), INPUT_WIDTH)
 
 
 def preprocess_with_margins(image: np.ndarray, crop: RoadCrop = ROAD) -> np.ndarray:
-    """The network's picture with what lies to the left and right of it, at the same scale.
+    """Return the network's image with margins on the left and right, at the same scale.
 
     Returns:
         (66, 200 + 2 * crop.margin, 3) uint8 YUV; its middle is `preprocess(image, crop)`.
@@ -143,6 +139,6 @@ def preprocess_with_margins(image: np.ndarray, crop: RoadCrop = ROAD) -> np.ndar
 
 
 def _shrunk(image: np.ndarray, part: Region, width: int) -> np.ndarray:
-    """One part of a frame, `width` columns wide and as high and coloured as the network has it."""
+    """Return one part of a frame, `width` columns wide, in the network's height and colours."""
     small = cv2.resize(part.crop(image), (width, INPUT_HEIGHT), interpolation=cv2.INTER_AREA)
     return cv2.cvtColor(small, cv2.COLOR_RGB2YUV)

@@ -1,8 +1,6 @@
-"""The path that a recording drove, moment by moment: picture, time, the human's angle, the speed.
+"""The recorded path, frame by frame: image, time, recorded angle and speed.
 
-What the simulator takes for the truth. Frames without an angle, and those of stretches that are
-marked as bad, are left out and counted, never guessed. Knows recordings and their cameras; nothing
-of networks or of cars beside the path.
+Frames without an angle and excluded ranges are left out and counted, never guessed.
 """
 
 from __future__ import annotations
@@ -25,19 +23,19 @@ from drive.video.probe import probe
 from drive.video.reader import read_frames, read_image
 
 WORKING_PX = 640
-"""Frames this many times as wide, or more, are shrunk by that whole number: each new pixel is the
-mean of whole old ones, so the network's input, 200 pixels wide, stays the same but for rounding."""
+"""Wider frames are shrunk by a whole number: each new pixel is the mean of whole old ones, so that
+the network's input, 200 pixels wide, stays the same except for rounding."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moment:
-    """One frame of the recorded drive.
+    """One frame of the path.
 
     Attributes:
-        frame: its picture, shrunk as it was asked for.
-        truth_deg: the human's angle as recorded, degrees, positive right.
-        speed_mps: metres a second until the next frame.
-        after_mark: whether a stretch marked as bad lies between the moment before and this one.
+        frame: with the shrunk image.
+        truth_deg: recorded degrees, positive right.
+        speed_mps: m/s until the next frame.
+        after_mark: whether an excluded range lies between this frame and the one before.
     """
 
     frame: Frame
@@ -48,15 +46,15 @@ class Moment:
 
 @dataclass
 class PathReport:
-    """What reading a path left out or had to take from elsewhere.
+    """What was left out of a path, or assumed.
 
     Attributes:
-        frames_lost: damaged packets and unreadable pictures.
+        frames_lost: damaged packets and unreadable images.
         frames_without_angle: frames without a row, or whose row has no angle.
-        frames_marked_bad: frames in stretches that are marked as bad.
-        marks_passed: how often such a stretch lay between two moments.
-        frames_without_speed: frames whose speed was not recorded and is their neighbours'.
-        speed: "recorded", or "assumed" where no row has one.
+        frames_marked_bad: frames in excluded ranges.
+        marks_passed: number of excluded ranges between two frames.
+        frames_without_speed: frames that use the speed of their neighbours.
+        speed: "recorded", or "assumed" if no row has one.
     """
 
     frames_lost: int = 0
@@ -75,14 +73,13 @@ def read_path(
     end_s: float | None = None,
     shrink: int = 1,
 ) -> Iterator[Moment]:
-    """The moments of a drive in order, one picture in memory at a time.
+    """Yield the frames of a recording in order, one image in memory at a time.
 
     Args:
-        recording: the drive.
-        report: is filled while the moments are read.
-        start_s, end_s: the part to read, seconds of the video's timestamps, or of the log's of a
-            folder of pictures.
-        shrink: whole number by which the pictures are made smaller; see `shrink_of`.
+        recording: to read.
+        report: filled while the frames are read.
+        start_s, end_s: the part to read, in seconds of the video or of the log.
+        shrink: whole number to divide the image size by; see `shrink_of`.
 
     Raises:
         InputError: the times are out of range, or the speed's unit is unknown.
@@ -109,10 +106,10 @@ def read_path(
 
 
 def frame_size(recording: Recording) -> tuple[int, int]:
-    """(width, height) in pixels of the recording's frames.
+    """Return (width, height) of the frames in pixels.
 
     Raises:
-        InputError: none of a folder's pictures can be read.
+        InputError: no image of a folder can be read.
     """
     if not recording.images:
         info = probe(recording.path)
@@ -121,16 +118,16 @@ def frame_size(recording: Recording) -> tuple[int, int]:
         image = read_image(path) if path.exists() else None
         if image is not None:
             return image.shape[1], image.shape[0]
-    raise InputError(f"{recording.path}: none of its {len(recording.images)} pictures can be read")
+    raise InputError(f"{recording.path}: none of its {len(recording.images)} images can be read")
 
 
 def shrink_of(width: int) -> int:
-    """The whole number by which frames of a width in pixels are made smaller for the simulator."""
+    """Return the whole number to shrink frames of this width by."""
     return max(1, width // WORKING_PX)
 
 
 def shrunk(image: np.ndarray, shrink: int) -> np.ndarray:
-    """A (H, W, 3) picture, each side divided by a whole number (what is left over is squeezed)."""
+    """Return a (H, W, 3) image with each side divided by a whole number."""
     if shrink == 1:
         return image
     size = shrunk_size((image.shape[1], image.shape[0]), shrink)
@@ -138,16 +135,15 @@ def shrunk(image: np.ndarray, shrink: int) -> np.ndarray:
 
 
 def shrunk_size(size: tuple[int, int], shrink: int) -> tuple[int, int]:
-    """(width, height) after `shrunk`."""
+    """Return (width, height) after `shrunk`."""
     return max(1, size[0] // shrink), max(1, size[1] // shrink)
 
 
 def camera_of(recording: Recording) -> tuple[Camera, str]:
-    """The recording's camera with its horizon filled in, and where that comes from.
+    """Return the recording's camera with its horizon, and the source of the horizon.
 
-    Returns:
-        The camera, and "given" (`recording.toml` or an option), "estimated" from the video, or
-        "assumed" in the middle, where the video does not tell.
+    The source is "given" (`recording.toml` or an option), "estimated" from the video, or "assumed"
+    (the middle of the frame).
     """
     camera = recording.config.camera
     if camera.horizon is not None:
@@ -175,13 +171,13 @@ def _frames(
 
 
 def _speeds_mps(recording: Recording, report: PathReport) -> tuple[np.ndarray, np.ndarray]:
-    """(N,) metres a second of each row, and which of them were recorded."""
+    """Return (N,) m/s of each row, and which of them were recorded."""
     car = recording.config.car
     rows = len(recording.frame_index)
     if car.speed_unit not in SPEED_UNITS:
         raise InputError(
-            f"{recording.name}: speed_unit is one of {', '.join(SPEED_UNITS)}. "
-            f"Received: {car.speed_unit!r}"
+            f"{recording.name}: speed_unit must be one of {', '.join(SPEED_UNITS)}; "
+            f"got {car.speed_unit!r}"
         )
     if recording.speed is None or not np.isfinite(recording.speed).any():
         report.speed = "assumed"

@@ -1,7 +1,7 @@
-"""Which training frames an epoch uses: curves all of them, straight driving thinned.
+"""Which training frames an epoch uses: all curves, and a subsample of straight driving.
 
-Driving is mostly straight; a network that only sees that learns to answer zero. As in the paper
-(section 5.1) curves get a larger share. Knows angles; no pictures.
+Driving is mostly straight; a network that sees only that learns to predict zero. As in the paper
+(arXiv 1604.07316, section 5.1) curves get a larger share.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ REACH_PERCENT = 99.0
 
 
 def bin_of_angle(angle_deg: np.ndarray) -> np.ndarray:
-    """(N,) the bin of each absolute angle; the last one also holds what lies beyond."""
+    """Return the (N,) bin of each absolute angle; the last bin has no upper end."""
     size = np.abs(angle_deg)
     reach = float(np.percentile(size, REACH_PERCENT)) or 1.0
     result: np.ndarray = np.minimum((size / reach * BINS).astype(np.int64), BINS - 1)
@@ -25,9 +25,9 @@ def bin_of_angle(angle_deg: np.ndarray) -> np.ndarray:
 
 
 def frames_per_bin(bins: np.ndarray, share: float = 1.0) -> np.ndarray:
-    """How many frames of each bin an epoch uses: at most the mean of those that are not empty.
+    """Return the number of frames per bin and epoch: at most the mean of the bins with frames.
 
-    Of all of them only `share`, but at least one of a bin that has any.
+    Of these only `share`, but at least one of each bin that has any.
     """
     counts = np.bincount(bins, minlength=BINS)
     cap = round(counts.sum() / max(1, np.count_nonzero(counts)))
@@ -38,11 +38,11 @@ def frames_per_bin(bins: np.ndarray, share: float = 1.0) -> np.ndarray:
 
 
 def share_of_frames(time_s: Sequence[np.ndarray], fps: float) -> float:
-    """The share of frames that leaves about `fps` of each second; at most 1.
+    """Return the share of frames that leaves about `fps` per second; at most 1.
 
     Args:
-        time_s: of each drive, the ascending seconds of its frames.
-        fps: frames a second; 0 keeps all.
+        time_s: of each recording, the ascending seconds of its frames.
+        fps: frames per second; 0 keeps all.
     """
     steps = [float(np.median(np.diff(times))) for times in time_s if len(times) > 1]
     kept = [min(1.0, fps * step) if fps else 1.0 for step in steps]
@@ -55,13 +55,13 @@ def balanced_epoch(
 ) -> np.ndarray:
     """Choose the frames of one epoch.
 
-    A bin with too many frames gives a random part of them, another part in each epoch, so all are
-    seen in time. The number of frames is the same in every epoch.
+    Of a bin with too many frames each epoch uses another random part. The number of frames is the
+    same in every epoch.
 
     Args:
         angle_deg: (N,) degrees of all training frames.
-        rng: where chance comes from.
-        share: of the frames that the bins leave, how many to use; see `share_of_frames`.
+        rng: random generator.
+        share: of the frames that the bins leave; see `share_of_frames`.
 
     Returns:
         (M,) positions in `angle_deg` in random order, each at most once.
@@ -75,7 +75,7 @@ def balanced_epoch(
 
 
 def _rank_within_bin(bins: np.ndarray) -> np.ndarray:
-    """(N,) how many entries of the same bin come before each entry."""
+    """Return the (N,) number of earlier entries of the same bin."""
     by_bin = np.argsort(bins, kind="stable")
     starts = np.searchsorted(bins[by_bin], np.arange(BINS))
     ranks = np.empty(len(bins), np.int64)

@@ -1,7 +1,4 @@
-"""What `tune-steering` is asked: which settings of a training it searches, between which values.
-
-Knows settings and numbers; neither Optuna nor how a value is chosen, so it is imported at once.
-"""
+"""The settings that `tune-steering` searches, and their values."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from drive.steering.training_data import TrainingData
 from drive.steering.training_settings import LEARNING_RATES, TrainingSettings
 
 RATE_FACTOR = 10.0
-"""The learning rate is searched from the optimiser's usual one divided by this to it times this."""
+"""The learning rate is searched from the default divided by this to the default times this."""
 
 CHOICES: dict[str, tuple[Value, ...]] = {
     "batch": (16, 32, 64, 128),
@@ -26,15 +23,14 @@ CHOICES: dict[str, tuple[Value, ...]] = {
     "variant": ("published", "elu"),
     "schedule": ("constant", "cosine"),
 }
-"""Decades of L2 stand for a logarithmic scale that has a zero. `restarts` is left out: within the
-few epochs of a trial its first cycle is a piece of `cosine`."""
+"""`restarts` is left out: within the few epochs of a trial it equals `cosine`."""
 
 RANGES = {"dropout": (0.0, 0.5, 0.05)}
 """Lowest, highest, step."""
 
 SEARCHED = ("learning_rate", *RANGES, *CHOICES)
-"""What is searched by default. Not `viewpoints`, `balance` and `augment`: an error on recorded
-frames says nothing of what they are for, driving back to the middle of the road."""
+"""Searched by default. Not `viewpoints`, `balance` and `augment`: the error on recorded frames does
+not show their purpose, returning to the middle of the road."""
 
 OF_THE_VARIANTS = ("variant", "batch_norm")
 """What a network with a pretrained backbone does not have."""
@@ -108,10 +104,10 @@ def names_to_search(
 
 
 def search_space(settings: TrainingSettings, names: Sequence[str] = SEARCHED) -> list[Parameter]:
-    """The parameters of a search.
+    """Return the parameters of a search.
 
     Args:
-        settings: of every trial, but for what is searched; its optimiser sets the learning rates.
+        settings: of every trial, except what is searched; its optimizer sets the learning rates.
         names: of the settings to search, some of `SEARCHED`.
 
     Raises:
@@ -120,24 +116,24 @@ def search_space(settings: TrainingSettings, names: Sequence[str] = SEARCHED) ->
     unknown = [name for name in names if name not in SEARCHED]
     if unknown or not names:
         raise InputError(
-            f"What can be searched: {', '.join(SEARCHED)}. Received: {', '.join(unknown) or 'none'}"
+            f"--search must be some of {', '.join(SEARCHED)}; got {', '.join(unknown) or 'none'}"
         )
     return [_parameter(name, settings) for name in SEARCHED if name in names]
 
 
 def usual(settings: TrainingSettings, space: Iterable[Parameter]) -> dict[str, Any]:
-    """The values that `settings` itself has for what is searched: where a search begins."""
+    """Return the values in `settings` of what is searched: those of the first trial."""
     known = {**asdict(settings), "learning_rate": settings.rate}
     return {parameter.name: known[parameter.name] for parameter in space}
 
 
 def short(settings: TrainingSettings, epochs: int) -> TrainingSettings:
-    """The settings of a trial of a few epochs, which no patience ends."""
+    """Return the settings of a trial of a few epochs, without early stopping."""
     return replace(settings, epochs=epochs, patience=0)
 
 
 def with_values(settings: TrainingSettings, values: Mapping[str, Any]) -> TrainingSettings:
-    """The settings of a trial."""
+    """Return the settings of a trial."""
     return replace(settings, **values)
 
 
@@ -149,12 +145,12 @@ def find_study(folder: str | Path) -> Path:
     """
     path = Path(folder) / STUDY
     if not path.is_file():
-        raise InputError(f"There is no search to resume in {folder}: {STUDY} is missing")
+        raise InputError(f"{folder}: there is no search to resume; {STUDY} is missing")
     return path
 
 
 def read_space(rows: Iterable[Mapping[str, Any]]) -> list[Parameter]:
-    """Parameters out of the JSON of their `asdict`."""
+    """Return parameters from the JSON of their `asdict`."""
     return [Parameter(**{**row, "values": tuple(row["values"])}) for row in rows]
 
 

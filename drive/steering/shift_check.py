@@ -1,9 +1,8 @@
-"""Whether the salient pixels steer: they are shifted, then all the others, then everything.
+"""Check whether the salient pixels steer: shift them, then all others, then the whole image.
 
-The test of arXiv 1704.07911, section 4, where an explanation is true if shifting what it marks
-changes the angle nearly as much as shifting the whole picture, and shifting the rest hardly does.
-Here with the areas beside it, and with marks of the same shape at random places as a control.
-Knows masks, pictures and angles; not how the mask came about.
+The test of arXiv 1704.07911, section 4: an explanation is right if shifting the salient pixels
+changes the angle almost as much as shifting the whole image, and shifting the rest hardly does.
+Masks of the same shape at random places are the control.
 """
 
 from __future__ import annotations
@@ -19,20 +18,20 @@ from drive.core.progress import Progress, no_progress
 from drive.core.wording import counted
 
 THRESHOLD = 0.1
-"""From which value of the mask a pixel is salient: about a tenth of them are."""
+"""Mask value from which a pixel is salient: about a tenth of them are."""
 
 DILATION_PX = 2
-"""Pixels of the network's input by which the salient parts are widened, since an edge is seen from
-both sides. The paper takes 30 pixels of a larger picture."""
+"""Pixels of the network's input by which salient parts are widened; the paper uses 30 pixels of a
+larger image."""
 
 SHIFTS_PX = (2, 5, 10, 15, 20)
 """Pixels of the network's input, 200 wide; each to the left and to the right."""
 
 NAMED_SHIFT_PX = 10
-"""The shift whose numbers are printed: 5 % of the width."""
+"""The shift that is reported: 5 % of the width."""
 
 CONTROLS = 2
-"""Random places that are tried for each picture's mask."""
+"""Random places per mask."""
 
 WHAT = ("salient", "rest", "all", "random", "all_but_random")
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -42,7 +41,7 @@ class EvenSample:
     """Keeps some of a stream of unknown length, evenly spread, in constant memory.
 
     Attributes:
-        seen: how many there were so far.
+        seen: number of images so far.
     """
 
     def __init__(self, most: int) -> None:
@@ -52,23 +51,23 @@ class EvenSample:
             InputError: `most` is below 1.
         """
         if most < 1:
-            raise InputError(f"A sample holds at least one picture. Received: {most}")
+            raise InputError(f"a sample must have at least one image; got {most}")
         self._most = most
         self._kept: list[np.ndarray] = []
         self.seen = 0
         self._step = 1
 
-    def add(self, picture: np.ndarray) -> None:
-        """See the next one."""
+    def add(self, image: np.ndarray) -> None:
+        """Receive the next image."""
         if self.seen % self._step == 0:
-            self._kept.append(picture)
+            self._kept.append(image)
         self.seen += 1
         if len(self._kept) == 2 * self._most:
             self._kept = self._kept[::2]
             self._step *= 2
 
-    def pictures(self) -> np.ndarray:
-        """(N, ...) the kept ones, in their order; N at most `most`."""
+    def images(self) -> np.ndarray:
+        """Return the (N, ...) kept images in their order; N is at most `most`."""
         count = min(len(self._kept), self._most)
         places = np.linspace(0, len(self._kept) - 1, count).round().astype(int)
         return np.stack([self._kept[place] for place in places])
@@ -76,39 +75,38 @@ class EvenSample:
 
 def shift_check(
     predict: Predict,
-    pictures: np.ndarray,
+    images: np.ndarray,
     masks: np.ndarray,
     seed: int = 0,
     progress: Progress = no_progress,
 ) -> dict[str, Any]:
-    """Shift parts of pictures sideways and see how far the angle follows.
+    """Shift parts of images sideways and measure the change of the angle.
 
-    What is salient lies on top wherever it meets the rest; gaps are filled from the left and the
-    right of the same row.
+    Salient parts cover the rest; gaps are filled from the left and right of the same row.
 
     Args:
         predict: (N, H, W, 3) uint8 to (N,) degrees.
-        pictures: (N, H, W, 3) uint8, as the network takes them.
+        images: (N, H, W, 3) uint8, as the network sees them.
         masks: (N, H, W) float, 0 to 1, the pixels' importance.
         seed: of the random places.
-        progress: shows how far it has come.
+        progress: shows the progress.
 
     Returns:
-        `frames`; `width_px` of the pictures; `threshold` and `dilation_px`; `area_share`, of the
+        `frames`; `width_px` of the images; `threshold` and `dilation_px`; `area_share`, of the
         pixels, for each of `WHAT`; `shifts_px`; `change_deg`, for each of `WHAT` and each shift
-        the mean absolute change of the angle in degrees, over the pictures and both directions;
+        the mean absolute change of the angle in degrees, over the images and both directions;
         `named_shift_px` and `at_named_shift_deg`, the same at that one shift; `salient_over_rest`
         and `salient_over_random`, ratios there (None where nothing moved the angle);
-        `salient_moves_more_share`, the share of pictures there in which the salient part moved
+        `salient_moves_more_share`, the share of images there in which the salient part moved
         the angle further than the rest.
 
     Raises:
-        InputError: there is no picture, or not a mask for each.
+        InputError: there is no image, or not one mask per image.
     """
-    if not len(pictures) or masks.shape != pictures.shape[:3]:
+    if not len(images) or masks.shape != images.shape[:3]:
         raise InputError(
-            "A mask belongs to each picture, and there is at least one. "
-            f"Received: pictures {pictures.shape}, masks {masks.shape}"
+            "expected at least one image, and one mask per image; "
+            f"got images {images.shape}, masks {masks.shape}"
         )
     salient = salient_pixels(masks)
     rng = np.random.default_rng(seed)
@@ -120,12 +118,12 @@ def shift_check(
         "random": (random, True),
         "all_but_random": ([~place for place in random], False),
     }
-    before = predict(pictures)
+    before = predict(images)
     change: dict[str, list[np.ndarray]] = {name: [] for name in WHAT}
     for shift_px in progress(SHIFTS_PX, len(SHIFTS_PX), "shifting pixels"):
         for name, (places, on_top) in parts.items():
             moved = [
-                np.abs(predict(shifted(pictures, place, pixels, on_top)) - before)
+                np.abs(predict(shifted(images, place, pixels, on_top)) - before)
                 for place in places
                 for pixels in (-shift_px, shift_px)
             ]
@@ -134,38 +132,38 @@ def shift_check(
 
 
 def salient_pixels(masks: np.ndarray) -> np.ndarray:
-    """(N, H, W) bool: what the masks mark, widened by `DILATION_PX`."""
+    """Return (N, H, W) bool: the salient pixels, widened by `DILATION_PX`."""
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * DILATION_PX + 1,) * 2)
     marked = (masks > THRESHOLD).astype(np.uint8)
     return np.stack([cv2.dilate(mask, disc) for mask in marked]).astype(bool)
 
 
-def shifted(pictures: np.ndarray, moves: np.ndarray, shift_px: int, on_top: bool) -> np.ndarray:
-    """Shift the marked pixels of pictures sideways, and leave the others where they are.
+def shifted(images: np.ndarray, moves: np.ndarray, shift_px: int, on_top: bool) -> np.ndarray:
+    """Shift some pixels of images sideways, and leave the others.
 
     Args:
-        pictures: (N, H, W, 3) uint8.
+        images: (N, H, W, 3) uint8.
         moves: (N, H, W) bool, the pixels that move.
         shift_px: pixels to the right; negative to the left.
-        on_top: whether what moves covers what stays, or the other way round.
+        on_top: whether the moved pixels cover the others.
 
     Returns:
         (N, H, W, 3) uint8. Pixels that neither covers are blended from their neighbours in the
-        row; at the picture's edge the nearest one is repeated.
+        row; at the image's edge the nearest one is repeated.
     """
-    width = pictures.shape[2]
+    width = images.shape[2]
     source = np.arange(width) - shift_px
     inside = (source >= 0) & (source < width)
     source = source.clip(0, width - 1)
     arrives = moves[:, :, source] & inside
     takes = arrives if on_top else arrives & moves
-    mixed = np.where(takes[..., None], pictures[:, :, source], pictures)
+    mixed = np.where(takes[..., None], images[:, :, source], images)
     return _fill_rows(mixed, takes | ~moves)
 
 
-def _fill_rows(pictures: np.ndarray, known: np.ndarray) -> np.ndarray:
+def _fill_rows(images: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Blend unknown pixels, in place, from the nearest known ones to the left and the right."""
-    width = pictures.shape[2]
+    width = images.shape[2]
     columns = np.arange(width, dtype=np.int16)
     left = np.maximum.accumulate(np.where(known, columns, -1), axis=2)
     right = np.where(known, columns, width)[:, :, ::-1]
@@ -175,13 +173,13 @@ def _fill_rows(pictures: np.ndarray, known: np.ndarray) -> np.ndarray:
     low, high = np.where(low < 0, high, low), np.where(high >= width, low, high)
     low, high = low.clip(0, width - 1), high.clip(0, width - 1)
     share = ((column - low) / np.maximum(high - low, 1)).clip(0, 1)[:, None]
-    before, behind = pictures[number, row, low], pictures[number, row, high]
-    pictures[number, row, column] = np.rint((1 - share) * before + share * behind)
-    return pictures
+    before, behind = images[number, row, low], images[number, row, high]
+    images[number, row, column] = np.rint((1 - share) * before + share * behind)
+    return images
 
 
 def _elsewhere(marked: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Each mask moved to a random place, round the edges: same area, same shape."""
+    """Return each mask at a random place, wrapped around the edges."""
     rows, columns = marked.shape[1:]
     return np.stack(
         [np.roll(mask, (rng.integers(rows), rng.integers(columns)), (0, 1)) for mask in marked]
@@ -217,10 +215,10 @@ def _ratio(a: float, b: float) -> float | None:
 
 
 def in_one_line(report: dict[str, Any]) -> str:
-    """What the check found, as a chart's title."""
+    """Return the result as the title of a chart."""
     ratio = report["salient_over_rest"]
     if ratio is None:
-        return "Nothing that was shifted moves the angle"
+        return "No shift changes the angle"
     times = f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.1f}"
     return f"Shifting what is marked moves the angle {times} times as far as shifting the rest"
 
@@ -238,7 +236,7 @@ def in_words(report: dict[str, Any]) -> Sequence[str]:
     names = {
         "salient": "the salient pixels",
         "rest": "the rest",
-        "all": "the whole picture",
+        "all": "the whole image",
         "random": "as many pixels elsewhere (control)",
         "all_but_random": "all but those (control)",
     }
@@ -248,8 +246,7 @@ def in_words(report: dict[str, Any]) -> Sequence[str]:
         f"{frames_in_words(report)}:"
     )
     lines = [
-        f"  {words:<{width}}  {share[name]:>5.0%} of the picture  "
-        f"{deg[name]:6.3f} degrees of change"
+        f"  {words:<{width}}  {share[name]:>5.0%} of the image  {deg[name]:6.3f} degrees of change"
         for name, words in names.items()
     ]
     return [head, *lines]

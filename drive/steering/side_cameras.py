@@ -1,9 +1,7 @@
-"""Side cameras of a recording: pictures that really were taken further left and right.
+"""Side cameras of a recording: images that were taken further left and right.
 
-A camera beside the front one shows what the car would see from there, better than any redrawing,
-so it is taken for training wherever it is the nearest to where the car is to be put (arXiv
-1604.07316, section 2). Its frames belong to the front's rows by their number. Finds them and opens
-them from the cache; knows no angles and no batches.
+They show what the car would see from there, better than any redrawing, so training uses the camera
+nearest to each new position (arXiv 1604.07316, section 2). Frames are paired by their number.
 """
 
 from __future__ import annotations
@@ -26,14 +24,14 @@ DIRECTIONS = {"left": -1.0, "right": 1.0}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SideCamera:
-    """The frames of one side camera, beside the drive of its front camera.
+    """The frames of one side camera.
 
     Attributes:
         side: `left` or `right`.
         offset_m: metres right of the front camera; negative left.
-        path: its video, or the folder of its pictures.
-        drive: its frames; their angles are those of the recorded path, not corrected.
-        rows: (N,) int64, the row in `drive` for each row of the front's; -1 where it has none.
+        path: its video, or the folder of its images.
+        recording: its frames; their angles are those of the path, not corrected.
+        rows: (N,) int64, its row for each row of the front camera; -1 if there is none.
     """
 
     side: str
@@ -44,12 +42,12 @@ class SideCamera:
 
     @property
     def missing(self) -> int:
-        """Rows of the front that have no frame here."""
+        """Number of rows of the front camera without a frame here."""
         return int((self.rows < 0).sum())
 
 
 def side_recordings(recording: Recording) -> dict[str, Recording]:
-    """The side cameras that a recording has, as recordings with its angles, by side."""
+    """Return the side cameras of a recording by side, as recordings with its angles."""
     found: dict[str, Recording] = {}
     images = udacity.side_images(recording.path) if recording.images else {}
     for side in DIRECTIONS:
@@ -74,14 +72,14 @@ def open_sides(
     progress: Progress = no_progress,
     on_error: Callable[[str, InputError], None] | None = None,
 ) -> CachedRecording:
-    """The drive with the side cameras that its recording has, each from its own cache entry.
+    """Return the cached front camera with the side cameras of its recording.
 
     Args:
         recording: that `front` was opened from.
         front: its cached frames.
         folder, stride, crop, progress: as in `open_cached`, the same as for `front`.
-        on_error: is told of a camera that cannot be read, by its name, instead of an error being
-            raised; the drive then goes without it.
+        on_error: called with the name of a camera that cannot be read, which is then left out; None
+            raises the error.
 
     Raises:
         InputError: a side camera cannot be read.
@@ -103,14 +101,14 @@ def open_sides(
 
 
 def _rows_of(cached: CachedRecording, front: CachedRecording) -> np.ndarray:
-    """(N,) the row of `drive` with the same frame number as each row of `front`; -1 for none."""
+    """Return the (N,) rows with the frame numbers of `front`; -1 for none."""
     rows = np.searchsorted(cached.frame_index, front.frame_index)
     rows = np.minimum(rows, len(cached) - 1)
     return np.where(cached.frame_index[rows] == front.frame_index, rows, -1)
 
 
 def _video_beside(front: Path, side: str) -> Path | None:
-    """`NAME_left.mp4` beside `NAME_front.mp4`, with any ending that videos have."""
+    """Return `NAME_left.mp4` beside `NAME_front.mp4`, with any suffix of videos."""
     if not front.stem.endswith(FRONT):
         return None
     stem = front.stem.removesuffix(FRONT)

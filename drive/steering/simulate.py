@@ -1,12 +1,11 @@
-"""Closed loop on a recorded drive: the simulator of arXiv 1604.07316, sections 6 and 7.
+"""Closed loop on a recording: the simulator of arXiv 1604.07316, sections 6 and 7.
 
-The recorded path is the truth. A simulated car drives abreast of the recorded one; each recorded
-frame is redrawn as seen from where the simulated car is and handed to whoever steers, and the
-angle moves the car: a bicycle model, integrated over the true time to the next frame. More than
-1 m beside the path is an intervention: the car is put back on the path, and 6 s are counted.
+A simulated car drives beside the recorded one. Each recorded frame is redrawn as seen from the
+simulated car and given to the model; the predicted angle moves the car: a bicycle model,
+integrated over the time to the next frame. More than 1 m beside the recorded path is an
+intervention: the car is put back on the path, and 6 s are counted.
 
-What it cannot show: what the recorded camera did not see, slip of the tyres, other speeds than
-the recorded ones. Knows paths, angles and pictures; nothing of how they are drawn for people.
+Limits: only what the recorded camera saw, only the recorded speeds, no slip of the tyres.
 """
 
 from __future__ import annotations
@@ -37,40 +36,39 @@ from drive.steering.smooth import Smoother
 
 LIMIT_M = 1.0
 INTERVENTION_S = 6.0
-"""arXiv 1604.07316, section 7.1: an intervention at one metre, and what it costs."""
+"""arXiv 1604.07316, section 7.1: the distance of an intervention, and its cost."""
 
 LONGEST_GAP_S = 1.0
-"""Frames further apart than this (a pause, lost frames) are a cut: nobody could steer meanwhile, so
-the car starts anew on the path, and neither time nor an intervention is counted; likewise behind a
-stretch that is marked as bad, however short."""
+"""A longer gap between frames (a pause, lost frames) is a cut: the car starts again on the path,
+and neither time nor an intervention is counted. So is an excluded range, however short."""
 
 BASELINES = ("zero", "recorded")
 
 
 class Predictor(Protocol):
-    """Whatever steers by pictures; `drive.load_steering()` gives one."""
+    """A model that steers by images, such as `drive.load_steering()` returns."""
 
     def predict(self, image: np.ndarray) -> float:
-        """Degrees, positive right, for a (H, W, 3) uint8 RGB picture."""
+        """Return degrees, positive right, for a (H, W, 3) uint8 RGB image."""
         ...
 
 
 Predict = Callable[[np.ndarray], float]
-"""Degrees, positive right, for a (H, W, 3) uint8 RGB picture."""
+"""Degrees, positive right, for a (H, W, 3) uint8 RGB image."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """One frame of a simulation, for those who watch.
+    """One frame of a simulation.
 
     Attributes:
-        moment: of the recorded drive.
-        image: (H, W, 3) uint8 RGB, what the pilot saw.
-        reached: where the car was when the frame came.
+        moment: of the recording.
+        image: (H, W, 3) uint8 RGB, what the model saw.
+        reached: where the car was at the frame.
         place: where it was put: `reached`, or the path after an intervention.
-        angle_deg: the pilot's answer.
+        angle_deg: the prediction.
         intervention: whether this frame is one.
-        interventions: so far, this one included.
+        interventions: so far, including this one.
     """
 
     moment: Moment
@@ -84,22 +82,22 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class SimulationResult:
-    """A simulated drive along one recording, frame by frame.
+    """A simulation along one recording, frame by frame.
 
     Attributes:
         name: of the recording.
         frame_index: (N,) int64 frame numbers.
         time_s: (N,) seconds, presentation timestamps.
-        offset_m: (N,) metres right of the path when the frame came, before it was put back.
+        offset_m: (N,) metres right of the path, before the car was put back.
         heading_deg: (N,) degrees right of the path, likewise.
-        angle_deg: (N,) who steers, positive right.
-        truth_deg: (N,) the human.
-        speed_mps: (N,) metres a second.
+        angle_deg: (N,) predicted degrees, positive right.
+        truth_deg: (N,) recorded degrees.
+        speed_mps: (N,) recorded speed in m/s.
         intervention: (N,) bool.
-        cut: (N,) bool, frames at which the drive starts anew behind a gap or a marked stretch.
-        camera: that the frames were redrawn for; None where nobody looked.
-        horizon: where its horizon comes from: "given", "estimated" or "assumed"; "" without.
-        path: what reading the recording left out.
+        cut: (N,) bool, frames after a gap or an excluded range.
+        camera: that the frames were redrawn for; None without images.
+        horizon: source of its horizon: "given", "estimated" or "assumed"; "" without a camera.
+        path: what was left out of the recording.
     """
 
     name: str
@@ -118,22 +116,22 @@ class SimulationResult:
 
     @property
     def seconds(self) -> float:
-        """Simulated time, gaps left out."""
+        """Simulated time without gaps."""
         return float(np.sum(self._steps_s))
 
     @property
     def metres(self) -> float:
-        """Length of the recorded path, gaps left out."""
+        """Length of the recorded path without gaps."""
         return float(np.sum(self._steps_s * self.speed_mps[:-1]))
 
     @property
     def interventions(self) -> int:
-        """How often the car was put back."""
+        """Number of times the car was put back."""
         return int(self.intervention.sum())
 
     @property
     def autonomy_percent(self) -> float:
-        """Share of the time that no human would have steered."""
+        """Share of the time without a human at the wheel."""
         return autonomy_percent(self.interventions, self.seconds)
 
     @property
@@ -148,14 +146,14 @@ class SimulationResult:
         return np.where(self.cut[1:], 0.0, np.diff(self.time_s))
 
     def changes_deg(self) -> np.ndarray:
-        """Absolute changes of the angle between frames that no hand and no gap lies between."""
+        """Return changes of the angle per frame, without interventions and gaps."""
         undisturbed = ~(self.cut | self.intervention)[1:]
         result: np.ndarray = np.abs(np.diff(self.angle_deg))[undisturbed]
         return result
 
 
 def autonomy_percent(interventions: int, seconds: float) -> float:
-    """arXiv 1604.07316, section 7.1; 0 at least, and 0 where no time passed."""
+    """Return the autonomy of arXiv 1604.07316, section 7.1; at least 0, and 0 without time."""
     if seconds <= 0:
         return 0.0
     return max(0.0, 1 - interventions * INTERVENTION_S / seconds) * 100
@@ -173,24 +171,24 @@ def simulate_recording(  # noqa: PLR0913
     watch: Callable[[Step], None] | None = None,
     progress: Progress = no_progress,
 ) -> SimulationResult:
-    """Let a pilot drive along a recording, seeing what a camera in its place would see.
+    """Let a model drive along a recording; it sees what a camera in its place would see.
 
     Args:
-        recording: the drive; its `config` says where the camera sits and what car it was.
-        pilot: something with `predict`, or a function; a (H, W, 3) uint8 RGB picture to degrees,
-            positive right. The answers of a network that learnt curvatures are restated for the
+        recording: its `config` describes the camera and the car.
+        model: an object with `predict`, or a function: (H, W, 3) uint8 RGB to degrees, positive
+            right. Predictions of a network that was trained on curvatures are restated for the
             recording's car and speed.
-        limit_m: metres beside the path from which on the human would intervene.
-        delay_s: seconds from a picture to the moment at which its angle acts.
-        smooth_s: delay in seconds of a filter over the pilot's angles, as `drive.steering.smooth`
-            has it; it begins anew where the car is put back. None: no filter.
-        start_s, end_s: the part of the drive to simulate.
-        watch: is told of each frame.
-        progress: shows how far it is.
+        limit_m: metres beside the path that are an intervention.
+        delay_s: seconds from an image to the moment its angle acts.
+        smooth_s: delay in seconds of a filter over the angles (`drive.steering.smooth`); it starts
+            again where the car is put back. None: no filter.
+        start_s, end_s: the part of the recording to simulate.
+        watch: called with each frame.
+        progress: shows the progress.
 
     Raises:
-        InputError: an option is out of range, the part holds fewer than two frames with an angle,
-            or the pilot answered something that is no number.
+        InputError: an option is out of range, the part has fewer than two frames with an angle,
+            or a prediction is not finite.
     """
     camera, horizon = camera_of(recording)
     size = frame_size(recording)
@@ -209,8 +207,8 @@ def simulate_recording(  # noqa: PLR0913
         angle_deg = steers(image, moment.speed_mps)
         if not math.isfinite(angle_deg):
             raise InputError(
-                f"{recording.name}, frame {moment.frame.index}: a pilot answers a number of "
-                f"degrees. Received: {angle_deg}"
+                f"{recording.name}, frame {moment.frame.index}: the prediction must be a "
+                f"finite number of degrees; got {angle_deg}"
             )
         if smooth_s is not None:
             if smoother is None or loop.anew:
@@ -230,10 +228,10 @@ def follow(
     limit_m: float = LIMIT_M,
     delay_s: float = 0.0,
 ) -> SimulationResult:
-    """Drive angles that are known beforehand, blind, along the path of an earlier simulation.
+    """Drive given angles, without images, along the path of an earlier simulation.
 
     Args:
-        drive: whose frames, times, speeds and human angles are taken.
+        driven: gives frames, times, speeds and recorded angles.
         angle_deg: (N,) degrees, positive right, for each of its frames.
         car: as `simulate_recording` has it from the recording.
         limit_m, delay_s: as in `simulate_recording`.
@@ -250,9 +248,9 @@ def follow(
 def follow_baselines(
     driven: SimulationResult, car: Car, *, limit_m: float = LIMIT_M, delay_s: float = 0.0
 ) -> dict[str, SimulationResult]:
-    """What always straight, and the human's own angles, do on the path of a simulation.
+    """Return simulations of always straight, and of the recorded angle, on the same path.
 
-    `recorded` stays on the path by construction, but for the delay: a check of the integration.
+    Without a delay `recorded` stays on the path by construction: a check of the integration.
     """
     angles = {"zero": np.zeros_like(driven.truth_deg), "recorded": driven.truth_deg}
     return {
@@ -264,33 +262,31 @@ def follow_baselines(
 def _steering(
     model: Predictor | Predict, recording: Recording
 ) -> Callable[[np.ndarray, float], float]:
-    """What turns a picture and the speed into degrees as the recording's car would record them."""
-    answer: Predict = model.predict if hasattr(model, "predict") else model
+    """Return a function from image and speed to degrees as the recording's car records them."""
+    predict: Predict = model.predict if hasattr(model, "predict") else model
     restated = getattr(model, "restated", None)
     if restated is None:
-        return lambda image, speed_mps: float(answer(image))
+        return lambda image, speed_mps: float(predict(image))
     return lambda image, speed_mps: float(
-        restated(np.array([answer(image)]), recording, speed_mps)[0]
+        restated(np.array([predict(image)]), recording, speed_mps)[0]
     )
 
 
 def redraw(image: np.ndarray, view: View, place: Place) -> np.ndarray:
-    """The frame as the simulated car sees it; on the path, the frame itself."""
+    """Return the frame as the simulated car sees it."""
     if place == ON_THE_PATH:
         return image
     return move_camera(image, view, place.offset_m, place.heading_deg)
 
 
 class _Loop:
-    """The state of one simulated drive: place, the angle that acts, and what is on its way."""
+    """The state of a simulation: place, acting angle, and angles that are delayed."""
 
     def __init__(self, car: Car, limit_m: float, delay_s: float) -> None:
         if not limit_m > 0 or not math.isfinite(limit_m):
-            raise InputError(f"The limit is in metres, above 0. Received: {limit_m:g}")
+            raise InputError(f"limit_m must be above 0; got {limit_m:g}")
         if not 0 <= delay_s < LONGEST_GAP_S:
-            raise InputError(
-                f"The delay is in seconds, from 0 to below {LONGEST_GAP_S:g}. Received: {delay_s:g}"
-            )
+            raise InputError(f"delay_s must be from 0 to below {LONGEST_GAP_S:g}; got {delay_s:g}")
         self._car = car
         self._limit_m = limit_m
         self._delay_s = delay_s
@@ -307,9 +303,9 @@ class _Loop:
     def arrive(
         self, frame: int, time_s: float, truth_deg: float, speed_mps: float, cut: bool = False
     ) -> None:
-        """Drive to the moment of the next frame; put the car back where it is too far off.
+        """Drive to the time of the next frame; put the car back if it is too far off.
 
-        With `cut` nobody drove there, and the car starts anew on the path.
+        After a `cut` the car starts again on the path.
         """
         self._cut = self._intervention = False
         if self._now is not None:
@@ -327,7 +323,7 @@ class _Loop:
         return self._intervention or self._cut
 
     def steer(self, angle_deg: float) -> None:
-        """Take the answer to the frame that arrived last."""
+        """Receive the prediction for the last frame."""
         assert self._now is not None
         frame, time_s, truth_deg, speed_mps = self._now
         self._coming.append((time_s + self._delay_s, angle_deg))
@@ -346,7 +342,7 @@ class _Loop:
         )
 
     def step(self, moment: Moment, image: np.ndarray) -> Step:
-        """The last frame for those who watch."""
+        """Return the last frame for `watch`."""
         angle_deg = self._rows[-1][4]
         return Step(
             moment,
@@ -359,13 +355,13 @@ class _Loop:
         )
 
     def result(self, name: str, path: PathReport, **known: Any) -> SimulationResult:
-        """Everything so far."""
+        """Return the simulation so far."""
         if len(self._rows) < 2:
             marked = path.frames_marked_bad
             raise InputError(
-                f"{name}: a simulation needs two frames with an angle at least. "
-                f"Received: {len(self._rows)} in the part that was asked for"
-                + (f", and {marked} that are marked as bad in recording.toml" if marked else "")
+                f"{name}: a simulation requires at least two frames with an angle; got "
+                f"{len(self._rows)} in this part"
+                + (f", and {marked} in excluded ranges of recording.toml" if marked else "")
             )
         frame, time_s, offset, heading, angle, truth, speed, intervention, cut = np.array(
             self._rows, np.float64
@@ -401,7 +397,7 @@ class _Loop:
             now_s = until_s
 
     def _put_back(self) -> None:
-        """The human takes over, and steers until the next answer acts."""
+        """Put the car on the path; the recorded angle acts until the next prediction does."""
         self.place = ON_THE_PATH
         self._acting = None
         self._coming.clear()

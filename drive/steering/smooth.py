@@ -1,10 +1,8 @@
-"""A filter over time that steadies the angle, at the price of a delay that is known.
+"""A filter over time that steadies the angle, with a known delay.
 
-Backward Euler's one-pole low-pass on the frames' own times. Of an angle that grows steadily its
-answer is exactly the angle of `delay_s` ago, whatever the distances between the frames: with
-`y = (delay * y_before + dt * x) / (delay + dt)`, an answer of `x(t - delay)` at one frame gives
-`x(t - delay)` at the next. Slow turns are so late by the delay, quick jitter is taken out.
-Knows times and angles; not who predicted them.
+It is a one-pole low-pass (backward Euler) on presentation timestamps:
+`y = (delay * y_before + dt * x) / (delay + dt)`. The output for an angle that grows steadily is
+exactly the angle `delay` seconds ago, whatever the distances between the frames.
 """
 
 from __future__ import annotations
@@ -23,28 +21,28 @@ if TYPE_CHECKING:
 
 
 class Smoother:
-    """Smooths angles as they come.
+    """Smooths angles one by one.
 
     Attributes:
         delay_s: seconds by which slow changes come later.
     """
 
     def __init__(self, delay_s: float) -> None:
-        """Start without a past; the first angle passes as it is.
+        """Start; the first angle is returned unchanged.
 
         Raises:
             InputError: the delay is not above 0.
         """
         if not (math.isfinite(delay_s) and delay_s > 0):
-            raise InputError(f"A delay is in seconds, above 0. Received: {delay_s!r}")
+            raise InputError(f"delay_s must be above 0; got {delay_s!r}")
         self.delay_s = delay_s
         self._last: tuple[float, float] | None = None
 
     def add(self, time_s: float, angle_deg: float) -> float:
-        """Take the next angle; return the smoothed one.
+        """Add the next angle; return the smoothed one.
 
         Args:
-            time_s: presentation timestamp in seconds; where it jumps back, the past is forgotten.
+            time_s: presentation timestamp in seconds; if it jumps back, the filter starts again.
             angle_deg: degrees, positive right.
         """
         smoothed = angle_deg
@@ -57,7 +55,7 @@ class Smoother:
 
 
 def smooth(time_s: np.ndarray, angle_deg: np.ndarray, delay_s: float) -> np.ndarray:
-    """Smooth a drive.
+    """Smooth the angles of a recording.
 
     Args:
         time_s: (N,) seconds.
@@ -73,7 +71,7 @@ def smooth(time_s: np.ndarray, angle_deg: np.ndarray, delay_s: float) -> np.ndar
 
 
 def jitter_deg(angle_deg: np.ndarray) -> float | None:
-    """Mean absolute change in degrees from one frame to the next; None of fewer than two."""
+    """Return the mean absolute change in degrees from frame to frame; None for one frame."""
     changes = np.abs(np.diff(np.asarray(angle_deg, np.float64)))
     return float(np.mean(changes)) if len(changes) else None
 

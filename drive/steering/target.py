@@ -1,10 +1,8 @@
-"""What the network learns to answer: the recorded angle, or the curvature 1/r that it drives.
+"""The target of a training: the recorded angle, or the curvature 1/r of the circle it drives.
 
-The paper's network answers 1/r (arXiv 1604.07316, section 2), which is the same for every car on
-the same road, whatever its wheelbase, its steering ratio and its slip.
-For `curvature` each drive is restated before training as if a `CurvatureCar` had recorded it, so
-that nothing else has to know; a model file says which car turns its answers back into degrees.
-Knows cars and drives; no networks.
+The paper's network predicts 1/r (arXiv 1604.07316, section 2), which is the same for every car on
+the same road. For `curvature` each recording is restated before training as if a `CurvatureCar` had
+recorded it; the model file describes the car that turns predictions back into degrees.
 """
 
 from __future__ import annotations
@@ -21,10 +19,9 @@ from drive.steering.split import Part, Split
 
 
 def as_curvature(split: Split) -> Split:
-    """Restate every drive of a split in the unit of one `CurvatureCar`.
+    """Restate every recording of a split in the unit of one `CurvatureCar`.
 
-    The car is the one with most training frames; wheelbase and ratio of the others only enter
-    their own curvatures.
+    It is the car with the most training frames.
 
     Raises:
         InputError: there are no training frames.
@@ -39,7 +36,7 @@ def as_curvature(split: Split) -> Split:
 
 
 def describe_target(parts: Sequence[Part]) -> dict[str, str]:
-    """What a model file says of the target that these training frames have; empty for the angle."""
+    """Return the entries of a model file about the target; empty for the angle."""
     car = parts[0].recording.car
     if not isinstance(car, CurvatureCar):
         return {}
@@ -52,7 +49,7 @@ def describe_target(parts: Sequence[Part]) -> dict[str, str]:
 
 
 def unit_text(parts: Sequence[Part]) -> str:
-    """A line on what the angles and losses of a training on curvatures are."""
+    """Return a sentence on the unit of angles and losses in a training on curvatures."""
     car = parts[0].recording.car
     assert isinstance(car, CurvatureCar)
     return (
@@ -63,15 +60,15 @@ def unit_text(parts: Sequence[Part]) -> str:
 
 
 def check_start(metadata: Mapping[str, str], parts: Sequence[Part], where: str) -> float:
-    """By what the output of a network to go on from is to be multiplied: its unit may differ.
+    """Return the factor that turns the output of a network to start from into the new unit.
 
     Raises:
-        InputError: it learnt another target.
+        InputError: it was trained on another target.
     """
     wanted = describe_target(parts)
     had, want = metadata.get("target", ANGLE), wanted.get("target", ANGLE)
     if had != want:
-        raise InputError(f"{where} learnt the {had}. Received: --target {want}")
+        raise InputError(f"{where} was trained on the {had}; got --target {want}")
     return float(wanted[UNIT_PER_M]) / float(metadata[UNIT_PER_M]) if wanted else 1.0
 
 
@@ -80,12 +77,12 @@ def _most_frequent(parts: Sequence[Part]) -> Car:
     for part in parts:
         frames[part.recording.car] = frames.get(part.recording.car, 0) + len(part)
     if not frames:
-        raise InputError("Training needs at least one frame with an angle. Received: none")
+        raise InputError("training requires at least one frame with an angle; got none")
     return max(frames, key=lambda car: frames[car])
 
 
 def _restated(part: Part, shape: dict[str, float]) -> Part:
-    """A part in the unit of a car of this shape; what else is known of its own car stays."""
+    """Return a part in the unit of a car of this shape."""
     recording = part.recording
     own = {entry.name: getattr(recording.car, entry.name) for entry in fields(Car)}
     unit = CurvatureCar(**{**own, **shape})

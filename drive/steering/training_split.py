@@ -163,7 +163,7 @@ class _Reader:
         training = [self._beside(part) for part in split.training]
         if self.data.side_cameras == "yes" and not any(part.recording.sides for part in training):
             raise InputError(
-                "--side-cameras: no recording to train on has them. Expected NAME_left.mp4 and "
+                "--side-cameras: no recording to train on has them; expected NAME_left.mp4 and "
                 "NAME_right.mp4 beside NAME_front.mp4, or left and right images in IMG/"
             )
         return replace(split, training=training)

@@ -1,8 +1,7 @@
-"""Search for the settings of a training: trials of a few epochs, proposed and cut off by Optuna.
+"""Search for settings of a training: trials of a few epochs, proposed and pruned by Optuna.
 
-Everything about a search is in one SQLite file, `study.db`, written by transactions, so that a
-search killed at any moment goes on from its last finished trial. Knows trainings and Optuna; not
-where the data comes from, nor plots.
+A search is in one SQLite file, `study.db`, so that one that was killed resumes after its last
+finished trial.
 """
 
 from __future__ import annotations
@@ -52,15 +51,15 @@ if TYPE_CHECKING:
 STUDY_NAME = "tune-steering"
 
 RANDOM_TRIALS = 8
-"""Trials drawn at random, the usual settings first among them, before earlier ones guide."""
+"""Random trials, with the default settings first, before the results guide."""
 
 UNPRUNED_TRIALS = 5
 UNPRUNED_EPOCHS = 2
-"""No trial is cut off before as many others, and as many of its own epochs, have ended."""
+"""No trial is pruned before this many others and this many of its epochs have finished."""
 
 BEST_SHARE = 0.25
 FEWEST_FOR_IMPORTANCE = 10
-"""What sets the best quarter apart from all; of fewer trials than this, two and a half, chance."""
+"""Importance compares the best quarter with all trials; with fewer trials it is chance."""
 
 PRUNED, DIVERGED = "pruned", "diverged"
 OUTCOMES = (COMPLETE, PRUNED, DIVERGED)
@@ -72,7 +71,7 @@ class _OutOfTime(Exception):  # noqa: N818 - no error: the time that was given i
 
 
 class Study:
-    """A search on disk: what was asked, and its trials."""
+    """A search on disk: its request and its trials."""
 
     def __init__(self, folder: Path, search: Search, study: optuna.Study) -> None:
         self.folder = folder
@@ -100,11 +99,11 @@ class Study:
 
     @classmethod
     def resume(cls, folder: str | Path, trials: int | None = None) -> Study:
-        """Open the search in `folder`; a trial that was broken off no longer counts.
+        """Open the search in `folder`; an interrupted trial does not count.
 
         Args:
             folder: of the search.
-            trials: finished trials that are now wanted in all; None for as many as before.
+            trials: new number of finished trials; None for the number before.
 
         Raises:
             InputError: there is no search.
@@ -132,7 +131,7 @@ class Study:
         return cls(folder, search, study)
 
     def results(self) -> list[TrialResult]:
-        """The finished trials in order."""
+        """Return the finished trials in order."""
         return [
             TrialResult(
                 number=trial.number, values=dict(trial.params), **trial.user_attrs["result"]
@@ -148,25 +147,24 @@ class Study:
         progress: Progress = no_progress,
         on_trial: Callable[[TrialResult], None] | None = None,
     ) -> list[TrialResult]:
-        """Train until as many trials have finished as are wanted, or the time is over.
+        """Train until enough trials have finished, or the time is over.
 
-        A trial under way when the time is over is broken off at the end of its epoch and does not
-        count, unless it is the first of all: something always comes out.
+        The current trial then ends after its epoch and does not count, unless it is the first.
 
         Args:
-            split: frames that every trial learns from, and those that judge it.
+            split: frames to train on, and frames to select the best trial.
             minutes: wall-clock time for this call; None for no limit.
             progress: shows each epoch.
             on_trial: called with each trial that has finished.
 
         Returns:
-            All finished trials, those of earlier calls among them.
+            All finished trials, also of earlier calls.
 
         Raises:
             InputError: other frames than before, or minutes below 0.
         """
         if minutes is not None and not minutes >= 0:
-            raise InputError(f"--minutes is a number from 0. Received: {minutes}")
+            raise InputError(f"minutes must be at least 0; got {minutes}")
         self._check_frames(split)
         end = math.inf if minutes is None else time.monotonic() + 60 * minutes
         results = self.results()
@@ -184,10 +182,9 @@ class Study:
         return results
 
     def importance(self) -> dict[str, float] | None:
-        """What share of telling good from bad trials each parameter has; None of too few trials.
+        """Return the importance of each parameter, as shares of 1; None for too few trials.
 
-        PED-ANOVA (arXiv 2304.10255): how differently a parameter is spread among the best
-        `BEST_SHARE` of the completed trials than among all. Shares of 1.
+        PED-ANOVA (arXiv 2304.10255) compares the best `BEST_SHARE` of the trials with all.
         """
         complete = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         if len(complete) < FEWEST_FOR_IMPORTANCE:
@@ -206,15 +203,15 @@ class Study:
         if before != frames:
             raise InputError(
                 f"{self.folder}: the recordings or their split have changed since this search "
-                "began. Begin a new one"
+                "began. Start a new one"
             )
         self._study.set_user_attr("frames", frames)
 
     def _propose(self, finished: int) -> Trial:
-        """A trial with its values: the usual ones first, then what the sampler says.
+        """Return a trial with its values: the default ones first, then those of the sampler.
 
-        The sampler is seeded by the number of finished trials, so a search that was broken off goes
-        on as it would have gone on.
+        The sampler is seeded by the number of finished trials, so that a resumed search proposes
+        what an uninterrupted one would have proposed.
         """
         seed = np.random.SeedSequence([self.search.settings.seed, finished]).generate_state(1)
         self._study.sampler = optuna.samplers.TPESampler(
@@ -229,7 +226,7 @@ class Study:
         return self._study.ask({p.name: _distribution(p) for p in self.search.space})
 
     def _train(self, trial: Trial, split: Split, end: float, progress: Progress) -> None:
-        """Train a trial and tell the study what came of it; what breaks it off is raised."""
+        """Train a trial and record its result; raise what interrupts it."""
         folder = trial_folder(self.folder, trial.number)
         began = time.perf_counter()
         history: list[EpochResult] = []

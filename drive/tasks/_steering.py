@@ -207,7 +207,7 @@ def check_explanation(run: Run, predicting: Predicting, seed: int) -> Fields:
     if explainer is None or sample is None:
         return {}
     numbers, chart = run.folder.file(EXPLANATION), run.folder.file(EXPLANATION_CHART)
-    images = sample.pictures()
+    images = sample.images()
     with run.record.stage("check_explanation"):
         masks = explainer.masks(images)
         report = shift_check(predicting.model.predict_prepared, images, masks, seed, run.progress)

@@ -109,9 +109,7 @@ def test_a_wider_road_bends_more_and_the_car_stays_at_its_distance_from_the_midd
     image[..., 0] = np.abs(view.rays()[0] / view.rays()[1] + 2.5) < 0.15
     for widen in (0.7, 1.4):
         rng = np.random.default_rng(1)
-        drawn = a.redraw(
-            image * 255, view, a.in_the_picture(a.Move(), viewpoint, widen), rng, widen
-        )
+        drawn = a.redraw(image * 255, view, a.in_the_image(a.Move(), viewpoint, widen), rng, widen)
         at = np.flatnonzero(drawn[60, :, 0] > 100).mean()
         below = (60.5 - view.horizon_y) / view.focal_y
         assert (at + 0.5 - view.centre_x) / view.focal_x / below == pytest.approx(-2.5, abs=0.3)

@@ -221,7 +221,7 @@ def test_a_file_that_is_not_the_backbones_is_refused(tiny_backbone: str, tmp_pat
     other.save_weights(tmp_path / "other.weights.h5")
     (tmp_path / "text.h5").write_text("no weights")
     for name in ("other.weights.h5", "text.h5"):
-        with pytest.raises(WeightsError, match=f"{name}: these are no weights of VGG16"):
+        with pytest.raises(WeightsError, match=f"{name}: expected weights of VGG16"):
             load_backbone(build_transfer(tiny_backbone), tiny_backbone, tmp_path / name)
 
 
@@ -230,9 +230,9 @@ def test_where_weights_are_sought(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match="vgg16_weights_tf_dim_ordering_tf_kernels_notop"):
         find_weights("vgg16", str(tmp_path / "absent.h5"))
     (tmp_path / "weights.pt").write_text("torch")
-    with pytest.raises(InputError, match=r"end in .*weights\.pt"):
+    with pytest.raises(InputError, match=r"must be a weights file.*weights\.pt"):
         find_weights("vgg16", str(tmp_path / "weights.pt"))
-    with pytest.raises(InputError, match="--backbone is one of vgg16, resnet50"):
+    with pytest.raises(InputError, match="--backbone must be one of vgg16, resnet50"):
         find_weights("alexnet", "none")
 
 

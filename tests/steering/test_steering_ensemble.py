@@ -127,9 +127,9 @@ def test_ensembles_of_two_seeds_share_no_member() -> None:
     zero, one = (member_settings(TrainingSettings(seed=seed), 3) for seed in (0, 1))
     assert [each.seed for each in zero + one] == [0, 1, 2, 3, 4, 5]
     assert shared_settings(one[0], 3) == TrainingSettings(seed=1)
-    with pytest.raises(InputError, match="--ensemble is a whole number from 2"):
+    with pytest.raises(InputError, match="--ensemble must be from 2 to 100"):
         check_members(1)
-    with pytest.raises(InputError, match=r"from 2 to 100\. Received: 100000"):
+    with pytest.raises(InputError, match=r"from 2 to 100; got 100000"):
         check_members(100_000)
 
 

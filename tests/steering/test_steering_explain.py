@@ -133,13 +133,13 @@ def test_batch_normalisation_may_come_between_and_nothing_counts_below_zero(
 
 
 @pytest.mark.parametrize(
-    ("between", "reason"), [(POOLED, "MaxPool 'pool1'"), (RESIDUAL, "one way through 'conv1'")]
+    ("between", "reason"), [(POOLED, "MaxPool 'pool1'"), (RESIDUAL, "one path through 'conv1'")]
 )
 def test_other_networks_are_refused_in_one_line(
     tmp_path: Path, between: list[onnx.NodeProto], reason: str
 ) -> None:
     path = make_onnx(tmp_path / "other.onnx", between)
-    with pytest.raises(InputError, match="one behind the other") as refusal:
+    with pytest.raises(InputError, match="convolutions that follow one another") as refusal:
         load_with_maps(path)
     assert reason in str(refusal.value)
     assert len(str(refusal.value).splitlines()) == 1
@@ -295,7 +295,7 @@ def test_a_false_explanation_fails_the_check() -> None:
 
 def test_every_picture_needs_its_mask() -> None:
     pictures, masks = spots(2)
-    with pytest.raises(InputError, match="Received"):
+    with pytest.raises(InputError, match="got"):
         shift_check(bright_column, pictures, masks[:1])
 
 
@@ -304,7 +304,7 @@ def test_a_sample_is_spread_evenly_whatever_the_length(seen: int, kept: int) -> 
     sample = EvenSample(8)
     for number in range(seen):
         sample.add(np.array([number]))
-    numbers = sample.pictures()[:, 0]
+    numbers = sample.images()[:, 0]
     assert len(numbers) == kept
     assert numbers[0] == 0
     steps = np.diff(numbers)
@@ -340,7 +340,7 @@ def test_frames_to_check_without_an_explanation_are_told(
 ) -> None:
     command = ["predict-steering", str(make_video(frames=2)), "--explain-frames", "3", "--quiet"]
     assert cli.main([*command, "--no-video", "--out", str(tmp_path / "out")]) == 0
-    said = "warning: --explain-frames does nothing without --explain"
+    said = "warning: --explain-frames has no effect without --explain"
     assert capsys.readouterr().err.splitlines() == [said]
 
 

@@ -118,7 +118,7 @@ def test_evaluation_leaves_marked_frames_out_and_counts_them(
     assert not answers.truth_deg.any()
     add_mark(folder, ExcludedRange(0, 99))
     (recording,) = open_recordings([folder])
-    with pytest.raises(InputError, match="every frame is marked as bad"):
+    with pytest.raises(InputError, match="every frame is excluded"):
         predict_recording(recording, Straight())  # type: ignore[arg-type]
 
 

@@ -60,10 +60,10 @@ def test_the_crop_of_the_model_is_used() -> None:
 def test_another_network_is_refused() -> None:
     with pytest.raises(WeightsError, match="tiny-yolo"):
         SteeringModel(EngineOfBrightness({"network": "tiny-yolo"}))
-    with pytest.raises(WeightsError, match="one for pictures of"):
+    with pytest.raises(WeightsError, match="got one for images of"):
         SteeringModel(EngineOfBrightness({}, channels=1))
     detector = DEFAULT_MODEL.with_name("tiny-yolo-drive.onnx")
-    with pytest.raises(WeightsError, match="received: tiny-yolo-drive") as refusal:
+    with pytest.raises(WeightsError, match="got tiny-yolo-drive") as refusal:
         load_steering(detector)
     assert str(refusal.value).startswith(f"{detector}: ") and "--weights" in str(refusal.value)
 

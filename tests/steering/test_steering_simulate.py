@@ -276,7 +276,7 @@ def test_nobody_drives_into_a_marked_stretch(recording: Callable[..., Recording]
     result = simulate_recording(ends, lambda image: 9.0)
     assert wild.interventions > result.interventions == 0
     assert not result.cut.any() and result.path.marks_passed == 0
-    with pytest.raises(InputError, match="60 that are marked as bad"):
+    with pytest.raises(InputError, match="and 60 in excluded ranges"):
         simulate_recording(replace(road, bad=(ExcludedRange(0, 9),)), lambda image: 0.0)
 
 

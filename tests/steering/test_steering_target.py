@@ -209,7 +209,7 @@ def test_a_network_goes_on_with_its_own_target_in_the_new_unit(split: Split) -> 
     assert check_start({}, split.training, "x") == 1.0
     with pytest.raises(InputError, match="--target curvature"):
         check_start({}, town, "x.keras")
-    with pytest.raises(InputError, match="learnt the curvature"):
+    with pytest.raises(InputError, match="was trained on the curvature"):
         check_start(describe_target(town), split.training, "x.keras")
 
 

@@ -259,7 +259,7 @@ def test_a_space_survives_json_and_refuses_what_cannot_be_searched() -> None:
     assert read_space(rows) == space
     assert space[0].holds(1.0)
     for names in (("epochs",), ()):
-        with pytest.raises(InputError, match="can be searched"):
+        with pytest.raises(InputError, match="--search must be some of"):
             search_space(TrainingSettings(), names)
 
 
@@ -331,7 +331,7 @@ def test_the_command_searches_and_goes_on(
     [
         (["--trials", "0"], "--trials"),
         (["--epochs", "0"], "--epochs"),
-        (["--search", "epochs"], "can be searched"),
+        (["--search", "epochs"], "--search must be some of"),
         (["--search", "batch", "--batch", "8"], "batch"),
         (["--search", "batch_norm", "--backbone", "vgg16"], "--backbone"),
         (["--validation", "nowhere"], "there is no recording"),
