@@ -63,7 +63,7 @@ class SteeringModel:
             held = self.metadata.get("network", f"one for images of {engine.input_shape[1:]}")
             raise WeightsError(
                 "expected a steering network of train-steering (model.onnx, model.keras); got "
-                f"{held}. Name one with --weights (annotate: --steering-weights), or omit the option"
+                f"{held}. Name one with --weights (annotate: --steering-weights), or omit it"
             )
         self.crop = RoadCrop.parse(self.metadata.get("crop", str(ROAD)))
         self.curvature = read_target(self.metadata)
