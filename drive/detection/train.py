@@ -24,6 +24,7 @@ from drive.detection.old_checkpoint import convert_old_checkpoint
 from drive.detection.schedule import sample
 from drive.detection.tiny_yolo_drive import ANCHORS, STRIDES
 from drive.detection.training_settings import BACKBONE_LAYERS, LengthOptions, TrainingSettings
+from drive.results.names import DETECTOR_KERAS
 from drive.runtime.keras_file import save_model
 from drive.training.fit import OnEpoch, TrainingResult, fit
 from drive.training.state import check_unchanged, read_state
@@ -32,7 +33,7 @@ from drive.training.tensorboard import load_tensorflow
 TRAINING_SIZES = ((416, 416), (320, 512), (288, 640))
 """Height and width of the batches: about the same number of pixels, from photos to roads."""
 
-BEST = "detector.keras"
+BEST = DETECTOR_KERAS
 
 CHANGEABLE = tuple(each.name for each in fields_of(LengthOptions))
 

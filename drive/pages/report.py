@@ -20,7 +20,16 @@ from drive.pages.facts import facts_of, video_facts
 from drive.pages.recording_view import Frames, RecordingView, frames_of_boxes
 from drive.pages.training import search_of, training_of
 from drive.results.manifest import Entry
-from drive.results.names import IMAGES, LOSS_PLOT, MANIFEST, REPORT
+from drive.results.names import (
+    AUGMENTED_VIEWS,
+    CURVES,
+    EXAMPLES,
+    IMAGES,
+    LOSS_PLOT,
+    MANIFEST,
+    RATE_PLOT,
+    REPORT,
+)
 from drive.results.run_results import RunResults, read_run
 from drive.results.steering import Steering
 
@@ -32,10 +41,10 @@ VIDEOS = (".mp4", ".m4v", ".webm", ".mov")
 
 PLOTS = {
     LOSS_PLOT: "Loss",
-    "learning_rate_finder.png": "Learning-rate finder",
-    "augmented_views.png": "Training frames and their augmented views",
-    "predictions.png": "Example predictions",
-    "precision_recall.png": "Precision and recall",
+    RATE_PLOT: "Learning-rate finder",
+    AUGMENTED_VIEWS: "Training frames and their augmented views",
+    EXAMPLES: "Example predictions",
+    CURVES: "Precision and recall",
     "explain_check.png": "Check of the explanation",
 }
 """Plots and sheets of a run that the report shows; the others it draws itself."""

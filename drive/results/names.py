@@ -27,6 +27,11 @@ TRIAL_FOLDERS = "trials"
 MEMBER = "member"
 """How the folders of an ensemble's members begin: `member1`, `member2`, ..."""
 
+DETECTOR, DETECTOR_INT8, DETECTOR_KERAS = "detector.onnx", "detector-int8.onnx", "detector.keras"
+CURVES, EXAMPLES = "precision_recall.png", "predictions.png"
+AUGMENTED_VIEWS = "augmented_views.png"
+RATE_TABLE, RATE_PLOT = "learning_rate_finder.csv", "learning_rate_finder.png"
+
 CHECKPOINT, TENSORBOARD = "checkpoint", "tensorboard"
 
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drive.results.names import RATE_PLOT, RATE_TABLE
+
 if TYPE_CHECKING:
     import keras
 
     from drive.results.run_folder import RunFolder
     from drive.tasks._run import Run
     from drive.training.batches import Batches
-
-TABLE, PLOT = "learning_rate_finder.csv", "learning_rate_finder.png"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def search_rate(
     from drive.drawing.rate_plot import plot_rate_search
     from drive.training.find_rate import RATES, find_rate, write_search
 
-    table, plot = folder.file(TABLE), folder.file(PLOT)
+    table, plot = folder.file(RATE_TABLE), folder.file(RATE_PLOT)
     with run.record.stage("search"):
         found = find_rate(model, batches, *RATES[optimizer], epochs=epochs, progress=run.progress)
     write_search(table, found)

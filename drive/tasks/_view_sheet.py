@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from drive.results.names import AUGMENTED_VIEWS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
     from drive.steering.split import Split
     from drive.steering.training_settings import TrainingSettings
 
-SHEET = "augmented_views.png"
 NOTE = (
     "Under each image the angle to learn: L left, R right, {unit}. The line is the path that it "
     "drives, to the point of the recorded path that it aims at to be back in about {return_s:g} s."
@@ -48,7 +49,7 @@ def write_augmented_views(
     ]
     curved = isinstance(split.training[0].recording.car, CurvatureCar)
     unit = "the curvature in degrees of the training's car" if curved else "degrees as recorded"
-    path = folder.file(SHEET)
+    path = folder.file(AUGMENTED_VIEWS)
     note = NOTE.format(unit=unit, return_s=settings.return_s)
     write_view_sheet(path, "Training frames and their augmented views", note, groups, rows)
     return path

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from drive.core.errors import InputError
 from drive.core.options import option
 from drive.core.reporter import Reporter
-from drive.results.names import METRICS
+from drive.results.names import CURVES, METRICS
 from drive.tasks._detecting import say_detector
 from drive.tasks._options import DetailOptions, EngineOptions, TilesOptions
 from drive.tasks._run import Run, SeedConfig, TaskResult, WeightsConfig, run_task
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from drive.detection.dataset import LabelledImages
     from drive.detection.evaluate import DetectionMetrics, Evaluation
 
-CURVES = "precision_recall.png"
 EVERYTHING = "all"
 
 

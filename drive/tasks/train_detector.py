@@ -13,7 +13,7 @@ from drive.core.options import fields_of, option
 from drive.core.reporter import Reporter
 from drive.core.wording import counted
 from drive.detection.training_settings import LearningOptions, TrainingSettings
-from drive.results.names import HISTORY, LOSS_PLOT
+from drive.results.names import CURVES, DETECTOR, DETECTOR_INT8, EXAMPLES, HISTORY, LOSS_PLOT
 from drive.tasks._rate_search import FoundRate, search_rate
 from drive.tasks._run import (
     ReportConfig,
@@ -36,10 +36,6 @@ if TYPE_CHECKING:
     from drive.detection.export import Exported
     from drive.training.fit import TrainingResult
 
-MODEL = "detector.onnx"
-INT8_MODEL = "detector-int8.onnx"
-CURVES = "precision_recall.png"
-SHEET = "predictions.png"
 DARKNET_ARRAYS = ".npz"
 INT8 = "int8"
 
@@ -78,7 +74,7 @@ class TrainDetectorConfig(LearningOptions, ReportConfig, WeightsConfig, SeedConf
         "hold out a quarter of the images for evaluate-detector --split test",
         shown_default="from 100 images on",
     )
-    int8: bool = option(True, f"write only {MODEL}, not {INT8_MODEL}")
+    int8: bool = option(True, f"write only {DETECTOR}, not {DETECTOR_INT8}")
     find_lr: bool = option(
         False,
         "train nothing: raise the learning rate over one epoch (or --epochs), at least 300 steps, "
@@ -161,13 +157,13 @@ class _Data:
 
 
 def _train(config: TrainDetectorConfig, run: Run) -> TrainDetectorResult:
-    from drive.core.shipped import DETECTOR
+    from drive.core.shipped import DETECTOR as SHIPPED
     from drive.runtime.quiet import load_keras
 
     load_keras()  # before the modules that import it
     if config.resume:
         config = run.use(_resumed(config))
-    start = Path(config.weights or DETECTOR)
+    start = Path(config.weights or SHIPPED)
     settings = _settings(config, start)
     with run.record.stage("read"):
         data = _read(config, start, run)
@@ -344,7 +340,7 @@ class _Training:
 
         if not self.config.resume:
             states = (BEST, STATE, CHECKPOINT, HISTORY)
-            for name in (*states, MODEL, INT8_MODEL, LOSS_PLOT, CURVES, SHEET):
+            for name in (*states, DETECTOR, DETECTOR_INT8, LOSS_PLOT, CURVES, EXAMPLES):
                 self.run.folder.file(name)
 
     def found_rate(self) -> FoundRate:
@@ -396,8 +392,8 @@ class _Training:
         shown = data.validation if data.validation.images else data.training
         note_detector(run, self.settings.epochs, result.model, shown)
         run.message(
-            f"model, history, curves and {SHEET} -> {folder}; use it: drive detect VIDEO "
-            f"--weights {folder / MODEL}"
+            f"model, history, curves and {EXAMPLES} -> {folder}; use it: drive detect VIDEO "
+            f"--weights {folder / DETECTOR}"
         )
         return TrainDetectorResult(
             epochs=len(result.history),
@@ -409,7 +405,7 @@ class _Training:
             validation=measured.get("after"),
             validation_before=measured.get("before"),
             validation_int8=measured.get(INT8),
-            model=folder / MODEL,
+            model=folder / DETECTOR,
             int8=int8,
             history=folder / HISTORY,
         )
@@ -431,15 +427,17 @@ class _Training:
 
         validation = self.data.validation
         known = {} if self.of_darknet else weights_thresholds(self.start, validation.classes)
-        return export_detector(network, self.folder / MODEL, validation, known, self.run.progress)
+        return export_detector(
+            network, self.folder / DETECTOR, validation, known, self.run.progress
+        )
 
     def _export_int8(self) -> Path:
         """Write the int8 form beside the float one, calibrated on training images."""
         from drive.detection.int8 import evenly, quantise_detector
 
-        path = self.folder / INT8_MODEL
+        path = self.folder / DETECTOR_INT8
         images = evenly(self.data.training.images, progress=self.run.progress)
-        quantise_detector(self.folder / MODEL, path, images)
+        quantise_detector(self.folder / DETECTOR, path, images)
         return path
 
     def _measure(self, exported: Exported, int8: Path | None) -> dict[str, DetectionMetrics]:
@@ -451,8 +449,10 @@ class _Training:
         run, validation = self.run, self.data.validation
         if exported.measured is None:
             shown = sample(self.data.training)
-            measured, found = measure(self.folder / MODEL, shown, run.progress)
-            run.warn(f"no labelled image was held out: {CURVES} and {SHEET} show training images")
+            measured, found = measure(self.folder / DETECTOR, shown, run.progress)
+            run.warn(
+                f"no labelled image was held out: {CURVES} and {EXAMPLES} show training images"
+            )
             _draw(measured, shown, found, exported.thresholds, "training", self.folder)
             return {}
         files = {"before": None if self.of_darknet else self.start, INT8: int8}
@@ -505,7 +505,7 @@ def _draw(
         else ", worst first"
     )
     shown_images = (SheetImage(e.image.read(), e.caption, e.truth, e.found) for e in examples)
-    write_prediction_sheet(folder / SHEET, title, shown_images)
+    write_prediction_sheet(folder / EXAMPLES, title, shown_images)
 
 
 def _plot(result: TrainingResult, path: Path) -> None:
