@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
-from typing import Any
 
 import numpy as np
 
@@ -125,7 +124,7 @@ class SteeringMetrics:
             "Train longer or on more recordings"
         )
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the entries of `metrics.json`."""
         entries = asdict(self)
         members = entries.pop("ensemble") or {}

@@ -55,9 +55,11 @@ class Parameter:
     step: float | None = None
     log: bool = False
 
-    def holds(self, value: Any) -> bool:
+    def holds(self, value: Value) -> bool:
         """Whether the search could propose this value."""
-        return value in self.values if self.values else self.low <= value <= self.high
+        if self.values or isinstance(value, str):
+            return value in self.values
+        return self.low <= value <= self.high
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +123,7 @@ def search_space(settings: TrainingSettings, names: Sequence[str] = SEARCHED) ->
     return [_parameter(name, settings) for name in SEARCHED if name in names]
 
 
-def usual(settings: TrainingSettings, space: Iterable[Parameter]) -> dict[str, Any]:
+def usual(settings: TrainingSettings, space: Iterable[Parameter]) -> dict[str, Value]:
     """Return the values in `settings` of what is searched: those of the first trial."""
     known = {**asdict(settings), "learning_rate": settings.rate}
     return {parameter.name: known[parameter.name] for parameter in space}
@@ -132,9 +134,10 @@ def short(settings: TrainingSettings, epochs: int) -> TrainingSettings:
     return replace(settings, epochs=epochs, patience=0)
 
 
-def with_values(settings: TrainingSettings, values: Mapping[str, Any]) -> TrainingSettings:
+def with_values(settings: TrainingSettings, values: Mapping[str, Value]) -> TrainingSettings:
     """Return the settings of a trial."""
-    return replace(settings, **values)
+    known: dict[str, Any] = dict(values)
+    return replace(settings, **known)
 
 
 def find_study(folder: str | Path) -> Path:

@@ -7,8 +7,8 @@ Masks of the same shape at random places are the control.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 
 import cv2
 import numpy as np
@@ -73,13 +73,51 @@ class EvenSample:
         return np.stack([self._kept[place] for place in places])
 
 
+@dataclass(frozen=True, slots=True)
+class ShiftReport:
+    """How far the angle follows shifted pixels; the entries of `explain.json`.
+
+    Attributes:
+        frames: number of images.
+        width_px: of the images.
+        threshold, dilation_px: of the salient pixels.
+        area_share: share of the pixels, for each of `WHAT`.
+        shifts_px: to the left and to the right.
+        change_deg: mean absolute change of the angle for each of `WHAT` and each shift.
+        named_shift_px, at_named_shift_deg: the same at this shift.
+        salient_over_rest, salient_over_random: ratios there; None if nothing changed the angle.
+        salient_moves_more_share: share of images in which the salient part changed the angle more
+            than the rest.
+        frames_seen: frames that the images were sampled from; None if unknown.
+    """
+
+    frames: int
+    width_px: int
+    area_share: dict[str, float]
+    change_deg: dict[str, list[float]]
+    at_named_shift_deg: dict[str, float]
+    salient_over_rest: float | None
+    salient_over_random: float | None
+    salient_moves_more_share: float
+    threshold: float = THRESHOLD
+    dilation_px: int = DILATION_PX
+    shifts_px: tuple[int, ...] = SHIFTS_PX
+    named_shift_px: int = NAMED_SHIFT_PX
+    frames_seen: int | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """Return the entries that are known."""
+        entries = asdict(self)
+        return {k: v for k, v in entries.items() if k != "frames_seen" or v is not None}
+
+
 def shift_check(
     predict: Predict,
     images: np.ndarray,
     masks: np.ndarray,
     seed: int = 0,
     progress: Progress = no_progress,
-) -> dict[str, Any]:
+) -> ShiftReport:
     """Shift parts of images sideways and measure the change of the angle.
 
     Salient parts cover the rest; gaps are filled from the left and right of the same row.
@@ -90,15 +128,6 @@ def shift_check(
         masks: (N, H, W) float, 0 to 1, the pixels' importance.
         seed: of the random places.
         progress: shows the progress.
-
-    Returns:
-        `frames`; `width_px` of the images; `threshold` and `dilation_px`; `area_share`, of the
-        pixels, for each of `WHAT`; `shifts_px`; `change_deg`, for each of `WHAT` and each shift
-        the mean absolute change of the angle in degrees, over the images and both directions;
-        `named_shift_px` and `at_named_shift_deg`, the same at that one shift; `salient_over_rest`
-        and `salient_over_random`, ratios there (None where nothing moved the angle);
-        `salient_moves_more_share`, the share of images there in which the salient part moved
-        the angle further than the rest.
 
     Raises:
         InputError: there is no image, or not one mask per image.
@@ -186,53 +215,46 @@ def _elsewhere(marked: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     )
 
 
-def _report(salient: np.ndarray, change: dict[str, list[np.ndarray]]) -> dict[str, Any]:
+def _report(salient: np.ndarray, change: dict[str, list[np.ndarray]]) -> ShiftReport:
     share = float(salient.mean())
-    shares = dict(zip(WHAT, (share, 1 - share, 1.0, share, 1 - share), strict=True))
     named = SHIFTS_PX.index(NAMED_SHIFT_PX)
     mean = {name: [float(each.mean()) for each in values] for name, values in change.items()}
     at_named = {name: values[named] for name, values in mean.items()}
-    return {
-        "frames": len(salient),
-        "width_px": salient.shape[2],
-        "threshold": THRESHOLD,
-        "dilation_px": DILATION_PX,
-        "area_share": shares,
-        "shifts_px": list(SHIFTS_PX),
-        "change_deg": mean,
-        "named_shift_px": NAMED_SHIFT_PX,
-        "at_named_shift_deg": at_named,
-        "salient_over_rest": _ratio(at_named["salient"], at_named["rest"]),
-        "salient_over_random": _ratio(at_named["salient"], at_named["random"]),
-        "salient_moves_more_share": float(
-            np.mean(change["salient"][named] > change["rest"][named])
-        ),
-    }
+    further = change["salient"][named] > change["rest"][named]
+    return ShiftReport(
+        frames=len(salient),
+        width_px=salient.shape[2],
+        area_share=dict(zip(WHAT, (share, 1 - share, 1.0, share, 1 - share), strict=True)),
+        change_deg=mean,
+        at_named_shift_deg=at_named,
+        salient_over_rest=_ratio(at_named["salient"], at_named["rest"]),
+        salient_over_random=_ratio(at_named["salient"], at_named["random"]),
+        salient_moves_more_share=float(np.mean(further)),
+    )
 
 
 def _ratio(a: float, b: float) -> float | None:
     return a / b if b > 0 else None
 
 
-def in_one_line(report: dict[str, Any]) -> str:
+def in_one_line(report: ShiftReport) -> str:
     """Return the result as the title of a chart."""
-    ratio = report["salient_over_rest"]
+    ratio = report.salient_over_rest
     if ratio is None:
         return "No shift changes the angle"
     times = f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.1f}"
-    return f"Shifting what is marked moves the angle {times} times as far as shifting the rest"
+    return f"Shifting salient pixels changes the angle {times} times as much as shifting the rest"
 
 
-def frames_in_words(report: dict[str, Any]) -> str:
-    """What the numbers of the check are means of; `frames_seen` says of how many frames."""
-    seen = report.get("frames_seen", report["frames"])
-    of_all = f"{report['frames']} of " if "frames_seen" in report else ""
+def frames_in_words(report: ShiftReport) -> str:
+    """Return what the numbers of the report are means of."""
+    of_all = "" if report.frames_seen is None else f"{report.frames} of "
+    seen = report.frames if report.frames_seen is None else report.frames_seen
     return f"mean of {of_all}{counted(seen, 'frame')}, evenly spread, and both directions"
 
 
-def in_words(report: dict[str, Any]) -> Sequence[str]:
-    """The report for people, line by line."""
-    deg, share = report["at_named_shift_deg"], report["area_share"]
+def in_words(report: ShiftReport) -> list[str]:
+    """Return the lines of the report as text."""
     names = {
         "salient": "the salient pixels",
         "rest": "the rest",
@@ -242,11 +264,12 @@ def in_words(report: dict[str, Any]) -> Sequence[str]:
     }
     width = max(map(len, names.values()))
     head = (
-        f"shifted by {report['named_shift_px']} of {report['width_px']} pixels, "
+        f"shifted by {report.named_shift_px} of {report.width_px} pixels, "
         f"{frames_in_words(report)}:"
     )
     lines = [
-        f"  {words:<{width}}  {share[name]:>5.0%} of the image  {deg[name]:6.3f} degrees of change"
+        f"  {words:<{width}}  {report.area_share[name]:>5.0%} of the image  "
+        f"{report.at_named_shift_deg[name]:6.3f} degrees of change"
         for name, words in names.items()
     ]
     return [head, *lines]

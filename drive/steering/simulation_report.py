@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
@@ -46,7 +45,7 @@ class WithBaselines:
     model: SimulationMetrics
     baselines: Mapping[str, SimulationMetrics]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the entries of `metrics.json`."""
         return {**asdict(self.model), "baselines": dict(self.baselines)}
 

@@ -153,7 +153,7 @@ class TrainingData:
         """Read a request back, of this version or an earlier one."""
         return cls(**{**said, "recordings": tuple(said["recordings"])})
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return what `from_json` reads."""
         return {name: value for name, value in asdict(self).items() if name != "ensemble" or value}
 

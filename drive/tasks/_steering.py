@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from drive.core.errors import InputError
@@ -211,16 +212,16 @@ def check_explanation(run: Run, predicting: Predicting, seed: int) -> Fields:
     with run.record.stage("check_explanation"):
         masks = explainer.masks(images)
         report = shift_check(predicting.model.predict_prepared, images, masks, seed, run.progress)
-    report["frames_seen"] = sample.seen
+    report = replace(report, frames_seen=sample.seen)
     write_json(numbers, report)
-    curves = (report["shifts_px"], report["change_deg"], report["area_share"])
+    curves = (report.shifts_px, report.change_deg, report.area_share)
     plot_shift_check(chart, *curves, title=in_one_line(report), measured_on=frames_in_words(report))
-    run.record.extra["explanation"] = report
+    run.record.extra["explanation"] = report.as_json()
     for line in in_words(report):
         run.message(line)
-    if (report["salient_over_rest"] or 0) <= 1:
+    if (report.salient_over_rest or 0) <= 1:
         run.warn(
             "shifting the pixels that the explanation highlights moves the angle no further than "
             "shifting the rest: do not trust the explanation of this network here"
         )
-    return {"explanation": numbers, "explanation_chart": chart, "explained": report}
+    return {"explanation": numbers, "explanation_chart": chart, "explained": report.as_json()}

@@ -270,17 +270,17 @@ def spots(count: int = 4) -> tuple[np.ndarray, np.ndarray]:
 def test_a_true_explanation_passes_the_check() -> None:
     pictures, masks = spots()
     report = shift_check(bright_column, pictures, masks)
-    deg = report["at_named_shift_deg"]
+    deg = report.at_named_shift_deg
     assert deg["salient"] == pytest.approx(NAMED_SHIFT_PX / 10, abs=0.01)
     assert deg["all"] == pytest.approx(deg["salient"], abs=0.01)
     assert deg["rest"] == pytest.approx(0, abs=0.01)
     assert deg["random"] < 0.3 * deg["salient"]
-    assert report["salient_moves_more_share"] == 1
-    share = report["area_share"]
+    assert report.salient_moves_more_share == 1
+    share = report.area_share
     assert share["salient"] == share["random"] == salient_pixels(masks).mean()
     assert share["salient"] + share["rest"] == 1
-    assert report["frames"] == 4
-    assert [len(values) for values in report["change_deg"].values()] == [5] * 5
+    assert report.frames == 4
+    assert [len(values) for values in report.change_deg.values()] == [5] * 5
     words = "\n".join(in_words(report))
     assert f"{deg['salient']:.3f}" in words and f"{share['rest']:.0%}" in words
 
@@ -288,9 +288,9 @@ def test_a_true_explanation_passes_the_check() -> None:
 def test_a_false_explanation_fails_the_check() -> None:
     pictures, masks = spots()
     report = shift_check(bright_column, pictures, np.roll(masks, 90, axis=2))
-    assert report["at_named_shift_deg"]["salient"] < report["at_named_shift_deg"]["rest"]
-    assert report["salient_over_rest"] < 0.2
-    assert report["salient_moves_more_share"] == 0
+    assert report.at_named_shift_deg["salient"] < report.at_named_shift_deg["rest"]
+    assert report.salient_over_rest < 0.2
+    assert report.salient_moves_more_share == 0
 
 
 def test_every_picture_needs_its_mask() -> None:
