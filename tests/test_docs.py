@@ -198,6 +198,8 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     loaded = re.findall(r'(?:src|href)="https?://[^"]+', (tmp_path / "index.html").read_text())
     assert [link for link in loaded if "src=" in link or ".css" in link] == []
+    reference = (tmp_path / "reference" / "index.html").read_text()
+    assert "<code>--tiles</code>" in reference and "&lt;!-- options of" not in reference
 
 
 @pytest.mark.slow
