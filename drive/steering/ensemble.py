@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drive.core.errors import InputError
 from drive.steering.network import fold_batch_norm
 from drive.steering.preprocess import INPUT_HEIGHT, INPUT_WIDTH
 
@@ -26,19 +25,6 @@ if TYPE_CHECKING:
 
 ENTRY = "ensemble"
 """Entry of the metadata with the number of members."""
-
-FEWEST, MOST = 2, 100
-
-
-def check_members(members: int) -> int:
-    """Return the number of members.
-
-    Raises:
-        InputError: it is below `FEWEST` or above `MOST`.
-    """
-    if not FEWEST <= members <= MOST:
-        raise InputError(f"--ensemble must be from {FEWEST} to {MOST}; got {members}")
-    return members
 
 
 def member_folder(folder: Path, number: int) -> Path:
@@ -109,7 +95,7 @@ def count_members(metadata: Mapping[str, str]) -> int:
 
 def spread_deg(members_deg: np.ndarray) -> np.ndarray:
     """Return (N,) sample standard deviations of the rows of (N, M) degrees; NaN if M is 1."""
-    if members_deg.shape[1] < FEWEST:
+    if members_deg.shape[1] < 2:
         return np.full(len(members_deg), np.nan, np.float32)
     result: np.ndarray = members_deg.std(axis=1, dtype=np.float64, ddof=1).astype(np.float32)
     return result

@@ -89,7 +89,7 @@ class _Reader:
         return split
 
     def _wanted(self) -> list[Recording]:
-        """The recordings that are used; copies are left out."""
+        """Return the recordings that are used, without copies."""
         data = self.data
         recordings = open_recordings(
             data.recordings, steering_csv=data.steering, overrides=dict(data.overrides)
@@ -105,7 +105,7 @@ class _Reader:
         return recordings
 
     def _open(self, recording: Recording) -> CachedRecording:
-        """A recording with corrected labels and camera, from the cache or decoded now."""
+        """Return a recording with corrected labels and camera, from the cache or decoded now."""
         self.reporter.record.add_input(recording.path)
         self.reporter.record.add_input(recording.steering_csv)
         recording = self._with_horizon(self._without_lag(recording))
@@ -127,7 +127,7 @@ class _Reader:
         )
 
     def _without_lag(self, recording: Recording) -> Recording:
-        """With `auto_lag`, the recording without its lag."""
+        """Return the recording without its lag, if `auto_lag`."""
         if not self.data.auto_lag:
             return recording
         turning = stored_turning(recording, self.cache, self.reporter.progress)
@@ -138,7 +138,7 @@ class _Reader:
         return recording
 
     def _with_horizon(self, recording: Recording) -> Recording:
-        """The recording with its horizon estimated, unless it is given."""
+        """Return the recording with an estimated horizon, unless it is given."""
         if recording.config.camera.horizon is not None:
             return recording
         estimate = stored_horizon(recording, self.cache)
@@ -148,7 +148,7 @@ class _Reader:
         return with_horizon(recording, estimate)
 
     def _with_recorded_test(self, split: Split) -> Split:
-        """The split with unsmoothed angles in the test, which is against the recorded ones."""
+        """Return the split with unsmoothed angles in the test."""
         if not self.data.smooth_labels_s:
             return split
         test = [
@@ -169,7 +169,7 @@ class _Reader:
         return replace(split, training=training)
 
     def _beside(self, part: Part) -> Part:
-        """A part with the side cameras of its recording."""
+        """Return a part with the side cameras of its recording."""
         cached = open_sides(
             self.opened[part.recording.name],
             part.recording,
@@ -239,6 +239,6 @@ class _Reader:
 
 
 def _named(part: Part, gap: int) -> str:
-    """A part of a recording in words; `gap` frames before it are in no part."""
+    """Return a part of a recording in words; `gap` frames before it are in no part."""
     behind = f", after a gap of {counted(gap, 'frame')} left out" if gap else ""
     return f"{part.recording.name} ({counted(len(part), 'frame')}{behind})"

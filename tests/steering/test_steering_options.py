@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -11,12 +12,21 @@ import pytest
 
 from drive.cli import main
 from drive.core.errors import InputError
+from drive.core.options import fields_of
+from drive.recordings import labels
+from drive.steering.augment import LOOKS
+from drive.steering.backbone import BACKBONES
+from drive.steering.curvature import TARGETS
 from drive.steering.model_file import describe, load_network, save_trained
-from drive.steering.network import PUBLISHED_PARAMETERS, build_network, fold_batch_norm
+from drive.steering.network import PUBLISHED_PARAMETERS, VARIANTS, build_network, fold_batch_norm
 from drive.steering.predict import build_from_metadata, load_steering
 from drive.steering.preprocess import ROAD
+from drive.steering.search_space import names_to_search
 from drive.steering.train import rebuild_network
+from drive.steering.training_data import WIDEST_SMOOTHING_S
 from drive.steering.training_settings import TrainingSettings
+from drive.tasks.train_steering import TrainSteeringConfig
+from drive.tasks.tune_steering import TuneSteeringConfig
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (4, 66, 200, 3), np.uint8)
 
@@ -141,6 +151,32 @@ def test_going_on_without_the_batch_normalisation_of_before_is_refused(
     assert main([*command, "--out", str(tmp_path / "unasked")]) == 0
     trained, _ = load_network(tmp_path / "unasked" / "model.keras")
     assert trained.count_params() == PUBLISHED_PARAMETERS  # folded
+
+
+def test_the_choices_of_the_options_are_those_of_the_code() -> None:
+    choices = {each.name: each.option.choices for each in fields_of(TrainSteeringConfig)}
+    assert choices["looks"] == tuple(LOOKS)
+    assert choices["backbone"] == tuple(BACKBONES)
+    assert choices["variant"] == VARIANTS
+    assert choices["target"] == TARGETS
+    assert labels.WIDEST_SMOOTHING_S == WIDEST_SMOOTHING_S
+    with pytest.raises(InputError, match="smooth_labels_s must be from 0 to 5"):
+        TrainSteeringConfig(smooth_labels_s=WIDEST_SMOOTHING_S + 1)
+
+
+def test_defaults_are_those_of_the_command_line() -> None:
+    asked = TrainingSettings.from_options(TrainSteeringConfig())
+    assert asked == TrainingSettings()
+    assert (asked.batch_norm, asked.warm_up, asked.rate) == (True, 100, 1e-3)
+    assert TrainingSettings(backbone="vgg16").batch_norm is False
+    assert TrainingSettings(backbone="vgg16", backbone_weights="none").frozen_epochs == 0
+
+
+def test_options_are_given_even_with_their_default_value() -> None:
+    assert TuneSteeringConfig(batch=32).given == {"batch"}
+    assert replace(TuneSteeringConfig(batch=64), trials=3).given == {"batch", "trials"}
+    searched = names_to_search(None, TuneSteeringConfig(batch=32).given, None)
+    assert "batch" not in searched and "dropout" in searched
 
 
 def test_batch_normalisation_of_a_backbone_is_not_to_be_chosen() -> None:
