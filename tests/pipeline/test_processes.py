@@ -98,6 +98,7 @@ def children() -> list[int]:
 
 
 PARENT = """
+import signal
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -106,6 +107,7 @@ from drive.core.jobs import Task
 from tests.pipeline.light_work import begin_and_hang
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
     tasks = [Task(n, Path(sys.argv[1])) for n in range(5)]
     try:
         with closing(run_in_processes(begin_and_hang, tasks, 2)) as found:
