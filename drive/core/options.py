@@ -319,6 +319,8 @@ def _single(value: object, declared: OptionField) -> object:
         return ",".join(map(str, value))
     if isinstance(value, Path):
         return str(value)
+    if declared.kind is str and isinstance(value, float) and not declared.many:
+        return str(value)
     if not (isinstance(value, int) and is_number(value)):
         return value
     return declared.kind(value) if declared.kind in (str, float) else value

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from drive.cli import main
+from drive.cli.parser import build, make_parser, parse
 from drive.core.errors import InputError
 from drive.core.options import fields_of
 from drive.recordings import labels
@@ -170,6 +171,17 @@ def test_defaults_are_those_of_the_command_line() -> None:
     assert (asked.batch_norm, asked.warm_up, asked.rate) == (True, 100, 1e-3)
     assert TrainingSettings(backbone="vgg16").batch_norm is False
     assert TrainingSettings(backbone="vgg16", backbone_weights="none").frozen_epochs == 0
+
+
+def test_a_share_may_be_a_number(tmp_path: Path) -> None:
+    assert TrainSteeringConfig(validation=0.25, test=0.1).validation == "0.25"
+    config = tmp_path / "settings.toml"
+    config.write_text("validation = 0.25\nexclude = ['a', 'b']\nno-balance = true\n")
+    given = parse(
+        make_parser("t", TrainSteeringConfig), TrainSteeringConfig, ["--config", str(config)]
+    )
+    built = build(TrainSteeringConfig, given)
+    assert (built.validation, built.exclude, built.balance) == ("0.25", "a,b", False)
 
 
 def test_options_are_given_even_with_their_default_value() -> None:
