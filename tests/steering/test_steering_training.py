@@ -201,7 +201,7 @@ def test_a_keras_file_of_another_program_is_refused(files: Files, tmp_path: Path
     with pytest.raises(WeightsError, match="does not say"):
         load_network(tmp_path / "plain.keras")
     (tmp_path / "text.keras").write_text("no archive")
-    with pytest.raises(WeightsError, match="no whole"):
+    with pytest.raises(WeightsError, match="not a complete"):
         load_network(tmp_path / "text.keras")
 
 

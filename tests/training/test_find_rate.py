@@ -127,7 +127,7 @@ def test_the_plot_is_drawn_with_and_without_a_suggestion(tmp_path: Path) -> None
         path = tmp_path / f"{name}.png"
         plot_rate_search(path, found.rate, found.loss, found.smoothed, suggested)
         assert path.stat().st_size > 5_000
-    with pytest.raises(InputError, match="belong to every rate"):
+    with pytest.raises(InputError, match="must have the same length"):
         plot_rate_search(tmp_path / "x.png", [1.0], [1.0, 2.0], [1.0], None)
 
 
