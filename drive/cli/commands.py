@@ -1,8 +1,6 @@
 """Picks a command, runs its task, and turns errors into exit statuses.
 
-Only the module of the command is imported, so that help appears at once. Knows nothing of what a
-task does: a command `train-steering` is `drive.tasks.train_steering.train_steering`, its options
-are the fields of `TrainSteeringConfig`.
+Only the module of the command is imported, so that help appears at once.
 """
 
 from __future__ import annotations
@@ -61,14 +59,7 @@ AFTER_INTERRUPT = "no half-written result was kept"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command line and return its exit status.
-
-    Args:
-        argv: the arguments after the program's name; those of the process by default.
-
-    Returns:
-        0 done; 2 the input or the arguments are wrong; 1 anything else; 130 interrupted.
-    """
+    """Run one command line, by default that of the process; return its exit status (`EXIT_...`)."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] not in COMMANDS:
         return _without_command(arguments)
@@ -158,21 +149,18 @@ def _without_command(arguments: list[str]) -> int:
 
 def _overview() -> str:
     width = max(map(len, COMMANDS))
-    lines = [f"  {name:<{width}}  {text}" for name, text in COMMANDS.items()]
-    return "\n".join(
-        [
-            f"usage: {program()} COMMAND ...",
-            "",
-            "Turn dashcam video into steering predictions, car detections and annotated video.",
-            "",
-            "commands:",
-            *lines,
-            "",
-            f"Help for a command: {program()} COMMAND --help",
-            f"example:\n  {program()} detect video.mp4",
-            "",
-        ]
-    )
+    listed = "\n".join(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items())
+    return f"""usage: {program()} COMMAND ...
+
+Turn dashcam video into steering predictions, car detections and annotated video.
+
+commands:
+{listed}
+
+Help for a command: {program()} COMMAND --help
+example:
+  {program()} detect video.mp4
+"""
 
 
 def _fail(name: str, reason: object, status: int) -> int:

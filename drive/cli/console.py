@@ -11,16 +11,11 @@ from contextlib import contextmanager
 from drive.core.progress import Item
 from drive.core.reporter import LOGGER
 
-MINIMUM_PROGRESS_INTERVAL_S = 0.5
+MINIMUM_INTERVAL_S = 0.5
 
 
 class Console:
-    """A `Reporter` for the terminal; with `quiet` it shows warnings only.
-
-    Args:
-        quiet: show no messages and no progress.
-        as_json: whether results are printed as JSON (`--json`).
-    """
+    """A `Reporter` for the terminal; with `quiet` it shows warnings only."""
 
     def __init__(self, quiet: bool = False, as_json: bool = False) -> None:
         self.quiet, self.as_json = quiet, as_json
@@ -48,14 +43,8 @@ class Console:
             return iterable
         from tqdm import tqdm
 
-        shown: Iterable[Item] = tqdm(
-            iterable,
-            total=total,
-            desc=description,
-            file=sys.stderr,
-            mininterval=MINIMUM_PROGRESS_INTERVAL_S,
-            dynamic_ncols=True,
-        )
+        how = {"file": sys.stderr, "mininterval": MINIMUM_INTERVAL_S, "dynamic_ncols": True}
+        shown: Iterable[Item] = tqdm(iterable, total=total, desc=description, **how)
         return shown
 
 

@@ -9,14 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from drive.core.errors import InputError, MissingFileError, nearest_name, unknown_name
-from drive.core.options import (
-    Config,
-    OptionError,
-    OptionField,
-    aliases,
-    checked_value,
-    fields_of,
-)
+from drive.core.options import Config, OptionError, OptionField, aliases, checked_value, fields_of
 from drive.core.texts import parse_toml, read_text
 
 ConfigT = TypeVar("ConfigT", bound=Config)
@@ -64,34 +57,21 @@ class _HelpAll(argparse.Action):
 
 
 def make_parser(program: str, config: type[Config]) -> Parser:
-    """Return the parser of a command.
-
-    Args:
-        program: how the command is called, such as `drive detect`.
-        config: declares the options.
-    """
+    """Return the parser of a command; `program` is how it is called, such as `drive detect`."""
     full = _bare_parser(program, config, None)
     has_more = any(each.option.advanced for each in fields_of(config))
     return _bare_parser(program, config, full) if has_more else full
 
 
 def parse(parser: Parser, config: type[ConfigT], arguments: Sequence[str]) -> Settings:
-    """Return the settings of a command line, over those of `--config`.
-
-    Raises:
-        InputError: the config file is missing or invalid.
-    """
+    """Return the settings of a command line, over those of `--config`."""
     given = vars(parser.parse_args(arguments))
     path = given.pop("config", None)
     return {**(_from_file(path, parser, config) if path else {}), **given}
 
 
 def build(config: type[ConfigT], settings: Settings) -> ConfigT:
-    """Return the config of parsed settings; name options as the command line does.
-
-    Raises:
-        InputError: a value is invalid or missing.
-    """
+    """Return the config of parsed settings; name options as the command line does."""
     missing = None
     try:
         for each in fields_of(config):
@@ -137,15 +117,11 @@ def _bare_parser(program: str, config: type[Config], full: Parser | None) -> Par
 
 
 def _add_common(group: argparse._ActionsContainer) -> None:
-    group.add_argument(
-        "--config",
-        metavar="FILE.toml",
-        help="read options from a TOML file; command-line options take precedence",
-    )
+    text = "read options from a TOML file; command-line options take precedence"
+    group.add_argument("--config", metavar="FILE.toml", help=text)
     group.add_argument("--quiet", action="store_true", help="show warnings only")
-    group.add_argument(
-        "--json", action="store_true", help="print the results as one JSON object on the last line"
-    )
+    text = "print the results as one JSON object on the last line"
+    group.add_argument("--json", action="store_true", help=text)
     group.add_argument("-h", "--help", action="help", help="show this help")
 
 
@@ -165,22 +141,15 @@ def _add(group: argparse._ActionsContainer, each: OptionField, hidden: bool) -> 
         names = [each.flag, f"--no-{each.key}"]
         group.add_argument(*names, dest=each.name, action=_OnOff, nargs=0, help=text)
     elif each.kind is bool:
-        action = "store_false" if each.default is True else "store_true"
-        group.add_argument(each.flag, dest=each.name, action=action, help=text)
+        store = "store_false" if each.default is True else "store_true"
+        group.add_argument(each.flag, dest=each.name, action=store, help=text)
     else:
-        group.add_argument(
-            each.flag,
-            dest=each.name,
-            type=kind,
-            metavar=metavar or _choices(each),
-            help=text,
-            nargs=_count(each),
-            const=declared.bare,
+        if declared.choices and not metavar:
+            metavar = f"{{{','.join(declared.choices)}}}"
+        action = group.add_argument(
+            each.flag, dest=each.name, type=kind, metavar=metavar, help=text
         )
-
-
-def _choices(each: OptionField) -> str | None:
-    return f"{{{','.join(each.option.choices)}}}" if each.option.choices else None
+        action.nargs, action.const = _count(each), declared.bare
 
 
 def _count(each: OptionField) -> int | str | None:
@@ -237,11 +206,7 @@ def _complaint(config: type[Config], error: OptionError) -> str:
 
 
 def _from_file(path: str, parser: Parser, config: type[Config]) -> Settings:
-    """Read the values of `--config FILE.toml`.
-
-    Raises:
-        InputError: the file is missing or not valid TOML, or it names an unknown option.
-    """
+    """Read the values of `--config FILE.toml`."""
     try:
         table = parse_toml(read_text(Path(path), pipes=True), path)
     except MissingFileError:

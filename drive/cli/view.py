@@ -22,13 +22,13 @@ class ViewConfig(Config):
     example = "view outputs"
 
     folder: str = option(
-        str(OUTPUTS), "folder with results, searched recursively", metavar="DIR", positional=True
+        str(OUTPUTS), "folder with results, searched recursively", "DIR", positional=True
     )
     _: KW_ONLY
     port: int | None = option(
         None,
         "port of the server; 0 for any free one",
-        metavar="N",
+        "N",
         shown_default="8137, or any free one if it is taken",
     )
     browser: bool = option(True, "print the address, do not open a browser")

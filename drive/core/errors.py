@@ -1,7 +1,4 @@
-"""The errors that drive raises: one family, by what the caller can do.
-
-`drive.cli` turns `InputError` into exit status 2 and every other `DriveError` into 1.
-"""
+"""The errors that drive raises: one family, by what the caller can do."""
 
 from __future__ import annotations
 

@@ -20,15 +20,7 @@ class MissingPackageError(InputError, ImportError):
 
 
 def load_extra(package: str, purpose: str = "") -> ModuleType:
-    """Import an optional package.
-
-    Args:
-        package: one of `EXTRAS`.
-        purpose: what needs it, for the error; empty for the command itself.
-
-    Raises:
-        MissingPackageError: it is not installed, or a package of `EXTRAS` that it needs is not.
-    """
+    """Import a package of `EXTRAS`, or say how to install it; `purpose` is what needs it."""
     try:
         return importlib.import_module(package)
     except ModuleNotFoundError as error:

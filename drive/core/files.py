@@ -1,7 +1,4 @@
-"""Write files that are either complete or absent, and find the cache folder.
-
-Every result file of drive goes through `atomic`.
-"""
+"""Write files that are either complete or absent, and find the cache folder."""
 
 from __future__ import annotations
 
@@ -13,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PART = ".part"
-DIGEST_BLOCK = 1 << 20
 
 
 @contextmanager
@@ -53,11 +49,8 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
 
 def sha256(path: str | Path) -> str:
     """Return the SHA-256 of a file as hexadecimal digits, read in blocks."""
-    digest = hashlib.sha256()
     with Path(path).open("rb") as file:
-        while block := file.read(DIGEST_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def leads_out(path: Path, home: Path) -> bool:

@@ -19,12 +19,7 @@ Work = Callable[[Payload], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Task(Generic[Payload]):
-    """A piece of work that is independent of others.
-
-    Attributes:
-        key: identifies it.
-        payload: what the work gets; it can be pickled.
-    """
+    """A piece of work that is independent of others; its payload can be pickled."""
 
     key: int
     payload: Payload
@@ -32,15 +27,10 @@ class Task(Generic[Payload]):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The outcome of a task.
+    """The outcome of a task: what the work returned, or in one line the `reason` why it failed.
 
-    Attributes:
-        key: of the task.
-        results: what the work returned; None if it failed.
-        reason: why it failed, in one line; None if it did not.
-        wrong_input: whether it failed because the input or the options are invalid.
-        traceback: where it failed, for errors that drive does not raise on purpose.
-        seconds: wall-clock time of the work.
+    `wrong_input` says whether the input or the options are invalid; `traceback` is known for errors
+    that drive does not raise on purpose.
     """
 
     key: int

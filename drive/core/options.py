@@ -1,8 +1,4 @@
-"""Options declared once: the fields of a config dataclass, with their help texts and checks.
-
-The command line, `--config FILE.toml`, `run.json` and `--resume` all read these declarations. This
-module knows the fields and their rules; `drive.cli.parser` turns them into a command line.
-"""
+"""Options declared once: the fields of a config dataclass, with their help texts and checks."""
 
 from __future__ import annotations
 
@@ -25,12 +21,7 @@ Check = Callable[[Any], str | None]
 
 
 class OptionError(InputError):
-    """An option has an invalid value. The text is `NAME PROBLEM`.
-
-    Attributes:
-        name: of the field, such as `learning_rate`.
-        problem: the allowed values and the value, such as "must be above 0; got -1".
-    """
+    """An option has an invalid value: the name of the field, and what it must be and is."""
 
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(f"{name} {problem}")
@@ -43,10 +34,10 @@ class Option:
 
     Attributes:
         help: one phrase for `--help`, without the default.
-        flag: the option's name on the command line; empty for `--` and the field's name.
         metavar: placeholder of the value in the help.
-        choices: the allowed values.
         check: the rule that a value other than None must meet.
+        flag: the option's name on the command line; empty for `--` and the field's name.
+        choices: the allowed values.
         advanced: whether only `--help-all` shows it.
         positional: whether it is an argument without a flag.
         bare: the value of a flag that is given without one (`--tiles`).
@@ -55,10 +46,10 @@ class Option:
     """
 
     help: str
-    flag: str = ""
     metavar: str | tuple[str, ...] | None = None
-    choices: tuple[str, ...] | None = None
     check: Check | None = None
+    flag: str = ""
+    choices: tuple[str, ...] | None = None
     advanced: bool = False
     positional: bool = False
     bare: str | None = None
@@ -66,17 +57,21 @@ class Option:
     shown_default: str | None = None
 
 
-def option(default: Any = MISSING, help: str = "", **settings: Any) -> Any:  # noqa: A002
-    """Declare a field of a config; the keywords are the attributes of `Option`.
+def option(
+    default: Any = MISSING,
+    help: str = "",  # noqa: A002
+    metavar: str | tuple[str, ...] | None = None,
+    check: Check | None = None,
+    **settings: Any,
+) -> Any:
+    """Declare a field of a config; the arguments after the default are the attributes of `Option`.
 
     Example:
-        >>> epochs: int = option(40, "maximum number of epochs", metavar="N", check=at_least(1))
+        >>> epochs: int = option(40, "maximum number of epochs", "N", at_least(1))
     """
-    declared = Option(help, **settings)
-    keywords: dict[str, Any] = {"metadata": {KEY: declared}}
-    if declared.positional:
-        keywords["kw_only"] = False
-    return dataclasses.field(default=default, **keywords)
+    declared = Option(help, metavar, check, **settings)
+    keywords: dict[str, Any] = {"kw_only": False} if declared.positional else {}
+    return dataclasses.field(default=default, metadata={KEY: declared}, **keywords)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +127,11 @@ class Config:
         }
 
     @classmethod
+    def resumable(cls) -> list[str]:
+        """Return the fields that may change when a run is resumed; others stay as it was asked."""
+        return [each.name for each in fields_of(cls) if each.option.resumable]
+
+    @classmethod
     def from_settings(cls, settings: Mapping[str, object], source: str = "settings") -> Self:
         """Build a config from plain settings: of `run.json`, of a TOML file.
 
@@ -154,17 +154,9 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class OptionField:
-    """A field of a config with its declaration.
+    """A field of a config with its declaration; `many` if it holds a tuple of `kind`.
 
-    Attributes:
-        name: of the field.
-        kind: `bool`, `int`, `float` or `str`.
-        many: whether it holds a tuple of these.
-        optional: whether None is allowed.
-        default: `dataclasses.MISSING` if it must be given.
-        option: the declaration.
-        group: heading in the help.
-        place: of the group in the help.
+    `default` is `dataclasses.MISSING` if it must be given; `group` and `place` are of the heading.
     """
 
     name: str
@@ -179,10 +171,8 @@ class OptionField:
     @property
     def flag(self) -> str:
         """The option on the command line; `--no-NAME` for what is on by default."""
-        usual = f"--{self.name.replace('_', '-')}"
-        if self.kind is bool and self.default is True and not self.option.flag:
-            return f"--no-{self.name.replace('_', '-')}"
-        return self.option.flag or usual
+        no = "no-" if self.kind is bool and self.default is True else ""
+        return self.option.flag or f"--{no}{self.name.replace('_', '-')}"
 
     @property
     def shown(self) -> str:
@@ -283,12 +273,6 @@ def from_below(low: float, high: float) -> Check:
     return lambda value: None if low <= value < high else f"must be from {low:g} to below {high:g}"
 
 
-def _home_of(config: type[Config], name: str) -> type[Config]:
-    """The class that declares a field."""
-    homes = (base for base in config.__mro__ if name in inspect.get_annotations(base))
-    return next(base for base in homes if issubclass(base, Config))
-
-
 def _described(each: dataclasses.Field[Any], hint: Any, config: type[Config]) -> OptionField:
     kinds = _alternatives(hint)
     optional = type(None) in kinds
@@ -298,7 +282,8 @@ def _described(each: dataclasses.Field[Any], hint: Any, config: type[Config]) ->
     declared = each.metadata[KEY]
     if each.name in config.rare:
         declared = dataclasses.replace(declared, advanced=True)
-    home = _home_of(config, each.name).__dict__
+    homes = (base for base in config.__mro__ if each.name in inspect.get_annotations(base))
+    home = next(homes).__dict__  # of the class that declares it
     group, place = home.get("group", Config.group), home.get("place", Config.place)
     return OptionField(each.name, kind, many, optional, each.default, declared, group, place)
 

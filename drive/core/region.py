@@ -1,4 +1,4 @@
-"""A crop of the frame, with the mapping of boxes both ways."""
+"""A crop of the frame, with the mapping of boxes back to the frame."""
 
 from __future__ import annotations
 
@@ -84,12 +84,9 @@ class Region:
         """Return the crop of the published port, scaled to this frame size."""
         frame_width, frame_height = PUBLISHED_FRAME
         x1, y1, x2, y2 = PUBLISHED_CROP
-        return cls(
-            round(x1 * width / frame_width),
-            round(y1 * height / frame_height),
-            max(1, round(x2 * width / frame_width)),
-            max(1, round(y2 * height / frame_height)),
-        )
+        across, down = width / frame_width, height / frame_height
+        right, bottom = max(1, round(x2 * across)), max(1, round(y2 * down))
+        return cls(round(x1 * across), round(y1 * down), right, bottom)
 
     @classmethod
     def parse(
@@ -97,15 +94,10 @@ class Region:
     ) -> Region:
         """Parse `auto`, `full` or `X1,Y1,X2,Y2` for a frame of `width` x `height` pixels.
 
-        Args:
-            text: the value of `--region`.
-            width: of the frame in pixels.
-            height: of the frame in pixels.
-            auto: returns the region of `auto`; `Region.road` by default.
+        `auto` returns the region of that name; `Region.road` by default.
 
         Raises:
-            InputError: the text has another form, or the region is outside the frame or smaller
-                than `SMALLEST_SIDE`.
+            InputError: the text has another form, or the region is outside the frame or too small.
         """
         if text == "auto":
             return (auto or cls.road)(width, height)
@@ -134,25 +126,9 @@ class Region:
         return image[self.y1 : self.y2, self.x1 : self.x2]
 
     def to_source(self, boxes: FloatArray, crop_width: float, crop_height: float) -> FloatArray:
-        """Map boxes from the resized crop to the source frame.
-
-        Args:
-            boxes: (N, 4) x1, y1, x2, y2 in pixels of the resized crop.
-            crop_width: of the resized crop in pixels.
-            crop_height: of the resized crop in pixels.
-
-        Returns:
-            (N, 4) boxes in source pixels, clipped to the region.
-        """
+        """Map (N, 4) boxes from the resized crop to source pixels, clipped to the region."""
         scale = np.array([self.width / crop_width, self.height / crop_height] * 2)
         offset = np.array([self.x1, self.y1] * 2)
         mapped = np.asarray(boxes, dtype=np.float64).reshape(-1, 4) * scale + offset
         result: np.ndarray = np.clip(mapped, offset, [self.x2, self.y2] * 2)
-        return result
-
-    def from_source(self, boxes: FloatArray, crop_width: float, crop_height: float) -> FloatArray:
-        """Map (N, 4) boxes from source pixels to the resized crop; the inverse of `to_source`."""
-        scale = np.array([crop_width / self.width, crop_height / self.height] * 2)
-        offset = np.array([self.x1, self.y1] * 2)
-        result: np.ndarray = (np.asarray(boxes, dtype=np.float64).reshape(-1, 4) - offset) * scale
         return result

@@ -1,7 +1,6 @@
 """Where the files that come with drive lie: weights, the sample recording.
 
-In a checkout they lie in `weights/` and `data/sample/`; an installed wheel holds copies of them in
-`drive/_shipped/`. Every path to such a file comes from here.
+An installed wheel holds copies in `drive/_shipped/`.
 """
 
 from __future__ import annotations

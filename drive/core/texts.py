@@ -1,8 +1,4 @@
-"""Read text files that people edit: TOML and JSON.
-
-Files with a byte order mark are accepted. Other encodings, damaged files and paths that are not
-files give an error of one line.
-"""
+"""Read text files that people edit, TOML and JSON; what is wrong with them fits on one line."""
 
 from __future__ import annotations
 
@@ -27,16 +23,7 @@ TOO_LONG = "has a whole number with too many digits"
 
 
 def read_text(path: Path, pipes: bool = False) -> str:
-    """Return the text of a UTF-8 file; line ends and byte order mark are kept.
-
-    Args:
-        path: of the file.
-        pipes: whether a pipe is read too.
-
-    Raises:
-        MissingFileError: there is no such file.
-        InputError: it is not a file, cannot be read, or has another encoding.
-    """
+    """Return the text of a UTF-8 file (with `pipes` also of a pipe); line ends and BOM are kept."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
@@ -53,11 +40,7 @@ def read_text(path: Path, pipes: bool = False) -> str:
 
 
 def parse_toml(text: str, path: str | Path) -> dict[str, Any]:
-    """Return the values of a TOML text; `path` is for errors.
-
-    Raises:
-        InputError: the text is not valid TOML.
-    """
+    """Return the values of a TOML text; `path` is for errors."""
     try:
         return tomllib.loads(text.removeprefix(BOM))
     except tomllib.TOMLDecodeError as error:
@@ -69,11 +52,7 @@ def parse_toml(text: str, path: str | Path) -> dict[str, Any]:
 
 
 def parse_json(text: str, path: str | Path) -> Any:
-    """Return the value of a JSON text; `path` is for errors.
-
-    Raises:
-        InputError: the text is not valid JSON.
-    """
+    """Return the value of a JSON text; `path` is for errors."""
     try:
         return json.loads(text.removeprefix(BOM))
     except json.JSONDecodeError as error:

@@ -62,8 +62,7 @@ class Frame:
         image: (H, W, 3) uint8, RGB, upright.
         source: name of the file, camera or URL.
         planes: the image as decoded, (H * 3 / 2, W) uint8, I420 in limited range, BT.709 from 720
-            rows on and BT.601 below; None unless requested (`read_frames(planes=True)`) and
-            available.
+            rows on and BT.601 below; None unless requested (`read_frames(planes=True)`).
 
     Example:
         >>> for frame in read_frames("video.mp4"):
@@ -79,14 +78,10 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One object in a frame.
+    """One object in a frame, with its box in source pixels and its confidence, 0 to 1.
 
-    Attributes:
-        label: the class, such as "car".
-        score: confidence, 0 to 1.
-        box: in source pixels.
-        track_id: the same number for the same object over time; None without tracking, and until
-            the track is confirmed.
+    `track_id` is the same for the same object over time; None without tracking, and until the track
+    is confirmed.
 
     Example:
         >>> for d in load_detector().detect(frame.image):
@@ -112,18 +107,13 @@ class VideoInfo:
     """Properties of a video file; None if unknown.
 
     Attributes:
-        path: the file.
         width, height: in pixels, after rotation.
         rotation_deg: clockwise rotation for display: 0, 90, 180 or 270.
         nominal_fps: frame rate that the container states.
         average_fps: number of frames / duration.
-        variable_rate: whether the time between frames varies.
-        frame_count: number of frames that decode if counted, else what the container states.
-        counted: whether the frames were counted by decoding.
+        frame_count: of frames that decode if `counted`, else what the container states.
         frames_lost: number of damaged packets, if counted.
-        duration_s: seconds from the start of the first frame to the end of the last one.
-        codec: name of the video codec.
-        has_audio: whether there is an audio stream.
+        duration_s: from the start of the first frame to the end of the last one.
     """
 
     path: str
@@ -139,3 +129,8 @@ class VideoInfo:
     duration_s: float | None
     codec: str
     has_audio: bool
+
+    @property
+    def fps(self) -> float | None:
+        """Frame rate: the average if known, else the nominal one."""
+        return self.average_fps or self.nominal_fps

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 
 def counted(number: int, thing: str, things: str = "") -> str:
-    """Return a number with its noun: "1 frame", "0 frames", "2 boxes".
-
-    Args:
-        number: how many.
-        thing: the singular.
-        things: the plural, if it is not the singular with an s.
-    """
+    """Return a number with its noun: "1 frame", "0 frames", "2 boxes" (with `things` given)."""
     return f"{number} {noun(number, thing, things)}"
 
 

@@ -1,14 +1,10 @@
-"""Frames, models, output: one source in constant memory.
-
-`Analyser` turns a frame into a `Result`; `run_pipeline` passes every frame of a source through it
-to the sinks. The tasks choose the models and the sinks.
-"""
+"""Frames, models, output: one source in constant memory."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -43,13 +39,7 @@ class Detecting:
     With a tracker, which has the thresholds, the detector also reports weaker boxes: they continue
     a track but never start one. The boxes of a frame are then those that the tracker shows: found
     in this frame, held where one was missed, and predicted where the network did not run.
-
-    Attributes:
-        detector: finds the boxes.
-        tracker: connects them over time; None for images.
-        region: `auto`, `full` or `X1,Y1,X2,Y2` in source pixels.
-        conf: minimum score without a tracker; None for the detector's own thresholds.
-        every: run the network on every N-th frame and track in between.
+    Without one (images), `conf` counts; None stands for the detector's own thresholds.
     """
 
     detector: Detector
@@ -63,12 +53,8 @@ class Detecting:
 class Predicting:
     """The steering model, and what is done with its angle.
 
-    Attributes:
-        model: predicts the angle.
-        smoother: a filter over time.
-        explainer: shows where the model looks.
-        sample: keeps some of the frames for the shift check.
-        recorded: returns the recorded angle of a frame in degrees, None if unknown.
+    `sample` keeps some frames for the shift check; `recorded` returns the recorded angle of a frame
+    in degrees, None if unknown.
     """
 
     model: SteeringModel
@@ -79,11 +65,7 @@ class Predicting:
 
 
 class Analyser:
-    """Runs the models on each frame, in the order of the frames.
-
-    Attributes:
-        flicker: how steady the tracks were so far; None without a tracker.
-    """
+    """Runs the models on each frame, in order; `flicker` says how steady the tracks were so far."""
 
     def __init__(
         self,
@@ -97,7 +79,11 @@ class Analyser:
         self._regions: dict[tuple[int, int], Region] = {}
         self._speed = _Speed()
         self._turn = 0  # of the stride; not the frame's index, which may start anywhere
-        self.flicker = _flicker_report() if detecting and detecting.tracker else None
+        self.flicker: FlickerReport | None = None
+        if detecting and detecting.tracker:
+            from drive.detection.flicker import FlickerReport
+
+            self.flicker = FlickerReport()
 
     def analyse(self, frame: Frame, shows_time: bool = True) -> Result:
         """Return what the models find in `frame`."""
@@ -180,12 +166,6 @@ def _heat(frame: Frame, predicting: Predicting) -> HeatMap | None:
     return HeatMap(explainer.masks(prepared[None])[0], explainer.crop.region(width, height))
 
 
-def _flicker_report() -> FlickerReport:
-    from drive.detection.flicker import FlickerReport
-
-    return FlickerReport()
-
-
 @dataclass
 class _Speed:
     """Frames per second of the whole loop, smoothed."""
@@ -215,16 +195,13 @@ def run_pipeline(
 ) -> None:
     """Pass every frame of the source through the models to the sinks, in three threads.
 
-    See `drive.pipeline.stages`: one thread reads, the caller's runs the models, one draws and
-    writes. Of a camera or stream only the newest frame waits; others are dropped and counted. With
-    `threads` 1, frames of a file go through all of it one by one.
-
-    When the user interrupts a camera or stream, the results so far are completed. An interrupted
-    file leaves nothing.
+    One thread reads, the caller's runs the models, one draws and writes; see
+    `drive.pipeline.stages`. Of a camera or stream only the newest frame waits; others are dropped
+    and counted. With `threads` 1, frames of a file go through all of it one by one. When the user
+    interrupts a camera or stream, the results so far are completed; of a file nothing is left.
     """
     live = reader.source.kind in (Kind.CAMERA, Kind.STREAM)
     shows_time = reader.source.kind is not Kind.IMAGES
-
     analysed = 0
 
     def think(frame: Frame) -> Result:
@@ -245,9 +222,9 @@ def run_pipeline(
         stack.enter_context(reader)
         for sink in sinks:
             stack.enter_context(sink)
-        with _ends_on_interrupt(live):
+        with suppress(KeyboardInterrupt) if live else nullcontext():
             if threads == 1 and not live:
-                run_in_turn(_timed(reader, record), think, write, wrap=wrap)
+                run_in_turn(wrap(_timed(reader, record)), think, write)
             else:
                 run_stages(_timed(reader, record), think, write, wrap=wrap, live=live)
         if reader.frames_read == 0:
@@ -274,12 +251,3 @@ def _timed(reader: FrameReader, record: RunRecord) -> Iterator[Frame]:
         if frame is None:
             return
         yield frame
-
-
-@contextmanager
-def _ends_on_interrupt(live: bool) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        if not live:
-            raise

@@ -1,14 +1,8 @@
-"""Tasks in worker processes of this machine.
+"""Tasks in worker processes of this machine, each of which keeps what it has loaded.
 
-The calling process hands out tasks and collects outcomes; each worker does one task after the
-other, and keeps what it has imported and loaded. The contract:
-
-- workers are spawned, never forked: the threads of TensorFlow and OpenVINO do not survive a fork;
-- a worker that dies (a crash in native code, the out-of-memory killer) costs its own task only;
-  another worker takes the next;
-- Ctrl-C reaches the calling process only. Leaving `run_in_processes`, for whatever reason, raises
-  `KeyboardInterrupt` in the workers, which clean up as a single command does, and waits for them;
-- a worker whose parent is gone ends in the same way.
+Workers are spawned: the threads of TensorFlow and OpenVINO do not survive a fork. One that dies
+costs its own task only. Ctrl-C reaches the calling process only: leaving `run_in_processes`
+interrupts the workers and waits until they have cleaned up. One without parent ends likewise.
 """
 
 from __future__ import annotations
@@ -47,21 +41,10 @@ def run_in_processes(
     jobs: int,
     environment: Mapping[str, str] | None = None,
 ) -> Generator[Outcome]:
-    """Do all tasks, `jobs` at the same time.
+    """Do all tasks, `jobs` at the same time; yield the outcomes in the order in which they end.
 
     Close the iterator (`contextlib.closing`) to stop early: the workers end before that returns.
-
-    Args:
-        work: is called with the payload of each task.
-        tasks: in the order in which they start.
-        jobs: worker processes; no more are started than there are tasks.
-        environment: variables of the workers, set before they import what `work` needs.
-
-    Yields:
-        The outcomes in the order in which the tasks end.
-
-    Raises:
-        InputError: `jobs` is below 1.
+    `environment` is set in each worker before it imports what `work` needs.
     """
     if jobs < 1:
         raise InputError(f"jobs must be at least 1; got {jobs}")
@@ -81,12 +64,7 @@ def run_in_processes(
 
 
 class _Worker(Generic[Payload]):
-    """A worker process as its parent sees it.
-
-    Attributes:
-        task: it is busy with; None if it waits for one.
-        alive: False once its process has ended.
-    """
+    """A worker process as its parent sees it; `task` is what it is busy with."""
 
     def __init__(self, work: Work[Payload], environment: dict[str, str]) -> None:
         context = multiprocessing.get_context("spawn")

@@ -1,8 +1,7 @@
 """Tasks on a Ray cluster: `run_on_ray` instead of `run_in_processes`.
 
-Ray joins the cluster that `RAY_ADDRESS` names, with the token of `RAY_AUTH_TOKEN_PATH`; without an
-address, a local cluster is started and ended here. All machines of a cluster must see the videos,
-the run folder and drive's source under the same paths. Ray is optional and imported only here.
+Without an address, a local cluster is started and ended here. All machines of a cluster must see
+the videos, the run folder and drive's source under the same paths.
 """
 
 from __future__ import annotations
@@ -26,11 +25,7 @@ KNOCK_S = 10.0
 
 
 def load_ray() -> ModuleType:
-    """Import Ray.
-
-    Raises:
-        MissingPackageError: it is not installed.
-    """
+    """Import Ray, which is optional."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would call home
     return load_extra("ray", "--engine-cluster ray")
 
@@ -44,19 +39,7 @@ def run_on_ray(
 ) -> Generator[Outcome]:
     """Do all tasks on the cluster; see `run_in_processes`.
 
-    Args:
-        work: is called with the payload of each task.
-        tasks: in the order in which they start.
-        jobs: tasks at the same time; None for as many as the cluster has room for.
-        environment: variables of the workers, set before they import what `work` needs.
-        threads: processor cores per task.
-
-    Yields:
-        The outcomes in the order in which the tasks end.
-
-    Raises:
-        InputError: Ray is not installed, or a number is below 1.
-        DriveError: the cluster cannot be reached.
+    `jobs` None: as many at the same time as the cluster has room for, with `threads` cores each.
     """
     if threads < 1 or (jobs is not None and jobs < 1):
         raise InputError(f"jobs and threads must be at least 1; got jobs={jobs}, threads={threads}")

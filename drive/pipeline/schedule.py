@@ -16,13 +16,7 @@ THREAD_VARIABLES = (
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """How tasks share the machine.
-
-    Attributes:
-        jobs: tasks at the same time; None for as many as the cluster has room for.
-        threads: of each task.
-        cluster: name of the cluster; None for processes of this machine.
-    """
+    """How tasks share the machine or the cluster; `jobs` None: as many as it has room for."""
 
     jobs: int | None
     threads: int

@@ -1,7 +1,6 @@
 """Where results of frames go: tables, an annotated video, annotated images.
 
-A sink is a context manager with `write(result)`. Each file is complete or absent: an error inside
-the `with` block leaves nothing under a final name.
+A sink is a context manager with `write(result)`; an error inside its `with` block leaves no file.
 """
 
 from __future__ import annotations
@@ -31,16 +30,8 @@ from drive.video.writer import USUAL_RATE, VideoWriter, save_image
 class Result:
     """What the models found in one frame; None for what did not run.
 
-    Attributes:
-        frame: the image, its index and its time.
-        detections: objects found or tracked.
-        angle_deg: predicted steering angle, positive right.
-        truth_deg: recorded angle; None if unknown.
-        region: where the detector looked.
-        header: the line at the top of the image.
-        smoothed_deg: predicted angle after the filter over time.
-        heat: how much each part of the image matters for the angle.
-        spread_deg: standard deviation over the members of an ensemble.
+    Angles are in degrees, positive right; `header` is the line at the top of the image and
+    `spread_deg` the standard deviation over the members of an ensemble.
     """
 
     frame: Frame
@@ -57,8 +48,7 @@ class Result:
 class Sink(ABC):
     """Takes the results of a source, frame by frame.
 
-    What `open` enters on `_stack` is left when the `with` block ends, with its error if there is
-    one: that is how files become complete or absent.
+    What `open` enters on `_stack` is left with the error of the `with` block, if there is one.
     """
 
     def __init__(self) -> None:
@@ -93,19 +83,13 @@ class DetectionTable(Sink):
     """`detections.csv`: a row per box that the frame shows.
 
     With a tracker, that includes tracked objects in frames where the detector missed them or, with
-    a stride, did not run; their scores fall meanwhile. Without one, every row is a detection and
-    `track_id` is empty.
-
-    Attributes:
-        rows_written: boxes so far.
-        frames_with_boxes: frames with at least one box so far.
+    a stride, did not run; their scores fall meanwhile. Without one, `track_id` is empty.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
-        self.rows_written = 0
-        self.frames_with_boxes = 0
+        self.rows_written = self.frames_with_boxes = 0
 
     def open(self) -> None:
         """Open the file and write the header row."""
@@ -123,17 +107,14 @@ class DetectionTable(Sink):
 class SteeringTable(Sink):
     """`steering.csv`: a row per frame; keeps the numbers for the plots as well.
 
-    Args:
-        path: of the file.
-        smooths: whether it has a column with the smoothed angle.
-        spreads: whether it has one with the spread of an ensemble's members.
+    With `smooths` it has a column with the smoothed angle, with `spreads` one with the spread of an
+    ensemble's members.
     """
 
     def __init__(self, path: Path, smooths: bool = False, spreads: bool = False) -> None:
         super().__init__()
         self.path = path
-        self._smooths = smooths
-        self._spreads = spreads
+        self._smooths, self._spreads = smooths, spreads
         self._rows: list[tuple[float | None, ...]] = []
 
     def open(self) -> None:
@@ -143,8 +124,8 @@ class SteeringTable(Sink):
 
     def write(self, result: Result) -> None:
         """Write the frame's angles."""
-        row: list[float | None] = [result.frame.index, result.frame.time_s]
-        row += [result.angle_deg, result.truth_deg]
+        frame = result.frame
+        row = [frame.index, frame.time_s, result.angle_deg, result.truth_deg]
         row += [result.smoothed_deg] if self._smooths else []
         row += [result.spread_deg] if self._spreads else []
         self._rows.append(tuple(row))
@@ -156,14 +137,10 @@ class SteeringTable(Sink):
         width = 4 + self._smooths + self._spreads
         frame, *columns = np.array(self._rows, dtype=np.float64).reshape(-1, width).T
         time_s, angle_deg, truth_deg, *more = columns
-        return Steering(
-            frame.astype(np.int64),
-            time_s,
-            angle_deg,
-            truth_deg,
-            more[0] if self._smooths else None,
-            more[-1] if self._spreads else None,
-        )
+        smoothed_deg = more[0] if self._smooths else None
+        spread_deg = more[-1] if self._spreads else None
+        index = frame.astype(np.int64)
+        return Steering(index, time_s, angle_deg, truth_deg, smoothed_deg, spread_deg)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +160,6 @@ class AnnotatedVideo(Sink):
     """The video of the source with everything drawn on it.
 
     If the settings have a size, the encoder opens, and so proves itself, before the first frame.
-
-    Attributes:
-        frames_written: frames in the file so far.
     """
 
     def __init__(self, path: Path, settings: VideoSettings | None = None) -> None:
@@ -212,11 +186,7 @@ class AnnotatedVideo(Sink):
 
 
 class AnnotatedImages(Sink):
-    """A folder with an annotated image for each image of the source, under the same name.
-
-    Attributes:
-        frames_written: images so far.
-    """
+    """A folder with an annotated image for each image of the source, under the same name."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()

@@ -1,14 +1,6 @@
-"""Three stages of work in three threads: read, process, write; in order, with few items in between.
+"""Three stages of work in three threads: read, process, write; in order.
 
-- The reading thread iterates over the source, and nothing else does.
-- The calling thread does the work: what was made there (networks, trackers, progress bars) stays
-  there, and Ctrl-C reaches it.
-- The writing thread calls the sink for one item after the other.
-
-Between two stages is a lane for a bounded number of items: the faster stage waits, and memory does
-not grow with the length of a video. A live source does not wait: the oldest item in the lane is
-dropped instead. An error in any stage ends all three; the caller gets it when the threads have
-ended. With one core, `run_in_turn` does without threads.
+Between two stages is a lane for few items: the faster stage waits, and memory does not grow.
 """
 
 from __future__ import annotations
@@ -39,17 +31,10 @@ def run_stages(
 ) -> None:
     """Pass every item of `source` through `work` to `sink`, each in its own thread.
 
-    Args:
-        source: is iterated over in its own thread.
-        work: is called here, in order.
-        sink: is called in its own thread, in order. Finished items still reach it when an error
-            or Ctrl-C ends the work.
-        wrap: wraps the iterable of items before the work, such as in a progress bar.
-        live: drop items that nobody has taken when the next one comes.
-        depth: items between two stages.
-
-    Raises:
-        BaseException: the error that ended a stage.
+    `work` is called here, where networks and trackers were made and Ctrl-C arrives. Of a `live`
+    source the oldest waiting item is dropped instead of making it wait. An error in any stage ends
+    all three, once finished items have reached the sink; it is raised when the threads have ended.
+    `wrap` wraps the iterable of items before the work, such as in a progress bar.
     """
     read: Lane[Item] = Lane(1 if live else depth, drops=live)
     ready: Lane[Done] = Lane(depth)
@@ -71,23 +56,15 @@ def run_stages(
 
 
 def run_in_turn(
-    source: Iterable[Item],
-    work: Callable[[Item], Done],
-    sink: Callable[[Done], None],
-    *,
-    wrap: Callable[[Iterable[Item]], Iterable[Item]] = lambda items: items,
+    source: Iterable[Item], work: Callable[[Item], Done], sink: Callable[[Done], None]
 ) -> None:
     """Do the same in the calling thread alone; see `run_stages`."""
-    for item in wrap(source):
+    for item in source:
         sink(work(item))
 
 
 class Lane(Generic[Item]):
-    """A bounded queue between two threads that either of them can end.
-
-    Attributes:
-        error: the one that ended the thread that takes.
-    """
+    """A bounded queue between two threads; `error` is the one that ended the thread that takes."""
 
     def __init__(self, depth: int, drops: bool = False) -> None:
         self.error: BaseException | None = None

@@ -50,11 +50,7 @@ def analyse_source(
 ) -> ResultT:
     """Run the models of the config over its source; write tables, video and plots.
 
-    Args:
-        config: a `DetectionConfig` runs the detector, a `SteeringConfig` the steering model.
-        run: of the task.
-        result: the class of the result.
-        steering_weights: of the steering model.
+    A `DetectionConfig` runs the detector, a `SteeringConfig` the steering model.
     """
     from drive.pipeline.analyser import Analyser, run_pipeline
 
@@ -122,18 +118,10 @@ def _annotated(
     from drive.video.sources import Kind
 
     if reader.source.kind is Kind.IMAGES:
-        path = run.folder.file(IMAGES)
-        _protect_source(path, {image.parent for image in reader.source.images})
-        return AnnotatedImages(path)
-    path = run.folder.file(f"{reader.source.stem}.mp4")
-    _protect_source(path, {Path(reader.source.name)})
+        folders = {image.parent for image in reader.source.images}
+        return AnnotatedImages(run.file(IMAGES, *folders))
+    path = run.file(f"{reader.source.stem}.mp4", Path(reader.source.name))
     return AnnotatedVideo(path, _video_settings(config, reader))
-
-
-def _protect_source(result: Path, sources: set[Path]) -> None:
-    """Refuse to write a result over what it is made from, even with `--overwrite`."""
-    if any(result.exists() and source.exists() and result.samefile(source) for source in sources):
-        raise InputError(f"--out {result.parent} would replace the source itself. Choose another")
 
 
 def _video_settings(config: AnalysisConfig, reader: FrameReader) -> VideoSettings | None:
@@ -145,7 +133,7 @@ def _video_settings(config: AnalysisConfig, reader: FrameReader) -> VideoSetting
     return VideoSettings(
         width=info.width,
         height=info.height,
-        rate_hint=info.average_fps or info.nominal_fps or FALLBACK_RATE,
+        rate_hint=info.fps or FALLBACK_RATE,
         audio_from=info.path if info.has_audio else None,
         audio_start_s=config.start_s,
         audio_end_s=config.end_s,

@@ -10,7 +10,6 @@ from drive.tasks._options import DetectionConfig
 if TYPE_CHECKING:
     from drive.core.region import Region
     from drive.detection.detector import Detector
-    from drive.detection.tracker import Tracker
     from drive.pipeline.analyser import Detecting
     from drive.tasks._options import AnalysisConfig
     from drive.tasks._run import Run
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
 def load(config: AnalysisConfig, run: Run, reader: FrameReader) -> Detecting | None:
     """Load the detector, if the config has one; report what it is and where it looks."""
+    from drive.detection.tracker import Tracker
     from drive.pipeline.analyser import Detecting
     from drive.video.sources import Kind
 
@@ -27,7 +27,8 @@ def load(config: AnalysisConfig, run: Run, reader: FrameReader) -> Detecting | N
     images = reader.source.kind is Kind.IMAGES
     detector = _load_detector(config, run, images)
     _say_region(config, run, reader, detector)
-    tracker = None if images else _tracker(config, detector)
+    limits = detector.thresholds if config.conf is None else config.conf
+    tracker = None if images else Tracker(limits)
     return Detecting(detector, tracker, config.region, config.conf, config.every)
 
 
@@ -55,12 +56,6 @@ def _load_detector(config: DetectionConfig, run: Run, images: bool) -> Detector:
         prefer_detail(detector, "fine")
     say_detector(run, detector)
     return with_tiles(detector, config.tiles)
-
-
-def _tracker(config: DetectionConfig, detector: Detector) -> Tracker:
-    from drive.detection.tracker import Tracker
-
-    return Tracker(detector.thresholds if config.conf is None else config.conf)
 
 
 def say_detector(run: Run, detector: Detector) -> None:
@@ -103,15 +98,11 @@ def say_tiles(
     tiles = detector.tiles(width, height, region)
     run.record.extra["tiles"] = [[tile.x1, tile.y1, tile.x2, tile.y2] for tile in tiles]
     if tiles:
-        run.message(
-            f"tiles: {len(tiles)} of {tiles[0].width}x{tiles[0].height} pixels; the network runs "
-            f"{len(tiles) + 1} times per frame"
-        )
+        of = f"{len(tiles)} of {tiles[0].width}x{tiles[0].height} pixels"
+        run.message(f"tiles: {of}; the network runs {len(tiles) + 1} times per frame")
     else:
-        run.message(
-            f"tiles: none; {width}x{height} pixels have no detail for them to show. The detector "
-            "looks at the whole region"
-        )
+        told = f"none; {width}x{height} pixels have no detail for them to show"
+        run.message(f"tiles: {told}. The detector looks at the whole region")
     return tiles
 
 

@@ -1,7 +1,6 @@
 """`train-steering --ensemble N`: one training after the other, then their networks in one file.
 
-How one member is trained and written, `train_steering` hands in. A stopped ensemble resumes with
-the member in which it was stopped.
+How one member is trained and written, `train_steering` hands in.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drive.tasks._run import Run
+from drive.tasks._steering import plot_angles
 from drive.tasks._trained import TrainedNetwork
 from drive.tasks._training_report import note_steering, warn_of_uselessness
 
@@ -46,14 +46,7 @@ def train_members(
 ) -> tuple[TrainedNetwork, tuple[TrainedNetwork, ...]]:
     """Train and write each member in its own folder, then the ensemble.
 
-    Args:
-        split: the frames, the same for all.
-        settings: of the training; each member has its own seed.
-        members: their number.
-        resume: whether to continue in the folders that have a state.
-        run: of the task.
-        train: trains one in a folder, and resumes if told so.
-        write: writes the result of a training into its folder.
+    With `resume`, the folders that have a state continue from it.
     """
     from drive.results.run_folder import RunFolder
     from drive.steering.ensemble import member_folder, member_settings
@@ -80,8 +73,7 @@ def _write_ensemble(
 ) -> TrainedNetwork:
     import numpy as np
 
-    from drive.drawing.plots import plot_steering_distribution, plot_steering_over_time
-    from drive.results.names import PREDICTIONS, STEERING_DISTRIBUTION, STEERING_OVER_TIME
+    from drive.results.names import PREDICTIONS
     from drive.results.steering import write_predictions
     from drive.runtime.keras_file import read_notes
     from drive.steering.ensemble import as_line, describe_ensemble, merge_trained
@@ -97,13 +89,10 @@ def _write_ensemble(
     metrics = evaluate_split(validated, tested, float(metadata["training_mean_deg"]))
     shown, parts = (tested, split.test) if tested else (validated, split.validation)
     write_predictions(folder.file(PREDICTIONS), by_recording(shown))
-    over_time = folder.file(STEERING_OVER_TIME)
-    distribution = folder.file(STEERING_DISTRIBUTION)
     times, angles, truths = in_one_row(shown)
     spread = np.concatenate([each.spread_deg for each in shown])
-    plot_steering_over_time(over_time, times, angles, truths, spread_deg=spread)
     series = {"recorded": truths, "ensemble": angles}
-    plot_steering_distribution(distribution, series)
+    plots = plot_angles(folder, series, times, angles, truths, spread_deg=spread)
     first = fold_batch_norm(results[0].model)
     note_steering(run, folder.path, settings, first, parts, shown, series)
     run.message(as_table(metrics.as_json()))
@@ -113,12 +102,7 @@ def _write_ensemble(
             run.message(f"{name}: {as_line(each.rmse_deg, each.ensemble)}")
     run.message(f"ensemble and its members -> {folder.path}")
     return TrainedNetwork(
-        metrics=metrics,
-        model=model,
-        onnx=onnx,
-        predictions=folder.path / PREDICTIONS,
-        steering_over_time=over_time,
-        steering_distribution=distribution,
+        metrics=metrics, model=model, onnx=onnx, predictions=folder.path / PREDICTIONS, **plots
     )
 
 

@@ -7,15 +7,15 @@ import shutil
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from drive.core.errors import DriveError, InputError, MissingFileError
 from drive.core.options import fields_of
-from drive.core.reporter import KeepingReporter
+from drive.core.reporter import KeepingReporter, Reporter
 from drive.core.wording import counted
 from drive.results.names import RUN
 from drive.tasks._options import AnalysisConfig, ManyOptions
-from drive.tasks._results import AnalysisResult, VideoOutcome
+from drive.tasks._results import AnalysisResult, Fields, VideoOutcome
 from drive.tasks._run import Models, Run, run_task
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _models: Models = {}
 
 @dataclass(frozen=True, slots=True)
 class VideoJob(Generic[ConfigT, ResultT]):
-    """What a worker needs for one video: the name of the command, the config, the work."""
+    """What a worker needs for one video."""
 
     command: str
     config: ConfigT
@@ -44,19 +44,19 @@ class VideoJob(Generic[ConfigT, ResultT]):
 
 
 def run_sources(
+    name: str,
+    work: OneVideo[ConfigT, ResultT],
+    result: type[ResultT],
+    config: ConfigT,
+    reporter: Reporter | None,
+) -> ResultT:
+    """Run a task whose work is per source: one source here, or several videos in workers."""
+    return run_task(name, lambda c, run: _run_all(c, run, work, result), config, reporter)
+
+
+def _run_all(
     config: ConfigT, run: Run, work: OneVideo[ConfigT, ResultT], result: type[ResultT]
 ) -> ResultT:
-    """Do the work on a single source here, or on several videos in workers.
-
-    Args:
-        config: names the sources.
-        run: of the task.
-        work: on one source.
-        result: the class of the result.
-
-    Raises:
-        InputError: a source or an option is invalid.
-    """
     if config.engine_cluster:
         from drive.pipeline.ray_cluster import load_ray
 
@@ -107,9 +107,8 @@ def _resumed(config: ConfigT, run: Run, names: list[str]) -> tuple[ConfigT, Mani
         raise InputError("--resume names the folder of the run. Leave out --out and --overwrite")
     manifest = Manifest.read(folder)
     if manifest.command != run.name:
-        raise InputError(
-            f"{manifest.path} must be of the command {run.name}; got {manifest.command}"
-        )
+        told = f"{manifest.path} must be of the command {run.name}"
+        raise InputError(f"{told}; got {manifest.command}")
     asked = type(config).from_settings(manifest.settings, str(manifest.path))
     _check_unchanged(config, asked)
     _check_videos(names)
@@ -119,7 +118,7 @@ def _resumed(config: ConfigT, run: Run, names: list[str]) -> tuple[ConfigT, Mani
     for entry in manifest.add(names):
         if manifest.folder(entry).exists():
             raise InputError(f"{manifest.folder(entry)} exists already, and is not of this run")
-    given = {name: value for name, value in config.changed().items() if name in _resumable(config)}
+    given = {name: value for name, value in config.changed().items() if name in config.resumable()}
     sources = tuple(entry.source for entry in manifest.entries)
     own = {"source": sources, "out": folder, "overwrite": True}
     config = run.use(type(config).from_settings(asked.settings() | given | own))
@@ -129,15 +128,10 @@ def _resumed(config: ConfigT, run: Run, names: list[str]) -> tuple[ConfigT, Mani
     return config, manifest
 
 
-def _resumable(config: AnalysisConfig) -> list[str]:
-    """The fields that `--resume` accepts; all others stay as the run was asked."""
-    return [each.name for each in fields_of(type(config)) if each.option.resumable]
-
-
 def _check_unchanged(config: AnalysisConfig, asked: AnalysisConfig) -> None:
     """Refuse options that differ from the run to resume: its videos would not be comparable."""
     given, before = _shared_settings(config), _shared_settings(asked)
-    asked_anew = (config.given & given.keys()).difference(_resumable(config))
+    asked_anew = (config.given & given.keys()).difference(config.resumable())
     for each in (each for each in fields_of(type(config)) if each.name in asked_anew):
         value, was = given[each.name], before[each.name]
         if value != was:
@@ -155,10 +149,8 @@ def _check_videos(names: Iterable[str]) -> None:
 
     for name in names:
         if find_source(name).kind is not Kind.VIDEO:
-            raise InputError(
-                f"several sources must be video files; got {name}. Give images of a folder or a "
-                "glob, cameras and streams one source at a time"
-            )
+            told = "Give images, cameras and streams one source at a time"
+            raise InputError(f"several sources must be video files; got {name}. {told}")
 
 
 def _check_shared(config: AnalysisConfig) -> None:
@@ -211,9 +203,8 @@ class _Videos(Generic[ConfigT, ResultT]):
             with self.run.record.stage("videos"):
                 self._note_all(run_tasks(analyse_video, tasks, shared), len(tasks))
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"finished videos are kept; resume with --resume {folder}"
-            ) from None
+            told = f"finished videos are kept; resume with --resume {folder}"
+            raise KeyboardInterrupt(told) from None
         finally:
             for entry in self.manifest.with_status(PENDING, FAILED):
                 _clear(self.manifest.folder(entry))
@@ -231,16 +222,9 @@ class _Videos(Generic[ConfigT, ResultT]):
     def _own_config(self, entry: Entry, threads: int) -> ConfigT:
         """The config of one video, which may replace what an earlier attempt left."""
         folder = str(self.manifest.folder(entry).absolute())
-        return replace(
-            self.config,
-            source=entry.source,
-            out=folder,
-            overwrite=True,
-            threads=threads,
-            jobs=None,
-            resume=None,
-            engine_cluster=None,
-        )
+        alone: Fields = dict.fromkeys(("jobs", "resume", "engine_cluster"))
+        own: Fields = {"source": entry.source, "out": folder, "overwrite": True, "threads": threads}
+        return replace(self.config, **own, **alone)
 
     def _note_all(self, outcomes: Generator[Outcome], count: int) -> None:
         with contextlib.closing(outcomes):
@@ -251,9 +235,8 @@ class _Videos(Generic[ConfigT, ResultT]):
         """Note the outcome of a video, and pass on its messages, each of them once."""
         messages = outcome.results.pop("messages") if outcome.results else []
         entry = self.manifest.note(outcome)
-        for text in messages:
-            if text not in self._said:
-                self.run.message(text)
+        for text in (text for text in messages if text not in self._said):
+            self.run.message(text)
         self._said.update(messages)
         for text in [*entry.results.get("warnings", []), *([entry.reason] if entry.reason else [])]:
             self.run.warn(f"{entry.folder}: {text}")
@@ -285,23 +268,14 @@ class _Videos(Generic[ConfigT, ResultT]):
         )
 
     def _outcome(self, entry: Entry) -> VideoOutcome[ResultT]:
-        return VideoOutcome(
-            source=entry.source,
-            folder=self.manifest.folder(entry),
-            status=entry.status,
-            seconds=entry.seconds,
-            reason=entry.reason,
-            result=self.result.from_json(entry.results) if entry.results else None,
-            warnings=tuple(entry.results.get("warnings", ())),
-        )
+        result = self.result.from_json(entry.results) if entry.results else None
+        warnings = tuple(entry.results.get("warnings", ()))
+        known = (entry.source, self.manifest.folder(entry), entry.status, entry.seconds)
+        return VideoOutcome(*known, entry.reason, result, warnings)
 
 
-def analyse_video(job: VideoJob[ConfigT, ResultT]) -> dict[str, Any]:
-    """Do the work on one video in a worker, in processes and on Ray alike.
-
-    Returns:
-        The result as JSON has it, and `messages` and `warnings`.
-    """
+def analyse_video(job: VideoJob[ConfigT, ResultT]) -> Fields:
+    """Do the work on one video in a worker; return its result, `messages` and `warnings`."""
     reporter = KeepingReporter()
     result = run_task(job.command, job.work, job.config, reporter, _models)
     return result.as_json() | {"messages": reporter.messages, "warnings": reporter.warnings}

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Any
 
 from drive.core.errors import InputError
-from drive.core.options import Config, above, at_least, between, option
-from drive.tasks._run import ReportConfig, SeedConfig, WeightsConfig
+from drive.core.options import Config, above, at_least, between, fields_of, option
+from drive.tasks._run import ReportConfig, Run, SeedConfig, WeightsConfig
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from drive.recordings.recording import Recording
+    from drive.steering.predict import SteeringModel
 
 UNITS = ("degrees", "radians", "normalised")
 SIDES = ("right", "left")
@@ -18,102 +25,70 @@ SMOOTHING = above(0, 5.0)
 """Delays in seconds: an angle that comes later has nothing to do with the road in the image."""
 
 
+def _geometry(help: str, metavar: str, shown: str | None = None, flag: str = "") -> Any:  # noqa: A002
+    """Declare an advanced option on the camera or the car, with the default that help shows."""
+    return option(None, help, metavar, flag=flag, shown_default=shown, advanced=True)
+
+
 @dataclass(frozen=True, kw_only=True)
 class RecordingOptions(Config):
     """The options that override `recording.toml`; None leaves its value."""
 
     group, place = "recording options (they override recording.toml)", 1
 
-    steering: str | None = option(None, "the CSV with the angles of a single video", metavar="CSV")
+    steering: str | None = option(None, "the CSV with the angles of a single video", "CSV")
     unit: str | None = option(None, "unit of the angles", choices=UNITS)
     positive: str | None = option(None, "side of positive angles", choices=SIDES)
-    full_scale_deg: float | None = option(
-        None, "degrees of a normalised angle of 1.0", metavar="DEG"
-    )
+    full_scale_deg: float | None = option(None, "degrees of a normalised angle of 1.0", "DEG")
     lag_s: float | None = option(
-        None, "seconds by which the angles trail the video", flag="--lag", metavar="S"
+        None, "seconds by which the angles trail the video", "S", flag="--lag"
     )
-    height_m: float | None = option(
-        None,
-        "height of the camera above the road in metres",
-        flag="--camera-height",
-        metavar="M",
-        shown_default="1.2",
-        advanced=True,
+    height_m: float | None = _geometry(
+        "height of the camera above the road in metres", "M", "1.2", "--camera-height"
     )
-    fov_deg: float | None = option(
-        None,
-        "horizontal field of view in degrees",
-        flag="--fov",
-        metavar="DEG",
-        shown_default="70",
-        advanced=True,
+    fov_deg: float | None = _geometry("horizontal field of view in degrees", "DEG", "70", "--fov")
+    horizon: float | None = _geometry(
+        "horizon as a share of the height from the top",
+        "SHARE",
+        "estimated from the video, else the middle",
     )
-    horizon: float | None = option(
-        None,
-        "position of the horizon as a share of the height from the top",
-        metavar="SHARE",
-        shown_default="estimated from the video, else the middle",
-        advanced=True,
+    side_m: float | None = _geometry(
+        "metres from the front camera to the left and right ones", "M", "0.5", "--camera-side"
     )
-    side_m: float | None = option(
-        None,
-        "metres from the front camera to the left and right ones",
-        flag="--camera-side",
-        metavar="M",
-        shown_default="0.5",
-        advanced=True,
-    )
-    lane_m: float | None = option(
-        None,
+    lane_m: float | None = _geometry(
         "metres from the middle of the road to the car; training then narrows roads and never "
         "mirrors images",
-        flag="--lane",
-        metavar="M",
-        advanced=True,
-    )
-    wheelbase_m: float | None = option(
+        "M",
         None,
-        "metres between the axles",
-        flag="--wheelbase",
-        metavar="M",
-        shown_default="2.6",
-        advanced=True,
+        "--lane",
     )
-    steering_ratio: float | None = option(
-        None,
-        "recorded degrees per degree of the front wheels; 12 to 18 if the angle of the steering "
-        "wheel was recorded",
-        metavar="R",
-        shown_default="1",
-        advanced=True,
+    wheelbase_m: float | None = _geometry("metres between the axles", "M", "2.6", "--wheelbase")
+    steering_ratio: float | None = _geometry(
+        "recorded degrees per degree of the front wheels; of a steering wheel 12 to 18", "R", "1"
     )
-    speed_mps: float | None = option(
-        None,
-        "speed in m/s where the recording has none",
-        metavar="V",
-        shown_default="20",
-        advanced=True,
-    )
+    speed_mps: float | None = _geometry("speed in m/s where none is recorded", "V", "20")
     speed_unit: str | None = option(
         None, "unit of a recorded speed", choices=SPEED_UNITS, advanced=True
     )
-    understeer: float | None = option(
-        None,
-        "understeer in s²/m²: at V m/s the circle is 1 + K V² times as wide",
-        metavar="K",
-        shown_default="0",
-        advanced=True,
+    understeer: float | None = _geometry(
+        "understeer in s²/m²: at V m/s the circle is 1 + K V² times as wide", "K", "0"
     )
 
     def overrides(self) -> dict[str, float | str | None]:
         """Return the overrides as `open_recordings` takes them; None where not given."""
-        names = (
-            *("unit", "positive", "full_scale_deg", "lag_s", "height_m", "fov_deg", "horizon"),
-            *("side_m", "wheelbase_m", "lane_m", "steering_ratio", "speed_mps", "speed_unit"),
-            "understeer",
+        own = (each.name for each in fields_of(RecordingOptions) if each.name != "steering")
+        return {name: getattr(self, name) for name in own}
+
+    def open_recordings(
+        self, places: Sequence[str], on_error: Callable[[Path, InputError], None] | None = None
+    ) -> list[Recording]:
+        """Open the recordings of folders and videos; see `drive.open_recordings`."""
+        from drive.recordings.recording import open_recordings
+
+        overrides = self.overrides()
+        return open_recordings(
+            places, steering_csv=self.steering, overrides=overrides, on_error=on_error
         )
-        return {name: getattr(self, name) for name in names}
 
 
 def tiling(text: str) -> str | None:
@@ -135,19 +110,37 @@ class EngineOptions(Config):
 
 
 @dataclass(frozen=True)
+class DrivingConfig(EngineOptions, RecordingOptions, ReportConfig, WeightsConfig, SeedConfig):
+    """The options of a task that runs the steering model along recordings."""
+
+    recordings: Sequence[str] = option(
+        help="folders or videos", metavar="RECORDING", positional=True
+    )
+
+    def load(self, run: Run) -> tuple[list[Recording], SteeringModel]:
+        """Open the recordings and load the steering model, which the record then describes."""
+        from drive.steering.predict import load_steering
+
+        recordings = self.open_recordings(self.recordings)
+        model = load_steering(self.weights, self.engine)
+        run.record.extra["steering"] = {"engine": model.engine.name, **model.metadata}
+        return recordings, model
+
+
+@dataclass(frozen=True)
 class SourceOptions(EngineOptions):
     """What is read, which part of it, and whether a video is written."""
 
     source: str | Sequence[str] = option(
         (),
         "video, image, folder or glob of images, camera index, stream URL; or several videos",
-        metavar="SOURCE",
+        "SOURCE",
         positional=True,
         resumable=True,
     )
     _: KW_ONLY
-    start_s: float = option(0.0, "first second to use", flag="--start", metavar="S")
-    end_s: float | None = option(None, "second to stop at", flag="--end", metavar="S")
+    start_s: float = option(0.0, "first second to use", "S", flag="--start")
+    end_s: float | None = option(None, "second to stop at", "S", flag="--end")
     video: bool = option(True, "do not write an annotated video or images")
 
     @property
@@ -170,27 +163,26 @@ class ManyOptions(Config):
     jobs: int | None = option(
         None,
         "videos at the same time, each in its own process",
-        metavar="N",
-        check=at_least(1),
+        "N",
+        at_least(1),
         shown_default="one per core",
         resumable=True,
     )
     threads: int | None = option(
         None,
         "threads of each network, decoder and encoder; with 1 the stages take turns",
-        metavar="N",
-        check=at_least(1),
+        "N",
+        at_least(1),
         shown_default="the cores, shared by the jobs",
         advanced=True,
         resumable=True,
     )
     resume: str | None = option(
-        None, "resume the run in DIR and retry failed videos", metavar="DIR", resumable=True
+        None, "resume the run in DIR and retry failed videos", "DIR", resumable=True
     )
     engine_cluster: str | None = option(
         None,
-        "spread the videos over a Ray cluster: that of RAY_ADDRESS, or a local one (requires the "
-        "extra ray)",
+        "spread the videos over the Ray cluster of RAY_ADDRESS, or a local one (extra: ray)",
         choices=CLUSTERS,
         advanced=True,
         resumable=True,
@@ -208,9 +200,9 @@ class TilesOptions(Config):
         "for far cars: also look closer at overlapping tiles of the region; without a value, as "
         "many as suit the frame size. N tiles in a row at the horizon, or COLSxROWS over the "
         "region; each takes as long as the region itself",
-        metavar="N|COLSxROWS",
+        "N|COLSxROWS",
+        tiling,
         bare="auto",
-        check=tiling,
         shown_default="none",
     )
 
@@ -224,7 +216,7 @@ class RegionOptions(TilesOptions):
     region: str = option(
         "auto",
         "crop that the detector looks at, in source pixels",
-        metavar="auto|full|X1,Y1,X2,Y2",
+        "auto|full|X1,Y1,X2,Y2",
         shown_default="the road",
     )
 
@@ -237,8 +229,7 @@ class DetailOptions(Config):
 
     detail: str | None = option(
         None,
-        "size of the network's input; fine finds far cars in large images and takes up to three "
-        "times as long",
+        "input size; fine finds far cars in large images and takes up to three times as long",
         choices=("fast", "fine"),
         shown_default="fast for video, fine for images",
     )
@@ -251,25 +242,16 @@ class DetectorOptions(RegionOptions, DetailOptions):
     group = "detector options"
 
     conf: float | None = option(
-        None,
-        "minimum confidence (0 to 1)",
-        metavar="T",
-        check=between(0, 1),
-        shown_default="that of each class",
+        None, "minimum confidence (0 to 1)", "T", between(0, 1), shown_default="that of each class"
     )
-    classes: str | None = option(
-        None, "classes to report", metavar="car,bus,...", shown_default="all"
-    )
+    classes: str | None = option(None, "classes to report", "car,bus,...", shown_default="all")
     every: int = option(
-        1,
-        "run the network on every N-th frame and track in between",
-        metavar="N",
-        check=at_least(1),
+        1, "run the network on every N-th frame and track in between", "N", at_least(1)
     )
     exponent: float | None = option(
         None,
         "exponent of the box sizes of tiny YOLO v1; 1.8 is that of a known port",
-        metavar="P",
+        "P",
         shown_default="2, as in the paper",
         advanced=True,
     )
@@ -284,9 +266,9 @@ class SteeringOptions(Config):
     smooth_s: float | None = option(
         None,
         "smooth the angle over time; it then comes S seconds late (at most 5; try 0.2)",
+        "S",
+        SMOOTHING,
         flag="--smooth",
-        metavar="S",
-        check=SMOOTHING,
         shown_default="off",
     )
     explain: bool = option(
@@ -295,8 +277,8 @@ class SteeringOptions(Config):
     explain_frames: int | None = option(
         None,
         "with --explain: number of frames to check",
-        metavar="N",
-        check=at_least(1),
+        "N",
+        at_least(1),
         shown_default="40",
         advanced=True,
     )

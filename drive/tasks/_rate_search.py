@@ -18,16 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FoundRate:
-    """What a search found.
+    """What a search found; no rate is suggested if the loss fell by no more than chance.
 
-    Attributes:
-        suggested_learning_rate: the rate to train with; None if the loss fell by no more than
-            chance.
-        least_loss_learning_rate: the rate with the lowest loss.
-        steps: number of steps.
-        diverged: whether the search ended because the loss climbed.
-        table: `learning_rate_finder.csv`.
-        plot: `learning_rate_finder.png`.
+    `diverged` says whether the search ended because the loss climbed.
     """
 
     suggested_learning_rate: float | None
@@ -49,14 +42,7 @@ def search_rate(
 ) -> FoundRate:
     """Search, write table and plot, report what was found; nothing that was trained is kept.
 
-    Args:
-        model: compiled; its weights are useless afterwards.
-        batches: to train on.
-        optimizer: of the model: the limits of the rate depend on it.
-        epochs: over which the rate grows.
-        folder: of the run.
-        run: receives messages and the duration.
-        loss_axis: name of the loss in the plot.
+    The weights of the compiled model are useless afterwards.
     """
     from drive.drawing.rate_plot import plot_rate_search
     from drive.training.find_rate import RATES, find_rate, write_search

@@ -17,16 +17,9 @@ ResultT = TypeVar("ResultT", bound="AnalysisResult", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class VideoOutcome(Generic[ResultT]):
-    """What came of one of several videos.
+    """What came of one of several videos: `status` is "done" or "failed".
 
-    Attributes:
-        source: the video.
-        folder: its own folder in the run folder.
-        status: "done" or "failed".
-        seconds: duration of the work.
-        reason: why it failed, in one line; None if it is done.
-        result: None if it failed.
-        warnings: what the user must know about the result.
+    `reason` says in one line why it failed; `warnings` are what the user must know of the result.
     """
 
     source: str
@@ -48,15 +41,7 @@ class VideoOutcome(Generic[ResultT]):
 class AnalysisResult(TaskResult):
     """What a run over sources wrote; the fields of one source are None for several videos.
 
-    Attributes:
-        frames: frames that were read.
-        frames_lost: damaged or missing frames.
-        video: the annotated video.
-        images: the folder of annotated images.
-        videos, done, failed: numbers of videos, if there are several.
-        manifest, summary: `manifest.json` and `summary.csv` of several videos.
-        overview: the summary of several videos as text.
-        per_video: the outcome of each of several videos.
+    `videos`, `done` and `failed` count several videos, and `overview` is their summary as text.
     """
 
     frames: int = 0
@@ -86,15 +71,10 @@ class AnalysisResult(TaskResult):
 
 @dataclass(frozen=True, kw_only=True)
 class DetectionResult(AnalysisResult):
-    """What the detector adds.
+    """What the detector adds; `tracks` is None without tracking.
 
-    Attributes:
-        detections: `detections.csv`, one row per box.
-        boxes: number of boxes.
-        frames_with_boxes: number of frames that have any.
-        tracks: number of confirmed tracks; None without tracking.
-        flicker: share of frames in which a track is missing; None without boxes.
-        flicker_untracked: the same without tracking.
+    `flicker` is the share of frames in which a track is missing, `flicker_untracked` the same
+    without tracking; None without boxes.
     """
 
     detections: Path | None = None
@@ -121,16 +101,10 @@ class Smoothing:
 
 @dataclass(frozen=True, kw_only=True)
 class SteeringResult(AnalysisResult):
-    """What the steering model adds.
+    """What the steering model adds; `explained` is the content of `explain.json`.
 
-    Attributes:
-        steering: `steering.csv`, one row per frame.
-        steering_over_time, steering_distribution: the plots.
-        smoothing: the filter over time, if one was asked for.
-        against_human: errors against the recorded angle, as in `metrics.json` of
-            `evaluate_steering`; None if the video has none.
-        explanation, explanation_chart: `explain.json` and its chart.
-        explained: the content of `explain.json`.
+    `against_human` holds errors against the recorded angle, as does `metrics.json` of
+    `evaluate_steering`; None if there is none.
     """
 
     steering: Path | None = None

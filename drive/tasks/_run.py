@@ -1,7 +1,4 @@
-"""One run of a task: its folder, its record, its report, and what it tells the caller.
-
-Every task has a config and a result: `x(config, reporter) -> XResult`, carried out by `run_task`.
-"""
+"""One run of a task: its folder, its record, its report, and what it tells the caller."""
 
 from __future__ import annotations
 
@@ -53,11 +50,7 @@ class RunConfig(Config):
     group, place = COMMON, 9
 
     out: str | None = option(
-        None,
-        "folder for results",
-        metavar="DIR",
-        shown_default="a new folder under outputs/",
-        resumable=True,
+        None, "folder for results", "DIR", shown_default="a new one in outputs/", resumable=True
     )
     overwrite: bool = option(False, "replace results that exist in --out", resumable=True)
 
@@ -68,7 +61,7 @@ class SeedConfig(RunConfig):
 
     group, place = COMMON, 9
 
-    seed: int = option(0, "random seed", metavar="N", check=at_least(0), resumable=True)
+    seed: int = option(0, "random seed", "N", at_least(0), resumable=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +71,7 @@ class WeightsConfig(RunConfig):
     group, place = COMMON, 9
 
     weights: str | None = option(
-        None, "weights or model file", metavar="FILE", shown_default="the weights that ship"
+        None, "weights or model file", "FILE", shown_default="the weights that ship"
     )
 
 
@@ -93,13 +86,7 @@ class ReportConfig(RunConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class TaskResult:
-    """What every task returns.
-
-    Attributes:
-        out: the run folder; None if nothing was written.
-        run: `run.json`.
-        report: `report.html`; None if the task has none.
-    """
+    """What every task returns; a path is None if nothing was written there."""
 
     out: Path | None = None
     run: Path | None = None
@@ -113,7 +100,7 @@ class TaskResult:
         return {name: value for name, value in values.items() if value is not None}
 
     def run_files(self) -> dict[str, Path]:
-        """Return the paths of the folder, of `run.json` and of the report that are known."""
+        """Return the known paths among the folder, `run.json` and the report."""
         files = {"out": self.out, "run": self.run, "report": self.report}
         return {name: path for name, path in files.items() if path is not None}
 
@@ -143,12 +130,8 @@ def _from_json(value: object, kinds: Sequence[object]) -> object:
 class Run:
     """What the work of a task is given beside its config.
 
-    Attributes:
-        name: of the command, such as `train-steering`.
-        config: of the task.
-        record: what goes into `run.json`.
-        failure: the error that the task ends with once its results are written.
-        models: loaded models by key; workers and `bench` keep them from one run to the next.
+    `failure` is the error that the task ends with once its results are written; `models` are loaded
+    models by key, which workers and `bench` keep from one run to the next.
     """
 
     def __init__(
@@ -180,6 +163,13 @@ class Run:
                 self._protect_page(self._folder)
         return self._folder
 
+    def file(self, name: str, *sources: Path) -> Path:
+        """Return where to write a result; refuse to replace what it is made from."""
+        path = self.folder.file(name)
+        if path.exists() and any(each.exists() and path.samefile(each) for each in sources):
+            raise InputError(f"--out {path.parent} would replace the source itself. Choose another")
+        return path
+
     @property
     def reports(self) -> bool:
         """Whether the run gets a report."""
@@ -188,6 +178,16 @@ class Run:
     def message(self, text: str) -> None:
         """Tell the caller something."""
         self.reporter.message(text)
+
+    def count(self, **numbers: int) -> None:
+        """Add to the counts of the record."""
+        counts = self.record.counts
+        counts.update({name: counts.get(name, 0) + number for name, number in numbers.items()})
+
+    def add_inputs(self, *paths: str | Path) -> None:
+        """Record files that are read."""
+        for path in paths:
+            self.record.add_input(path)
 
     def warn(self, text: str) -> None:
         """Tell the caller what they must know, and record it."""
@@ -223,16 +223,10 @@ class Run:
             self.note(f"{name}: {told} {what}")
 
     def tell_left_out(self, name: str, found: Mapping[str, int], what: str = "left out") -> None:
-        """Report which frames and rows of a recording are not used.
-
-        Args:
-            name: of the recording.
-            found: the count of each kind in `LEFT_OUT`; other keys are ignored.
-            what: is done with them.
-        """
+        """Report the frames and rows of a recording that are not used, by keys of `LEFT_OUT`."""
         for kind in (kind for kind in LEFT_OUT if kind in found):
             (thing, lacks), count = LEFT_OUT[kind], found[kind]
-            self.record.counts[kind] = self.record.counts.get(kind, 0) + count
+            self.count(**{kind: count})
             if count:
                 self.warn(f"{name}: {counted(count, thing)} {lacks} {are(count)} {what}")
 
@@ -257,8 +251,7 @@ class Run:
     def finish(self, result: ResultT) -> ResultT:
         """Write `run.json` and the report, and return the result with their paths.
 
-        Raises:
-            DriveError: `failure`, with the result as its attribute `result`.
+        A `failure` is raised then, with the result as its attribute `result`.
         """
         if self._folder is not None:
             folder = self._folder.path
@@ -283,9 +276,8 @@ class Run:
             with self.record.stage("report"):
                 return write_report(folder, self.record.as_json())
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"all results are in {folder}, only {REPORT} was not finished"
-            ) from None
+            told = f"all results are in {folder}, only {REPORT} was not finished"
+            raise KeyboardInterrupt(told) from None
 
     def _protect_page(self, folder: RunFolder) -> None:
         """Refuse to replace a page that is not one of our reports, before any work."""
@@ -301,15 +293,7 @@ def run_task(
     reporter: Reporter | None = None,
     models: Models | None = None,
 ) -> ResultT:
-    """Carry out the work of a task; write its record and report.
-
-    Args:
-        name: of the command.
-        work: does it, with a `Run`.
-        config: of the task.
-        reporter: receives messages, warnings and progress; by default they are logged.
-        models: models that are loaded already, by key; gets those that the work loads.
-    """
+    """Do the work of the task `name`, write its record and report; `models` gets what is loaded."""
     run = Run(name, config, reporter, models)
     try:
         result = work(config, run)
@@ -320,19 +304,12 @@ def run_task(
 
 
 def refuse_with_resume(config: RunConfig) -> None:
-    """Refuse options that a resumed run would ignore.
-
-    Raises:
-        InputError: options are given that are not `resumable`.
-    """
+    """Refuse options that a resumed run would ignore: those that are not `resumable`."""
     given = {name for name in config.given if getattr(config, name) not in (None, ())}
     declared = fields_of(type(config))
     ignored = [each.shown for each in declared if each.name in given and not each.option.resumable]
-    allowed = [
-        each.flag
-        for each in declared
-        if each.option.resumable and each.group != RunConfig.group and each.name != "resume"
-    ]
+    usual = {*(each.name for each in declared if each.group == COMMON), "resume"}
+    allowed = [each.flag for each in declared if each.option.resumable and each.name not in usual]
     if ignored:
         raise InputError(
             f"--resume continues with what the run was asked, except {', '.join(allowed)}. "
@@ -344,10 +321,7 @@ def refuse_with_resume(config: RunConfig) -> None:
 def resumable(folder: Path, kept: str, *states: Path) -> Iterator[None]:
     """Say how to resume when Ctrl-C ends the block, or that there is nothing to resume yet.
 
-    Args:
-        folder: of the run.
-        kept: what is kept of the work, in words.
-        states: files of which any one is enough to resume from.
+    `kept` names what is kept of the work; any one of the files `states` is enough to resume from.
     """
     try:
         yield
@@ -368,7 +342,5 @@ def warn_of_training_recordings(
     trained_on = {name.strip() for name in metadata.get("trained_on", "").split(",")}
     seen = [name for name in names if name in trained_on]
     if seen:
-        run.warn(
-            f"the model was trained on {', '.join(seen)}: {what} there says nothing about other "
-            "roads"
-        )
+        told = f"the model was trained on {', '.join(seen)}"
+        run.warn(f"{told}: {what} there says nothing about other roads")

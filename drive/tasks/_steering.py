@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from drive.pipeline.analyser import Predicting
     from drive.recordings.recording import RecordedAngles
+    from drive.results.run_folder import RunFolder
     from drive.results.steering import Steering
     from drive.steering.evaluate import SteeringMetrics
     from drive.steering.explain import Explainer
@@ -113,27 +115,30 @@ def _recorded_angles(
 
 def evaluate(run: Run, predicting: Predicting, angles: Steering) -> Fields:
     """Plot the angles, and compare them with the smoothed and with the recorded ones."""
-    return (
-        _plot(run, angles)
-        | _say_smoothing(run, predicting.smoother, angles)
-        | _compare(run, predicting, angles)
-    )
+    known = angles.truth_deg == angles.truth_deg
+    truth_deg = angles.truth_deg if known.any() else None
+    recorded = {"recorded": angles.truth_deg[known]} if known.any() else {}
+    series = {"model": angles.angle_deg} | recorded
+    more = {"smoothed_deg": angles.smoothed_deg, "spread_deg": angles.spread_deg}
+    plots = plot_angles(run.folder, series, angles.time_s, angles.angle_deg, truth_deg, **more)
+    smoothing = _say_smoothing(run, predicting.smoother, angles)
+    return plots | smoothing | _compare(run, predicting, angles)
 
 
-def _plot(run: Run, angles: Steering) -> Fields:
-    """Write the plots of the angles."""
+def plot_angles(
+    folder: RunFolder,
+    series: Mapping[str, np.ndarray],
+    time_s: np.ndarray,
+    angle_deg: np.ndarray,
+    truth_deg: np.ndarray | None,
+    **more_deg: np.ndarray | None,
+) -> Fields:
+    """Plot angles over time and the distributions of `series`; return the paths by field."""
     from drive.drawing.plots import plot_steering_distribution, plot_steering_over_time
     from drive.results.names import STEERING_DISTRIBUTION, STEERING_OVER_TIME
 
-    truth_deg = angles.truth_deg
-    known = truth_deg == truth_deg
-    over_time = run.folder.file(STEERING_OVER_TIME)
-    distribution = run.folder.file(STEERING_DISTRIBUTION)
-    truth = truth_deg if known.any() else None
-    plot_steering_over_time(
-        over_time, angles.time_s, angles.angle_deg, truth, angles.smoothed_deg, angles.spread_deg
-    )
-    series = {"model": angles.angle_deg} | ({"recorded": truth_deg[known]} if known.any() else {})
+    over_time, distribution = folder.file(STEERING_OVER_TIME), folder.file(STEERING_DISTRIBUTION)
+    plot_steering_over_time(over_time, time_s, angle_deg, truth_deg, **more_deg)
     plot_steering_distribution(distribution, series)
     return {"steering_over_time": over_time, "steering_distribution": distribution}
 
@@ -178,10 +183,8 @@ def _compare(run: Run, predicting: Predicting, angles: Steering) -> Fields:
     if smoothed := _errors(name, angles, angles.smoothed_deg, mean_deg):
         errors = ("mae_deg", "rmse_deg", "jitter_deg")
         found["smoothed"] = {key: getattr(smoothed, key) for key in errors}
-        run.message(
-            f"{name}: smoothed: mean absolute error {smoothed.mae_deg:.3f}, RMSE "
-            f"{smoothed.rmse_deg:.3f} degrees"
-        )
+        mae, rmse = f"{smoothed.mae_deg:.3f}", f"{smoothed.rmse_deg:.3f}"
+        run.message(f"{name}: smoothed: mean absolute error {mae}, RMSE {rmse} degrees")
     return {"against_human": found}
 
 

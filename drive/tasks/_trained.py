@@ -1,23 +1,19 @@
-"""A steering network that was trained: its errors and its files.
-
-Shared by the trainings of one network and of an ensemble.
-"""
+"""A steering network that was trained (alone or in an ensemble): its errors and its files."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drive.tasks._run import Run
+from drive.tasks._steering import plot_angles
 from drive.tasks._training_report import LOSS_UNIT, note_steering, warn_of_uselessness
 
 if TYPE_CHECKING:
-    import numpy as np
 
     from drive.results.run_folder import RunFolder
-    from drive.steering.evaluate import Predictions, TrainingMetrics
+    from drive.steering.evaluate import TrainingMetrics
     from drive.steering.split import Split
     from drive.steering.training_settings import TrainingSettings
     from drive.training.fit import TrainingResult
@@ -29,13 +25,7 @@ LOSS_AXIS = f"mean squared error [{LOSS_UNIT}]"
 class TrainedNetwork:
     """A network (or an ensemble) that was trained, its errors and its files.
 
-    Attributes:
-        epochs, stopped_early, best_epoch, val_loss: of the training; None for an ensemble.
-        metrics: errors of the best epoch.
-        model, onnx: the network in both formats.
-        history: `history.csv`; None for an ensemble.
-        predictions: `predictions.csv`, predicted and recorded angles.
-        loss, steering_distribution, steering_over_time: plots.
+    Of an ensemble, the fields of a single training and `history` and `loss` are None.
     """
 
     epochs: int | None = None
@@ -74,10 +64,11 @@ def write_trained(
     """Write the network of the best epoch, its predictions and its plots."""
     import numpy as np
 
-    from drive.results.names import HISTORY, PREDICTIONS
+    from drive.drawing.plots import plot_loss
+    from drive.results.names import HISTORY, LOSS_PLOT, PREDICTIONS
     from drive.results.steering import write_predictions
     from drive.steering.dataset import Samples, TrainingBatches
-    from drive.steering.evaluate import by_recording, evaluate_split
+    from drive.steering.evaluate import by_recording, evaluate_split, in_one_row
     from drive.steering.model_file import KERAS_FILE, describe, save_trained
     from drive.steering.network import fold_batch_norm
     from drive.steering.target import describe_target
@@ -98,8 +89,11 @@ def write_trained(
         "validation data": np.concatenate([each.truth_deg for each in validated]),
         "predictions on it": np.concatenate([each.angle_deg for each in validated]),
     }
-    plots = _plots(folder, result, settings, series, tested or validated)
     shown, parts = (tested, split.test) if tested else (validated, split.validation)
+    loss = folder.file(LOSS_PLOT)
+    learning = "training, augmented images" if settings.augment else "training"
+    plot_loss(result.history, loss, loss_axis=LOSS_AXIS, training_name=learning)
+    plots = plot_angles(folder, series, *in_one_row(shown))
     write_predictions(folder.file(PREDICTIONS), by_recording(shown))
     note_steering(run, folder.path, settings, network, parts, shown, series)
     _tell(result, metrics, folder, run)
@@ -113,40 +107,9 @@ def write_trained(
         onnx=onnx,
         history=folder.path / HISTORY,
         predictions=folder.path / PREDICTIONS,
+        loss=loss,
         **plots,
     )
-
-
-def _plots(
-    folder: RunFolder,
-    result: TrainingResult,
-    settings: TrainingSettings,
-    series: Mapping[str, np.ndarray],
-    shown: Sequence[Predictions],
-) -> dict[str, Path]:
-    from drive.drawing.plots import (
-        plot_loss,
-        plot_steering_distribution,
-        plot_steering_over_time,
-    )
-    from drive.results.names import LOSS_PLOT, STEERING_DISTRIBUTION, STEERING_OVER_TIME
-    from drive.steering.evaluate import in_one_row
-
-    names = {
-        "loss": LOSS_PLOT,
-        "steering_distribution": STEERING_DISTRIBUTION,
-        "steering_over_time": STEERING_OVER_TIME,
-    }
-    paths = {plot: folder.file(name) for plot, name in names.items()}
-    plot_loss(
-        result.history,
-        paths["loss"],
-        loss_axis=LOSS_AXIS,
-        training_name="training, augmented images" if settings.augment else "training",
-    )
-    plot_steering_distribution(paths["steering_distribution"], series)
-    plot_steering_over_time(paths["steering_over_time"], *in_one_row(shown))
-    return paths
 
 
 def _tell(result: TrainingResult, metrics: TrainingMetrics, folder: RunFolder, run: Run) -> None:

@@ -10,7 +10,7 @@ from drive.tasks._analyse import analyse_source
 from drive.tasks._many import run_sources
 from drive.tasks._options import DetectionConfig, SteeringConfig
 from drive.tasks._results import DetectionResult, SteeringResult, VideoOutcome
-from drive.tasks._run import Run, run_task
+from drive.tasks._run import Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +25,10 @@ class AnnotateConfig(DetectionConfig, SteeringConfig):
     )
 
     weights: str | None = option(
-        None, "weights of the detector", metavar="FILE", shown_default="the weights that ship"
+        None, "weights of the detector", "FILE", shown_default="the weights that ship"
     )
     steering_weights: str | None = option(
-        None, "weights of the steering model", metavar="FILE", shown_default="the weights that ship"
+        None, "weights of the steering model", "FILE", shown_default="the weights that ship"
     )
 
 
@@ -54,11 +54,7 @@ def annotate(config: AnnotateConfig, reporter: Reporter | None = None) -> Annota
         >>> result = annotate(AnnotateConfig("video.mp4", steering_weights="model.onnx"))
         >>> result.video, result.detections, result.steering
     """
-
-    def work(config: AnnotateConfig, run: Run) -> AnnotateResult:
-        return run_sources(config, run, annotate_one, AnnotateResult)
-
-    return run_task("annotate", work, config, reporter)
+    return run_sources("annotate", annotate_one, AnnotateResult, config, reporter)
 
 
 def annotate_one(config: AnnotateConfig, run: Run) -> AnnotateResult:

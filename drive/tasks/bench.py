@@ -13,7 +13,6 @@ from drive.core.options import at_least, option
 from drive.core.reporter import KeepingReporter, Reporter
 from drive.core.shipped import DETECTOR, SAMPLE, STEERING
 from drive.results.names import BENCH
-from drive.tasks._options import AnalysisConfig
 from drive.tasks._run import Models, Run, TaskResult, WeightsConfig, run_task
 
 if TYPE_CHECKING:
@@ -43,15 +42,11 @@ class BenchConfig(WeightsConfig):
     group = "options"
 
     video: str = option(
-        str(SAMPLE_VIDEO),
-        "the video to decode",
-        metavar="VIDEO",
-        positional=True,
-        shown_default="one of the sample",
+        str(SAMPLE_VIDEO), "video", "VIDEO", positional=True, shown_default="one of the sample"
     )
     _: KW_ONLY
     rounds: int = option(
-        7, "number of rounds; each round measures everything once", metavar="N", check=at_least(1)
+        7, "number of rounds; each round measures everything once", "N", at_least(1)
     )
     keras: bool = option(True, "do not measure networks in Keras")
     detect: bool = option(True, "do not measure whole commands, video to annotated video")
@@ -59,31 +54,22 @@ class BenchConfig(WeightsConfig):
         False, f"also write {TRACE}: the work of each thread of `detect`, for ui.perfetto.dev"
     )
     ultralytics: str | None = option(
-        None,
-        "Python interpreter of an environment with the package ultralytics, to compare with",
-        metavar="PYTHON",
+        None, "Python interpreter of an environment with ultralytics, to compare with", "PYTHON"
     )
     recording: str = option(
-        str(SAMPLE), "recordings for the training stages", metavar="DIR", shown_default="the sample"
+        str(SAMPLE), "recordings for the training stages", "DIR", shown_default="the sample"
     )
     training: bool = option(True, "do not measure training")
     cache: str | None = option(
-        None, "folder for decoded frames", metavar="DIR", shown_default="~/.cache/drive"
+        None, "folder for decoded frames", "DIR", shown_default="~/.cache/drive"
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchResult(TaskResult):
-    """What was measured.
+    """What was measured: `stages` are rows of figures, `ratios` how many times faster one is.
 
-    Attributes:
-        machine: what it was measured on.
-        rounds: how often.
-        stages: a row of figures each.
-        ratios: how many times faster one is than the other.
-        detect: figures of whole detection; None if it was left out.
-        training: what was trained on; None if training was left out.
-        bench, chart: `bench.json` and `bench.png`.
+    `detect` and `training` are None if they were left out.
     """
 
     machine: Machine
@@ -164,20 +150,15 @@ def _prepare(
     config: BenchConfig, run: Run, stack: ExitStack
 ) -> tuple[list[tuple[Row, Stage]], TrainingBench | None]:
     """Return the stages that take turns; `stack` closes what they need."""
-    from drive.benchmark.stages import (
-        decode_stage,
-        encode_stage,
-        reference_network,
-        reference_stages,
-    )
+    from drive.benchmark import stages
 
-    row, stage, frame = decode_stage(config.video)
+    row, stage, frame = stages.decode_stage(config.video)
     run.folder.file(BENCH)  # an --out that cannot be used ends the run before the work
     with run.record.stage("prepare"):
         pairs = [
             (row, stage),
-            stack.enter_context(encode_stage(config.video)),
-            *reference_stages(stack.enter_context(reference_network()), frame),
+            stack.enter_context(stages.encode_stage(config.video)),
+            *stages.reference_stages(stack.enter_context(stages.reference_network()), frame),
             *_detector(config, run, frame),
             *_steering(config, run, frame),
         ]
@@ -196,9 +177,8 @@ def _detector(config: BenchConfig, run: Run, frame: Image) -> list[tuple[Row, St
     engines = (*RUNTIMES, KERAS) if config.keras else RUNTIMES
     stages = detector_stages(weights, FLOAT, frame, engines)
     if not int8.is_file():
-        run.warn(
-            f"there is no int8 form of these weights, so only float is measured. Expected {int8}"
-        )
+        told = "there is no int8 form of these weights, so only float is measured"
+        run.warn(f"{told}. Expected {int8}")
         return stages
     run.record.add_input(int8)
     return stages + detector_stages(int8, INT8, frame, RUNTIMES)
@@ -257,10 +237,7 @@ def _whole(config: BenchConfig, run: Run) -> _Whole:
 class _Turns:
     """Runs a command repeatedly, as a user does; the first run loads the network for all.
 
-    Attributes:
-        seconds, spans: of the stages of the last run.
-        wall_s: of the whole last run.
-        first_s: of the whole first run.
+    `seconds`, `spans` and `wall_s` are of the last run, `first_s` of the whole first one.
     """
 
     def __init__(self, name: str, weights: str | None, folder: Path) -> None:
@@ -279,26 +256,18 @@ class _Turns:
         self.seconds = dict(run.record.seconds)
 
     def _run(self, video: str) -> Run:
-        from drive.tasks import detect, predict_steering
+        from drive.tasks.detect import DetectConfig, detect_one
+        from drive.tasks.predict_steering import PredictSteeringConfig, predict_one
 
-        run: Run
-        if self._name == "detect":
-            detecting = detect.DetectConfig(
-                video, out=self._out, overwrite=True, weights=self._weights
-            )
-            run = self._new_run(detecting)
-            detect.detect_one(detecting, run)
-        else:
-            predicting = predict_steering.PredictSteeringConfig(
-                video, out=self._out, overwrite=True, weights=self._weights
-            )
-            run = self._new_run(predicting)
-            predict_steering.predict_one(predicting, run)
-        return run
-
-    def _new_run(self, config: AnalysisConfig) -> Run:
+        kind: type[DetectConfig | PredictSteeringConfig]
+        kind = DetectConfig if self._name == "detect" else PredictSteeringConfig
+        config = kind(video, out=self._out, overwrite=True, weights=self._weights)
         run = Run(self._name, config, KeepingReporter(), self._models)
         run.record.spans = self.spans = []
+        if isinstance(config, DetectConfig):
+            detect_one(config, run)
+        else:
+            predict_one(config, run)
         return run
 
 
@@ -326,13 +295,7 @@ def _plot(result: BenchResult, path: Path) -> None:
     from drive.drawing.bench_chart import Bar, plot_bench
 
     bars = [
-        Bar(
-            _label(row),
-            row.ms,
-            low_ms=row.ms_quartiles[0],
-            high_ms=row.ms_quartiles[1],
-            group=f"{row.stage} {row.subject} {row.precision}",
-        )
+        Bar(_label(row), row.ms, *row.ms_quartiles, f"{row.stage} {row.subject} {row.precision}")
         for row in result.stages
     ]
     faster = result.ratios.plain["drive_int8_vs_tiny_yolo_v1_float"]

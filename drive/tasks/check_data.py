@@ -35,7 +35,7 @@ class CheckDataConfig(RecordingOptions, RunConfig):
     recordings: Sequence[str] = option(help="folder or video", metavar="RECORDING", positional=True)
     _: KW_ONLY
     out: str | None = option(
-        None, f"folder for {REPORT_FILE}", metavar="DIR", shown_default="it is not written"
+        None, f"folder for {REPORT_FILE}", "DIR", shown_default="it is not written"
     )
 
 
@@ -53,12 +53,7 @@ class Unreadable:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckDataResult(TaskResult):
-    """What was found.
-
-    Attributes:
-        reports: of each recording that was read: its numbers and findings.
-        unreadable: the other recordings.
-    """
+    """What was found in each recording that was read, and the other recordings."""
 
     reports: tuple[CheckReport, ...]
     unreadable: tuple[Unreadable, ...] = ()
@@ -69,17 +64,14 @@ class CheckDataResult(TaskResult):
             {"name": each.name, **asdict(each.numbers), "findings": _findings(*each.findings)}
             for each in self.reports
         ]
-        broken = [
-            {"name": each.name, "findings": _findings(each.finding)} for each in self.unreadable
-        ]
+        broken = [{"name": e.name, "findings": _findings(e.finding)} for e in self.unreadable]
         return {"recordings": [*recordings, *broken], **self.run_files()}
 
     def as_text(self) -> str:
         """Return the report on every recording."""
         alone = len(self.unreadable) == 1
-        return "\n".join(
-            [*map(_as_text, self.reports), *(each.as_text(alone) for each in self.unreadable)]
-        )
+        broken = [each.as_text(alone) for each in self.unreadable]
+        return "\n".join([*map(_as_text, self.reports), *broken])
 
 
 def check_data(config: CheckDataConfig, reporter: Reporter | None = None) -> CheckDataResult:
@@ -99,7 +91,6 @@ def check_data(config: CheckDataConfig, reporter: Reporter | None = None) -> Che
 
 def _check_data(config: CheckDataConfig, run: Run) -> CheckDataResult:
     from drive.recordings.check import Finding, check_recording
-    from drive.recordings.recording import open_recordings
     from drive.results.json_files import write_json
 
     broken: list[Unreadable] = []
@@ -108,9 +99,7 @@ def _check_data(config: CheckDataConfig, run: Run) -> CheckDataResult:
         broken.append(Unreadable(str(place), Finding("unreadable", str(error))))
 
     reports = []
-    for recording in open_recordings(
-        config.recordings, steering_csv=config.steering, overrides=config.overrides(), on_error=note
-    ):
+    for recording in config.open_recordings(config.recordings, note):
         try:
             reports.append(check_recording(recording, run.progress))
         except InputError as error:
@@ -123,10 +112,7 @@ def _check_data(config: CheckDataConfig, run: Run) -> CheckDataResult:
 
 
 def _failure(broken: list[Unreadable], count: int) -> InputError | None:
-    """Return the error that names what cannot be read; None if all can.
-
-    The reason is given once: here if one recording is broken, else with each in the report.
-    """
+    """Return the error that names what cannot be read; a reason is here only if there is one."""
     if not broken:
         return None
     reason = broken[0].finding.text
@@ -135,10 +121,8 @@ def _failure(broken: list[Unreadable], count: int) -> InputError | None:
     if len(broken) == 1:
         return InputError(f"1 of {count} recordings cannot be read: {reason}")
     names = ", ".join(each.name for each in broken)
-    return InputError(
-        f"{len(broken)} of {count} recordings cannot be read, for reasons given in the report: "
-        f"{names}"
-    )
+    told = f"{len(broken)} of {count} recordings cannot be read, for reasons given in the report"
+    return InputError(f"{told}: {names}")
 
 
 def _as_text(report: CheckReport) -> str:
@@ -152,10 +136,8 @@ def _as_text(report: CheckReport) -> str:
         else f"{report.name}: {frames}, and no usable angle"
     ]
     lines.append(f"  {_horizon(found.horizon, found.horizon_is)}")
-    lines += [
-        f"  - {'note: ' if finding.note else ''}{finding.text}" for finding in report.findings
-    ] or ["  nothing to report"]
-    return "\n".join(lines)
+    lines += [f"  - {'note: ' if each.note else ''}{each.text}" for each in report.findings]
+    return "\n".join(lines if report.findings else [*lines, "  nothing to report"])
 
 
 def _horizon(share: float, how: str) -> str:

@@ -12,7 +12,6 @@ from drive.core.reporter import Reporter
 from drive.tasks._run import Run, RunConfig, TaskResult, run_task
 
 if TYPE_CHECKING:
-    from drive.core.types import VideoInfo
     from drive.results.excerpt import Excerpt
 
 VIDEO_FILE = "side_by_side.mp4"
@@ -36,11 +35,11 @@ class CompareConfig(RunConfig):
     a: str = option(help="the video on the left", metavar="A.mp4", positional=True)
     b: str = option(help="the video on the right", metavar="B.mp4", positional=True)
     _: KW_ONLY
-    height: int = option(360, "height of each video in pixels", metavar="N", check=at_least(2))
+    height: int = option(360, "height of each video in pixels", "N", at_least(2))
     labels: Sequence[str] | None = option(
-        None, "names above the videos", metavar=("A", "B"), shown_default="the file names"
+        None, "names above the videos", ("A", "B"), shown_default="the file names"
     )
-    seconds: float = option(4.0, "length of the GIF", metavar="S", check=above(0))
+    seconds: float = option(4.0, "length of the GIF", "S", above(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +56,7 @@ class Side:
 
 @dataclass(frozen=True, kw_only=True)
 class CompareResult(TaskResult):
-    """What was written.
-
-    Attributes:
-        video: `side_by_side.mp4`.
-        preview: `preview.gif`.
-        seconds: length of the video.
-        sides: the two videos, left and right.
-    """
+    """What was written; `sides` are the two videos, left and right."""
 
     video: Path
     preview: Path
@@ -95,7 +87,8 @@ def _compare(config: CompareConfig, run: Run) -> CompareResult:
     labels = (name_a, name_b)
     sides, excerpts = [], []
     for video, label in zip((config.a, config.b), labels, strict=True):
-        sides.append(_side(label, probe(video)))
+        info = probe(video)
+        sides.append(Side(label, info.duration_s, info.width, info.height, info.fps))
         run.record.add_input(video)
         excerpts.append(read_excerpt(Path(video), str(run.record.inputs[-1]["sha256"])))
     shared = _shared(excerpts, [side.seconds for side in sides], run)
@@ -113,20 +106,15 @@ def _compare(config: CompareConfig, run: Run) -> CompareResult:
     with run.record.stage("preview"):
         preview_gif(video_path, preview_path, seconds=config.seconds, width=PREVIEW_WIDTH)
     run.message(f"wrote {video_path} ({seconds:.1f} s) and {preview_path}")
-    left, right = (
-        replace(side, start_s=start_s) for side, start_s in zip(sides, shared.starts_s, strict=True)
-    )
+    shown = map(lambda side, start_s: replace(side, start_s=start_s), sides, shared.starts_s)
     return CompareResult(
-        video=video_path, preview=preview_path, seconds=seconds, sides=(left, right)
+        video=video_path, preview=preview_path, seconds=seconds, sides=tuple(shown)
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Shared:
-    """What stands side by side: from which second of each video on, and for how long.
-
-    `seconds` is None where the videos have no clock in common: until both have ended.
-    """
+    """From which second of each video on, and for how long; None: until both have ended."""
 
     starts_s: tuple[float, ...] = (0.0, 0.0)
     seconds: float | None = None
@@ -144,28 +132,17 @@ def _shared(excerpts: list[Excerpt], lengths_s: list[float | None], run: Run) ->
         return _Shared()
     if None in lengths_s:
         return _Shared()
-    ends_s = [
-        each.first_s + (length or 0) for each, length in zip(excerpts, lengths_s, strict=True)
-    ]
+    ends_s = [each.first_s + (s or 0) for each, s in zip(excerpts, lengths_s, strict=True)]
     first_s, last_s = max(excerpt.first_s for excerpt in excerpts), min(ends_s)
     if last_s <= first_s:
-        spans = [
-            f"{excerpt.first_s:.1f} to {end:.1f} s"
-            for excerpt, end in zip(excerpts, ends_s, strict=True)
-        ]
+        a, b = (f"{e.first_s:.1f} to {end:.1f} s" for e, end in zip(excerpts, ends_s, strict=True))
         run.warn(
-            f"no moment of {names[0]} is in both: A shows {spans[0]}, B {spans[1]}; both begin at "
-            "their own beginning"
+            f"no moment of {names[0]} is in both: A shows {a}, B {b}; both begin at their own "
+            "beginning"
         )
         return _Shared()
     starts_s = tuple(first_s - excerpt.first_s for excerpt in excerpts)
     if any(starts_s) or max(ends_s) - last_s > SAME_END_S:
-        run.message(
-            f"side by side is what both show of {names[0]}: {first_s:.1f} to {last_s:.1f} s"
-        )
+        told = f"side by side is what both show of {names[0]}"
+        run.message(f"{told}: {first_s:.1f} to {last_s:.1f} s")
     return _Shared(starts_s, last_s - first_s)
-
-
-def _side(name: str, info: VideoInfo) -> Side:
-    fps = info.average_fps or info.nominal_fps
-    return Side(name, info.duration_s, info.width, info.height, fps)

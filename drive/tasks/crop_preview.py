@@ -29,16 +29,12 @@ class CropPreviewConfig(RegionOptions, EngineOptions, WeightsConfig):
 
     source: str = option(help="video, image or folder of images", metavar="SOURCE", positional=True)
     _: KW_ONLY
-    at_s: float = option(0.0, "second of the video", flag="--at", metavar="S")
+    at_s: float = option(0.0, "second of the video", "S", flag="--at")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CropPreviewResult(TaskResult):
-    """What was written.
-
-    Attributes:
-        preview: `crop_preview.png`.
-    """
+    """What was written."""
 
     preview: Path
 

@@ -14,6 +14,7 @@ from drive.core.options import at_least, command_line, option
 from drive.core.reporter import Reporter
 from drive.core.shipped import SAMPLE
 from drive.results.names import DETECTIONS, METRICS, REPORT
+from drive.tasks._results import Fields
 from drive.tasks._run import Run, RunConfig, SeedConfig, TaskResult, run_task
 
 HELD_OUT = SAMPLE / "epoch03_front.mp4"
@@ -34,21 +35,12 @@ class DemoConfig(SeedConfig):
     example = "demo"
     group = "options"
 
-    epochs: int = option(
-        EPOCHS, "maximum number of training epochs", metavar="N", check=at_least(1)
-    )
+    epochs: int = option(EPOCHS, "maximum number of training epochs", "N", at_least(1))
 
 
 @dataclass(frozen=True, kw_only=True)
 class DemoResult(TaskResult):
-    """The folders that were written.
-
-    Attributes:
-        training: of the training, with the model.
-        evaluation: of the evaluation on the recording held out.
-        annotated: of that recording with both models.
-        video: the annotated video.
-    """
+    """The folders of the training, the evaluation and the annotation; the annotated video."""
 
     training: Path
     evaluation: Path
@@ -78,41 +70,26 @@ def _demo(config: DemoConfig, run: Run) -> DemoResult:
 
     if not HELD_OUT.exists():
         raise MissingFileError(f"the sample is missing: there is no file {HELD_OUT}")
-    out, overwrite, seed = run.folder.path, config.overwrite, config.seed
+    seed, held_out, home = config.seed, str(HELD_OUT), run.folder.path
+    places = {name: home / name for name in ("training", "evaluation", "annotated")}
+
+    def into(name: str) -> Fields:
+        return {"out": str(places[name]), "overwrite": config.overwrite}
+
+    sample, epochs = [str(SAMPLE)], config.epochs
     training = TrainSteeringConfig(
-        [str(SAMPLE)],
-        exclude=HELD_OUT_NAME,
-        epochs=config.epochs,
-        seed=seed,
-        out=str(out / "training"),
-        overwrite=overwrite,
+        sample, exclude=HELD_OUT_NAME, epochs=epochs, seed=seed, **into("training")
     )
     with _step(1, "train-steering", training, run):
         train_steering(training, run.reporter)
-    model = str(out / "training" / "model.onnx")
-    evaluation = EvaluateSteeringConfig(
-        [str(HELD_OUT)],
-        weights=model,
-        out=str(out / "evaluation"),
-        overwrite=overwrite,
-    )
+    model = str(places["training"] / "model.onnx")
+    evaluation = EvaluateSteeringConfig([held_out], weights=model, **into("evaluation"))
     with _step(2, "evaluate-steering", evaluation, run):
         run.message(evaluate_steering(evaluation, run.reporter).as_text())
-    annotation = AnnotateConfig(
-        str(HELD_OUT),
-        steering_weights=model,
-        seed=seed,
-        out=str(out / "annotated"),
-        overwrite=overwrite,
-    )
+    annotation = AnnotateConfig(held_out, steering_weights=model, seed=seed, **into("annotated"))
     with _step(3, "annotate", annotation, run):
         annotate(annotation, run.reporter)
-    result = DemoResult(
-        training=out / "training",
-        evaluation=out / "evaluation",
-        annotated=out / "annotated",
-        video=out / "annotated" / f"{HELD_OUT.stem}.mp4",
-    )
+    result = DemoResult(**places, video=places["annotated"] / f"{HELD_OUT.stem}.mp4")
     run.message(_closing_words(result))
     return result
 
@@ -133,7 +110,7 @@ Look at:
   {result.annotated / REPORT}
       the recording held out, in the browser: the video with its charts, highlights and tables
   {result.video}
-      the video alone: boxes around cars, the model's wheel beside the driver's
+      the video alone: boxes around cars, the predicted angle beside the recorded one
   {result.annotated / DETECTIONS}
       one row per box
   {result.training / REPORT}

@@ -11,7 +11,7 @@ from drive.tasks._analyse import analyse_source
 from drive.tasks._many import run_sources
 from drive.tasks._options import DetectionConfig
 from drive.tasks._results import DetectionResult, VideoOutcome
-from drive.tasks._run import Run, run_task
+from drive.tasks._run import Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +29,7 @@ class DetectConfig(DetectionConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class DetectResult(DetectionResult):
-    """What was found and written: the fields of `DetectionResult`, and these.
-
-    Attributes:
-        preview: `crop_preview.png`, if asked for.
-        per_video: the outcome of each of several videos.
-    """
+    """What was found and written: the fields of `DetectionResult`, and these."""
 
     preview: Path | None = None
     per_video: tuple[VideoOutcome[DetectResult], ...] = ()
@@ -55,11 +50,7 @@ def detect(config: DetectConfig, reporter: Reporter | None = None) -> DetectResu
         >>> result = detect(DetectConfig("video.mp4", conf=0.5, out="results"))
         >>> result.video, result.detections, result.frames
     """
-
-    def work(config: DetectConfig, run: Run) -> DetectResult:
-        return run_sources(config, run, detect_one, DetectResult)
-
-    return run_task("detect", work, config, reporter)
+    return run_sources("detect", detect_one, DetectResult, config, reporter)
 
 
 def detect_one(config: DetectConfig, run: Run) -> DetectResult:

@@ -40,9 +40,7 @@ class EvaluateDetectorConfig(EngineOptions, DetailOptions, TilesOptions, Weights
         "part to evaluate on; train-detector holds out test",
         choices=(EVERYTHING, "train", "validation", "test"),
     )
-    origin: Sequence[str] = option(
-        (), "use only images of these origins (labels.csv)", metavar="NAME"
-    )
+    origin: Sequence[str] = option((), "use only images of these origins (labels.csv)", "NAME")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,17 +10,11 @@ from typing import TYPE_CHECKING
 from drive.core.options import option
 from drive.core.reporter import Reporter
 from drive.core.wording import counted
-from drive.results.names import METRICS, recording_folder
-from drive.tasks._options import SMOOTHING, EngineOptions, RecordingOptions
-from drive.tasks._run import (
-    ReportConfig,
-    Run,
-    SeedConfig,
-    TaskResult,
-    WeightsConfig,
-    run_task,
-    warn_of_training_recordings,
-)
+from drive.results.names import METRICS, STEERING, recording_folder
+from drive.results.run_folder import RunFolder
+from drive.tasks._options import SMOOTHING, DrivingConfig
+from drive.tasks._run import Run, TaskResult, run_task, warn_of_training_recordings
+from drive.tasks._steering import plot_angles
 
 if TYPE_CHECKING:
     from drive.recordings.recording import Recording
@@ -41,31 +35,26 @@ TOGETHER = "together"
 
 
 @dataclass(frozen=True)
-class EvaluateSteeringConfig(
-    EngineOptions, RecordingOptions, ReportConfig, WeightsConfig, SeedConfig
-):
+class EvaluateSteeringConfig(DrivingConfig):
     """What the steering model is evaluated on."""
 
     summary = "Compare the steering model with the recorded angle and with three simple baselines."
     example = "evaluate-steering data/sample/epoch03_front.mp4"
     group = "options"
 
-    recordings: Sequence[str] = option(
-        help="folders or videos", metavar="RECORDING", positional=True
-    )
     _: KW_ONLY
     smooth_s: float | None = option(
         None,
         "also evaluate the angles behind a filter over time, S seconds late; at most 5",
+        "S",
+        SMOOTHING,
         flag="--smooth",
-        metavar="S",
-        check=SMOOTHING,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedFiles:
-    """What was written for one recording: its table and its plots."""
+    """The table and the plots of one recording."""
 
     steering: Path
     steering_over_time: Path
@@ -74,15 +63,9 @@ class EvaluatedFiles:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateSteeringResult(TaskResult):
-    """Errors of the model.
+    """Errors of the model: over all recordings, and in `each` of them.
 
-    Attributes:
-        metrics: over all recordings.
-        each: by name of the recording.
-        smoothing: of the smoothed angles; None without `smooth_s`.
-        mean_of: what the baseline `mean` is the mean of.
-        metrics_file: `metrics.json`.
-        recordings: the files by name of the recording.
+    `mean_of` says what the baseline `mean` is the mean of.
     """
 
     metrics: SteeringMetrics
@@ -104,12 +87,9 @@ class EvaluateSteeringResult(TaskResult):
 
         named = self.each if len(self.each) == 1 else {**self.each, TOGETHER: self.metrics}
         lines = [as_table(named), LEGEND.format(mean_of=self.mean_of)]
-        members = [
-            f"{name}: {as_line(one.rmse_deg, one.ensemble)}"
-            for name, one in named.items()
-            if one.ensemble
-        ]
-        return "\n".join([*lines, *members, *([ENSEMBLE_LEGEND] if members else [])])
+        for name, one in named.items():
+            lines += [f"{name}: {as_line(one.rmse_deg, one.ensemble)}"] if one.ensemble else []
+        return "\n".join([*lines, *([ENSEMBLE_LEGEND] if len(lines) > 2 else [])])
 
 
 def evaluate_steering(
@@ -129,27 +109,20 @@ def evaluate_steering(
 
 
 def _evaluate(config: EvaluateSteeringConfig, run: Run) -> EvaluateSteeringResult:
-    from drive.recordings.recording import open_recordings
     from drive.results.json_files import write_json
     from drive.steering.evaluate import evaluate, name_of_mean
-    from drive.steering.predict import load_steering
 
-    recordings = open_recordings(
-        config.recordings, steering_csv=config.steering, overrides=config.overrides()
-    )
-    model = load_steering(config.weights, config.engine)
+    recordings, model = config.load(run)
     folder = run.folder
     metrics_path = folder.file(METRICS)
-    run.record.extra["steering"] = {"engine": model.engine.name, **model.metadata}
     predictions: list[Predictions] = []
     written: dict[str, EvaluatedFiles] = {}
     for recording in recordings:
         with run.record.stage("predict"):
             predictions.append(_predict(recording, model, run))
-        home = (
-            folder.path if len(recordings) == 1 else folder.path / recording_folder(recording.name)
-        )
-        written[recording.name] = _write_files(home, predictions[-1], folder.overwrite)
+        own = recording_folder(recording.name) if len(recordings) > 1 else ""
+        home = RunFolder(folder.path / own, folder.overwrite)
+        written[recording.name] = _write_files(home, predictions[-1])
     mean = model.training_mean_deg
     metrics, mean_of = evaluate(predictions, mean), name_of_mean(mean)
     each = {one.name: evaluate([one], mean) for one in predictions}
@@ -198,40 +171,25 @@ def _smoothing(
 def _predict(recording: Recording, model: SteeringModel, run: Run) -> Predictions:
     from drive.steering.evaluate import predict_recording
 
-    run.record.add_input(recording.path)
-    run.record.add_input(recording.steering_csv)
+    run.add_inputs(recording.path, recording.steering_csv)
     predictions = predict_recording(recording, model, run.progress)
-    counts = run.record.counts
-    counts["frames_read"] = counts.get("frames_read", 0) + len(predictions.time_s)
+    run.count(frames_read=len(predictions.time_s))
     run.tell_left_out(recording.name, asdict(recording.report))
     run.tell_excluded(recording.name, predictions.marked_bad)
     return predictions
 
 
-def _write_files(home: Path, predictions: Predictions, overwrite: bool) -> EvaluatedFiles:
+def _write_files(folder: RunFolder, predictions: Predictions) -> EvaluatedFiles:
     """Write the table and the plots of a recording."""
-    from drive.drawing.plots import plot_steering_distribution, plot_steering_over_time
-    from drive.results.names import STEERING, STEERING_DISTRIBUTION, STEERING_OVER_TIME
-    from drive.results.run_folder import RunFolder
     from drive.results.table import write_table
 
-    folder = RunFolder(home, overwrite)
-    files = EvaluatedFiles(
-        steering=folder.file(STEERING),
-        steering_over_time=folder.file(STEERING_OVER_TIME),
-        steering_distribution=folder.file(STEERING_DISTRIBUTION),
-    )
-    write_table(files.steering, predictions.steering)
-    plot_steering_over_time(
-        files.steering_over_time,
-        predictions.time_s,
-        predictions.angle_deg,
-        predictions.truth_deg,
-        spread_deg=predictions.spread_deg,
-    )
-    series = {"recorded": predictions.truth_deg, "model": predictions.angle_deg}
-    plot_steering_distribution(files.steering_distribution, series)
-    return files
+    table = folder.file(STEERING)
+    found = predictions
+    series = {"recorded": found.truth_deg, "model": found.angle_deg}
+    curves = (found.time_s, found.angle_deg, found.truth_deg)
+    plots = plot_angles(folder, series, *curves, spread_deg=found.spread_deg)
+    write_table(table, found.steering)
+    return EvaluatedFiles(table, **plots)
 
 
 def _warn(each: Mapping[str, SteeringMetrics], run: Run) -> None:

@@ -45,8 +45,8 @@ class ExportConfig(RunConfig):
     format: Sequence[str] | None = option(
         None,
         f"formats to write, of {', '.join(FORMATS)}",
+        "FORMAT",
         choices=FORMATS,
-        metavar="FORMAT",
         shown_default="all; with --int8 all but saved-model",
     )
     int8: bool = option(
@@ -58,19 +58,19 @@ class ExportConfig(RunConfig):
         None,
         "videos or images from which --int8 measures ranges; they should look like the data the "
         "network will see",
-        metavar="SOURCE",
+        "SOURCE",
         shown_default="two recordings of the sample, which is simulated",
     )
     frames: Sequence[str] | None = option(
         None,
         "videos or images on which the file is compared with the original",
-        metavar="SOURCE",
+        "SOURCE",
         shown_default="the third recording of the sample",
     )
     size: str | None = option(
         None,
         "fixed input size of the detector, in multiples of 32 pixels",
-        metavar="WIDTHxHEIGHT",
+        "WIDTHxHEIGHT",
         shown_default="any size; 640x288 for litert, which needs one",
     )
 
@@ -145,10 +145,8 @@ def _read_images(config: ExportConfig, run: Run, original: Original) -> _Images:
 
     checks = config.frames or SAMPLE_CHECKS
     calibration = (config.calibrate or SAMPLE_CALIBRATION) if config.int8 else ()
+    how = (run.progress, "reading frames")
     with run.record.stage("read frames"):
-        return (
-            prepared_frames(original, checks, CHECKED, run.progress, "reading frames"),
-            prepared_frames(original, calibration, CALIBRATED, run.progress, "reading frames")
-            if calibration
-            else [],
-        )
+        checked = prepared_frames(original, checks, CHECKED, *how)
+        measured = prepared_frames(original, calibration, CALIBRATED, *how) if calibration else []
+        return checked, measured

@@ -1,7 +1,4 @@
-"""The network that MODEL of `export` names, and the frames to calibrate and compare it on.
-
-Knows detection, steering and video; `drive.conversion.export` writes the files.
-"""
+"""The network that MODEL of `export` names, and the frames to calibrate and compare it on."""
 
 from __future__ import annotations
 
@@ -29,12 +26,7 @@ SUFFIXES = (".onnx", ".keras", DARKNET_SUFFIX)
 
 
 def find_model(text: str) -> Path:
-    """Return the file that MODEL names: one of `SHIPPED`, or a path.
-
-    Raises:
-        MissingFileError: there is no such file.
-        InputError: its ending is none of `SUFFIXES`.
-    """
+    """Return the file that MODEL names: one of `SHIPPED`, or a path with one of `SUFFIXES`."""
     path = SHIPPED.get(text, Path(text))
     if not path.is_file():
         raise MissingFileError(
@@ -47,17 +39,9 @@ def find_model(text: str) -> Path:
 
 
 def open_original(path: Path, work: Path, size: Size | None, fixed: bool) -> Original:
-    """Open the detector or the steering network of a file.
+    """Open the detector or the steering network of a file; `work` is for temporary files.
 
-    Args:
-        path: from `find_model`.
-        work: a folder for temporary files.
-        size: fixed (height, width) in pixels of a detector's input.
-        fixed: fix the input size even if `size` is None.
-
-    Raises:
-        WeightsError: the file is damaged or not a network of drive.
-        InputError: the network does not support this size.
+    `size` is a detector's fixed input (height, width); `fixed` fixes it even if that is None.
     """
     opened = _open(path, work, size, fixed)
     origin = {"exported_from": path.name, "exported_from_sha256": sha256(path)}
@@ -85,11 +69,7 @@ def _open(path: Path, work: Path, size: Size | None, fixed: bool) -> Original:
 
 
 def parse_size(text: str | None) -> Size | None:
-    """Return (height, width) of `WIDTHxHEIGHT`; None for None.
-
-    Raises:
-        InputError: the text has another form.
-    """
+    """Return (height, width) of `WIDTHxHEIGHT`; None for None."""
     if text is None:
         return None
     match = re.fullmatch(r"(\d{1,9})x(\d{1,9})", text)
@@ -105,25 +85,12 @@ def prepared_frames(
     progress: Progress = no_progress,
     description: str = "",
 ) -> list[Image]:
-    """Read evenly spaced frames of videos and images, prepared for the network.
+    """Read evenly spaced frames of videos and images, as (1, H, W, 3) uint8 for the network.
 
-    Args:
-        original: prepares the frames.
-        sources: videos, images, folders or globs of images.
-        most: maximum number of frames; at least half as many unless the sources have fewer.
-        progress: shows the reading.
-        description: for `progress`.
-
-    Returns:
-        (1, H, W, 3) uint8 each, in the order of the sources.
-
-    Raises:
-        MissingFileError: there is no such source.
-        InputError: a source is a stream, or there is no frame.
+    There are at most `most`, and at least half as many unless the sources have fewer.
     """
     kept: list[Image] = []
-    step = 1
-    seen = 0
+    step, seen = 1, 0
     for source in sources:
         if find_source(source).kind not in (Kind.VIDEO, Kind.IMAGES):
             raise InputError(f"frames must come from video files and images; got {source}")

@@ -9,7 +9,7 @@ from drive.tasks._analyse import analyse_source
 from drive.tasks._many import run_sources
 from drive.tasks._options import SteeringConfig
 from drive.tasks._results import SteeringResult, VideoOutcome
-from drive.tasks._run import Run, run_task
+from drive.tasks._run import Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +47,7 @@ def predict_steering(
         >>> result = predict_steering(PredictSteeringConfig("video.mp4", smooth_s=0.2))
         >>> result.steering, result.video
     """
-
-    def work(config: PredictSteeringConfig, run: Run) -> PredictSteeringResult:
-        return run_sources(config, run, predict_one, PredictSteeringResult)
-
-    return run_task("predict-steering", work, config, reporter)
+    return run_sources("predict-steering", predict_one, PredictSteeringResult, config, reporter)
 
 
 def predict_one(config: PredictSteeringConfig, run: Run) -> PredictSteeringResult:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
@@ -12,24 +12,21 @@ from drive.core.errors import InputError
 from drive.core.options import above, at_least, from_below, option
 from drive.core.reporter import Reporter
 from drive.core.wording import counted
-from drive.tasks._options import SMOOTHING, EngineOptions, RecordingOptions
+from drive.tasks._options import SMOOTHING, DrivingConfig
 from drive.tasks._run import (
     SHIPPED_STEERING_NOTE,
-    ReportConfig,
     Run,
-    SeedConfig,
     TaskResult,
-    WeightsConfig,
     run_task,
     warn_of_training_recordings,
 )
 
 if TYPE_CHECKING:
     from drive.recordings.recording import Recording
-    from drive.results.run_folder import RunFolder
     from drive.steering.predict import SteeringModel
     from drive.steering.simulate import SimulationResult, Step
     from drive.steering.simulation_report import WithBaselines
+    from drive.video.writer import VideoWriter
 
 FALLBACK_RATE = 20.0
 SHORT_S = 30.0
@@ -43,7 +40,7 @@ LEGEND = (
 
 
 @dataclass(frozen=True)
-class SimulateConfig(EngineOptions, RecordingOptions, ReportConfig, WeightsConfig, SeedConfig):
+class SimulateConfig(DrivingConfig):
     """Which recordings the model drives along, and by which rules."""
 
     summary = (
@@ -53,51 +50,28 @@ class SimulateConfig(EngineOptions, RecordingOptions, ReportConfig, WeightsConfi
     example = "simulate data/sample/epoch03_front.mp4"
     group = "options"
 
-    recordings: Sequence[str] = option(
-        help="folders or videos", metavar="RECORDING", positional=True
-    )
     _: KW_ONLY
     limit_m: float = option(
-        1.0,
-        "metres beside the path that count as an intervention",
-        flag="--limit",
-        metavar="M",
-        check=above(0),
+        1.0, "metres beside the path that count as an intervention", "M", above(0), flag="--limit"
     )
     delay_s: float = option(
-        0.0,
-        "seconds from a frame to the moment its angle acts",
-        flag="--delay",
-        metavar="S",
-        check=from_below(0, 1),
+        0.0, "seconds until the angle of a frame acts", "S", from_below(0, 1), flag="--delay"
     )
     smooth_s: float | None = option(
         None,
         "steady the angles with a filter that delays them by S seconds; at most 5",
+        "S",
+        SMOOTHING,
         flag="--smooth",
-        metavar="S",
-        check=SMOOTHING,
     )
-    start_s: float = option(
-        0.0, "first second to use", flag="--start", metavar="S", check=at_least(0)
-    )
-    end_s: float | None = option(None, "second to stop at", flag="--end", metavar="S")
+    start_s: float = option(0.0, "first second to use", "S", at_least(0), flag="--start")
+    end_s: float | None = option(None, "second to stop at", "S", flag="--end")
     video: bool = option(True, "do not write videos of what the model saw")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SimulateResult(TaskResult):
-    """How the model drove.
-
-    Attributes:
-        metrics: over all recordings, beside the baselines.
-        each: by name of the recording.
-        limit_m: metres beside the path that counted as an intervention.
-        metrics_file: `metrics.json`.
-        simulation: `simulation.csv`, one row per frame.
-        plot: `simulation.png`.
-        videos: what the model saw.
-    """
+    """How the model drove: over all recordings and in `each` of them, beside the baselines."""
 
     metrics: WithBaselines
     each: Mapping[str, WithBaselines]
@@ -109,12 +83,8 @@ class SimulateResult(TaskResult):
 
     def as_json(self) -> dict[str, object]:
         """Return the metrics and the files."""
-        files = {
-            "metrics": self.metrics_file,
-            "simulation": self.simulation,
-            "plot": self.plot,
-            "videos": self.videos,
-        }
+        names = ("simulation", "plot", "videos")
+        files = {"metrics": self.metrics_file} | {name: getattr(self, name) for name in names}
         return self.metrics.as_json() | files | self.run_files()
 
     def as_text(self) -> str:
@@ -140,46 +110,37 @@ def simulate(config: SimulateConfig, reporter: Reporter | None = None) -> Simula
 
 
 def _simulate(config: SimulateConfig, run: Run) -> SimulateResult:
-    from drive.recordings.recording import open_recordings
     from drive.results.json_files import write_json
     from drive.results.names import METRICS, SIMULATION, SIMULATION_PLOT
     from drive.results.table import write_by_recording
-    from drive.steering.predict import load_steering
     from drive.steering.simulation_report import measure_beside, table_of
 
     if config.end_s is not None and not config.end_s > config.start_s:
         raise InputError(
             f"--end must be after --start ({config.start_s:g} s); got {config.end_s:g} s"
         )
-    recordings = open_recordings(
-        config.recordings, steering_csv=config.steering, overrides=config.overrides()
-    )
-    model = load_steering(config.weights, config.engine)
-    run.record.extra["steering"] = {"engine": model.engine.name, **model.metadata}
+    recordings, model = config.load(run)
     if config.weights is None:
         run.note(SHIPPED_STEERING_NOTE)
     folder = run.folder
-    metrics_path, table_path, plot_path = (
-        folder.file(name) for name in (METRICS, SIMULATION, SIMULATION_PLOT)
-    )
-    videos = [_video_path(folder, one) if config.video else None for one in recordings]
-    driven: list[SimulationResult] = []
-    baselines: list[Mapping[str, SimulationResult]] = []
-    for recording, video in zip(recordings, videos, strict=True):
-        one, beside = _drive(config, run, recording, model, video)
-        driven.append(one)
-        baselines.append(beside)
-    metrics = measure_beside(driven, baselines)
-    each = {
-        one.name: measure_beside([one], [beside])
-        for one, beside in zip(driven, baselines, strict=True)
-    }
-    content = {one.name: {**each[one.name].as_json(), **_about(one)} for one in driven}
-    write_by_recording(table_path, {one.name: table_of(one) for one in driven})
-    write_json(
-        metrics_path, {**metrics.as_json(), "limit_m": config.limit_m, "recordings": content}
-    )
-    _plot(plot_path, driven, config.limit_m)
+    files = [folder.file(name) for name in (METRICS, SIMULATION, SIMULATION_PLOT)]
+    names = ["_".join(Path(one.name).parts).replace("/", "") + ".mp4" for one in recordings]
+    videos = [
+        run.file(name, one.path) if config.video else None
+        for name, one in zip(names, recordings, strict=True)
+    ]
+    pairs = [
+        _drive(config, run, recording, model, video)
+        for recording, video in zip(recordings, videos, strict=True)
+    ]
+    driven = [one for one, _ in pairs]
+    metrics = measure_beside(driven, [beside for _, beside in pairs])
+    each = {one.name: measure_beside([one], [beside]) for one, beside in pairs}
+    about = {one.name: {**each[one.name].as_json(), **_about(one)} for one in driven}
+    content = {**metrics.as_json(), "limit_m": config.limit_m, "recordings": about}
+    write_json(files[0], content)
+    write_by_recording(files[1], {one.name: table_of(one) for one in driven})
+    _plot(files[2], driven, config.limit_m)
     warn_of_training_recordings(each, model.metadata, "driving", run)
     written = tuple(video for video in videos if video is not None)
     shown = f" and {counted(len(written), 'video')}" if written else ""
@@ -188,40 +149,30 @@ def _simulate(config: SimulateConfig, run: Run) -> SimulateResult:
         metrics=metrics,
         each=each,
         limit_m=config.limit_m,
-        metrics_file=metrics_path,
-        simulation=table_path,
-        plot=plot_path,
+        metrics_file=files[0],
+        simulation=files[1],
+        plot=files[2],
         videos=written,
     )
 
 
-def _video_path(folder: RunFolder, recording: Recording) -> Path:
-    path = folder.file("_".join(Path(recording.name).parts).replace("/", "") + ".mp4")
-    if path.exists() and recording.path.is_file() and path.samefile(recording.path):
-        raise InputError(f"--out {path.parent} would replace the source itself. Choose another")
-    return path
-
-
 def _drive(
-    config: SimulateConfig,
-    run: Run,
-    recording: Recording,
-    model: SteeringModel,
-    video: Path | None,
+    config: SimulateConfig, run: Run, recording: Recording, model: SteeringModel, video: Path | None
 ) -> tuple[SimulationResult, dict[str, SimulationResult]]:
     """Simulate one recording and its baselines; write the video if one is wanted."""
     from drive.steering.recorded_path import frame_size, shrink_of, shrunk_size
     from drive.steering.simulate import follow_baselines, simulate_recording
+    from drive.video.writer import VideoWriter
 
-    run.record.add_input(recording.path)
-    run.record.add_input(recording.steering_csv)
+    run.add_inputs(recording.path, recording.steering_csv)
     full = frame_size(recording)
     size = shrunk_size(full, shrink_of(full[0]))
     limits = {"limit_m": config.limit_m, "delay_s": config.delay_s}
     with run.record.stage("simulate"), ExitStack() as stack:
         film = None
         if video is not None:
-            film = _Film(stack, video, size, config.limit_m, _rate(recording), model)
+            writer = VideoWriter(video, width=size[0], height=size[1], rate_hint=_rate(recording))
+            film = _Film(stack.enter_context(writer), size, config.limit_m, model)
         driven = simulate_recording(
             recording,
             model,
@@ -233,11 +184,9 @@ def _drive(
             progress=run.progress,
         )
     _tell(run, recording, driven)
-    counts = run.record.counts
-    counts["frames_read"] = counts.get("frames_read", 0) + len(driven.time_s)
-    counts["frames_lost"] = counts.get("frames_lost", 0) + driven.path.frames_lost
+    run.count(frames_read=len(driven.time_s), frames_lost=driven.path.frames_lost)
     if film is not None:
-        counts["frames_written"] = counts.get("frames_written", 0) + film.frames_written
+        run.count(frames_written=film.writer.frames_written)
     return driven, follow_baselines(driven, recording.config.car, **limits)
 
 
@@ -245,28 +194,14 @@ class _Film:
     """The video of what the model saw, written while the car drives."""
 
     def __init__(
-        self,
-        stack: ExitStack,
-        path: Path,
-        size: tuple[int, int],
-        limit_m: float,
-        rate: float,
-        model: SteeringModel,
+        self, writer: VideoWriter, size: tuple[int, int], limit_m: float, model: SteeringModel
     ) -> None:
         from drive.drawing.simulation_overlay import SimulationOverlay
-        from drive.video.writer import VideoWriter
 
-        width, height = size
-        self._writer = stack.enter_context(
-            VideoWriter(path, width=width, height=height, rate_hint=rate)
-        )
-        self._overlay = SimulationOverlay(width, height, limit_m)
-        self._region = model.crop.region(width, height)
+        self.writer = writer
+        self._overlay = SimulationOverlay(*size, limit_m)
+        self._region = model.crop.region(*size)
         self._last_s: float | None = None
-
-    @property
-    def frames_written(self) -> int:
-        return self._writer.frames_written
 
     def __call__(self, step: Step) -> None:
         time_s = step.moment.frame.time_s
@@ -283,7 +218,7 @@ class _Film:
             region=self._region,
             since_intervention_s=None if self._last_s is None else time_s - self._last_s,
         )
-        self._writer.write(image, time_s)
+        self.writer.write(image, time_s)
 
 
 def _rate(recording: Recording) -> float:
@@ -293,8 +228,7 @@ def _rate(recording: Recording) -> float:
         times = recording.time_s
         length = 0.0 if times is None else float(times[-1] - times[0])
         return (len(recording.images) - 1) / length if length > 0 else FALLBACK_RATE
-    info = probe(recording.path)
-    return info.average_fps or info.nominal_fps or FALLBACK_RATE
+    return probe(recording.path).fps or FALLBACK_RATE
 
 
 def _about(driven: SimulationResult) -> dict[str, float | str]:
@@ -336,9 +270,8 @@ def _tell(run: Run, recording: Recording, driven: SimulationResult) -> None:
     )
     if driven.seconds < SHORT_S:
         run.warn(
-            f"{name}: only {driven.seconds:.1f} s were driven; autonomy says little below "
-            f"{SHORT_S:.0f} s, since an intervention counts {INTERVENTION_S:g} s. Use a longer "
-            "recording"
+            f"{name}: only {driven.seconds:.1f} s were driven; below {SHORT_S:.0f} s autonomy says "
+            f"little: an intervention counts {INTERVENTION_S:g} s. Use a longer recording"
         )
     if path.speed == "assumed":
         run.warn(
@@ -366,16 +299,10 @@ def _tell(run: Run, recording: Recording, driven: SimulationResult) -> None:
 def _plot(path: Path, driven: list[SimulationResult], limit_m: float) -> None:
     from drive.drawing.simulation_plot import DriveLine, plot_simulation
 
-    lines = [
-        DriveLine(
-            one.name,
-            f"autonomy {one.autonomy_percent:.1f} %, {counted(one.interventions, 'intervention')} "
-            f"in {one.seconds:.0f} s",
-            one.time_s,
-            one.offset_m,
-            one.intervention,
-            one.cut,
-        )
-        for one in driven
-    ]
+    lines = []
+    for one in driven:
+        told = f"{counted(one.interventions, 'intervention')} in {one.seconds:.0f} s"
+        numbers = f"autonomy {one.autonomy_percent:.1f} %, {told}"
+        curve = (one.time_s, one.offset_m, one.intervention, one.cut)
+        lines.append(DriveLine(one.name, numbers, *curve))
     plot_simulation(path, lines, limit_m)

@@ -53,19 +53,17 @@ class TrainDetectorConfig(LearningOptions, ReportConfig, WeightsConfig, SeedConf
         "folders with labels.csv, data.yaml or Annotations/. Of 100 images and more, a quarter is "
         "held out for evaluate-detector --split test, and a twelfth selects the epoch and the "
         "thresholds; of fewer, a seventh selects and the others train",
-        metavar="DATASET",
+        "DATASET",
         positional=True,
     )
     _: KW_ONLY
     extra: Sequence[str] = option(
-        (),
-        "datasets of which all images train; one that is named twice counts twice",
-        metavar="DATASET",
+        (), "datasets of which all images train; one that is named twice counts twice", "DATASET"
     )
     classes: str | None = option(
         None,
         "classes to find",
-        metavar="cone,car,...",
+        "cone,car,...",
         shown_default="those of data.yaml or of the boxes; all classes of the weights if the "
         "images show no others",
     )
@@ -83,7 +81,7 @@ class TrainDetectorConfig(LearningOptions, ReportConfig, WeightsConfig, SeedConf
     resume: str | None = option(
         None,
         "resume the training in DIR; its options are used again unless a DATASET is given",
-        metavar="DIR",
+        "DIR",
         resumable=True,
     )
 

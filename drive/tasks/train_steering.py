@@ -64,7 +64,7 @@ class TrainSteeringConfig(
     rare = ("steering", "unit", "positive", "full_scale_deg", "lag_s", "overwrite", "report")
 
     weights: str | None = option(
-        None, "model file to start from", metavar="FILE", shown_default="random weights"
+        None, "model file to start from", "FILE", shown_default="random weights"
     )
     find_lr: bool = option(
         False,
@@ -76,11 +76,11 @@ class TrainSteeringConfig(
         None,
         "train N networks from different seeds, each in its own folder; the model is their mean, "
         "and reports how far they lie apart",
-        metavar="N",
-        check=between(FEWEST_MEMBERS, MOST_MEMBERS),
+        "N",
+        between(FEWEST_MEMBERS, MOST_MEMBERS),
     )
     resume: str | None = option(
-        None, "resume the training in DIR that was stopped", metavar="DIR", resumable=True
+        None, "resume the training in DIR that was stopped", "DIR", resumable=True
     )
 
 

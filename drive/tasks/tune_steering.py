@@ -74,29 +74,27 @@ class TuneSteeringConfig(
     trials: int = option(
         20,
         "number of finished trials; the first has the settings of train-steering",
-        metavar="N",
-        check=at_least(1),
+        "N",
+        at_least(1),
         resumable=True,
     )
     minutes: float | None = option(
         None,
         "stop after this time; the current trial is then interrupted",
-        metavar="M",
-        check=above(0),
+        "M",
+        above(0),
         shown_default="no limit",
         resumable=True,
     )
-    epochs: int = option(
-        6, "epochs per trial; poor ones are stopped earlier", metavar="N", check=at_least(1)
-    )
+    epochs: int = option(6, "epochs per trial; poor ones are stopped earlier", "N", at_least(1))
     search: str | None = option(
         None,
         "settings to search, of learning_rate, dropout, batch, l2, batch_norm, variant, schedule",
-        metavar="NAME[,NAME]",
+        "NAME[,NAME]",
         shown_default="all that are not given",
     )
     resume: str | None = option(
-        None, "resume the search in DIR that was stopped", metavar="DIR", resumable=True
+        None, "resume the search in DIR that was stopped", "DIR", resumable=True
     )
 
 

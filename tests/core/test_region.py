@@ -1,4 +1,4 @@
-"""The region: both ways of the mapping, the presets and what users may write."""
+"""The region: the mapping of boxes, the presets and what users may write."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from drive.core.errors import InputError
 from drive.core.region import Region
 
 
-def test_boxes_map_there_and_back() -> None:
+def test_boxes_map_from_the_crop_to_the_source() -> None:
     region = Region(500, 300, 1280, 650)
-    boxes = np.array([[510.0, 320.0, 700.0, 400.0], [500.0, 300.0, 1280.0, 650.0]])
-    inside = region.from_source(boxes, 448, 448)
-    assert np.allclose(inside[1], [0, 0, 448, 448])
+    inside = np.array([[0.0, 0.0, 448.0, 448.0], [112.0, 224.0, 224.0, 336.0]])
+    boxes = [[500.0, 300.0, 1280.0, 650.0], [695.0, 475.0, 890.0, 562.5]]
     assert np.allclose(region.to_source(inside, 448, 448), boxes)
 
 
