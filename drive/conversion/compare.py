@@ -1,7 +1,4 @@
-"""The difference between the outputs of a written network and those of its original.
-
-Runs two engines on the same images. Knows neither file formats nor what a network is for.
-"""
+"""The difference between the outputs of a written network and those of its original."""
 
 from __future__ import annotations
 
@@ -36,26 +33,19 @@ trained for one epoch had 0.19, and a single frame of thirteen decided."""
 class Difference:
     """The result of a comparison; differences are absolute, in the unit of the outputs.
 
-    Attributes:
-        largest, mean: over all values of all outputs.
-        share: is compared with the tolerance. Float: largest difference / largest output (at
-            least 1). Int8: root mean square of the differences / standard deviation of the
-            original's outputs (at least `LEAST_SPREAD`).
-        tolerance: the largest accepted `share`.
-        frames: number of images compared.
-        rounded: whether int8 was compared with float.
-        spread: standard deviation of the original's outputs.
-        hardly_varies: whether the outputs vary too little on these images to judge rounding.
+    The share of floats is largest difference / largest output (at least 1). That of int8 is root
+    mean square of the differences / standard deviation of the original's outputs (at least
+    `LEAST_SPREAD`).
     """
 
     largest: float
     mean: float
     share: float
-    tolerance: float
-    frames: int
-    rounded: bool
-    spread: float
-    hardly_varies: bool
+    tolerance: float  # the largest accepted `share`
+    frames: int  # number of images compared
+    rounded: bool  # int8 was compared with float
+    spread: float  # standard deviation of the original's outputs
+    hardly_varies: bool  # too little on these images to judge rounding
 
     @property
     def accepted(self) -> bool:
@@ -71,17 +61,10 @@ def compare(
     rounded: bool,
     usual_spread: float = 0.0,
 ) -> Difference:
-    """Run both engines on the same images.
+    """Run both engines on the same batches of uint8 images, prepared for the network.
 
-    Args:
-        original: the network that was written.
-        written: the file, loaded again.
-        batches: (N, H, W, C) uint8 each, prepared for the network.
-        rounded: whether the written network is int8 and the original float.
-        usual_spread: standard deviation that the outputs usually have; 0 if unknown.
-
-    Raises:
-        InputError: there is no image.
+    `rounded` says that `written` is int8 and the original float. `usual_spread` is the standard
+    deviation that the outputs usually have; 0 if unknown.
     """
     if not batches:
         raise InputError("comparing two networks requires at least one image; got none")

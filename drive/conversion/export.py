@@ -1,7 +1,6 @@
 """Write a network as a file for another runtime, load it again, and compare it with the original.
 
-There is one writer per format. A file gets its final name only after the comparison. What a network
-is for, how it is loaded and what its metadata says comes from `Original`.
+A file gets its final name only after the comparison. There is one writer per format.
 """
 
 from __future__ import annotations
@@ -31,9 +30,7 @@ INT8_FORMATS = (OPENVINO, ONNX, LITERT)
 FROM_KERAS = (LITERT, SAVED_MODEL)
 """Formats that TensorFlow writes from the Keras network; they require float weights."""
 
-FIXED_SIZE = (LITERT,)
-"""Formats whose files have one fixed input size."""
-
+FIXED_SIZE = (LITERT,)  # formats whose files have one fixed input size
 ENDINGS = {
     OPENVINO: (".xml", ".bin"),
     ONNX: (".onnx",),
@@ -46,53 +43,32 @@ INT8_MARK = "-int8"
 STAGE = ".part-export-"
 IMAGE_AXES = (1, 2)  # rows and columns of an (N, H, W, C) input
 
-Size = tuple[int, int]
-"""(height, width) in pixels."""
+Size = tuple[int, int]  # (height, width) in pixels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Original:
-    """A network to convert, and how images are prepared for it.
+    """A network to convert, and how images are prepared for it."""
 
-    Attributes:
-        name: of the files to write, without an ending.
-        onnx_path: the network as an ONNX file of drive, input (N, H, W, 3) uint8, float or int8.
-        metadata: of the written file, key by key.
-        size: of the input; None for any size.
-        prepare: turns an (H, W, 3) uint8 RGB frame into the (h, w, 3) uint8 input.
-        load: loads the original into the runtime of this name.
-        build: returns the original as a Keras model.
-        usual_spread: standard deviation of the angles it was trained on; 0 if unknown.
-        float_first: whether the layers on the image itself stay float in an int8 file.
-    """
-
-    name: str
-    onnx_path: Path
-    metadata: Mapping[str, str]
-    size: Size | None
-    prepare: Callable[[Image], Image]
-    load: Callable[[str], Engine]
+    name: str  # of the files to write, without an ending
+    onnx_path: Path  # of drive, input (N, H, W, 3) uint8, float or int8
+    metadata: Mapping[str, str]  # of the written file
+    size: Size | None  # of the input; None for any size
+    prepare: Callable[[Image], Image]  # turns an RGB frame into the (h, w, 3) uint8 input
+    load: Callable[[str], Engine]  # loads the original into the runtime of this name
     build: Callable[[], keras.Model]
-    usual_spread: float = 0.0
-    float_first: bool = False
+    usual_spread: float = 0.0  # standard deviation of the angles of its training
+    float_first: bool = False  # layers on the image itself stay float in int8 files
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A written file.
+    """A written file and how its outputs differ from those of the original."""
 
-    Attributes:
-        path: the file or folder to load.
-        format: one of `FORMATS`.
-        precision: "float" or "int8".
-        size_bytes: of all its files.
-        difference: of its outputs from those of the original.
-    """
-
-    path: Path
-    format: str
-    precision: str
-    size_bytes: int
+    path: Path  # the file or folder to load
+    format: str  # one of `FORMATS`
+    precision: str  # "float" or "int8"
+    size_bytes: int  # of all its files
     difference: Difference
 
     def as_text(self) -> str:
@@ -122,13 +98,7 @@ class Exported:
 
 
 def check_request(formats: Sequence[str], int8: bool, metadata: Mapping[str, str]) -> None:
-    """Raise `InputError` if a network cannot be written in a format.
-
-    Args:
-        formats: of `FORMATS`.
-        int8: whether int8 files are requested.
-        metadata: of the original.
-    """
+    """Raise `InputError` if a network with this metadata cannot be written in one of `FORMATS`."""
     unwritable = [name for name in formats if int8 and name not in INT8_FORMATS]
     if unwritable:
         raise InputError(
@@ -158,17 +128,9 @@ def export(
 ) -> Exported:
     """Write a network in one format; keep the file only if it computes what the original does.
 
-    Args:
-        original: the network; with a size if `target` is one of `FIXED_SIZE`.
-        target: one of `FORMATS`.
-        place: returns the path of a file of this name.
-        checks: (1, H, W, 3) uint8 each, images to compare on.
-        calibration: (1, H, W, 3) uint8 each; if there are any, the file becomes int8 and its
-            ranges are measured on these images.
-
-    Raises:
-        InputError: there is no image to compare on.
-        MismatchError: the outputs or the metadata differ from the original's.
+    `place` returns the path of a file of this name. Images are (1, H, W, 3) uint8 each: `checks` to
+    compare on, `calibration` to measure the ranges on if the file is to become int8. Raises
+    `MismatchError` if the outputs or the metadata differ from the original's.
     """
     metadata = dict(original.metadata)
     if calibration:
@@ -338,12 +300,7 @@ def describe_input(
 ) -> str:
     """Return the metadata entry `preprocessing`: JSON that says how to prepare a frame.
 
-    Args:
-        sizes: the sizes that the network was made for.
-        colours: order of the channels, or colour space.
-        crop: the part of the frame that is used.
-        resize: how that part is resized.
-        interpolation: OpenCV's name of it.
+    `interpolation` is OpenCV's name, `crop` the used part of the frame, which is then resized.
     """
     return json.dumps(
         {

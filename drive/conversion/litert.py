@@ -1,7 +1,7 @@
 """Write Keras networks as LiteRT files (`.tflite`), float or int8, and run them.
 
-A file has a batch of one and one input size. The metadata is JSON in the file's own metadata table
-(the field `metadata` of the flatbuffer schema), under the name `drive`.
+A file has one input size and a batch of one. The metadata is JSON in the metadata table of the
+flatbuffer.
 """
 
 from __future__ import annotations
@@ -48,18 +48,9 @@ def write_litert(
 ) -> None:
     """Write a Keras model with one input as a `.tflite` file; its input is (1, H, W, 3) uint8.
 
-    Args:
-        model: the network; it is not changed.
-        path: the file to write.
-        metadata: of the file, key by key.
-        size: (height, width) of the input in pixels.
-        calibration: (1, H, W, 3) uint8 each; if there are any, weights and activations become
-            int8 in the ranges of these images. Outputs stay float32.
-        float_first: with `calibration`: convolutions on the image itself and all dense layers
-            stay float, as in `drive.conversion.quantise`.
-
-    Raises:
-        InputError: the Keras backend is not TensorFlow.
+    With `calibration`, (1, H, W, 3) uint8 each, weights and activations become int8 in the ranges
+    of these images; outputs stay float32. With `float_first` convolutions on the image itself and
+    all dense layers stay float, as in `drive.conversion.quantise`.
     """
     load_keras()
     shape = (1, *size, 3)
@@ -137,8 +128,7 @@ def _first_convolutions(data: bytes) -> list[str]:
 def _examples(images: Sequence[Image]) -> Iterator[Example]:
     """Yield the images as the converter takes them.
 
-    One value of the first image is set to 0 and one to 255. The input then has scale 1 and zero
-    point 0, so that it takes pixels unchanged.
+    The first one gets a 0 and a 255, so that the input has scale 1 and takes pixels unchanged.
     """
     for number, image in enumerate(images):
         values = image.astype(np.float32)
@@ -176,11 +166,7 @@ def read_litert_metadata(data: bytes) -> dict[str, str]:
 
 
 class LiteRtEngine:
-    """A `.tflite` file that `write_litert` wrote, in TensorFlow's interpreter.
-
-    Raises:
-        WeightsError: the file cannot be read, or was not written by drive.
-    """
+    """A `.tflite` file that `write_litert` wrote, in TensorFlow's interpreter."""
 
     name = "litert"
 

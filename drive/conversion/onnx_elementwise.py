@@ -1,8 +1,4 @@
-"""Translate elementwise Keras layers to ONNX: activations and scaling.
-
-Uses the attributes of layers only (Keras is not imported). These layers keep the layout of their
-input. `onnx_layers` has the table of all layers.
-"""
+"""Translate elementwise Keras layers to ONNX: activations and scaling, which keep the layout."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Build an ONNX graph: nodes, initialisers and the layout of each value.
 
-Keras stores images as (batch, row, column, channel), ONNX as (batch, channel, row, column). Each
-`Value` knows its layout, so a transposition is written only where a layer needs the other one.
-What layers do is in `onnx_layers` and `onnx_elementwise`.
+Keras stores images with channels last, ONNX with channels first. Each `Value` knows its layout, so
+a transposition is written only where a layer needs the other one.
 """
 
 from __future__ import annotations
@@ -30,17 +29,11 @@ NCHW_TO_NHWC = (0, 2, 3, 1)
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A tensor in the graph.
-
-    Attributes:
-        name: in the ONNX graph.
-        shape: in Keras' order (channels last); None for dynamic axes.
-        channels_first: whether a rank-4 tensor is stored as (batch, channel, row, column).
-    """
+    """A tensor in the graph."""
 
     name: str
-    shape: tuple[int | None, ...]
-    channels_first: bool = False
+    shape: tuple[int | None, ...]  # in Keras' order (channels last); None for dynamic axes
+    channels_first: bool = False  # how a rank-4 tensor is stored
 
     @property
     def rank(self) -> int:
@@ -67,11 +60,7 @@ class Call:
 
 
 class GraphBuilder:
-    """Collects nodes and initialisers; every method that adds a node returns its output.
-
-    Args:
-        half: store kernels as float16, with a cast to float32.
-    """
+    """Collects nodes and initialisers; `half` stores kernels as float16, with a cast to float32."""
 
     def __init__(self, half: bool) -> None:
         self.half = half

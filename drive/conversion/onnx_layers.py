@@ -1,7 +1,6 @@
 """Translate Keras layers to ONNX: one small function per layer, found by class name.
 
-Uses the attributes of layers only (Keras is not imported). An unknown layer or setting raises
-`DriveError` with the layer's name, so that nothing is silently written wrong.
+An unknown layer or setting raises an error, so that nothing is silently written wrong.
 """
 
 from __future__ import annotations
@@ -31,11 +30,7 @@ Converter = Callable[[GraphBuilder, Call], Value]
 
 
 def convert_layer(graph: GraphBuilder, call: Call) -> Value:
-    """Add one use of a Keras layer to the graph and return its output.
-
-    Raises:
-        DriveError: the layer or one of its settings is not supported.
-    """
+    """Add one use of a Keras layer to the graph and return its output."""
     layer = call.layer
     converter = CONVERTERS.get(type(layer).__name__)
     if converter is None:

@@ -1,8 +1,4 @@
-"""Write Keras networks as ONNX files.
-
-Walks the graph of a functional or sequential model; `onnx_layers` translates the layers. Inputs and
-outputs stay channels last, with any batch size. `drive.runtime.onnx_file` reads these files.
-"""
+"""Write functional and sequential Keras networks as ONNX files."""
 
 from __future__ import annotations
 
@@ -33,18 +29,11 @@ def write_onnx(
     half: bool = True,
     input_dtype: InputType = "uint8",
 ) -> None:
-    """Write a Keras model with one input as an ONNX file (opset 17).
+    """Write a Keras model with one input, (N, H, W, C), as an ONNX file; H and W may be None.
 
-    Args:
-        keras_model: functional or sequential; its input is (N, H, W, C); H and W may be None.
-        path: the file to write.
-        metadata: of the file, key by key; `read_metadata` returns it.
-        half: store kernels as float16 (half the size, about 3 digits).
-        input_dtype: "uint8" takes images without conversion.
-
-    Raises:
-        DriveError: a layer or a setting is not supported; names it.
-        InputError: the model does not have exactly one input, or `input_dtype` is unknown.
+    The batch size stays dynamic and channels stay last. `half` stores kernels as float16 (about 3
+    digits); uint8 input takes images without conversion. Raises `DriveError` with the name of a
+    layer or setting that is not supported.
     """
     if input_dtype not in INPUT_TYPES:
         raise InputError(f"input_dtype must be one of {list(INPUT_TYPES)}; got {input_dtype}")

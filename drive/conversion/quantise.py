@@ -1,9 +1,6 @@
-"""Quantise a float ONNX file to int8: a third of the time, half the size.
+"""Quantise a float ONNX file to int8 after training: a third of the time, half the size.
 
-Post-training quantisation: the float network runs on a few hundred examples, the ranges of its
-activations are measured, and weights and activations are stored in 8 bits. The result is plain ONNX
-(QuantizeLinear, DequantizeLinear) for OpenVINO and ONNX Runtime; it cannot be trained further.
-`drive.runtime.quantised_graph` decides where a graph is quantised.
+The result is plain ONNX (QuantizeLinear, DequantizeLinear), which cannot be trained further.
 """
 
 from __future__ import annotations
@@ -34,8 +31,7 @@ from drive.runtime.quantised_graph import (
 if TYPE_CHECKING:
     import onnxruntime
 
-FLOAT_SHA256 = "float_sha256"
-"""Metadata key: the SHA-256 of the float file."""
+FLOAT_SHA256 = "float_sha256"  # metadata key: the SHA-256 of the float file
 
 
 def quantise(
@@ -46,29 +42,13 @@ def quantise(
     keep_float: Collection[str] = (),
     float_first: bool = False,
 ) -> int:
-    """Write the int8 form of a float ONNX file.
+    """Write the int8 form of a file that `write_onnx` wrote; return the number of examples.
 
     Weights of convolutions become int8 with one scale per output channel; their inputs are rounded
-    to uint8. Dynamic input sizes stay dynamic. The metadata is copied; `precision` ("int8"),
-    `calibrated_on` (number of examples) and `float_sha256` (of the float file) are added.
-
-    Args:
-        float_path: a file that `write_onnx` wrote.
-        int8_path: the file to write.
-        batches: examples, (N, H, W, C) each, of the network's input type; sizes may differ. The
-            range of an activation is the mean over the batches of its extremes, so use batches
-            of one. A few hundred are enough.
-        keep_float: names of convolutions that stay float.
-        float_first: whether the convolutions on the image itself stay float too.
-
-    Returns:
-        The number of examples.
-
-    Raises:
-        MissingFileError: there is no float file.
-        WeightsError: it is not an ONNX file, is int8 already, or has no convolution.
-        InputError: there is no batch, a batch has another type or shape, or `keep_float` names an
-            unknown convolution.
+    to uint8. Batches are (N, H, W, C) of the network's input type, of any size; a few hundred
+    examples are enough. The range of an activation is the mean over the batches of its extremes, so
+    use batches of one. Convolutions named in `keep_float` stay float; with `float_first` those on
+    the image itself too.
     """
     model = _read(float_path)
     widen_kernels(model.graph)

@@ -1,8 +1,7 @@
 """Write Keras networks as TensorFlow SavedModels, and run them.
 
-A SavedModel is a folder. Its signature `serving_default` takes `image` and returns the outputs
-under the names that they have in our ONNX files. The metadata is in `assets.extra/drive.json`, the
-place that TensorFlow leaves for such files.
+A SavedModel is a folder. Its signature takes `image` and returns the outputs under the names of our
+ONNX files. The metadata is in `assets.extra`, which TensorFlow leaves for such files.
 """
 
 from __future__ import annotations
@@ -35,17 +34,9 @@ def write_saved_model(
     shape: Shape,
     dtype: str = "uint8",
 ) -> None:
-    """Write a Keras model with one input as a SavedModel.
+    """Write a Keras model with one input, (N, H, W, C), as a SavedModel in a new folder.
 
-    Args:
-        model: the network; it is not changed.
-        folder: the folder to write; must not exist yet.
-        metadata: of the file, key by key.
-        shape: (N, H, W, C) of the input; None for any size.
-        dtype: of the input.
-
-    Raises:
-        InputError: the Keras backend is not TensorFlow.
+    Sizes of None are dynamic. The model is not changed.
     """
     load_keras()
     import keras
@@ -85,11 +76,7 @@ def with_input(model: keras.Model, shape: Shape, dtype: str) -> keras.Model:
 
 
 class SavedModelEngine:
-    """A SavedModel that `write_saved_model` wrote, in TensorFlow.
-
-    Raises:
-        WeightsError: the folder cannot be read, or was not written by drive.
-    """
+    """A SavedModel that `write_saved_model` wrote, in TensorFlow."""
 
     name = "saved-model"
 

@@ -1,8 +1,7 @@
 """The geometry of a camera, and its image if it were shifted sideways or turned.
 
-The model of the paper (arXiv 1604.07316, section 4): everything below the horizon is flat ground,
-everything above it is infinitely far away. Shifting the camera shears the ground and leaves the sky
-unchanged; turning it moves both.
+The model of arXiv 1604.07316, section 4: below the horizon is flat ground, above it everything is
+infinitely far away. Shifting shears the ground and leaves the sky unchanged; turning moves both.
 """
 
 from __future__ import annotations
@@ -16,26 +15,17 @@ import numpy as np
 from drive.core.region import Region
 from drive.core.types import FloatArray, Image
 
-DEFAULT_HORIZON = 0.5
-"""Position of the horizon for a level camera, as a share of the height."""
+DEFAULT_HORIZON = 0.5  # position of the horizon for a level camera, as a share of the height
 
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A level pinhole camera with square pixels; the table `[camera]` of `recording.toml`.
+    """A level pinhole camera with square pixels; the table `[camera]` of `recording.toml`."""
 
-    Attributes:
-        height_m: metres above the road; 1.2 is behind the windscreen of a car.
-        fov_deg: horizontal field of view in degrees; dashcams have 60 to 110.
-        horizon: its position as a share of the height from the top; None to estimate it from the
-            video (`drive.recordings.horizon`) or assume the middle.
-        side_m: metres from the front camera to the left and right ones.
-    """
-
-    height_m: float = 1.2
-    fov_deg: float = 70.0
-    horizon: float | None = None
-    side_m: float = 0.5
+    height_m: float = 1.2  # metres above the road; 1.2 is behind the windscreen of a car
+    fov_deg: float = 70.0  # horizontal field of view; dashcams have 60 to 110
+    horizon: float | None = None  # share of the height from the top; None: estimated or the middle
+    side_m: float = 0.5  # metres from the front camera to the left and right ones
 
     def view(self, width: int, height: int) -> View:
         """Return the geometry of the whole frame of `width` x `height` pixels."""
@@ -48,21 +38,16 @@ class Camera:
 class View:
     """The projection of directions to pixels of one image: a frame, or a resized crop of it.
 
-    Attributes:
-        width, height: of the image in pixels.
-        focal_x, focal_y: pixels per tangent of 1 to the right and downwards.
-        centre_x, horizon_y: pixels of the direction straight ahead, from the left and top edges
-            (pixel centres are at .5); may be outside the image.
-        camera_m: height of the camera above the road in metres.
+    Edges are at 0 and pixel centres at .5; the direction straight ahead may be outside the image.
     """
 
     width: int
     height: int
-    focal_x: float
-    focal_y: float
-    centre_x: float
-    horizon_y: float
-    camera_m: float
+    focal_x: float  # pixels per tangent of 1 to the right
+    focal_y: float  # and downwards
+    centre_x: float  # of the direction straight ahead, from the left edge
+    horizon_y: float  # and from the top edge
+    camera_m: float  # height above the road in metres
 
     def cropped(self, region: Region, width: int, height: int) -> View:
         """Return the geometry of `region` of this image, resized to `width` x `height`."""
@@ -104,13 +89,10 @@ class View:
 def moved_rays(
     right: FloatArray, below: FloatArray, camera_m: float, shift_m: float, yaw_deg: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the directions of the original camera for directions of a moved one.
+    """Return directions (tangents) of the original camera for those of a moved one.
 
-    Args:
-        right, below: tangents of directions of the moved camera.
-        camera_m: height of both cameras above the road in metres.
-        shift_m: metres from the original camera to the moved one, positive right.
-        yaw_deg: degrees from the original direction to that of the moved one, positive right.
+    The moved camera is `shift_m` to the right of the original, at the same height `camera_m`, and
+    turned right by `yaw_deg`.
     """
     turn = math.tan(math.radians(yaw_deg))
     ahead = 1.0 - right * turn  # both over the cosine, which cancels
@@ -122,17 +104,9 @@ def moved_rays(
 def move_camera(
     image: Image, view: View, shift_m: float, yaw_deg: float, border: int = cv2.BORDER_REPLICATE
 ) -> Image:
-    """Return the image that the camera would take if it were shifted and turned.
+    """Return the image, in any colour order, of a camera moved `shift_m` and turned to the right.
 
-    Args:
-        image: (H, W, 3) uint8, any colour order; H and W as in `view`.
-        view: geometry of the image.
-        shift_m: metres to the right; negative to the left.
-        yaw_deg: degrees to the right; negative to the left.
-        border: how OpenCV fills what the original camera did not see.
-
-    Returns:
-        A new image of the same shape.
+    `border` says how OpenCV fills what the original camera did not see.
     """
     rays = moved_rays(*view.rays(), view.camera_m, shift_m, yaw_deg)
     pixels = view.pixels(*rays)

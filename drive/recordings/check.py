@@ -1,7 +1,4 @@
-"""Checks of a recording: read all of it, report what is wrong, change nothing.
-
-Every check is a small function that yields findings; none of them stops the others.
-"""
+"""Checks of a recording: read all of it, report what is wrong, change nothing."""
 
 from __future__ import annotations
 
@@ -25,12 +22,8 @@ from drive.recordings.udacity import LOG
 WIDEST_STEERING_WHEEL_DEG = 720.0
 """Two full turns, the limit of steering wheels; front wheels stay under 50 degrees."""
 
-STUCK_S = 5.0
-"""An angle other than zero that stays exactly the same for so long is suspicious."""
-
-ZEROS_SHARE = 0.5
-"""Share of exact zeros from which a network that always predicts zero looks good."""
-
+STUCK_S = 5.0  # an angle other than zero that stays exactly the same for so long is suspicious
+ZEROS_SHARE = 0.5  # share of exact zeros from which a network that always predicts zero looks good
 DRIFT_S = 0.1
 HORIZON_TOLERANCE = 0.05
 """Share of the height by which the estimate may differ from `recording.toml`."""
@@ -41,31 +34,16 @@ EXAMPLES = 5
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that stands out.
+    """One thing that stands out."""
 
-    Attributes:
-        code: stable name for scripts.
-        text: one line for people.
-        note: whether it is information only; otherwise it is a problem to fix.
-    """
-
-    code: str
-    text: str
-    note: bool = False
+    code: str  # stable name for scripts
+    text: str  # one line for people
+    note: bool = False  # information only, nothing to fix
 
 
 @dataclass(frozen=True, slots=True)
 class CheckNumbers:
-    """What was measured on a recording; None where there is nothing to measure.
-
-    Attributes:
-        zeros_share: share of the angles that are exactly zero.
-        lag_s: seconds by which the angles still trail the video.
-        lag_correlation: of the angles and the turning of the image at that lag, -1 to 1.
-        horizon: its share of the height from the top, as training would take it.
-        horizon_is: "given", "estimated" or "assumed".
-        horizon_estimate, horizon_trusted: the estimate from motion.
-    """
+    """What was measured on a recording; None where there is nothing to measure."""
 
     frames: int
     frames_lost: int
@@ -75,12 +53,12 @@ class CheckNumbers:
     angle_min_deg: float | None
     angle_max_deg: float | None
     angle_std_deg: float | None
-    zeros_share: float | None
-    lag_s: float | None
-    lag_correlation: float | None
-    horizon: float
-    horizon_is: str
-    horizon_estimate: float
+    zeros_share: float | None  # of the angles that are exactly zero
+    lag_s: float | None  # by which the angles still trail the video
+    lag_correlation: float | None  # of angles and turning of the image at that lag
+    horizon: float  # share of the height from the top, as training would take it
+    horizon_is: str  # "given", "estimated" or "assumed"
+    horizon_estimate: float  # from motion
     horizon_trusted: bool
 
 

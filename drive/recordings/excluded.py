@@ -1,8 +1,7 @@
-"""Excluded ranges of a recording: autopilot, parking, wrong labels.
+"""Excluded ranges of a recording (autopilot, parking, wrong labels): tables `[[bad]]`.
 
-They are tables `[[bad]]` in `recording.toml`. Training and evaluation leave their frames out;
-nothing is deleted. Excluding a range adds a table at the end of the file, and including it again
-removes exactly that table, so everything else, comments included, stays to the byte.
+Training and evaluation leave their frames out. Excluding a range appends a table to
+`recording.toml` and including it removes exactly that table; all else stays to the byte.
 """
 
 from __future__ import annotations
@@ -35,19 +34,12 @@ TIME_TOLERANCE_S = 0.0006
 
 @dataclass(frozen=True, slots=True)
 class ExcludedRange:
-    """An excluded range, including both of its ends.
+    """An excluded range, including both of its ends."""
 
-    Attributes:
-        start_s, end_s: seconds after the first frame, by the video's timestamps, in whole
-            milliseconds.
-        reason: for people; may be empty.
-        drive: NAME of `NAME_front.mp4` if a folder has several videos; None for all of them.
-    """
-
-    start_s: float
+    start_s: float  # after the first frame, by the video's timestamps, rounded to milliseconds
     end_s: float
-    reason: str = ""
-    drive: str | None = None
+    reason: str = ""  # for people
+    drive: str | None = None  # NAME of `NAME_front.mp4`; None: all videos of the folder
 
     def __post_init__(self) -> None:
         for name in ("start_s", "end_s"):
@@ -89,21 +81,13 @@ def marked(marks: Sequence[ExcludedRange], time_s: FloatArray) -> BoolArray:
 
 
 def read_marks(folder: str | Path) -> list[ExcludedRange]:
-    """Return all excluded ranges of `recording.toml` in `folder`; none without such a file.
-
-    Raises:
-        InputError: the file is not valid TOML, or a range has an unknown key or an invalid value.
-    """
+    """Return all excluded ranges of `recording.toml` in `folder`; none without such a file."""
     path = Path(folder) / CONFIG_FILE
     return _parsed(_read(path), path)
 
 
 def marks_of(folder: str | Path, drive: str) -> tuple[ExcludedRange, ...]:
-    """Return the excluded ranges of one video NAME of `folder`: those with its name or none.
-
-    Raises:
-        InputError: as `read_marks`; or a range names a video that the folder does not have.
-    """
+    """Return the excluded ranges of one video NAME of `folder`: those with its name or none."""
     found = []
     for mark in read_marks(folder):
         if mark.drive in (None, drive):
@@ -118,11 +102,7 @@ def marks_of(folder: str | Path, drive: str) -> tuple[ExcludedRange, ...]:
 
 
 def add_mark(folder: str | Path, mark: ExcludedRange) -> None:
-    """Write an excluded range at the end of `recording.toml`, which is created if missing.
-
-    Raises:
-        InputError: the range is excluded already, or the file cannot be read or written.
-    """
+    """Write an excluded range at the end of `recording.toml`, which is created if missing."""
     path = (Path(folder) / CONFIG_FILE).resolve()
     before = _read(path)
     marks = _parsed(before, path)
@@ -136,11 +116,7 @@ def add_mark(folder: str | Path, mark: ExcludedRange) -> None:
 
 
 def remove_mark(folder: str | Path, mark: ExcludedRange) -> None:
-    """Remove an excluded range from `recording.toml`; a file made for ranges only is deleted.
-
-    Raises:
-        InputError: there is no such range, or the file cannot be read or written.
-    """
+    """Remove an excluded range from `recording.toml`; a file made for ranges only is deleted."""
     path = (Path(folder) / CONFIG_FILE).resolve()
     before = _read(path)
     marks = _parsed(before, path)
@@ -201,11 +177,7 @@ def _mark(table: object, where: str) -> ExcludedRange:
 
 
 def parse_mark(table: dict[str, Any], where: str) -> ExcludedRange:
-    """Return an excluded range from its keys and values; `where` is for errors.
-
-    Raises:
-        InputError: a key is unknown or missing, or a value is invalid.
-    """
+    """Return an excluded range from its keys and values; `where` is for errors."""
     known = [field.name for field in fields(ExcludedRange)]
     for key in table:
         if key not in known:

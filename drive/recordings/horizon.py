@@ -1,9 +1,7 @@
 """Estimate the horizon from the motion of the image while the car drives straight.
 
-Static points move away from the point that the car drives towards (the focus of expansion), which
-is on the horizon on a flat road. So the horizon is where the lines of motion of many small corners
-meet, over several moments of the recording. Turns, other cars and standstill spoil a moment;
-moments in which few corners agree do not count.
+Static points move away from the point that the car drives towards, which is on the horizon on a
+flat road. Turns, other cars and standstill spoil a moment; it counts if enough corners agree.
 """
 
 from __future__ import annotations
@@ -29,16 +27,10 @@ from drive.video.reader import read_frames, read_image
 if TYPE_CHECKING:
     from drive.recordings.recording import Recording
 
-HORIZON_VERSION = 1
-"""Increases when the estimate changes, so that stored ones are made again."""
-
-MOMENTS = 12
-"""Number of moments, spread over the recording."""
-
+HORIZON_VERSION = 1  # increases when the estimate changes, so that stored ones are made again
+MOMENTS = 12  # number of moments, spread over the recording
 FRAMES_A_MOMENT = 4
-STEP_S = 0.09
-"""Between two compared frames; at 10 m/s, road 10 m ahead moves 6 to 10 pixels."""
-
+STEP_S = 0.09  # between two compared frames; at 10 m/s, road 10 m ahead moves 6 to 10 pixels
 WORKING_WIDTH = 640
 SLOW_MPS = 3.0
 CORNERS, CORNER_QUALITY, CORNER_DISTANCE = 400, 0.005, 7
@@ -54,9 +46,7 @@ FLATTEST_CROSSING = 0.1
 
 PLAUSIBLE_X, PLAUSIBLE_Y = (0.15, 0.85), (0.1, 0.9)
 ANGLE_TOLERANCE = (np.radians(3.0), np.radians(15.0))
-POSITION_PX = 0.4
-"""Accuracy of tracking: a short motion may point this much the wrong way."""
-
+POSITION_PX = 0.4  # accuracy of tracking: a short motion may point this much the wrong way
 REFINEMENTS = 4
 NEAREST_PX = 10.0
 
@@ -71,20 +61,12 @@ horizon can be judged by eye have 0.005 to 0.064."""
 
 @dataclass(frozen=True, slots=True)
 class HorizonEstimate:
-    """The horizon of a recording.
+    """The horizon of a recording."""
 
-    Attributes:
-        share: of the height, from the top; the middle if the estimate is not trusted.
-        trusted: whether enough pairs of frames agree.
-        pairs: number of pairs in which most corners move away from one point.
-        spread: distance between the quartiles of their estimates, as a share of the height; 1 if
-            there are too few.
-    """
-
-    share: float
-    trusted: bool
-    pairs: int
-    spread: float
+    share: float  # of the height, from the top; the middle if not trusted
+    trusted: bool  # enough pairs of frames agree
+    pairs: int  # in which most corners move away from one point
+    spread: float  # between the quartiles of their shares; 1 if there are too few
 
     def __str__(self) -> str:
         """As in `0.49 of the height (estimated from motion)`."""
@@ -93,11 +75,7 @@ class HorizonEstimate:
 
 
 def estimate_horizon(recording: Recording) -> HorizonEstimate:
-    """Estimate the horizon of a recording from about fifty of its frames.
-
-    Raises:
-        InputError: the video cannot be read.
-    """
+    """Estimate the horizon of a recording from about fifty of its frames."""
     return horizon_of_pairs(
         pair for start_s in _straight_moments(recording) for pair in _pairs(recording, start_s)
     )
@@ -127,11 +105,7 @@ def with_horizon(recording: Recording, estimate: HorizonEstimate) -> Recording:
 
 
 def horizon_of_pairs(pairs: Iterable[tuple[Array, Array]]) -> HorizonEstimate:
-    """Estimate the horizon from pairs of grey frames, about a tenth of a second apart.
-
-    Args:
-        pairs: of (H, W) uint8, all of one size.
-    """
+    """Estimate the horizon from pairs of grey uint8 frames, about a tenth of a second apart."""
     rng = np.random.default_rng(0)
     shares = [
         centre[1] / first.shape[0]

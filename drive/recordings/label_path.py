@@ -1,7 +1,6 @@
-"""From the angles of the CSV to the labels of a training, and back: the one place for it.
+"""From the angles of the CSV to labels and back, in this order: unit and side, lag, smoothing.
 
-In this order: unit and side, lag, smoothing. What a network learns instead of the angle, the
-curvature, depends on all recordings of a training; see `drive.steering.target`.
+The curvature, which depends on all recordings of a training, is in `drive.steering.target`.
 """
 
 from __future__ import annotations
@@ -18,22 +17,11 @@ from drive.recordings.labels import smoothed, without_lag
 
 @dataclass(frozen=True, slots=True)
 class LabelPath:
-    """What is done with the recorded angles of a recording.
+    """What is done with the recorded angles of a recording."""
 
-    Attributes:
-        degrees_per_unit: degrees of a recorded 1.0; negative if positive angles turn left.
-        lag_s: seconds by which the recorded angles trail the video.
-        smooth_s: seconds over which the angles are averaged; 0 for none.
-
-    Example:
-        >>> path = LabelPath(degrees_per_unit=-25.0)
-        >>> path.in_degrees(np.array([0.1]))
-        array([-2.5], dtype=float32)
-    """
-
-    degrees_per_unit: float = 1.0
-    lag_s: float = 0.0
-    smooth_s: float = 0.0
+    degrees_per_unit: float = 1.0  # of a recorded 1.0; negative if positive angles turn left
+    lag_s: float = 0.0  # by which the recorded angles trail the video
+    smooth_s: float = 0.0  # over which the angles are averaged; 0: not at all
 
     def apply(
         self,
@@ -41,15 +29,9 @@ class LabelPath:
         times_s: Callable[[], FloatArray],
         excluded: Sequence[ExcludedRange] = (),
     ) -> FloatArray:
-        """Return the labels.
+        """Return the labels, float32 degrees, positive right, of angles as in the CSV.
 
-        Args:
-            recorded: (N,) angles as in the CSV; NaN where unknown.
-            times_s: returns the (N,) seconds of the rows; called only if they are needed.
-            excluded: ranges that are not smoothed and not averaged into others.
-
-        Returns:
-            (N,) float32 degrees, positive right.
+        NaN is unknown. `times_s` is called only if needed. Excluded ranges are not smoothed.
         """
         angle_deg = self.in_degrees(recorded)
         if self.lag_s:

@@ -1,7 +1,6 @@
 """Clean labels: correct a lag of the angles behind the video, and smooth jerky angles.
 
-Both use true timestamps and do not cross gaps in time. Smoothing is symmetric in time, so it adds
-no delay.
+Both use true timestamps and do not cross gaps. Smoothing is symmetric in time, so it adds no delay.
 """
 
 from __future__ import annotations
@@ -25,9 +24,7 @@ from drive.recordings.motion import LagEstimate, TurnMeter, estimate_lag
 if TYPE_CHECKING:
     from drive.recordings.recording import Recording
 
-TURNING_VERSION = 1
-"""Increases when the measurement changes, so that stored ones are made again."""
-
+TURNING_VERSION = 1  # increases when the measurement changes, so that stored ones are made again
 GAP_STEPS = 5.0
 MINIMUM_GAP_S = 0.5
 NATURAL_LAG_S = (-0.6, 0.06)
@@ -35,22 +32,13 @@ NATURAL_LAG_S = (-0.6, 0.06)
 the video by so much is normal; one that trails it was recorded late."""
 
 WIDEST_SMOOTHING_S = 5.0
-PASSES = 2
-"""Two box filters in turn are a triangle, which leaves no corners."""
-
-SHORTEST_S = 1e-6
-"""A box narrower than this is a single moment."""
+PASSES = 2  # two box filters in turn are a triangle, which leaves no corners
+SHORTEST_S = 1e-6  # a box narrower than this is a single moment
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Turning:
-    """How the image of a recording turns.
-
-    Attributes:
-        frame_index: (N,) int64 frame numbers.
-        time_s: (N,) float64 presentation times.
-        turn_px: (N,) float64 turn since the frame before, as `TurnMeter` measures it.
-    """
+    """How the image of a recording turns, frame by frame; `turn_px` is measured by `TurnMeter`."""
 
     frame_index: IntArray
     time_s: FloatArray
@@ -59,25 +47,15 @@ class Turning:
 
 @dataclass(frozen=True, slots=True)
 class LagVerdict:
-    """What was found about the lag of the labels.
+    """What was found about the lag of the labels."""
 
-    Attributes:
-        applied_s: seconds by which the labels were moved earlier; 0 if they were not.
-        lag: the estimate; None if the recording is too short or does not turn.
-        text: one line for people.
-    """
-
-    applied_s: float
-    lag: LagEstimate | None
-    text: str
+    applied_s: float  # by which the labels were moved earlier; 0 if they were not
+    lag: LagEstimate | None  # None if the recording is too short or does not turn
+    text: str  # one line for people
 
 
 def wide_steps(time_s: FloatArray) -> IntArray:
-    """Return positions after which there is a gap: a step far above the usual one.
-
-    Args:
-        time_s: (N,) finite seconds.
-    """
+    """Return positions after which there is a gap: a step far above the usual one."""
     steps_s = np.diff(time_s)
     if len(steps_s) < 2:
         return np.zeros(0, np.int64)
@@ -94,17 +72,9 @@ def stretches(time_s: FloatArray) -> Iterator[slice]:
 
 
 def without_lag(angle_deg: FloatArray, time_s: FloatArray, lag_s: float) -> FloatArray:
-    """Return the angle of each moment, which was recorded `lag_s` later.
+    """Return the angle of each moment, which was recorded `lag_s` later, as float32.
 
     At the end of a part without gaps the last angle stays. Unknown angles stay NaN.
-
-    Args:
-        angle_deg: (N,) degrees; NaN where unknown.
-        time_s: (N,) seconds of the rows.
-        lag_s: seconds.
-
-    Returns:
-        (N,) float32.
     """
     known = np.flatnonzero(np.isfinite(angle_deg) & np.isfinite(time_s))
     moved = np.full(len(angle_deg), np.nan, np.float32)
@@ -115,22 +85,10 @@ def without_lag(angle_deg: FloatArray, time_s: FloatArray, lag_s: float) -> Floa
 
 
 def smoothed(angle_deg: FloatArray, time_s: FloatArray, width_s: float) -> FloatArray:
-    """Average the angle over a triangle of `width_s` seconds around each moment.
+    """Average the angle over a triangle of `width_s` seconds around each moment; 0 changes nothing.
 
     Removes the steps of steering with a keyboard. The angle is a straight line between rows, so
-    uneven times do not shift it. Towards the ends of a part without gaps the triangle narrows and
-    stays symmetric, so nothing is delayed.
-
-    Args:
-        angle_deg: (N,) degrees; NaN where unknown.
-        time_s: (N,) seconds of the rows.
-        width_s: seconds of the whole triangle; 0 changes nothing.
-
-    Returns:
-        (N,) float32; NaN where unknown.
-
-    Raises:
-        InputError: the width is negative or too large.
+    uneven times do not shift it. The triangle narrows towards the ends of a part without gaps.
     """
     check_smoothing(width_s)
     result = np.asarray(angle_deg, np.float32).copy()
@@ -234,12 +192,7 @@ def find_lag(recording: Recording, turning: Turning) -> LagEstimate | None:
 
 
 def correct_lag(recording: Recording, turning: Turning) -> tuple[Recording, LagVerdict]:
-    """Correct the lag between video and angles if it is larger than the delay of a car.
-
-    Returns:
-        The recording, with other angles and another `config.lag_s` if a lag was corrected, and
-        what was found.
-    """
+    """Correct the lag between video and angles if it is larger than the delay of a car."""
     lag = find_lag(recording, turning)
     if lag is None:
         return recording, _left_alone(recording, lag, "too short, or it never turns")

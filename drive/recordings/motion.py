@@ -1,8 +1,7 @@
 """Measure how the image turns, and by how much the recorded angles trail it.
 
-The sideways shift of the far scene between two frames is proportional to the yaw of the car, and so
-to the steering angle. Correlating the two over time shifts shows a lag and a wrong sign. It needs
-no calibration.
+The far scene shifts sideways in proportion to the yaw and so to the steering angle. Correlating the
+two over time shifts shows a lag and a wrong sign without calibration.
 """
 
 from __future__ import annotations
@@ -24,22 +23,15 @@ GRID_S = 0.02
 MAXIMUM_LAG_S = 1.0
 SMOOTHING_S = 0.2
 MINIMUM_OVERLAP_S = 5.0
-MINIMUM_CORRELATION = 0.35
-"""Below this, image and angles do not agree and no lag is suggested."""
+MINIMUM_CORRELATION = 0.35  # below this, image and angles do not agree and no lag is suggested
 
 
 @dataclass(frozen=True, slots=True)
 class LagEstimate:
-    """The lag of the recorded angles behind the video.
+    """The lag of the recorded angles behind the video."""
 
-    Attributes:
-        lag_s: seconds by which the angles trail the video; negative if they lead.
-        correlation: of the turning of the image and the angle at that lag, -1 to 1; negative if
-            angles are positive to the left.
-    """
-
-    lag_s: float
-    correlation: float
+    lag_s: float  # by which the angles trail the video; negative if they lead
+    correlation: float  # of turning and angle at that lag; negative: positive angles turn left
 
     @property
     def trusted(self) -> bool:
@@ -55,11 +47,7 @@ class TurnMeter:
         self._window: Array | None = None
 
     def step(self, image: Image) -> float:
-        """Return the turn since the last frame in pixels of `IMAGE_SIZE`, positive right.
-
-        Args:
-            image: (H, W, 3) uint8 RGB.
-        """
+        """Return the turn since the last RGB image in pixels of `IMAGE_SIZE`, positive right."""
         small = cv2.resize(image, IMAGE_SIZE, interpolation=cv2.INTER_AREA)
         top, bottom = (round(share * IMAGE_SIZE[1]) for share in FAR_BAND)
         band = cv2.cvtColor(small[top:bottom], cv2.COLOR_RGB2GRAY).astype(np.float32)
@@ -75,17 +63,10 @@ class TurnMeter:
 def estimate_lag(
     time_s: FloatArray, turn_px: FloatArray, angle_time_s: FloatArray, angle_deg: FloatArray
 ) -> LagEstimate | None:
-    """Correlate the turning of the image with the recorded angles over time shifts.
+    """Return the time shift at which the turning of the image and the angles correlate most.
 
-    Args:
-        time_s: (N,) seconds of the frames.
-        turn_px: (N,) turn since the last frame, from `TurnMeter`.
-        angle_time_s: (M,) seconds of the angles, on the same clock.
-        angle_deg: (M,) finite angles, or angles times speed, in any scale.
-
-    Returns:
-        The shift with the largest correlation; None if the recording is too short, or the angle or
-        the image never changes.
+    `turn_px` is from `TurnMeter`. Angles are finite, in any scale, and may be multiplied by speed.
+    None if the recording is too short, or the angle or the image never changes.
     """
     if len(time_s) < 3 or len(angle_deg) < 3:
         return None

@@ -1,8 +1,4 @@
-"""A recording: a video with the steering angle of each frame.
-
-Frames and rows are paired by frame number. Angles are in degrees, positive to the right, corrected
-for the lag that `recording.toml` states. `drive.recordings.check` reports what is wrong.
-"""
+"""A recording: a video with the steering angle of each frame, paired by frame number."""
 
 from __future__ import annotations
 
@@ -49,36 +45,23 @@ class PairingReport:
 class Recording:
     """A video with the steering angle of each frame; see `open_recordings`.
 
-    Attributes:
-        name: folder and video, such as `alpine-1/epoch01`.
-        path: the video, or the folder of a Udacity recording.
-        frame_index: (N,) int64, frame of each row, ascending, unique.
-        angle_deg: (N,) float32 degrees, positive right, lag corrected; NaN where not recorded.
-        time_s: (N,) float64 seconds from the CSV; None without a time column.
-        speed: (N,) float64 in the recording's own unit; None if not recorded.
-        config: unit, sign and lag of the recorded angles, camera and car.
-        labels: how `angle_deg` was made of `recorded`; see `relabelled`.
-        recorded: (N,) angles as in the CSV; None for `angle_deg` itself.
-        images: files of a Udacity recording, row by row; empty for a video.
-        bad: excluded ranges; `samples` does not leave them out.
-        rows_repeated: number of rows of the CSV whose frame has an earlier row.
-        report: what the last complete `samples()` left out.
+    Rows are in order of their frames, one per frame. `samples` does not leave out excluded ranges.
     """
 
-    name: str
-    path: Path
+    name: str  # folder and video, such as `alpine-1/epoch01`
+    path: Path  # the video, or the folder of a Udacity recording
     steering_csv: Path
     frame_index: IntArray
-    angle_deg: FloatArray
-    time_s: FloatArray | None
-    speed: FloatArray | None
+    angle_deg: FloatArray  # float32, positive right, lag corrected; NaN where not recorded
+    time_s: FloatArray | None  # of the rows, from the CSV; None without a time column
+    speed: FloatArray | None  # in the recording's own unit; None if not recorded
     config: RecordingConfig
-    images: tuple[Path, ...] = ()
-    bad: tuple[ExcludedRange, ...] = ()
-    rows_repeated: int = 0
-    report: PairingReport = field(default_factory=PairingReport)
-    labels: LabelPath = field(default_factory=LabelPath)
-    recorded: FloatArray | None = None
+    images: tuple[Path, ...] = ()  # of a Udacity recording, row by row; empty for a video
+    bad: tuple[ExcludedRange, ...] = ()  # excluded ranges
+    rows_repeated: int = 0  # whose frame has an earlier row
+    report: PairingReport = field(default_factory=PairingReport)  # of the last complete `samples()`
+    labels: LabelPath = field(default_factory=LabelPath)  # how `recorded` became `angle_deg`
+    recorded: FloatArray | None = None  # as in the CSV; None: `angle_deg` itself
 
     def relabelled(self, labels: LabelPath) -> Recording:
         """Return the recording with labels made again from the recorded angles."""
@@ -110,10 +93,9 @@ class Recording:
 
     @property
     def images_key(self) -> str:
-        """Equal for copies of a recording, whatever their names and labels.
+        """A hash that is equal for copies of a recording, whatever their names and labels.
 
-        A hash of the video's size and first megabyte; of single images, the first of which may be
-        equal in simulators, all angles too.
+        The first image may be equal in simulators, so single images count with their angles.
         """
         digest = hashlib.sha256()
         self._add_video(digest)
@@ -136,10 +118,9 @@ class Recording:
         return int((~np.isfinite(self.angle_deg)).sum())
 
     def row_times_s(self) -> FloatArray:
-        """Return (N,) float64 seconds of the rows, from the frame rate if the CSV has no time.
+        """Return seconds of the rows, from the frame rate if the CSV has no time.
 
-        Raises:
-            InputError: the video has no frame rate either.
+        Raises `InputError` if the video has no frame rate either.
         """
         return (
             self.time_s if self.time_s is not None else _times_by_rate(self.path, self.frame_index)
@@ -169,14 +150,10 @@ class Recording:
     def samples(
         self, *, stride: int = 1, size: tuple[int, int] | None = None
     ) -> Iterator[SteeringSample]:
-        """Yield frames with their angles, in order.
+        """Yield every `stride`-th frame with its angle, resized to `size` = (width, height).
 
-        Frames without a row, rows without a frame and rows without a finite angle are left out
-        and counted in `report`.
-
-        Args:
-            stride: yield every `stride`-th frame.
-            size: (width, height) in pixels to resize to while decoding; None keeps the size.
+        Frames without a row, rows without a frame and rows without a finite angle are left out and
+        counted in `report`.
         """
         report = self.report
         report.paired = report.frames_without_row = report.frames_lost = 0
@@ -210,12 +187,7 @@ class Recording:
 
 
 class RecordedAngles:
-    """The recorded angle of each frame; unknown in excluded ranges.
-
-    Attributes:
-        name: of the recording.
-        marked_bad: number of frames so far in excluded ranges.
-    """
+    """The recorded angle of each frame; unknown in excluded ranges, whose frames it counts."""
 
     def __init__(self, recording: Recording) -> None:
         self.name = recording.name

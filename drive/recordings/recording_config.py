@@ -1,7 +1,4 @@
-"""`recording.toml`: what the numbers of a recording mean, and which camera and car made it.
-
-Every key is checked here. Command-line options override the file.
-"""
+"""`recording.toml`: what the numbers of a recording mean, and which camera and car made it."""
 
 from __future__ import annotations
 
@@ -38,9 +35,7 @@ RANGES = {
 """Minimum and maximum of each number: from a model car to a lorry, with a margin."""
 
 TABLES = {"camera": Camera, "car": Car}
-BAD = "bad"
-"""Excluded ranges, tables `[[bad]]`; `drive.recordings.excluded` reads them."""
-
+BAD = "bad"  # excluded ranges, tables `[[bad]]`; `drive.recordings.excluded` reads them
 TABLE_HEADS = {name: f"[{name}]" for name in TABLES} | {BAD: f"[[{BAD}]]"}
 """How each table is written."""
 
@@ -57,8 +52,7 @@ OPTIONS = {
 }
 """Names of command-line options that differ from the keys."""
 
-FOUND_OUT = ("states_car",)
-"""Fields that follow from the others."""
+FOUND_OUT = ("states_car",)  # fields that follow from the others
 
 Overrides = Mapping[str, float | str | None]
 """Values that override `recording.toml`, by key; None is no value."""
@@ -68,35 +62,20 @@ Checked = TypeVar("Checked", "RecordingConfig", Camera, Car)
 
 @dataclass(frozen=True, slots=True)
 class RecordingConfig:
-    """What `recording.toml` says about a recording.
-
-    Attributes:
-        unit: `degrees`, `radians` or `normalised` (-1..1 of `full_scale_deg`).
-        positive: the side of positive angles, `right` or `left`.
-        full_scale_deg: degrees of a normalised angle of 1.0.
-        lag_s: seconds by which the angles trail the video: the angle of a frame at time t was
-            recorded at t + lag_s.
-        camera: the table `[camera]`.
-        car: the table `[car]`.
-        states_car: whether any key of `CAR_SHAPE` was given.
-    """
+    """What `recording.toml` says about a recording."""
 
     unit: str = "degrees"
     positive: str = "right"
-    full_scale_deg: float = 25.0
-    lag_s: float = 0.0
+    full_scale_deg: float = 25.0  # of a normalised angle of 1.0
+    lag_s: float = 0.0  # the angle of a frame at time t was recorded at t + lag_s
     camera: Camera = field(default_factory=Camera)
     car: Car = field(default_factory=Car)
-    states_car: bool = field(default=False, compare=False)
+    states_car: bool = field(default=False, compare=False)  # a key of `CAR_SHAPE` was given
 
     def with_overrides(self, **overrides: Any) -> RecordingConfig:
         """Return the configuration with the values that are not None, checked.
 
-        Args:
-            overrides: by the name of a field of this class, of `Camera` or of `Car`.
-
-        Raises:
-            InputError: a value is out of range; names the command-line option.
+        Keys are fields of this class, of `Camera` or of `Car`; errors name the command-line option.
         """
         given = {key: value for key, value in overrides.items() if value is not None}
         stated = self.states_car or any(key in given for key in ("car", *CAR_SHAPE))
@@ -115,12 +94,7 @@ class RecordingConfig:
 def read_config(folder: str | Path, default: RecordingConfig | None = None) -> RecordingConfig:
     """Read `recording.toml` in `folder`; return the default if there is none.
 
-    Excluded ranges, `[[bad]]`, are read by `excluded`. Unknown tables are ignored unless their name
-    looks like a typing error; `others_tables` returns their names.
-
-    Raises:
-        InputError: the file is not valid TOML, or has an unknown key, a table with a misspelt
-            name, or an invalid value; names the file and the key.
+    Unknown tables are ignored unless their name looks like a typing error; see `others_tables`.
     """
     path = Path(folder) / CONFIG_FILE
     config = default or RecordingConfig()

@@ -1,7 +1,4 @@
-"""Read the steering CSV: one row per frame, columns by name.
-
-Angles and speeds stay as recorded; `drive.recordings.recording_config` knows their units.
-"""
+"""Read the steering CSV: one row per frame, columns by name, angles and speeds as recorded."""
 
 from __future__ import annotations
 
@@ -20,12 +17,8 @@ if TYPE_CHECKING:
 FRAME_COLUMNS = ("frame", "frame_index")
 ANGLE_COLUMNS = ("wheel", "angle", "steering")
 SPEED_COLUMNS = ("speed",)
-TIME_COLUMNS = {"ts_micro": 1e-6, "time_s": 1.0}
-"""Columns with times, and seconds per unit."""
-
-LARGEST_FRAME = 1_000_000_000
-"""A year at 30 frames per second."""
-
+TIME_COLUMNS = {"ts_micro": 1e-6, "time_s": 1.0}  # columns with times, and seconds per unit
+LARGEST_FRAME = 1_000_000_000  # a year at 30 frames per second
 HEADER_ROWS = 1
 BINARY_HEAD = 4096
 """Number of bytes at the start of a file that are searched for zeros, which text does not have."""
@@ -35,33 +28,18 @@ SHOWN_COLUMNS = 10
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SteeringRows:
-    """The rows of a steering CSV, in file order.
-
-    Attributes:
-        path: the file.
-        frame_index: (N,) int64, the frame of each row.
-        angle: (N,) float64 as recorded; NaN if the cell is empty or not finite.
-        time_s: (N,) float64 seconds after the first row; None without a time column.
-        speed: (N,) float64 in the recording's unit; None without such a column.
-        numbered: whether the file has a frame column; otherwise frames are rows.
-    """
+    """The rows of a steering CSV, in file order."""
 
     path: Path
     frame_index: IntArray
-    angle: FloatArray
-    time_s: FloatArray | None
-    speed: FloatArray | None
-    numbered: bool = True
+    angle: FloatArray  # as recorded; NaN if the cell is empty or not finite
+    time_s: FloatArray | None  # after the first row; None without a time column
+    speed: FloatArray | None  # in the recording's unit; None without such a column
+    numbered: bool = True  # the file has a frame column; otherwise frames are rows
 
 
 def read_steering_csv(path: str | Path) -> SteeringRows:
-    """Read a steering CSV.
-
-    Raises:
-        MissingFileError: there is no such file.
-        InputError: there is no angle column or no row, or a cell is not a number; names the row
-            and the value.
-    """
+    """Read a steering CSV; an `InputError` names the row and the value that is wrong."""
     file = Path(path)
     table = _read_table(file)
     angle_column = _find(table, ANGLE_COLUMNS)
@@ -86,15 +64,7 @@ def read_steering_csv(path: str | Path) -> SteeringRows:
 
 
 def read_table(file: Path, header: bool = True) -> pd.DataFrame:
-    """Read the cells of a CSV as text.
-
-    Args:
-        file: in UTF-8.
-        header: whether the first row holds the names of the columns.
-
-    Raises:
-        InputError: the file is empty or not text, or a row has more cells than the first one.
-    """
+    """Read the cells of a UTF-8 CSV as text; the first row holds the column names if `header`."""
     import pandas as pd
 
     try:

@@ -1,8 +1,4 @@
-"""Read a folder of the Udacity simulator: `driving_log.csv` and the images in `IMG/`.
-
-Times come from the names of the images. The steering of the log is -1 to 1 of 25 degrees, positive
-to the right.
-"""
+"""Read a folder of the Udacity simulator: `driving_log.csv` and the images in `IMG/`."""
 
 from __future__ import annotations
 
@@ -48,14 +44,9 @@ def is_udacity_folder(path: Path) -> bool:
 
 
 def read_log(folder: Path) -> pd.DataFrame:
-    """Read the log of a Udacity simulator folder.
+    """Read the log: columns `image` (Path of the centre camera), `angle`, `time_s` and `speed`.
 
-    Returns:
-        Columns `image` (Path, of the centre camera), `angle` (as recorded), `time_s` (seconds
-        after the first row) and `speed` (as recorded), in the order of the log.
-
-    Raises:
-        InputError: the log has other columns, or a cell is not a number.
+    Angle and speed are as recorded; times, in seconds after the first row, are in the image names.
     """
     import pandas as pd
 
@@ -72,11 +63,7 @@ def read_log(folder: Path) -> pd.DataFrame:
 
 
 def side_images(folder: Path) -> dict[str, tuple[Path, ...]]:
-    """Return the images of the left and right cameras, row by row; some may not exist.
-
-    Raises:
-        InputError: the log has other columns.
-    """
+    """Return the images of the left and right cameras, row by row; some may not exist."""
     table = _read_table(folder / LOG)
     return {side: tuple(_images(folder, table[side])) for side in ("left", "right")}
 

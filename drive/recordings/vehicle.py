@@ -27,24 +27,17 @@ RETURN_SHARE = 0.275
 class Car:
     """The table `[car]` of `recording.toml`.
 
-    Attributes:
-        wheelbase_m: metres between the axles.
-        steering_ratio: recorded degrees per degree of the front wheels: 1 if their angle is
-            recorded, 12 to 18 if it is that of the steering wheel.
-        speed_mps: speed in m/s for recordings without speed.
-        speed_unit: unit of the recorded speed, one of `SPEED_UNITS`.
-        understeer: the K above in s^2/m^2, about 0.002 for cars (Gillespie, Fundamentals of
-            Vehicle Dynamics, chapter 6).
-        lane_m: metres from the middle of the road to the car, positive right; if given, training
-            narrows roads and never mirrors images.
+    `steering_ratio` is recorded degrees per degree of the front wheels: 1 if it is their angle that
+    is recorded, 12 to 18 for the steering wheel. With `lane_m`, training narrows roads and never
+    mirrors images. K is about 0.002 (Gillespie, Fundamentals of Vehicle Dynamics, chapter 6).
     """
 
-    wheelbase_m: float = 2.6
+    wheelbase_m: float = 2.6  # between the axles
     steering_ratio: float = 1.0
-    speed_mps: float = 20.0
-    speed_unit: str = "m/s"
-    understeer: float = 0.0
-    lane_m: float | None = None
+    speed_mps: float = 20.0  # for recordings without speed
+    speed_unit: str = "m/s"  # of the recorded speed, one of `SPEED_UNITS`
+    understeer: float = 0.0  # the K above in s^2/m^2
+    lane_m: float | None = None  # from the middle of the road to the car, positive right
 
     @overload
     def curvature(self, angle_deg: float, speed_mps: float = 0.0) -> float: ...
@@ -91,22 +84,11 @@ def corrected_angle(
     return_s: float,
     widen: float = 1.0,
 ) -> float:
-    """Return the angle that takes a shifted car back to the recorded path.
+    """Return the angle that takes a car back to the path it is `shift_m` right of, turned right.
 
-    Pure pursuit (Coulter 1992): the shifted car steers to the point ahead to which the recorded
-    angle leads the recorded car.
-
-    Args:
-        angle_deg: recorded, positive right.
-        shift_m: metres right of the path; negative left.
-        yaw_deg: degrees by which the shifted car is turned right.
-        speed_mps: metres per second.
-        car: of the recording.
-        return_s: seconds until little (5 % at 10 m/s) is left of the shift.
-        widen: factor by which the world around the path is widened; bends become so much tighter.
-
-    Returns:
-        Degrees as recorded, positive right.
+    Pure pursuit (Coulter 1992): the car steers to the point ahead to which the recorded angle leads
+    the recorded car. Little (5 % at 10 m/s) is left of the shift after `return_s`. `widen` is the
+    factor by which the world around the path is widened; bends become so much tighter.
     """
     aim_m = aim_distance_m(speed_mps, return_s)
     sine = min(1.0, max(-1.0, aim_m * float(car.curvature(angle_deg, speed_mps)) / 2))

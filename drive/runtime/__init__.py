@@ -1,8 +1,4 @@
-"""One interface over the runtimes: `load_engine` loads a model file and returns an `Engine`.
-
-A runtime is imported only when it is used, so running a network does not require TensorFlow. What a
-network is for is not known here.
-"""
+"""One interface over the runtimes, each imported only when it is used."""
 
 from __future__ import annotations
 
@@ -28,19 +24,13 @@ SUFFIXES = (".onnx", ".xml", ".keras")
 def load_engine(
     path: str | Path, engine: str = "auto", threads: int = 0, build: Builder | None = None
 ) -> Engine:
-    """Load a model file into a runtime.
+    """Load a model file into a runtime: `.onnx`, OpenVINO `.xml` or `.keras`.
 
-    Args:
-        path: `.onnx` file, OpenVINO `.xml` (openvino only) or `.keras` (keras only).
-        engine: "openvino", "onnx", "keras", or "auto" for the first one that works;
-            `Engine.fallback_reason` then says why an earlier one does not.
-        threads: number of CPU threads; 0 for the runtime's choice. Keras ignores it.
-        build: builds the Keras network of an `.onnx` file from its metadata; required by keras.
-
-    Raises:
-        MissingFileError: there is no such file.
-        InputError: the engine is unknown, not installed, or does not read this kind of file.
-        WeightsError: the file is damaged.
+    The engine "auto" is the first one that works; `Engine.fallback_reason` says why an earlier one
+    does not. `threads` of 0 is the runtime's choice; Keras ignores it. `build` builds the Keras
+    network of an `.onnx` file from its metadata; keras requires it.
+    Raises `InputError` if the engine is not installed or does not read this kind of file, and
+    `WeightsError` if the file is damaged.
     """
     model_path = Path(path)
     _check(model_path, engine)

@@ -1,7 +1,4 @@
-"""The interface of every runtime: a batch of images in, arrays out.
-
-`openvino_engine`, `onnx_engine` and `keras_engine` implement it.
-"""
+"""The interface of every runtime: a batch of images in, arrays out."""
 
 from __future__ import annotations
 
@@ -16,40 +13,23 @@ from drive.core.types import Array, DType, FloatArray
 
 Shape = tuple[int | None, ...]
 
-MODEL_SUFFIXES = (".onnx", ".keras")
-"""Of the files that drive writes; others are read too."""
+MODEL_SUFFIXES = (".onnx", ".keras")  # of the files that drive writes; others are read too
 
 
 class Engine(Protocol):
-    """A network that is ready to run. Use an engine from one thread at a time.
+    """A network that is ready to run. Use an engine from one thread at a time."""
 
-    Attributes:
-        name: of the runtime: "openvino", "onnx" or "keras".
-        input_name: of the input in the model file.
-        input_dtype: element type of the input.
-        input_shape: (N, H, W, C); None for any size.
-        metadata: of the model file, key by key.
-        fallback_reason: why a preferred runtime is not used; None if it is used.
-    """
-
-    name: str
+    name: str  # of the runtime
     input_name: str
     input_dtype: DType
-    input_shape: Shape
-    metadata: dict[str, str]
-    fallback_reason: str | None
+    input_shape: Shape  # (N, H, W, C)
+    metadata: dict[str, str]  # of the model file
+    fallback_reason: str | None  # why a preferred runtime is not used; None if it is used
 
     def predict(self, batch: Array) -> list[FloatArray]:
-        """Run the network.
+        """Return the float32 outputs, channels last, of a batch of type `input_dtype`.
 
-        Args:
-            batch: (N, H, W, C) of type `input_dtype`.
-
-        Returns:
-            The outputs in the model's order, float32, channels last.
-
-        Raises:
-            InputError: the batch has another type or shape.
+        Raises `InputError` if the batch has another type or shape.
         """
         ...
 
@@ -71,16 +51,9 @@ def check_model_file(
     suffixes: Sequence[str] = MODEL_SUFFIXES,
     usable: Callable[[Path], bool] | None = None,
 ) -> None:
-    """Raise an error unless a path is a file.
+    """Raise `MissingFileError` unless a path exists, and `InputError` if it is a folder.
 
-    Args:
-        path: of the model file.
-        suffixes: of files to suggest if the path is a folder, best first.
-        usable: whether a file may be suggested; None for all.
-
-    Raises:
-        MissingFileError: the path does not exist.
-        InputError: it is a folder; suggests a model file in it.
+    The error suggests a `usable` file in the folder with one of the suffixes, best first.
     """
     if Path(path).is_file():
         return

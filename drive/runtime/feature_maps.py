@@ -1,9 +1,7 @@
 """Load a network that also outputs the mean feature map of each convolution.
 
 Supports networks whose convolutions follow one another, with elementwise layers and batch
-normalisation between them, and ensembles of such networks in one file. An `.onnx` file gets more
-outputs and runs like any other, without TensorFlow; a `.keras` file becomes a model with more
-outputs.
+normalisation between them, and ensembles of such networks in one file.
 """
 
 from __future__ import annotations
@@ -48,13 +46,7 @@ FIRST_INPUT_COUNTS = ("Conv", "BatchNormalization", "MatMul", "Gemm", "Reshape")
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The window of a convolution.
-
-    Attributes:
-        name: of the layer.
-        kernel: (rows, columns) of pixels per output value.
-        stride: (rows, columns) from one output value to the next.
-    """
+    """The window of a convolution, (rows, columns) of pixels per output value and between two."""
 
     name: str
     kernel: tuple[int, int]
@@ -62,25 +54,18 @@ class Window:
 
 
 Windows = tuple[Window, ...]
-Value: TypeAlias = Any
-"""The output of a step: an ONNX name or a Keras tensor."""
+Value: TypeAlias = Any  # the output of a step: an ONNX name or a Keras tensor
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One operator or layer on the path from input to output.
+    """One operator or layer on the path from input to output."""
 
-    Attributes:
-        kind: name of the operator or the class.
-        window: of a convolution, else None.
-        activates: whether its output has been through an activation.
-    """
-
-    kind: str
+    kind: str  # name of the operator or the class
     name: str
     output: Value
-    window: Window | None = None
-    activates: bool = False
+    window: Window | None = None  # of a convolution
+    activates: bool = False  # its output has been through an activation
 
 
 _Look = Callable[[Value], tuple[_Step | None, list[Value]]]
@@ -91,21 +76,10 @@ def load_with_maps(
 ) -> tuple[Engine, tuple[Windows, ...]]:
     """Load a model file with the mean feature maps as additional outputs.
 
-    Args:
-        path: `.onnx` or `.keras` file.
-        engine: "openvino", "onnx", "keras" or "auto".
-        build: builds the Keras network of an `.onnx` file; required by the engine keras.
-
-    Returns:
-        The engine, and per member of the ensemble (one for a single network) its convolutions from
-        the input on. `predict` returns the outputs of the network first, then, member by member,
-        an (N, rows, columns) array per convolution: the mean over the channels of its activated
-        output, values below 0 counted as 0.
-
-    Raises:
-        MissingFileError: there is no such file.
-        InputError: the convolutions do not follow one another, as in residual networks.
-        WeightsError: the file is damaged.
+    Returns the engine and the convolutions of each member of an ensemble, from the input on.
+    `predict` returns the outputs of the network, then, member by member, an (N, rows, columns)
+    array per convolution: the mean over the channels of its activated output, values below 0
+    counted as 0. Raises `InputError` if the convolutions do not follow one another.
     """
     model_path = Path(path)
     check_model_file(path)
@@ -155,11 +129,7 @@ def _load_keras(path: Path, build: Builder | None) -> tuple[Engine, tuple[Window
 
 
 def _members(output: Value, look: _Look, path: Path) -> tuple[tuple[Windows, ...], list[Value]]:
-    """Return the convolutions of each network in a file, and their outputs.
-
-    Raises:
-        InputError: two paths from input to output share a convolution.
-    """
+    """Return the convolutions of each network in a file, and their outputs."""
     ways = list(islice(_ways(output, look), MOST_MEMBERS + 1))
     if len(ways) > MOST_MEMBERS:
         raise _refusal(path, f"more than {MOST_MEMBERS} paths through the network")
@@ -187,11 +157,7 @@ def _ways(output: Value, look: _Look) -> Iterator[list[_Step]]:
 
 
 def _convolutions(steps: list[_Step], path: Path) -> tuple[Windows, list[Value]]:
-    """Return the convolutions on a path, and their activated outputs.
-
-    Raises:
-        InputError: a layer between them moves values to other places in the image.
-    """
+    """Return the convolutions on a path, and their activated outputs."""
     windows: list[Window] = []
     tensors: list[Value] = []
     activated = False

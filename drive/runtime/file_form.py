@@ -1,7 +1,6 @@
 """Check the format of a model file and read the metadata of an ONNX file, without a runtime.
 
-Runtimes are slow to refuse a file, and do so in many lines. Only the outermost level of a file is
-read, so a model of any size is checked at once.
+Runtimes are slow to refuse a file, and do so in many lines. Only the outermost level is read.
 """
 
 from __future__ import annotations
@@ -22,19 +21,12 @@ QLINEAR = b"QLinear"
 
 VARINT_BYTES = 10
 GRAPH = 7
-METADATA = 14
-"""The fields `graph` and `metadata_props` of ONNX's ModelProto."""
-
-KEY, VALUE = 1, 2
-"""The fields of a StringStringEntryProto."""
+METADATA = 14  # the fields `graph` and `metadata_props` of ONNX's ModelProto
+KEY, VALUE = 1, 2  # the fields of a StringStringEntryProto
 
 
 def check_form(path: Path) -> None:
-    """Check that an `.onnx` file is ONNX and that a `.keras` file is a zip archive.
-
-    Raises:
-        WeightsError: the file is something else, or incomplete.
-    """
+    """Raise `WeightsError` unless an `.onnx` file is ONNX and a `.keras` file a zip archive."""
     suffix = path.suffix.lower()
     if suffix == ".onnx" and not _is_onnx(path):
         raise WeightsError(f"{path} is not an ONNX model, or is incomplete")
@@ -74,8 +66,7 @@ def _is_onnx(path: Path) -> bool:
 def _fields(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
     """Yield number and length of each field of a message; the file is then at its value.
 
-    Raises:
-        ValueError: the message is not a sequence of whole fields.
+    Raises `ValueError` if the message is not a sequence of whole fields.
     """
     while (place := file.tell()) < size:
         number, kind = divmod(_varint(file), 8)

@@ -1,7 +1,4 @@
-"""The int8 form of a network's weights: where the file is, who wrote it, and when it is used.
-
-Imports no runtime: which file to load is decided before one is loaded.
-"""
+"""The int8 form of a network's weights: where it is and when it is used; imports no runtime."""
 
 from __future__ import annotations
 
@@ -11,8 +8,7 @@ from pathlib import Path
 
 PRECISION = "precision"
 INT8 = "int8"
-CALIBRATED_ON = "calibrated_on"
-"""Metadata of the files that `drive.conversion.quantise` writes."""
+CALIBRATED_ON = "calibrated_on"  # metadata of the files that `drive.conversion.quantise` writes
 
 INT8_SUFFIX = "-int8"
 INT8_RUNTIMES: dict[str, tuple[str, ...]] = {

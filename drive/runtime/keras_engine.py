@@ -1,8 +1,4 @@
-"""Run networks in Keras, on any backend.
-
-A `.keras` file contains its network. For an `.onnx` file of drive the caller passes the function
-that builds the network; the weights are then loaded into it.
-"""
+"""Run `.keras` files, and the weights of `.onnx` files of drive, in Keras on any backend."""
 
 from __future__ import annotations
 
@@ -25,12 +21,7 @@ Builder = Callable[[dict[str, str]], "keras.Model"]
 
 
 class KerasEngine:
-    """A Keras model, given or loaded.
-
-    Args:
-        model: with one input, (N, H, W, C).
-        metadata: of the model's file.
-    """
+    """A Keras model with one input, (N, H, W, C)."""
 
     name = "keras"
 
@@ -50,12 +41,7 @@ class KerasEngine:
 
     @classmethod
     def load(cls, path: str | Path, build: Builder | None = None) -> KerasEngine:
-        """Load a `.keras` file, or the weights of an `.onnx` file into the network of `build`.
-
-        Raises:
-            InputError: the file is int8, or an `.onnx` file without `build`, or of another kind.
-            WeightsError: the file is damaged or has the weights of another network.
-        """
+        """Load a `.keras` file, or the weights of an `.onnx` file into the network of `build`."""
         load_keras()
         suffix = Path(path).suffix.lower()
         if suffix == ".keras":

@@ -1,7 +1,6 @@
-"""Keras models in `.keras` files that carry JSON notes.
+"""Keras models in `.keras` files with JSON notes, such as how a model was trained.
 
-A `.keras` file is a zip archive. The notes are one more entry of it, which Keras ignores: a model
-says how it was trained, and weights, optimiser and history are replaced in one step.
+The notes are an entry of the zip archive that Keras ignores, so both are replaced in one step.
 """
 
 from __future__ import annotations
@@ -32,12 +31,7 @@ def save_model(model: keras.Model, path: str | Path, notes: Mapping[str, Any]) -
 
 
 def read_notes(path: str | Path) -> dict[str, Any]:
-    """Return the notes of a `.keras` file; empty if it has none.
-
-    Raises:
-        MissingFileError: the file does not exist.
-        WeightsError: it is not a valid `.keras` file.
-    """
+    """Return the notes of a `.keras` file; empty if it has none."""
     check_model_file(path)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -47,12 +41,7 @@ def read_notes(path: str | Path) -> dict[str, Any]:
 
 
 def load_model(path: str | Path, compiled: bool = False) -> keras.Model:
-    """Load the model of a `.keras` file; with its optimiser if `compiled`.
-
-    Raises:
-        MissingFileError: the file does not exist.
-        WeightsError: Keras cannot read it.
-    """
+    """Load the model of a `.keras` file; with its optimiser if `compiled`."""
     load_keras()
     import keras
 

@@ -33,12 +33,9 @@ def first_kernels(model: keras.Model) -> FloatArray | None:
 
 
 def feature_maps(model: keras.Model, image: Image, layers: int = 2) -> list[LayerMaps]:
-    """Return the activated feature maps of the first convolutions.
+    """Return the activated feature maps of the first convolutions outside nested networks.
 
-    Args:
-        model: a network with one input.
-        image: (H, W, 3), prepared for the network.
-        layers: number of convolutions; those of nested networks are left out.
+    The image is (H, W, 3), prepared for the network.
     """
     import keras
 

@@ -19,15 +19,7 @@ ERRORS_ONLY = 3  # ONNX Runtime's log level; its warnings are about graph optimi
 
 
 class OnnxEngine:
-    """A network on the CPU in ONNX Runtime, for batches of any size.
-
-    Args:
-        path: `.onnx` file.
-        threads: number of CPU threads; 0 for ONNX Runtime's choice.
-
-    Raises:
-        WeightsError: ONNX Runtime cannot read the file.
-    """
+    """A network on the CPU in ONNX Runtime, for batches of any size."""
 
     name = "onnx"
 

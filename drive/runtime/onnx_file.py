@@ -1,7 +1,7 @@
 """Read ONNX files of drive: the graph, its metadata, and the weights for Keras.
 
 Weights are stored as `LAYER/kernel`, `LAYER/bias` and so on, so the same file runs and is
-fine-tuned. `drive.conversion.onnx_writer` writes these files; `load_engine` runs them.
+fine-tuned. `drive.conversion.onnx_writer` writes these files.
 """
 
 from __future__ import annotations
@@ -24,10 +24,7 @@ if TYPE_CHECKING:
 def load_onnx_weights(keras_model: keras.Model, path: str | Path) -> None:
     """Load the weights of a file that `write_onnx` wrote into a Keras model, by layer name.
 
-    Raises:
-        MissingFileError: there is no such file.
-        WeightsError: the file is not an ONNX file, or names or shapes differ; the model is then
-            not changed.
+    Raises `WeightsError`, with the model unchanged, if names or shapes differ.
     """
     stored = read_weights(path)
     wanted = {
@@ -56,14 +53,9 @@ def load_onnx_weights(keras_model: keras.Model, path: str | Path) -> None:
 
 
 def read_weights(path: str | Path) -> dict[str, FloatArray]:
-    """Return the arrays of a file that `write_onnx` wrote, in Keras' order of axes.
+    """Return the arrays of a file that `write_onnx` wrote, by `LAYER/kernel` and so on.
 
-    Returns:
-        Arrays by `LAYER/kernel`, `LAYER/bias` and so on; kernels may be float16.
-
-    Raises:
-        MissingFileError: there is no such file.
-        WeightsError: the file is not an ONNX file.
+    Axes are in Keras' order; kernels may be float16.
     """
     return {
         tensor.name: kernel_from_onnx(numpy_helper.to_array(tensor))
@@ -72,22 +64,12 @@ def read_weights(path: str | Path) -> dict[str, FloatArray]:
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
-    """Return the metadata of a file.
-
-    Raises:
-        MissingFileError: there is no such file.
-        WeightsError: it is not an ONNX file.
-    """
+    """Return the metadata of a file."""
     return {entry.key: entry.value for entry in read_model(path).metadata_props}
 
 
 def read_model(path: str | Path) -> onnx.ModelProto:
-    """Return the model of a file.
-
-    Raises:
-        MissingFileError: there is no such file.
-        WeightsError: it is not an ONNX file.
-    """
+    """Return the model of a file; raise `WeightsError` if it is not an ONNX file."""
     check_model_file(path)
     try:
         model = onnx.load(str(path))

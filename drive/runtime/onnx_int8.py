@@ -1,9 +1,7 @@
 """Rewrite an int8 file of our quantiser for ONNX Runtime.
 
-`quantise` rounds after the activation function, so that OpenVINO fuses convolution, activation and
-rounding. ONNX Runtime has int8 convolutions only if rounding follows them directly, and turns all
-others back into float. Here rounding is added there too, in the range that the one after the leaky
-ReLU implies.
+`quantise` rounds after activations, as OpenVINO fuses them. ONNX Runtime has int8 convolutions only
+if rounding follows them directly, so it is added there, in the range the later one implies.
 """
 
 from __future__ import annotations

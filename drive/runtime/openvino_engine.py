@@ -1,7 +1,4 @@
-"""Run networks in OpenVINO, the fastest runtime on Intel and AMD processors.
-
-Reads `.onnx` files and OpenVINO's own `.xml`.
-"""
+"""Run networks in OpenVINO, the fastest runtime on Intel and AMD processors."""
 
 from __future__ import annotations
 
@@ -19,17 +16,10 @@ MAX_COMPILED = 4  # compiled input shapes kept; each holds its own copy of the w
 
 
 class OpenVinoEngine:
-    """A network on the CPU in OpenVINO.
+    """A network on the CPU in OpenVINO, from an `.onnx` or `.xml` file.
 
     Dynamic shapes are slow in OpenVINO, so the model is compiled for each input shape; the last few
     are kept.
-
-    Args:
-        path: `.onnx` or `.xml` file.
-        threads: number of CPU threads; 0 for OpenVINO's choice.
-
-    Raises:
-        WeightsError: OpenVINO cannot read the file.
     """
 
     name = "openvino"

@@ -1,9 +1,7 @@
 """Decide where an ONNX graph is quantised, and write that into the graph.
 
-Activations become uint8 where they enter a convolution, weights int8 with one scale per output
-channel. Nothing is quantised between a convolution and its activation function, since OpenVINO
-fuses the two (`onnx_int8` rewrites this for ONNX Runtime). `drive.conversion.quantise` measures the
-ranges and writes the files.
+Activations become uint8 where they enter a convolution, but not before its activation function,
+since OpenVINO fuses the two. Weights become int8 with one scale per output channel.
 """
 
 from __future__ import annotations
@@ -42,11 +40,7 @@ class Range:
         return Range(min(self.low, other.low), max(self.high, other.high))
 
     def scale_and_zero(self) -> tuple[np.float32, np.uint8]:
-        """Return the step and the level of 0, which is always represented exactly.
-
-        Source: Jacob et al., "Quantization and Training of Neural Networks for Efficient
-        Integer-Arithmetic-Only Inference", CVPR 2018, section 3.
-        """
+        """Return the step and the level of 0, which is exact (arXiv 1712.05877, section 3)."""
         low, high = min(self.low, 0.0), max(self.high, 0.0)
         scale = np.float32((high - low) / ACTIVATION_LEVELS or 1.0)
         return scale, np.uint8(np.clip(round(-low / float(scale)), 0, ACTIVATION_LEVELS))
@@ -56,13 +50,11 @@ class Range:
 class Plan:
     """What is to be quantised.
 
-    Attributes:
-        convolutions: the nodes whose weights become int8.
-        entries: tensors that become uint8, each with the (node, input number) that read it.
-        groups: tensors that are concatenated before a convolution and need one scale.
+    `entries` are the tensors that become uint8, each with the (node, input number) that read it;
+    `groups` are concatenated before a convolution and need one scale.
     """
 
-    convolutions: list[onnx.NodeProto]
+    convolutions: list[onnx.NodeProto]  # whose weights become int8
     entries: dict[str, list[tuple[onnx.NodeProto, int]]] = field(default_factory=dict)
     groups: list[set[str]] = field(default_factory=list)
 
@@ -121,13 +113,10 @@ def first_convolutions(graph: onnx.GraphProto) -> list[str]:
 def insert(
     graph: onnx.GraphProto, plan: Plan, ranges: Mapping[str, Range], means: Mapping[str, FloatArray]
 ) -> None:
-    """Write the plan into the graph.
+    """Write the plan into a graph with float32 kernels.
 
-    Args:
-        graph: with float32 kernels; changed in place.
-        plan: of this graph.
-        ranges: of each tensor of `plan.entries`.
-        means: (C,) mean of each channel of each convolution's first input.
+    `ranges` are those of the tensors of `plan.entries`, `means` the (C,) means per channel of each
+    convolution's first input.
     """
     united = dict(ranges)
     for group in plan.groups:
@@ -187,10 +176,7 @@ def sort_nodes(graph: onnx.GraphProto) -> None:
 
 
 def quantised_weights(weights: FloatArray) -> tuple[Array, FloatArray]:
-    """Return (O, I, ...) weights as int8, and the (O,) scales of the output channels.
-
-    Neither a weight nor a pair of neighbours overflows, see `PAIR_LEVELS`.
-    """
+    """Return (O, I, ...) weights as int8, and the (O,) scales; see `PAIR_LEVELS` for the limits."""
     rows = np.moveaxis(weights, 1, -1)  # runtimes store the channels of the input side by side
     flat = rows.reshape(len(rows), -1)
     step = 2 if rows.shape[-1] % 2 == 0 else 1  # with an odd number, pairs may start anywhere
@@ -207,11 +193,7 @@ def quantised_weights(weights: FloatArray) -> tuple[Array, FloatArray]:
 def _quantise_weights(
     graph: onnx.GraphProto, node: onnx.NodeProto, means: FloatArray | None
 ) -> None:
-    """Store the weights of a convolution as int8, and correct its bias for the rounding.
-
-    Source of the correction: Nagel et al., "Data-Free Quantization Through Weight Equalization
-    and Bias Correction", ICCV 2019, section 4.2.
-    """
+    """Store weights as int8 and correct the bias for it (arXiv 1906.04721, section 4.2)."""
     stored = constants(graph)
     name = node.input[1]
     weights = numpy_helper.to_array(stored[name]).astype(np.float32)

@@ -1,8 +1,4 @@
-"""Import Keras without TensorFlow's notes.
-
-TensorFlow writes notes on processor features and CUDA to standard error before it reads its log
-level, and warns of retraced functions when several networks are trained. Users cannot act on them.
-"""
+"""Import Keras without TensorFlow's notes on processor features, CUDA and retraced functions."""
 
 from __future__ import annotations
 
@@ -19,11 +15,7 @@ ERRORS_ONLY = "3"
 
 
 def load_keras() -> None:
-    """Import Keras and its backend silently.
-
-    Raises:
-        MissingPackageError: Keras or its backend is not installed.
-    """
+    """Import Keras and its backend silently; raise `MissingPackageError` without them."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", ERRORS_ONLY)
     with silent_stderr():
         load_extra("keras")

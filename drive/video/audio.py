@@ -1,7 +1,6 @@
-"""Copy the audio of a source into an MP4.
+"""Copy the audio of a source into an MP4, packet by packet as the frames advance.
 
-Packets are copied if MP4 supports their codec, else decoded and encoded as AAC. They are read as
-the frames advance, so memory does not grow with the length. Of several audio tracks the first is
+Packets of a codec that MP4 does not support are encoded as AAC. Of several tracks the first is
 kept. A part of a source is cut between packets (1024 samples each in AAC).
 """
 
@@ -31,17 +30,7 @@ AAC_RATES_HZ = (48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 
 
 
 class AudioTrack:
-    """The audio of one source on its way into one output.
-
-    Args:
-        source: an open container with at least one audio stream; closed by `close`.
-        output: the container to write to, before its header is written.
-
-    Attributes:
-        copied: whether packets are copied; otherwise they are encoded as AAC.
-        packets_written: audio packets in the output so far.
-        packets_lost: packets left out because they are damaged or step back in time.
-    """
+    """The audio of one source on its way into one output whose header is not written yet."""
 
     def __init__(
         self, source: av.container.InputContainer, output: av.container.OutputContainer
@@ -61,13 +50,7 @@ class AudioTrack:
         self._ahead: tuple[float, AudioPacket | av.AudioFrame] | None = None
 
     def begin(self, origin_s: float, start_s: float, end_s: float | None) -> None:
-        """Set the part to copy, in seconds after the first frame of the source.
-
-        Args:
-            origin_s: the moment that becomes 0 in the output.
-            start_s: audio before this moment is left out.
-            end_s: audio from this moment on is left out; None keeps all.
-        """
+        """Set the part to copy, in seconds after the first frame; `origin_s` is 0 in the output."""
         first_s = _start_time_s(self._source)
         self._origin_s = first_s + origin_s
         self._start_s = first_s + max(start_s, origin_s)
@@ -184,11 +167,7 @@ def _time_base(stream: Stream) -> Fraction:
 
 
 def open_audio(path: Path, output: av.container.OutputContainer) -> AudioTrack | None:
-    """Return the audio of `path`, set up for `output`; None if it has none.
-
-    Raises:
-        InputError: the file is missing or cannot be read.
-    """
+    """Return the audio of `path`, set up for `output`; None if it has none."""
     source = open_container(str(path))
     if not source.streams.audio:
         source.close()

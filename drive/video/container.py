@@ -44,12 +44,7 @@ def is_stream(source: str) -> bool:
 
 
 def open_container(source: str) -> av.container.InputContainer:
-    """Open a video file or a stream URL for reading.
-
-    Raises:
-        MissingFileError: there is no such file.
-        InputError: it is not a video, or too damaged to open.
-    """
+    """Open a video file or a stream URL for reading."""
     if not is_stream(source):
         _check_file(Path(source))
     try:
@@ -78,11 +73,7 @@ def _check_file(path: Path) -> None:
 def video_stream(
     container: av.container.InputContainer, source: str, threads: int = 0
 ) -> VideoStream:
-    """Return the first video stream, set up to decode in `threads` threads; 0 for all cores.
-
-    Raises:
-        InputError: the file has no video stream.
-    """
+    """Return the first video stream, set up to decode in `threads` threads; 0 for all cores."""
     if not container.streams.video:
         raise InputError(f"{source} has no video stream; expected a video such as an MP4")
     stream = container.streams.video[0]
@@ -92,10 +83,7 @@ def video_stream(
 
 
 def rotation_clockwise(frame: av.VideoFrame) -> int:
-    """Return the clockwise rotation, 0, 90, 180 or 270 degrees, that shows the frame upright.
-
-    The display matrix of the container gives it counter-clockwise; it is rounded to right angles.
-    """
+    """Return the clockwise rotation, 0, 90, 180 or 270 degrees, that shows the frame upright."""
     return round(-frame.rotation / RIGHT_ANGLE) % 4 * RIGHT_ANGLE
 
 
@@ -127,14 +115,9 @@ def packets_from(
 ) -> Iterator[VideoPacket]:
     """Return the packets from a key frame on that is shown at `target` or before.
 
-    Containers without an index may seek too far; then a seek further back is tried. If seeking is
-    not reliable, the packets start at the beginning of the file.
-
-    Args:
-        container: just opened.
-        stream: the video stream.
-        first: timestamp of the first frame, in the time base of the stream.
-        target: timestamp to reach.
+    Timestamps are in the time base of the stream; `first` is that of the first frame. Containers
+    without an index may seek too far; then a seek further back is tried. Where seeking is not
+    reliable, the packets start at the beginning of the file.
     """
     if container.format.name in NOT_TO_BE_SOUGHT:
         return packets(container, stream)
@@ -159,8 +142,8 @@ def packets_from(
 def reach_s(source: str) -> float:
     """Return the end of all streams, video and audio, in seconds of the file's own clock.
 
-    The last packet counts as long as the longest one of its stream, so that a slide show does not
-    look cut off. The end is infinite if no stream has two packets.
+    The last packet counts as long as the longest one of its stream, for slide shows. The end is
+    infinite if no stream has two packets.
     """
     latest: dict[int, float] = {}
     longest: dict[int, float] = {}
@@ -177,11 +160,7 @@ def reach_s(source: str) -> float:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TimeTable:
-    """The presentation timestamps of all shown frames of a file, in order.
-
-    Attributes:
-        pts: (N,) int64 in the time base of the stream, ascending, unique.
-    """
+    """The presentation timestamps of all shown frames, ascending, in the stream's time base."""
 
     pts: IntArray
 

@@ -1,12 +1,7 @@
 """H.264 in MP4: set up the file and the encoder, and convert RGB for it.
 
-Choices, measured on two cores with a 1280x720 dashcam clip:
-
-- `ultrafast` with other tools (`TOOLS`) at CRF 23: 5.5 ms of CPU time per frame. `superfast` at
-  CRF 22 takes 12.0 ms for a file 18 % smaller and 0.7 dB more; `ultrafast` alone takes 5.8 ms
-  and has 1.2 dB less at the same size (docs/decisions.md).
-- No B-frames: with them, FFmpeg's MP4 writer gives a variable-rate file a wrong length, and some
-  readers take the decode order for the frame times.
+There are no B-frames: with them, FFmpeg's MP4 writer gives a variable-rate file a wrong length, and
+some readers take the decode order for the frame times. docs/decisions.md has the measurements.
 """
 
 from __future__ import annotations
@@ -32,8 +27,7 @@ TOOLS = "8x8dct=1:deblock=0,0:no-dct-decimate=1"
 skipping the search for blocks to leave out is faster."""
 
 CRF = 23
-KEY_FRAME_EVERY_S = 2.0
-"""Distance between key frames; short enough for fast seeking in a browser."""
+KEY_FRAME_EVERY_S = 2.0  # distance between key frames; short enough for fast seeking in a browser
 
 LIBX264_MAX_SIZE = 16_384
 BT709, BT601 = 1, 6
@@ -46,11 +40,7 @@ ENCODE_ERRORS = (av.error.FFmpegError, OSError, ValueError)
 
 
 def open_mp4(part: Path) -> av.container.OutputContainer:
-    """Open an MP4 for writing, with its index at the start (faststart).
-
-    Raises:
-        InputError: the folder is not writable.
-    """
+    """Open an MP4 for writing, with its index at the start (faststart)."""
     options = {"movflags": "+faststart", "video_track_timescale": str(TICKS_PER_SECOND)}
     try:
         part.touch()
@@ -71,12 +61,8 @@ def add_h264(
 ) -> VideoStream:
     """Add the video stream; the encoder opens when the container starts.
 
-    Args:
-        container: from `open_mp4`.
-        size: (width, height) of the frames in pixels; the stream has `even_size` of it.
-        rate: average frames per second, a hint for rate control.
-        preset, crf: of x264.
-        threads: of x264; 0 for its choice.
+    The stream has `even_size` of `size` (width, height). `rate` is a hint for rate control. The
+    rest goes to x264, which chooses the number of threads if it is 0.
     """
     stream = container.add_stream("libx264", rate=rate)
     stream.width, stream.height = even_size(size)
@@ -94,11 +80,7 @@ def add_h264(
 
 
 def to_yuv(image: Image) -> av.VideoFrame:
-    """Return an (H, W, 3) uint8 RGB image as a yuv420p frame of even size.
-
-    Odd widths and heights, which yuv420p does not have, are padded by repeating the last column
-    or row: no pixel is lost or moved.
-    """
+    """Return an RGB image as a yuv420p frame; odd sizes repeat the last column or row."""
     height, width = image.shape[:2]
     pixels = np.ascontiguousarray(image)
     if width % 2 or height % 2:

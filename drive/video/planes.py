@@ -1,8 +1,7 @@
 """Copy what was drawn on an RGB image into the yuv420p planes of the same frame.
 
-Decoder and encoder use planes; models and overlay use RGB. If only small parts were drawn on,
-converting these takes a fifth of the time of the whole image, and all other pixels reach the
-encoder unchanged.
+If little was drawn, this takes a fifth of the time of converting the whole image, and all other
+pixels reach the encoder unchanged.
 """
 
 from __future__ import annotations
@@ -43,13 +42,10 @@ class Place(NamedTuple):
 
 
 def carry_over(image: Image, planes: Image, places: Iterable[Place]) -> None:
-    """Write the parts of `image` at these places into `planes`.
+    """Write the parts of an RGB image of even size at these places into `planes`, in place.
 
-    Args:
-        image: (H, W, 3) uint8 RGB, of even width and height.
-        planes: (H * 3 / 2, W) uint8, I420 in limited range and the matrix of `HD_HEIGHT`; changed
-            in place.
-        places: what changed; parts outside the image are ignored.
+    The planes are (H * 3 / 2, W) I420 in limited range and the matrix of `HD_HEIGHT`. What is
+    outside the image is ignored.
     """
     height, width = image.shape[:2]
     luma, *chroma = split(planes)

@@ -1,7 +1,4 @@
-"""Properties of a video file: size, frame rate, length, audio.
-
-The frame count of a container can be wrong by a factor of 1,000, so `count=True` decodes the file.
-"""
+"""Properties of a video file: size, frame rate, length, audio."""
 
 from __future__ import annotations
 
@@ -26,13 +23,8 @@ more than the rounding of common time bases, less than one dropped frame."""
 def probe(path: str | Path, count: bool = False) -> VideoInfo:
     """Return the properties of a video file.
 
-    Args:
-        path: the file.
-        count: decode the whole file to count its frames and check whether the rate varies.
-
-    Raises:
-        MissingFileError: there is no such file.
-        InputError: it has no video that can be decoded.
+    With `count` the whole file is decoded to count its frames, since the number in a container can
+    be wrong by a factor of 1,000, and to check whether the rate varies.
     """
     source = str(path)
     with open_container(source) as container:

@@ -1,8 +1,7 @@
 """Read frames from any source, with index and time, in constant memory.
 
 Damaged packets are skipped and counted. If a frame is missing, the index of the next one is looked
-up by its presentation timestamp in the packet table of the file, so rows of a CSV still belong to
-their frames after the damage.
+up by its presentation timestamp, so rows of a CSV still belong to their frames after the damage.
 """
 
 from __future__ import annotations
@@ -36,9 +35,7 @@ from drive.video.container import (
 from drive.video.probe import probe
 from drive.video.sources import Kind, Source, find_source
 
-GAP = 1.5
-"""A step longer than this many usual ones means that a frame may be missing."""
-
+GAP = 1.5  # a step longer than this many usual ones means that a frame may be missing
 DECLARE_FRAMES, DECLARE_DURATION = "mp4", ("matroska", "flv")
 """Containers that declare the number of frames, or the duration, at their beginning."""
 
@@ -49,8 +46,7 @@ UNSPECIFIED_COLORSPACE = 2
 HD_COLORSPACES, SD_COLORSPACES = {1, UNSPECIFIED_COLORSPACE}, {5, 6, UNSPECIFIED_COLORSPACE}
 """ITU-T H.273 codes of the matrix: BT.709; BT.601 in its 625- and 525-line forms."""
 
-LIMITED_RANGES = {0, 1}
-"""Unspecified, which players take as limited, and limited."""
+LIMITED_RANGES = {0, 1}  # unspecified, which players take as limited, and limited
 
 
 def read_frames(
@@ -140,11 +136,7 @@ class FrameReader:
         self._frames = self._read()
 
     def check_start(self) -> None:
-        """Check that the start is before the end of the file.
-
-        Raises:
-            InputError: no frame would be read.
-        """
+        """Raise `InputError` if no frame would be read because the start is behind the end."""
         info, start_s = self.info, self._start_s
         if info is None or not info.duration_s or start_s < info.duration_s:
             return
@@ -297,13 +289,7 @@ class FrameReader:
 
 
 class _Clock:
-    """Gives every decoded frame its index and time, and counts missing frames.
-
-    Attributes:
-        packets_damaged: packets that the decoder refused.
-        packets_hidden: packets that the file marks as not shown.
-        breaks_off_s: end of a file that is cut off, seconds after the first frame.
-    """
+    """Gives every decoded frame its index and time, and counts missing frames."""
 
     def __init__(self, stream: VideoStream, name: str, is_file: bool) -> None:
         self.packets_damaged = 0
@@ -360,8 +346,7 @@ class _Clock:
     def _untold(self, decoded: av.VideoFrame) -> int | None:
         """Return the presentation time of a frame whose container does not state it.
 
-        Frames come in display order, each with the time of the packet that released it: with
-        B-frames, as many packets late as the first frame is.
+        It is that of the packet that released it: with B-frames, as late as the first frame is.
         """
         if decoded.dts is None or self._first_dts is None:
             return None

@@ -49,12 +49,7 @@ class Source:
 
 
 def find_source(text: str | Path) -> Source:
-    """Return the source that `text` names.
-
-    Raises:
-        MissingFileError: there is no such file or folder.
-        InputError: a folder or a glob has no images.
-    """
+    """Return the source that `text` names."""
     name = str(text)
     if not name.strip():
         raise InputError("the source is empty; expected a video, images, a camera or a URL")
@@ -78,11 +73,7 @@ def find_source(text: str | Path) -> Source:
 
 
 def spread_videos(texts: Iterable[str]) -> list[str]:
-    """Expand globs that match several videos and no image; leave other names unchanged.
-
-    Returns:
-        The names in the given order, without duplicates; the videos of a glob in natural order.
-    """
+    """Expand globs that match several videos and no image; leave other names, drop duplicates."""
     spread: dict[str, str] = {}
     for text in texts:
         for name in _videos_of(text):

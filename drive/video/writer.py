@@ -1,8 +1,4 @@
-"""Write a video: H.264 in MP4 with the frame times and the audio of its source.
-
-The file is written as `NAME.part.mp4` and renamed when complete. The settings of the encoder are in
-`mp4`.
-"""
+"""Write a video: H.264 in MP4 with the frame times and the audio of its source."""
 
 from __future__ import annotations
 
@@ -36,8 +32,7 @@ from drive.video.mp4 import (
 
 USUAL_RATE = 30.0
 JPEG_QUALITY = 92
-MAX_RATE_DENOMINATOR = 1001
-"""Of broadcast rates such as 30000/1001."""
+MAX_RATE_DENOMINATOR = 1001  # of broadcast rates such as 30000/1001
 
 
 class VideoWriter:
@@ -140,11 +135,7 @@ class VideoWriter:
 
     @property
     def encoded_size(self) -> tuple[int, int]:
-        """(width, height) of the images in the file: even, so up to one pixel more.
-
-        Raises:
-            InputError: the size is not known before the first frame.
-        """
+        """(width, height) of the images in the file: even, so up to one pixel more."""
         if self._size is None:
             raise InputError(f"{self.path}: the size is not known before the first frame")
         return even_size(self._size)
@@ -254,11 +245,7 @@ class VideoWriter:
 
 
 def save_image(path: str | Path, image: Array) -> None:
-    """Write an (H, W, 3) uint8 RGB image; the suffix of `path` gives the format.
-
-    Raises:
-        EncodeError: it cannot be written.
-    """
+    """Write an (H, W, 3) uint8 RGB image; the suffix of `path` gives the format."""
     suffix = Path(path).suffix.lower()
     quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix == ".jpg" else []
     _, coded = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)
