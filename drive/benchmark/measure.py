@@ -20,11 +20,7 @@ class Stage:
     """Something to measure.
 
     Attributes:
-        key: unique name.
-        call: does it once.
         units: of work per call, such as decoded frames.
-        repeat: timed calls per turn.
-        warm_up: calls before them.
     """
 
     key: str
@@ -63,16 +59,7 @@ class Times:
 def take_turns(
     stages: Sequence[Stage], rounds: int, progress: Progress = no_progress
 ) -> dict[str, Times]:
-    """Measure every stage once per round; every second round goes in reverse order.
-
-    Args:
-        stages: what to measure.
-        rounds: number of rounds, at least 1.
-        progress: shows the rounds.
-
-    Returns:
-        The times by the keys of the stages, in their order.
-    """
+    """Measure every stage once per round; every second round goes in reverse order."""
     times = {stage.key: Times() for stage in stages}
     for number in progress(range(rounds), rounds, "rounds"):
         for stage in stages if number % 2 == 0 else reversed(stages):

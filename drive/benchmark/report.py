@@ -60,13 +60,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Ratios:
-    """How many times faster one is than the other; None if not measured.
-
-    Attributes:
-        plain: by the names of `RATIOS`, in the runtime that `auto` takes.
-        by_engine: those of inference, by runtime.
-        by_reader: training compared with each way of reading videos.
-    """
+    """How many times faster one is than the other; None if not measured."""
 
     plain: dict[str, float | None]
     by_engine: dict[str, dict[str, float | None]]
@@ -116,8 +110,6 @@ def ratios(rows: Sequence[Row], times: Mapping[str, Times], frame_s: float | Non
     """Return every ratio; inference is compared within a runtime.
 
     Args:
-        rows: what was measured.
-        times: by the keys of the rows.
         frame_s: seconds per frame of the video, to compare `predict-steering` with.
     """
     by_engine = {engine: _of_engine(engine, rows, times) for engine in RUNTIMES}

@@ -57,11 +57,7 @@ class Row:
 
 
 def decode_stage(video: str | Path) -> tuple[Row, Stage, Image]:
-    """Return the decoding of the first frames of a video, and its first frame.
-
-    Raises:
-        InputError: there is no such video, or no frame can be decoded.
-    """
+    """Return the decoding of the first frames of a video, and its first frame."""
     from drive.video.reader import read_frames
 
     with read_frames(video) as frames:

@@ -77,12 +77,7 @@ def training_stages(
     Every epoch runs once here, so that graphs are traced and files are in memory.
 
     Args:
-        recordings: the first `FRAMES` frames of them are used.
         cache: folder for decoded frames.
-        progress: shows the decoding.
-
-    Raises:
-        InputError: a recording is not a video, or none of its frames has an angle.
     """
     from drive.runtime.quiet import load_keras
 
@@ -164,13 +159,8 @@ def _as_drives(
     """Return the chosen frames in the form of the straightforward way.
 
     Args:
-        shares: what is used of each recording.
         angle_deg: (N,) degrees of all their cached frames, one recording after the other.
         chosen: (M,) positions in it.
-
-    Returns:
-        Per video: its path, the angles of the chosen frames by frame number, and the number of
-        frames to read.
     """
     owner = np.repeat(np.arange(len(shares)), [len(share.part) for share in shares])
     frame = np.concatenate([share.part.recording.frame_index[share.part.rows] for share in shares])

@@ -39,10 +39,7 @@ class Excerpt:
     """A file with the first frames of a video.
 
     Attributes:
-        path: of the file.
-        frames: number of frames.
         size: width x height in pixels.
-        seconds: length.
     """
 
     path: Path
@@ -52,11 +49,7 @@ class Excerpt:
 
 
 def cut_excerpt(video: str | Path, folder: Path) -> Excerpt:
-    """Write the first `FRAMES` frames of a video, without audio, into `folder`.
-
-    Raises:
-        InputError: there is no such video, or it has no frame.
-    """
+    """Write the first `FRAMES` frames of a video, without audio, into `folder`."""
     from drive.video.reader import read_frames
     from drive.video.writer import VideoWriter
 
@@ -89,10 +82,7 @@ def our_stage(
     """Return the stage of one of our commands.
 
     Args:
-        excerpt: the video.
-        command: name of the command.
         label: how it works, for the table.
-        call: runs the command on a video.
     """
     row = Row(command, OURS, "", label, excerpt.size)
     return row, _stage(row, excerpt, lambda: call(excerpt.path))
@@ -120,12 +110,8 @@ def ultralytics_stage(
     """Yield Ultralytics' predict-and-save, run by another interpreter.
 
     Args:
-        excerpt: the video.
         folder: for its output.
         python: the interpreter; None yields nothing.
-
-    Raises:
-        InputError: there is no such interpreter, or the package is not installed there.
     """
     if python is None:
         yield []
@@ -161,12 +147,7 @@ class _Peer:
         self._frames = excerpt.frames
 
     def predict(self) -> None:
-        """Predict and save once.
-
-        Raises:
-            InputError: the other program ended.
-            DriveError: it read another number of frames.
-        """
+        """Predict and save once."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None and stdout is not None
         try:
@@ -196,13 +177,8 @@ class WholeFacts:
     The stages run in parallel, so their seconds add up to more than the whole run took.
 
     Attributes:
-        frames: in the video.
-        seconds_of_video: length of the video.
         first_run_s: seconds of the first run, which loads the network.
-        seconds: of each stage.
         share_of_wall: the same as shares of the whole run.
-        sum_s: of all stages.
-        wall_s: of the whole run.
         overlap: sum_s / wall_s; 1 if nothing ran in parallel.
     """
 

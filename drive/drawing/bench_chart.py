@@ -16,14 +16,7 @@ LABEL_ROOM = 1.18  # of the longest bar, for the figures behind the bars
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar.
-
-    Attributes:
-        label: on its left.
-        value_ms: its length.
-        low_ms, high_ms: the quartiles, drawn as a thin line.
-        group: bars of one group have one colour.
-    """
+    """One bar."""
 
     label: str
     value_ms: float
@@ -33,11 +26,7 @@ class Bar:
 
 
 def plot_bench(bars: Sequence[Bar], path: str | Path, title: str) -> None:
-    """Draw the bars below each other and write the PNG.
-
-    Raises:
-        EncodeError: it cannot be written.
-    """
+    """Draw the bars below each other and write the PNG."""
     figure, (axes,) = new_figure(FRAME_IN + BAR_IN * max(len(bars), 1))
     set_title(axes, title)
     if not bars:

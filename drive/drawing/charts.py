@@ -128,12 +128,7 @@ def ring_point(axes: Axes, x: float, y: float, label: str, size: float) -> None:
 
 
 def label_logarithm(axis: Axis, low: float, high: float) -> None:
-    """Label a logarithmic axis with plain numbers, several per decade if it has few decades.
-
-    Args:
-        axis: with a logarithmic scale.
-        low, high: ends of the data, above 0.
-    """
+    """Label a logarithmic axis with plain numbers, several per decade if it has few decades."""
     steps = (1.0, 2.0, 5.0) if high < FEW_DECADES * low else (1.0,)
     axis.set_major_locator(LogLocator(subs=steps))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -148,11 +143,7 @@ def say_empty(axes: Axes, text: str) -> None:
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write the figure as PNG.
-
-    Raises:
-        EncodeError: it cannot be written.
-    """
+    """Write the figure as PNG."""
     try:
         with atomic(path) as part:
             figure.savefig(part, format="png", facecolor="white")
@@ -182,10 +173,6 @@ def subsample(
 
     Args:
         x, y: (N,) float64.
-        most: approximate maximum number of points.
-
-    Returns:
-        x and y of the points that stay, in order.
     """
     if x.size <= most:
         return x, y

@@ -55,7 +55,6 @@ def side_by_side(
     """Write two videos side by side on one time axis; the shorter one keeps its last frame.
 
     Args:
-        a, b: the videos, left and right.
         path: the MP4 to write (H.264, yuv420p, faststart), at the higher of the two frame rates.
         height: of each video in pixels, without the line with its name above it.
         labels: the names; by default those of the files.
@@ -64,10 +63,6 @@ def side_by_side(
 
     Returns:
         Length of the result in seconds.
-
-    Raises:
-        InputError: a video is missing or cannot be read, or the height is out of range.
-        EncodeError: the result cannot be written.
     """
     if not SMALLEST_SIDE <= height <= LARGEST_HEIGHT:
         raise InputError(
@@ -100,18 +95,12 @@ def preview_gif(
     """Write a short GIF from the middle of a video.
 
     Args:
-        video: the video.
         path: the GIF to write; it repeats.
         seconds: its length; less if the video is shorter.
         width: in pixels.
-        fps: frames per second.
 
     Returns:
         Length of the GIF in seconds.
-
-    Raises:
-        InputError: the video is missing or cannot be read, or a number is out of range.
-        EncodeError: the GIF cannot be written.
     """
     if seconds <= 0 or fps <= 0 or width < SMALLEST_SIDE:
         raise InputError(
@@ -139,7 +128,6 @@ class _Shown:
 
     Attributes:
         size: (width, height) in pixels.
-        fps: frame rate that shows every frame, from `MIN_FPS` to `MAX_FPS`.
         duration_s: seconds from the start of the first frame to the end of the last one.
     """
 

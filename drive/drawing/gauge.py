@@ -87,7 +87,6 @@ class Gauge:
 
         Args:
             image: (H, W, 3) uint8 RGB with room for `size(names)` at `left_top`.
-            left_top: corner of the panel.
             angles: degrees, positive right, by "model" or "smoothed", and "recorded"; at least
                 one.
         """

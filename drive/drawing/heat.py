@@ -65,8 +65,6 @@ def draw_heat(image: Image, heat: HeatMap, font_px: int) -> Image:
 
     Args:
         image: (H, W, 3) uint8 RGB; drawn on in place unless it is read-only.
-        heat: values and their region, which is inside the frame.
-        font_px: font size of the legend.
 
     Returns:
         The image that was drawn on: the given one, or a copy of a read-only one.

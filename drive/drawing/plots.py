@@ -70,12 +70,7 @@ def plot_loss(
 
     Args:
         history: the epochs; `val_loss` may be NaN.
-        path: the PNG to write.
         loss_axis: the loss with its unit, such as "mean squared error [degrees^2]".
-        training_name: legend of the training loss.
-
-    Raises:
-        EncodeError: the file cannot be written.
     """
     epoch, loss, validation, rate = (
         floats([getattr(row, name) for row in history])
@@ -102,11 +97,7 @@ def plot_steering_distribution(path: str | Path, series: Mapping[str, ArrayLike]
     """Plot the distribution of steering angles, one line per series.
 
     Args:
-        path: the PNG to write.
         series: angles in degrees by name, such as "recorded" and "model"; NaN is left out.
-
-    Raises:
-        EncodeError: the file cannot be written.
     """
     figure, (axes,) = new_figure(4.2)
     set_title(axes, "Distribution of steering angles")
@@ -150,16 +141,11 @@ def plot_steering_over_time(
     """Plot predicted and recorded angles over time, with the error below.
 
     Args:
-        path: the PNG to write.
         time_s: (N,) seconds, ascending; pauses and excluded ranges are gaps.
         angle_deg: (N,) predicted degrees, positive right; NaN leaves a gap.
         truth_deg: (N,) recorded degrees, or None.
         smoothed_deg: (N,) predicted degrees after a filter over time, or None; a line of its own.
         spread_deg: (N,) spread of the members of an ensemble, drawn as a band; or None.
-
-    Raises:
-        InputError: the arrays differ in length.
-        EncodeError: the file cannot be written.
     """
     time = floats(time_s)
     angle = floats(angle_deg)
@@ -206,11 +192,7 @@ def plot_precision_recall(
     """Plot precision over recall, one curve per class or model, with lines of equal F1.
 
     Args:
-        path: the PNG to write.
         curves: (recall (N,), precision (N,), average precision) by name; shares, 0 to 1.
-
-    Raises:
-        EncodeError: the file cannot be written.
     """
     figure, (axes,) = new_figure(5.6, width_in=6.4)
     set_title(axes, "Precision and recall")

@@ -32,7 +32,6 @@ class SheetImage:
 
     Attributes:
         image: (H, W, 3) uint8 RGB.
-        caption: one line below it.
         truth: labelled boxes by class, in pixels of the image.
         found: predicted boxes, in pixels of the image.
     """
@@ -44,16 +43,7 @@ class SheetImage:
 
 
 def write_prediction_sheet(path: str | Path, title: str, images: Iterable[SheetImage]) -> None:
-    """Draw the sheet and write it as PNG.
-
-    Args:
-        path: the file to write.
-        title: what the images are.
-        images: in reading order.
-
-    Raises:
-        EncodeError: the file cannot be written.
-    """
+    """Draw the sheet and write it as PNG."""
     save_image(path, prediction_sheet(title, images))
 
 

@@ -39,16 +39,10 @@ def plot_rate_search(
     """Plot the loss of each step and the smoothed loss over the learning rate.
 
     Args:
-        path: the PNG to write.
         rate: (N,) learning rates, ascending, above 0.
         loss: (N,) loss of each step.
         smoothed: (N,) the smoothed loss.
         suggested: the rate to mark; None if none was found.
-        loss_axis: the loss with its unit.
-
-    Raises:
-        InputError: the arrays differ in length.
-        EncodeError: the file cannot be written.
     """
     rates, losses, course = floats(rate), floats(loss), floats(smoothed)
     if not rates.size == losses.size == course.size:

@@ -75,15 +75,7 @@ def plot_search(
     """Plot each trial and the best so far, the importance of parameters, and loss over each.
 
     Args:
-        path: the PNG to write.
-        trials: the finished ones in order, the default settings first. Complete trials are dots,
-            pruned ones hollow squares (at their lowest loss), diverged ones crosses at the top.
-        parameters: what was searched, at least one.
         importance: share of each parameter, 0 to 1; or why it is unknown.
-        loss_axis: the loss with its unit.
-
-    Raises:
-        EncodeError: the file cannot be written.
     """
     columns = min(COLUMNS, len(parameters))
     rows = -(-len(parameters) // columns)

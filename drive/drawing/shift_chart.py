@@ -40,15 +40,9 @@ def plot_shift_check(
     """Plot the mean change of the angle over the shift, one curve per part of the image.
 
     Args:
-        path: the PNG to write.
         shifts_px: (S,) pixels of the network's input.
         change_deg: (S,) mean absolute change in degrees, by the names in `STYLES`.
         area_share: share of the image of each part, 0 to 1.
-        title: of the plot.
-        measured_on: what the values are means of.
-
-    Raises:
-        EncodeError: the file cannot be written.
     """
     shifts = floats(shifts_px)
     figure, (axes,) = new_figure(5.0)

@@ -78,7 +78,6 @@ class SimulationOverlay:
             offset_m: metres right of the path.
             heading_deg: degrees by which the car is turned to the right of the path.
             angle_deg, truth_deg: predicted and recorded angle in degrees, positive right.
-            header: line at the top left.
             region: crop of the network, of full width; outlined, with the rest dimmed.
             since_intervention_s: seconds since the last one; None before the first.
         """

@@ -41,7 +41,6 @@ class DriveLine:
     """One simulation in the plot.
 
     Attributes:
-        name: of the recording.
         numbers: the results, for the title.
         time_s: (N,) seconds, ascending.
         offset_m: (N,) metres right of the path.
@@ -61,13 +60,7 @@ def plot_simulation(path: str | Path, drives: Sequence[DriveLine], limit_m: floa
     """Draw simulations below each other.
 
     Args:
-        path: the PNG to write.
-        drives: at most `MOST_PANELS` of them are drawn, and the plot says so.
         limit_m: metres from which on the driver intervenes.
-
-    Raises:
-        InputError: there is no simulation, or arrays differ in length.
-        EncodeError: the file cannot be written.
     """
     if not drives:
         raise InputError("a plot of simulations requires at least one; got none")

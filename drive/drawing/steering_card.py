@@ -20,7 +20,6 @@ def steering_card(image: Image, angle_deg: float, truth_deg: float, full_deg: fl
     Args:
         image: (H, W, 3) uint8 RGB.
         angle_deg, truth_deg: predicted and recorded degrees, positive right.
-        full_deg: the angle at which a bar reaches the edge.
     """
     height = round(WIDTH * image.shape[0] / image.shape[1])
     large = cv2.resize(image, (WIDTH, height), interpolation=cv2.INTER_CUBIC)

@@ -58,8 +58,6 @@ def put_text(
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        text: one line.
-        left_top: (x, y) of the top left corner of the line's box, which is `line_height` high.
         size_px: font size in pixels.
         colour: RGB.
         weight: `REGULAR` or `BOLD`.

@@ -65,14 +65,7 @@ def write_view_sheet(
     """Draw the sheet and write it as PNG.
 
     Args:
-        path: the file to write.
-        title: what the images are.
-        note: one line below it.
-        groups: the columns, from left to right.
         rows: the frames, with one image per column; at least one.
-
-    Raises:
-        EncodeError: the file cannot be written.
     """
     save_image(path, view_sheet(title, note, groups, rows))
 

@@ -41,9 +41,7 @@ class KnownRecording:
     """A recording that a run was made from.
 
     Attributes:
-        name: folder and name, as commands print it.
         video: its file; the folder of a Udacity recording.
-        folder: in which its `recording.toml` is.
         drive: NAME of its files there; None for a Udacity folder, which holds one.
     """
 
@@ -53,19 +51,11 @@ class KnownRecording:
     drive: str | None
 
     def excluded(self) -> tuple[ExcludedRange, ...]:
-        """Return its excluded ranges.
-
-        Raises:
-            InputError: `recording.toml` is not valid.
-        """
+        """Return its excluded ranges."""
         return marks_of(self.folder, self.drive or self.folder.name)
 
     def check_within(self, excluded: ExcludedRange) -> None:
-        """Refuse a range that leads beyond the end of the recording.
-
-        Raises:
-            InputError: it does.
-        """
+        """Refuse a range that leads beyond the end of the recording."""
         times_s = self._times_s()
         if not len(times_s):
             return

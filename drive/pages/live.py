@@ -31,10 +31,6 @@ class LiveReport:
     every few seconds; that is how pages know that the run goes on. In the end `write_report`
     replaces the page and removes the data file, so that open pages load the whole report. A
     training that is stopped leaves both.
-
-    Args:
-        folder: of the run.
-        record: what `run.json` is going to say, as far as it is known.
     """
 
     def __init__(self, folder: Path, record: Mapping[str, object]) -> None:

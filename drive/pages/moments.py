@@ -16,7 +16,6 @@ def peaks(time_s: np.ndarray, height: np.ndarray, most: int = MOST) -> list[int]
     Args:
         time_s: (N,) ascending seconds.
         height: (N,) values; NaN and values up to 0 are ignored.
-        most: maximum number of positions.
     """
     if not len(time_s):
         return []

@@ -59,10 +59,7 @@ class RecordingView:
     """Put together piece by piece; `data` returns it.
 
     Attributes:
-        name: of the recording.
-        frames: all of them.
         video: that shows them; None without one.
-        charts, moments, detections: as the page takes them.
     """
 
     name: str
@@ -137,7 +134,6 @@ class RecordingView:
         """Add curves of the number of boxes and the best score, the table, and the largest cars.
 
         Args:
-            boxes: the detections.
             frame: (N,) the number of each box's frame.
         """
         at = self.frames.find(frame)
@@ -196,10 +192,7 @@ def frames_of_boxes(
     """Return the frames of a video of which only the boxes are listed.
 
     Args:
-        boxes: the detections.
         clock_s: when each frame is shown, from 0; None without a video.
-        ends: number and `time_s` of the first and the last frame, if the run noted them.
-        start_s: where the run began in the source, if it did not.
     """
     known = dict(zip(boxes.frame.tolist(), boxes.time_s.tolist(), strict=True)) | dict(ends)
     numbers = np.array(sorted(known), dtype=np.float64)

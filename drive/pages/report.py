@@ -54,11 +54,7 @@ def read_report(folder: str | Path, record: Mapping[str, object] | None = None) 
     """Return the data of the page of a run.
 
     Args:
-        folder: of the run.
         record: what its `run.json` is going to say; None reads it, if there is one.
-
-    Raises:
-        MissingFileError: there is no such folder.
     """
     return report_of(read_run(folder, record))
 

@@ -63,10 +63,8 @@ class RunEntry:
     Attributes:
         run: path below the folder that is shown, with `/`; empty for that folder itself.
         command: of the run; empty if unknown.
-        title: what it worked on.
         started: seconds since 1970.
         state: `done`, `running`, `stopped` (a training or a search without an end) or `damaged`.
-        facts: its key numbers.
         image: name of the video or image that stands for it; empty for none.
         changed: when that was, in whole seconds since 1970.
         problem: why a damaged run cannot be read, in one line; empty for others.
@@ -102,11 +100,7 @@ def run_state(run: RunResults) -> str:
 
 
 def below(root: Path, path: str) -> Path:
-    """Return the file or folder that a relative path names below `root`.
-
-    Raises:
-        MissingFileError: there is none, or it leads out of `root`, also by a link.
-    """
+    """Return the file or folder that a relative path names below `root`."""
     parts = path.split("/") if path else []
     odd = not _can_be_asked_for(path) or any(part in ("", ".", "..") for part in parts)
     try:
@@ -133,11 +127,7 @@ def _is_text(name: str) -> bool:
 
 
 def run_folder(root: Path, run: str) -> Path:
-    """Return the folder of a run by its name in the list.
-
-    Raises:
-        MissingFileError: there is no such run.
-    """
+    """Return the folder of a run by its name in the list."""
     folder = below(root, run)
     files = [folder / name for name in (RUN, *UNFINISHED)]
     if not any(file.exists() and not file.is_dir() for file in files):

@@ -24,9 +24,6 @@ def open_socket(port: int | None) -> socket.socket:
 
     Args:
         port: 0 for any free one; None for the usual one, or any other if that is taken.
-
-    Raises:
-        InputError: the port is out of range or taken.
     """
     if port is not None and not 0 <= port <= 65535:
         raise InputError(f"--port must be from 0 (any free one) to 65535; got {port}")

@@ -22,11 +22,7 @@ KEPT = 400
 
 
 def thumbnail(path: Path) -> bytes:
-    """Return a JPEG of at most 480 x 270 pixels.
-
-    Raises:
-        InputError: it has no valid image.
-    """
+    """Return a JPEG of at most 480 x 270 pixels."""
     state = path.stat()
     return _made(path, state.st_mtime_ns, state.st_size)
 

@@ -54,9 +54,6 @@ class Damage:
 
         Args:
             name: of the file, for the line about an unforeseen entry.
-            read: reads the part.
-            *args: of `read`.
-            **options: of `read`.
         """
         try:
             return read(*args, **options)

@@ -14,9 +14,7 @@ class Excerpt:
 
     Attributes:
         source: the path of what it was made from; its own if it is not a result.
-        sha256: of the source.
         first_s: second of the source at which the video begins.
-        is_result: whether a run made it.
     """
 
     source: Path
@@ -26,12 +24,7 @@ class Excerpt:
 
 
 def read_excerpt(video: Path, sha256: str) -> Excerpt:
-    """Return what a video shows; without a run in its folder it is a source itself.
-
-    Args:
-        video: the file.
-        sha256: of the file.
-    """
+    """Return what a video shows; without a run in its folder it is a source itself."""
     if not video.parent.is_dir():
         return Excerpt(video, sha256, is_result=False)
     run = read_run(video.parent, follow_links=True)

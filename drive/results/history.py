@@ -28,9 +28,5 @@ def write_history(path: Path, history: Sequence[EpochResult]) -> None:
 
 
 def read_history(path: Path) -> list[EpochResult]:
-    """Read `history.csv`.
-
-    Raises:
-        InputError: the file is missing or not a valid history.
-    """
+    """Read `history.csv`."""
     return read_rows(path, EpochResult)

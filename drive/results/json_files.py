@@ -25,13 +25,7 @@ Form = TypeVar("Form", bound="DataclassInstance")
 Tell = Callable[[str], None]
 
 _WRONG = object()
-_KINDS = {
-    str: "text",
-    bool: "true or false",
-    float: "a number",
-    int: "a number",
-    tuple: "a list",
-}
+_KINDS = {str: "text", bool: "true or false", float: "a number", int: "a number", tuple: "a list"}
 
 
 def write_json(path: Path, value: object) -> None:
@@ -58,11 +52,7 @@ def read_object(path: Path, home: Path | None = None) -> dict[str, object]:
     """Read the object in a JSON file; empty if there is no such file.
 
     Args:
-        path: of the file.
         home: the folder that no link may lead out of; None follows every link.
-
-    Raises:
-        InputError: it cannot be read, leads out of `home`, or holds no object.
     """
     if home is not None and leads_out(path, home):
         raise InputError(f"{path} {LEADS_OUT}")
@@ -80,7 +70,6 @@ def parse(form: type[Form], value: Mapping[str, object], where: str, tell: Tell)
 
     Args:
         form: the dataclass; entries that it does not know are ignored, null is the default.
-        value: the object.
         where: its place, for the error.
         tell: is called with a line about each entry that does not fit; it gets its default.
     """

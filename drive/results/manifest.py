@@ -33,9 +33,6 @@ def only_run_in(folder: str | Path) -> Iterator[None]:
 
     The lock is the system's and leaves no file. If folders cannot be locked (Windows, some network
     file systems), nothing is kept out.
-
-    Raises:
-        InputError: another run is working in it.
     """
     try:
         import fcntl
@@ -61,14 +58,10 @@ class Entry:
     """One video of a run.
 
     Attributes:
-        source: absolute path of the video.
-        folder: name of its own folder in the run folder.
         status: "pending", "done" or "failed".
         seconds: duration of the last attempt; None before.
-        reason: why the last attempt failed, in one line.
         wrong_input: whether it failed because the input or the options are invalid.
         traceback: where it failed, for errors that drive does not raise on purpose.
-        results: what the work returned of a done video.
     """
 
     source: str = ""
@@ -87,9 +80,6 @@ class Manifest:
 
     Attributes:
         path: of the file; its folder is the run folder.
-        command: name of the command.
-        settings: that all videos share.
-        entries: the videos, in the order of the command line.
     """
 
     path: Path
@@ -99,12 +89,7 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: str | Path) -> Manifest:
-        """Read the manifest of a run folder.
-
-        Raises:
-            MissingFileError: there is none.
-            InputError: it is damaged, or of another version of drive.
-        """
+        """Read the manifest of a run folder."""
         path = Path(folder) / MANIFEST
         try:
             content = json.loads(path.read_text(encoding="utf-8"))

@@ -22,17 +22,7 @@ class Numbers:
     """What a command measured; None or empty what it does not measure.
 
     Attributes:
-        frames, frames_lost, frames_with_boxes, boxes, tracks: of `detect` and its like.
         videos: how many there are, of a run over several; their paths, of `simulate`.
-        failed: how many of the videos.
-        video: path of the annotated video.
-        n, rmse_deg, mae_deg, baselines: errors against the recorded angle.
-        recordings: of `evaluate-steering` and `simulate`, by name.
-        against_human: the errors, of `predict-steering` and `annotate`.
-        autonomy_percent, interventions, mean_abs_offset_m, metres, limit_m: of `simulate`.
-        seconds, sides: of `compare`.
-        epochs, best_epoch, val_loss, validation, validation_before, test, classes: of trainings.
-        map50: mean average precision of a detector.
     """
 
     frames: int | None = None

@@ -45,15 +45,7 @@ class RunRecord:
     """What `run.json` is going to say, as a run fills it in.
 
     Attributes:
-        command: the words of the command line.
-        settings: every resolved setting.
-        inputs: files that were read.
-        counts: of frames, rows, boxes.
-        seconds: per stage.
-        warnings: what the user must know to read the results correctly.
-        extra: further entries.
         started: seconds since 1970.
-        spans: every turn of every stage, if somebody put a list here.
     """
 
     command: list[str]
@@ -115,11 +107,7 @@ class RunRecord:
 
 def versions() -> dict[str, str]:
     """Return the versions of drive, Python, the system and the packages that shape results."""
-    found = {
-        "drive": VERSION,
-        "python": platform.python_version(),
-        "system": platform.platform(),
-    }
+    found = {"drive": VERSION, "python": platform.python_version(), "system": platform.platform()}
     for package in PACKAGES:
         try:
             found[package] = metadata.version(package)
@@ -158,18 +146,7 @@ class Record:
     """What `run.json` says, whichever version of drive wrote it.
 
     Attributes:
-        command: the words of the command line.
         started: local time, such as `2026-12-01T12:00:00+0000`.
-        settings: every resolved setting by name.
-        versions: of Python, the system and packages.
-        inputs: files that were read.
-        counts: of frames, rows, boxes.
-        warnings: what the user must know to read the results correctly.
-        seconds: per stage, and `total`.
-        frames: the first and the last one.
-        results: what `--json` printed.
-        training, data: resolved settings of a training, and of its data.
-        trials: number of trials asked for, of a search.
     """
 
     command: tuple[str, ...] = ()

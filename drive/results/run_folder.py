@@ -22,11 +22,7 @@ class RunFolder:
     overwrite: bool = False
 
     def file(self, name: str) -> Path:
-        """Return the path of a result in this folder.
-
-        Raises:
-            InputError: it exists and `overwrite` is off.
-        """
+        """Return the path of a result in this folder."""
         path = self.path / name
         if path.exists() and not self.overwrite:
             raise InputError(
@@ -39,13 +35,7 @@ def open_run_folder(command: str, out: str | None, overwrite: bool) -> RunFolder
     """Create the folder of a run.
 
     Args:
-        command: name of the command, part of the default folder's name.
         out: the folder that the user named, or None for a new one under `outputs/`.
-        overwrite: whether results that exist there may be replaced.
-
-    Raises:
-        InputError: `out` is a file or cannot be written, or it holds a finished run and
-            `overwrite` is off.
     """
     if out is None:
         return RunFolder(_next_folder(command), overwrite)

@@ -30,7 +30,6 @@ class Search:
     """A search for settings.
 
     Attributes:
-        trials: the finished ones.
         asked: number of trials asked for; None if unknown.
     """
 

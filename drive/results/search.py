@@ -26,14 +26,10 @@ class TrialResult:
     """A finished trial.
 
     Attributes:
-        number: counted from 0 over all trials, also those that were interrupted.
         outcome: "complete", "pruned" (most others were better at that epoch) or "diverged".
         val_loss: smallest mean squared error of its epochs, degrees squared; NaN if it diverged
             before the end of the first one.
         best_epoch: the epoch of that loss; 0 for none.
-        epochs: that it trained.
-        seconds: its duration.
-        values: of what is searched, by name.
     """
 
     number: int
@@ -62,13 +58,7 @@ def best_trial(trials: Sequence[TrialResult]) -> TrialResult | None:
 
 
 def write_trials(path: Path, trials: Sequence[TrialResult], names: Sequence[str]) -> None:
-    """Write `trials.csv`, whole or not at all.
-
-    Args:
-        path: of the file.
-        trials: the finished ones.
-        names: of what was searched.
-    """
+    """Write `trials.csv`, whole or not at all."""
     with atomic(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow((*ABOUT, *names))
@@ -80,11 +70,7 @@ def write_trials(path: Path, trials: Sequence[TrialResult], names: Sequence[str]
 
 
 def read_trials(path: Path) -> list[TrialResult]:
-    """Read `trials.csv`.
-
-    Raises:
-        InputError: it is not a valid table.
-    """
+    """Read `trials.csv`."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             return [_trial(row) for row in csv.DictReader(file)]

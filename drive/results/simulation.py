@@ -21,9 +21,6 @@ class Simulation:
         time_s: presentation timestamps in seconds.
         offset_m: metres right of the recorded path.
         heading_deg: degrees right of the recorded direction.
-        angle_deg: the predicted angle.
-        truth_deg: the recorded angle.
-        intervention: 1 where the car was put back on the path, else 0.
         distance_m: metres since the last intervention; None in tables of early versions.
     """
 

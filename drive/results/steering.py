@@ -29,7 +29,6 @@ class Steering:
     Attributes:
         frame: frame numbers, int64.
         time_s: presentation timestamps in seconds.
-        angle_deg: what the steering model predicts.
         truth_deg: the recorded angle; NaN where unknown.
         smoothed_deg: the prediction behind the filter over time; None without one.
         spread_deg: standard deviation over the members of an ensemble; None for a single network.
@@ -46,13 +45,7 @@ class Steering:
 def open_steering(
     path: Path, smooths: bool = False, spreads: bool = False
 ) -> AbstractContextManager[WriteRow]:
-    """Open `steering.csv` for writing, row by row; the file appears when it is whole.
-
-    Args:
-        path: of the file.
-        smooths: whether the rows have a smoothed angle.
-        spreads: whether they have the spread of an ensemble, behind it.
-    """
+    """Open `steering.csv` for writing, row by row; the file appears when it is whole."""
     missing = {"smoothed_deg": not smooths, "spread_deg": not spreads}
     columns = [each for each in columns_of(Steering) if not missing.get(each.name)]
     return open_table(path, columns)

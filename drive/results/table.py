@@ -46,10 +46,7 @@ class Column:
     """A column of a CSV.
 
     Attributes:
-        name: in the header row.
         digits: decimals that are written; 0 for whole numbers, None for text.
-        required: whether a table without it is invalid.
-        field: the attribute of the table that holds its values.
     """
 
     name: str
@@ -96,11 +93,7 @@ def columns_of(table: type[DataclassInstance]) -> tuple[Column, ...]:
 
 @contextmanager
 def open_table(path: Path, columns: Sequence[Column]) -> Iterator[WriteRow]:
-    """Open a CSV for writing; the file appears when the block ends without an error.
-
-    Yields:
-        A function that writes a row, given a value per column.
-    """
+    """Open a CSV for writing; the file appears when the block ends without an error."""
     with atomic(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow([column.name for column in columns])
@@ -136,21 +129,13 @@ def write_by_recording(path: Path, tables: Mapping[str, DataclassInstance]) -> N
 
 
 def read_table(path: Path, table: type[Table]) -> Table:
-    """Read a table.
-
-    Raises:
-        InputError: the file cannot be read, lacks a required column, or holds a wrong value.
-    """
+    """Read a table."""
     words, numbers = _read(path, columns_of(table))
     return table(**words, **numbers)
 
 
 def read_by_recording(path: Path, table: type[Table]) -> dict[str, Table]:
-    """Read what `write_by_recording` wrote: the table of each recording, by its name.
-
-    Raises:
-        InputError: as `read_table`.
-    """
+    """Read what `write_by_recording` wrote: the table of each recording, by its name."""
     import numpy as np
 
     words, numbers = _read(path, (RECORDING, *columns_of(table)))
@@ -162,11 +147,7 @@ def read_by_recording(path: Path, table: type[Table]) -> dict[str, Table]:
 
 
 def read_rows(path: Path, row: type[Table]) -> list[Table]:
-    """Read a table of numbers as a list of its rows.
-
-    Raises:
-        InputError: as `read_table`.
-    """
+    """Read a table of numbers as a list of its rows."""
     import numpy as np
 
     _, numbers = _read(path, columns_of(row))

@@ -28,17 +28,7 @@ class NotedImage:
 
 @dataclass(slots=True)
 class Notes:
-    """What a training leaves for its report.
-
-    Attributes:
-        epochs: the number asked for.
-        loss_unit: of the loss, if it has one.
-        loss_note: why training loss and validation loss differ, if that is known.
-        edges: of the bins in which the angles are counted.
-        shares: of the angles in each bin, by what they are angles of.
-        worst: the frames with the largest errors.
-        layers: kernels and feature maps of the first layers.
-    """
+    """What a training leaves for its report."""
 
     epochs: int | None = None
     loss_unit: str = ""
