@@ -11,7 +11,6 @@ from drive.tasks._steering import plot_angles
 from drive.tasks._training_report import LOSS_UNIT, note_steering, warn_of_uselessness
 
 if TYPE_CHECKING:
-
     from drive.results.run_folder import RunFolder
     from drive.steering.evaluate import TrainingMetrics
     from drive.steering.split import Split

@@ -147,7 +147,7 @@ def test_going_on_without_the_batch_normalisation_of_before_is_refused(
     command = ["train-steering", str(recording), "--weights", str(onnx), "--quiet"]
     command += ["--validation", "0.25", "--epochs", "1"]
     assert main([*command, "--no-batch-norm", "--out", str(tmp_path / "without")]) == 2
-    assert "--batch-norm goes with it" in capsys.readouterr().err
+    assert "it requires --batch-norm" in capsys.readouterr().err
     assert not (tmp_path / "without" / "augmented_views.png").exists()
     assert main([*command, "--out", str(tmp_path / "unasked")]) == 0
     trained, _ = load_network(tmp_path / "unasked" / "model.keras")
