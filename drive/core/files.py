@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from drive.core.errors import InputError
+
 PART = ".part"
 
 
@@ -26,6 +28,16 @@ def atomic(path: str | Path) -> Iterator[Path]:
         part.replace(final)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_or_refused(path: str | Path) -> Iterator[Path]:
+    """As `atomic`; raise `InputError` if the file cannot be written."""
+    try:
+        with atomic(path) as part:
+            yield part
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from error
 
 
 @contextmanager

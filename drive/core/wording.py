@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from drive.core.types import Array
+
 
 def counted(number: int, thing: str, things: str = "") -> str:
     """Return a number with its noun: "1 frame", "0 frames", "2 boxes" (with `things` given)."""
     return f"{number} {noun(number, thing, things)}"
+
+
+def some(values: Sequence[object] | Array, most: int = 5) -> str:
+    """Return the first values: "3, 4 and 7 more"."""
+    more = len(values) - most
+    return ", ".join(map(str, values[:most])) + (f" and {more} more" if more > 0 else "")
 
 
 def noun(number: int, thing: str, things: str = "") -> str:

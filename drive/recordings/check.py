@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
 from drive.core.progress import Progress, no_progress
-from drive.core.types import Array, FloatArray, IntArray
-from drive.core.wording import are, counted, have, noun
+from drive.core.types import FloatArray, IntArray
+from drive.core.wording import are, counted, have, noun, some
 from drive.recordings.excluded import marked
 from drive.recordings.horizon import HorizonEstimate, estimate_horizon
-from drive.recordings.labels import NATURAL_LAG_S, Turning, find_lag, measure_turning, wide_steps
+from drive.recordings.labels import NATURAL_LAG_S, find_lag, measure_turning, wide_steps
 from drive.recordings.motion import LagEstimate
 from drive.recordings.recording import Recording
 from drive.recordings.recording_config import others_tables
@@ -25,11 +26,8 @@ WIDEST_STEERING_WHEEL_DEG = 720.0
 STUCK_S = 5.0  # an angle other than zero that stays exactly the same for so long is suspicious
 ZEROS_SHARE = 0.5  # share of exact zeros from which a network that always predicts zero looks good
 DRIFT_S = 0.1
-HORIZON_TOLERANCE = 0.05
-"""Share of the height by which the estimate may differ from `recording.toml`."""
-
+HORIZON_TOLERANCE = 0.05  # share of the height by which the estimate may differ
 FULL_SCALE_TOLERANCE = 1.0001
-EXAMPLES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +80,15 @@ class _Reading:
 
     recording: Recording
     rows: SteeringRows
-    turning: Turning
-
-    @property
-    def frame_index(self) -> IntArray:
-        return self.turning.frame_index
-
-    @property
-    def time_s(self) -> FloatArray:
-        return self.turning.time_s
+    frame_index: IntArray
+    time_s: FloatArray
 
 
 def check_recording(recording: Recording, progress: Progress = no_progress) -> CheckReport:
     """Read every frame and every row of a recording and report what is wrong."""
-    reading = _Reading(recording, _raw_rows(recording), measure_turning(recording, progress))
-    lag = find_lag(recording, reading.turning)
+    turning = measure_turning(recording, progress)
+    reading = _Reading(recording, _raw_rows(recording), turning.frame_index, turning.time_s)
+    lag = find_lag(recording, turning)
     horizon = estimate_horizon(recording)
     checks = (
         _pairing(reading),
@@ -111,11 +103,7 @@ def check_recording(recording: Recording, progress: Progress = no_progress) -> C
         _lag_findings(recording, lag),
         _horizon_findings(recording, horizon),
     )
-    return CheckReport(
-        name=recording.name,
-        numbers=_numbers(reading, lag, horizon),
-        findings=[finding for check in checks for finding in check],
-    )
+    return CheckReport(recording.name, _numbers(reading, lag, horizon), [*chain(*checks)])
 
 
 def _raw_rows(recording: Recording) -> SteeringRows:
@@ -131,14 +119,14 @@ def _raw_rows(recording: Recording) -> SteeringRows:
 
 
 def _numbers(reading: _Reading, lag: LagEstimate | None, horizon: HorizonEstimate) -> CheckNumbers:
-    angles = reading.recording.angle_deg[np.isfinite(reading.recording.angle_deg)]
-    time_s = reading.time_s
-    given = reading.recording.config.camera.horizon
+    recording, time_s = reading.recording, reading.time_s
+    angles = recording.angle_deg[np.isfinite(recording.angle_deg)]
+    given = recording.config.camera.horizon
     estimated = "estimated" if horizon.trusted else "assumed"
     return CheckNumbers(
         frames=len(reading.frame_index),
-        frames_lost=reading.recording.report.frames_lost,
-        frames_marked_bad=int(marked(reading.recording.bad, time_s).sum()),
+        frames_lost=recording.report.frames_lost,
+        frames_marked_bad=int(marked(recording.bad, time_s).sum()),
         rows=len(reading.rows.frame_index),
         seconds=round(float(time_s[-1]), 3) if len(time_s) else 0.0,
         angle_min_deg=round(float(angles.min()), 3) if len(angles) else None,
@@ -156,41 +144,27 @@ def _numbers(reading: _Reading, lag: LagEstimate | None, horizon: HorizonEstimat
 
 def _pairing(reading: _Reading) -> Iterator[Finding]:
     if not reading.rows.numbered:
-        yield Finding(
-            "no_frame_column", "the CSV has no column frame: its rows are counted from 0", note=True
-        )
-    lost = reading.recording.report.frames_lost
-    if lost:
-        yield Finding("frames_lost", _lost(lost))
-    lonely_rows = np.setdiff1d(reading.rows.frame_index, reading.frame_index)
-    if len(lonely_rows):
-        yield Finding(
-            "rows_without_frames",
-            f"{counted(len(lonely_rows), 'row')} of the CSV without a frame in the video: "
-            f"{noun(len(lonely_rows), 'frame')} {_some(lonely_rows)}",
-        )
-    lonely_frames = np.setdiff1d(reading.frame_index, reading.rows.frame_index)
-    if len(lonely_frames):
-        yield Finding(
-            "frames_without_rows",
-            f"{counted(len(lonely_frames), 'frame')} {have(len(lonely_frames))} no row: "
-            f"{_some(lonely_frames)}",
-        )
-
-
-def _lost(count: int) -> str:
-    return f"{counted(count, 'frame')} {are(count)} damaged or missing, and skipped"
+        text = "the CSV has no column frame: its rows are counted from 0"
+        yield Finding("no_frame_column", text, note=True)
+    if lost := reading.recording.report.frames_lost:
+        text = f"{counted(lost, 'frame')} {are(lost)} damaged or missing, and skipped"
+        yield Finding("frames_lost", text)
+    lonely = np.setdiff1d(reading.rows.frame_index, reading.frame_index)
+    if count := len(lonely):
+        text = f"{counted(count, 'row')} of the CSV without a frame in the video"
+        yield Finding("rows_without_frames", f"{text}: {noun(count, 'frame')} {some(lonely)}")
+    lonely = np.setdiff1d(reading.frame_index, reading.rows.frame_index)
+    if count := len(lonely):
+        text = f"{counted(count, 'frame')} {have(count)} no row: {some(lonely)}"
+        yield Finding("frames_without_rows", text)
 
 
 def _duplicates(reading: _Reading) -> Iterator[Finding]:
     frames, counts = np.unique(reading.rows.frame_index, return_counts=True)
     repeated = frames[counts > 1]
-    if len(repeated):
-        yield Finding(
-            "duplicates",
-            f"{counted(len(repeated), 'frame')} {have(len(repeated))} several rows; the first is "
-            f"used: {_some(repeated)}",
-        )
+    if count := len(repeated):
+        text = f"{counted(count, 'frame')} {have(count)} several rows; the first is used"
+        yield Finding("duplicates", f"{text}: {some(repeated)}")
 
 
 def _time_gaps(reading: _Reading) -> Iterator[Finding]:
@@ -198,62 +172,47 @@ def _time_gaps(reading: _Reading) -> Iterator[Finding]:
         if times is None or len(times) < 3:
             continue
         steps_s = np.diff(times)
-        usual_s = float(np.median(steps_s))
         wide = wide_steps(times)
         if len(wide):
-            widest = float(steps_s[wide].max())
-            yield Finding(
-                "gaps",
-                f"{len(wide)} gaps in the time of the {what}, up to {widest:.2f} s instead of "
-                f"{usual_s:.3f} s, after entries {_some(wide)}",
+            text = (
+                f"{len(wide)} gaps in the time of the {what}, up to {steps_s[wide].max():.2f} s "
+                f"instead of {np.median(steps_s):.3f} s"
             )
+            yield Finding("gaps", f"{text}, after entries {some(wide)}")
         still = np.flatnonzero(steps_s == 0)
         if len(still):
-            yield Finding(
-                "time_stands_still",
-                f"{len(still)} entries of the {what} repeat the time of the entry before, "
-                f"after entries {_some(still)}",
-            )
-        if (steps_s < 0).any():
-            yield Finding(
-                "time_backwards",
-                f"the time of the {what} goes backwards {int((steps_s < 0).sum())} times, "
-                f"after entries {_some(np.flatnonzero(steps_s < 0))}",
-            )
+            text = f"{len(still)} entries of the {what} repeat the time of the entry before"
+            yield Finding("time_stands_still", f"{text}, after entries {some(still)}")
+        back = np.flatnonzero(steps_s < 0)
+        if len(back):
+            text = f"the time of the {what} goes backwards {len(back)} times"
+            yield Finding("time_backwards", f"{text}, after entries {some(back)}")
 
 
 def _angles(reading: _Reading) -> Iterator[Finding]:
-    config = reading.recording.config
+    config, angles = reading.recording.config, reading.recording.angle_deg
     missing = np.flatnonzero(np.isnan(reading.rows.angle))
-    if len(missing):
-        yield Finding(
-            "non_finite",
-            f"{counted(len(missing), 'row')} {have(len(missing))} no finite angle: "
-            f"{noun(len(missing), 'row')} {_some(missing + HEADER_ROWS + 1)} of the file",
-        )
-    angles = reading.recording.angle_deg
+    if count := len(missing):
+        text = f"{counted(count, 'row')} {have(count)} no finite angle: {noun(count, 'row')}"
+        yield Finding("non_finite", f"{text} {some(missing + HEADER_ROWS + 1)} of the file")
     normalised = config.unit == "normalised"
-    limit = config.full_scale_deg * FULL_SCALE_TOLERANCE if normalised else None
-    limit = limit or WIDEST_STEERING_WHEEL_DEG
+    full_scale_deg = config.full_scale_deg * FULL_SCALE_TOLERANCE
+    limit = full_scale_deg if normalised else WIDEST_STEERING_WHEEL_DEG
     wide = np.flatnonzero(np.abs(np.nan_to_num(angles)) > limit)
     if len(wide):
         yield Finding(
             "out_of_range",
             f"{len(wide)} angles are beyond {limit:.0f} degrees, up to "
             f"{np.nanmax(np.abs(angles)):.0f}, at frames "
-            f"{_some(reading.recording.frame_index[wide])}; check unit in recording.toml",
+            f"{some(reading.recording.frame_index[wide])}; check unit in recording.toml",
         )
     known = angles[np.isfinite(angles)]
     if len(known) > 1 and np.ptp(known) == 0:
         yield Finding("constant", f"the angle is {known[0]:g} degrees everywhere")
     zeros = float((known == 0).mean()) if len(known) else 0.0
     if zeros >= ZEROS_SHARE:
-        yield Finding(
-            "zeros",
-            f"{zeros:.0%} of the angles are exactly zero (a keyboard?): compare errors with the "
-            "baseline `zero`",
-            note=True,
-        )
+        text = f"{zeros:.0%} of the angles are exactly zero (a keyboard?)"
+        yield Finding("zeros", f"{text}: compare errors with the baseline `zero`", note=True)
 
 
 def _drift(reading: _Reading) -> Iterator[Finding]:
@@ -288,15 +247,11 @@ def _stuck(reading: _Reading) -> Iterator[Finding]:
     lengths_s = times_s[ends] - times_s[starts]
     for start, length_s in zip(starts, lengths_s, strict=True):
         if length_s >= STUCK_S and angles[start] != 0 and np.isfinite(angles[start]):
-            yield Finding(
-                "stuck",
-                f"the angle stays at exactly {angles[start]:g} degrees for {length_s:.1f} s "
-                f"from frame {recording.frame_index[start]}",
-            )
+            text = f"the angle stays at exactly {angles[start]:g} degrees for {length_s:.1f} s"
+            yield Finding("stuck", f"{text} from frame {recording.frame_index[start]}")
 
 
 def _speeds(recording: Recording) -> Iterator[Finding]:
-    """Report values of the column `speed` that a driving car does not have."""
     speed = recording.speed
     if speed is None:
         return
@@ -315,12 +270,9 @@ def _marks(reading: _Reading) -> Iterator[Finding]:
     if not marks:
         return
     count = int(marked(marks, time_s).sum())
-    yield Finding(
-        "marked_bad",
-        f"{count} of {counted(len(time_s), 'frame')} {are(count)} in excluded ranges, left out of "
-        f"training and evaluation: {_some(marks)}",
-        note=True,
-    )
+    text = f"{count} of {counted(len(time_s), 'frame')} {are(count)} in excluded ranges"
+    text = f"{text}, left out of training and evaluation: {some(marks)}"
+    yield Finding("marked_bad", text, note=True)
     for mark in marks:
         if not marked([mark], time_s).any():
             yield Finding("mark_without_frames", f"no frame is in the excluded range {mark}")
@@ -328,7 +280,7 @@ def _marks(reading: _Reading) -> Iterator[Finding]:
 
 def _others_tables(recording: Recording) -> Iterator[Finding]:
     if names := others_tables(recording.steering_csv.parent):
-        text = f"recording.toml has tables that drive does not read: {_some(names)}"
+        text = f"recording.toml has tables that drive does not read: {some(names)}"
         yield Finding("unknown_table", text, note=True)
 
 
@@ -344,7 +296,7 @@ def _lag_findings(recording: Recording, lag: LagEstimate | None) -> Iterator[Fin
         )
     if not NATURAL_LAG_S[0] <= lag.lag_s <= NATURAL_LAG_S[1]:
         way = "trails" if lag.lag_s > 0 else "leads"
-        total_s = round(recording.lag_s + lag.lag_s, 3)
+        total_s = round(recording.config.lag_s + lag.lag_s, 3)
         yield Finding(
             "lag",
             f"the angle {way} the video by about {abs(lag.lag_s):.2f} s "
@@ -362,8 +314,3 @@ def _horizon_findings(recording: Recording, horizon: HorizonEstimate) -> Iterato
         f"the horizon is given as {given:g} of the height, but the motion of the image says "
         f"{horizon.share:g}; check the camera in recording.toml",
     )
-
-
-def _some(values: Sequence[object] | Array) -> str:
-    shown = ", ".join(str(value) for value in values[:EXAMPLES])
-    return shown + (f" and {len(values) - EXAMPLES} more" if len(values) > EXAMPLES else "")

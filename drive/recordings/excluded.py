@@ -11,15 +11,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from drive.core.errors import InputError, MissingFileError, unknown_name
-from drive.core.files import atomic
-from drive.core.texts import BOM, as_written, is_number, parse_toml, read_text
+from drive.core.errors import InputError, unknown_name
+from drive.core.files import atomic_or_refused
+from drive.core.texts import BOM, as_written, is_number, parse_toml
 from drive.core.types import BoolArray, FloatArray
-from drive.recordings.recording_config import BAD, CONFIG_FILE
+from drive.recordings.recording_config import BAD, CONFIG_FILE, text_or_empty
 
 HEADER = "# Ranges that training leaves out, excluded in `drive view`.\n"
 HEADERS = (HEADER, "# Stretches that training leaves out, marked in `python run.py view`.\n")
@@ -55,16 +54,12 @@ class ExcludedRange:
                 f"end_s = {self.end_s:g}"
             )
         for name in ("reason", "drive"):
-            self._check_text(name, getattr(self, name))
-
-    def _check_text(self, name: str, value: object) -> None:
-        if name == "drive" and value is None:
-            return
-        if not isinstance(value, str) or not value.isprintable() or len(value) > LONGEST_REASON:
-            raise InputError(
-                f"{name} must be one line of at most {LONGEST_REASON} characters; "
-                f"got {as_written(value)}"
-            )
+            value = "" if name == "drive" and self.drive is None else getattr(self, name)
+            if not isinstance(value, str) or not value.isprintable() or len(value) > LONGEST_REASON:
+                raise InputError(
+                    f"{name} must be one line of at most {LONGEST_REASON} characters; "
+                    f"got {as_written(value)}"
+                )
 
     def __str__(self) -> str:
         return f"{self.start_s:g}-{self.end_s:g} s" + (f" ({self.reason})" if self.reason else "")
@@ -83,7 +78,7 @@ def marked(marks: Sequence[ExcludedRange], time_s: FloatArray) -> BoolArray:
 def read_marks(folder: str | Path) -> list[ExcludedRange]:
     """Return all excluded ranges of `recording.toml` in `folder`; none without such a file."""
     path = Path(folder) / CONFIG_FILE
-    return _parsed(_read(path), path)
+    return _parsed(text_or_empty(path), path)
 
 
 def marks_of(folder: str | Path, drive: str) -> tuple[ExcludedRange, ...]:
@@ -104,7 +99,7 @@ def marks_of(folder: str | Path, drive: str) -> tuple[ExcludedRange, ...]:
 def add_mark(folder: str | Path, mark: ExcludedRange) -> None:
     """Write an excluded range at the end of `recording.toml`, which is created if missing."""
     path = (Path(folder) / CONFIG_FILE).resolve()
-    before = _read(path)
+    before = text_or_empty(path)
     marks = _parsed(before, path)
     if mark in marks:
         raise InputError(f"{path}: {mark} is excluded already")
@@ -118,7 +113,7 @@ def add_mark(folder: str | Path, mark: ExcludedRange) -> None:
 def remove_mark(folder: str | Path, mark: ExcludedRange) -> None:
     """Remove an excluded range from `recording.toml`; a file made for ranges only is deleted."""
     path = (Path(folder) / CONFIG_FILE).resolve()
-    before = _read(path)
+    before = text_or_empty(path)
     marks = _parsed(before, path)
     if mark not in marks:
         raise InputError(f"{path}: {mark} is not excluded (any more)")
@@ -154,30 +149,19 @@ def _lines_of(lines: list[str], mark: ExcludedRange, path: Path) -> tuple[int, i
     raise InputError(f"{path}: {mark} is not written as a table [[{BAD}]]; remove it by hand")
 
 
-def _read(path: Path) -> str:
-    try:
-        return read_text(path)
-    except MissingFileError:
-        return ""
-
-
 def _parsed(text: str, path: Path) -> list[ExcludedRange]:
     tables = parse_toml(text, path).get(BAD, [])
     if not isinstance(tables, list):
         raise InputError(
             f"{path}: excluded ranges must be tables [[{BAD}]]; got {BAD} = {as_written(tables)}"
         )
-    return [_mark(table, f"{path}, [[{BAD}]] number {n}") for n, table in enumerate(tables, 1)]
+    return [parse_mark(table, f"{path}, [[{BAD}]] number {n}") for n, table in enumerate(tables, 1)]
 
 
-def _mark(table: object, where: str) -> ExcludedRange:
+def parse_mark(table: object, where: str) -> ExcludedRange:
+    """Return an excluded range from its keys and values; `where` is for errors."""
     if not isinstance(table, dict):
         raise InputError(f"{where} must be a table with start_s and end_s; got {as_written(table)}")
-    return parse_mark(table, where)
-
-
-def parse_mark(table: dict[str, Any], where: str) -> ExcludedRange:
-    """Return an excluded range from its keys and values; `where` is for errors."""
     known = [field.name for field in fields(ExcludedRange)]
     for key in table:
         if key not in known:
@@ -207,8 +191,5 @@ def _write(path: Path, text: str, before: str, expected: list[ExcludedRange]) ->
         safe = False
     if not safe:
         raise InputError(f"{path} cannot be edited safely; change its [[{BAD}]] tables by hand")
-    try:
-        with atomic(path) as part, part.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}") from None
+    with atomic_or_refused(path) as part:
+        part.write_text(text, encoding="utf-8", newline="")

@@ -6,7 +6,6 @@ flat road. Turns, other cars and standstill spoil a moment; it counts if enough 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
@@ -19,7 +18,7 @@ import cv2
 import numpy as np
 
 from drive.core.errors import InputError
-from drive.core.files import atomic
+from drive.core.files import atomic_or_refused
 from drive.core.types import Array, BoolArray, FloatArray, Image
 from drive.recordings.camera import DEFAULT_HORIZON
 from drive.video.reader import read_frames, read_image
@@ -35,24 +34,17 @@ WORKING_WIDTH = 640
 SLOW_MPS = 3.0
 CORNERS, CORNER_QUALITY, CORNER_DISTANCE = 400, 0.005, 7
 WINDOW, LEVELS = (15, 15), 4
-ROUND_TRIP_PX = 0.5
-"""A corner tracked to the next frame and back must end within this distance of its start."""
-
+ROUND_TRIP_PX = 0.5  # a corner tracked to the next frame and back must end this near its start
 MOTION_PX = (1.0, 0.25 * WORKING_WIDTH)
 FEWEST_CORNERS = 25
 GUESSES = 400
-FLATTEST_CROSSING = 0.1
-"""Minimum sine of the angle between two lines of motion for their crossing to count."""
-
+FLATTEST_CROSSING = 0.1  # minimum sine of the angle at which two lines of motion cross
 PLAUSIBLE_X, PLAUSIBLE_Y = (0.15, 0.85), (0.1, 0.9)
 ANGLE_TOLERANCE = (np.radians(3.0), np.radians(15.0))
 POSITION_PX = 0.4  # accuracy of tracking: a short motion may point this much the wrong way
 REFINEMENTS = 4
 NEAREST_PX = 10.0
-
-AGREEMENT = 0.5
-"""Share of the moving corners that must move away from one point for a pair to count."""
-
+AGREEMENT = 0.5  # share of the moving corners that must move away from one point
 FEWEST_PAIRS = 6
 WIDEST_SPREAD = 0.08
 """Between the quartiles of the estimates of pairs, as a share of the height; recordings whose
@@ -76,25 +68,20 @@ class HorizonEstimate:
 
 def estimate_horizon(recording: Recording) -> HorizonEstimate:
     """Estimate the horizon of a recording from about fifty of its frames."""
+    moments = _straight_moments(recording)
     return horizon_of_pairs(
-        pair for start_s in _straight_moments(recording) for pair in _pairs(recording, start_s)
+        pair for start_s in moments for pair in pairwise(_frames(recording, start_s))
     )
 
 
 def stored_horizon(recording: Recording, folder: str | Path) -> HorizonEstimate:
     """Return `estimate_horizon`, stored in `folder` so that frames are read only once."""
-    key = hashlib.sha256(
-        f"horizon {HORIZON_VERSION} {recording.pixels_digest}".encode()
-    ).hexdigest()[:32]
-    file = Path(folder) / f"horizon-{key}.json"
+    file = Path(folder) / f"{recording.file_name('horizon', HORIZON_VERSION)}.json"
     if file.exists():
         return HorizonEstimate(**json.loads(file.read_text(encoding="utf-8")))
     estimate = estimate_horizon(recording)
-    try:
-        with atomic(file) as part:
-            part.write_text(json.dumps(asdict(estimate)), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{file} cannot be written ({error.strerror})") from error
+    with atomic_or_refused(file) as part:
+        part.write_text(json.dumps(asdict(estimate)), encoding="utf-8")
     return estimate
 
 
@@ -136,10 +123,6 @@ def _straight_moments(recording: Recording) -> Iterator[float]:
             # the middle of the straightest ones, not always the first
             best = part[bend[part] <= bend[part].min()]
             yield float(times_s[best[len(best) // 2]])
-
-
-def _pairs(recording: Recording, start_s: float) -> Iterator[tuple[Array, Array]]:
-    yield from pairwise(_frames(recording, start_s))
 
 
 def _frames(recording: Recording, start_s: float) -> Iterator[Array]:

@@ -5,9 +5,8 @@ Both use true timestamps and do not cross gaps. Smoothing is symmetric in time, 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drive.core.errors import InputError
-from drive.core.files import atomic
+from drive.core.files import atomic_or_refused
 from drive.core.progress import Progress, no_progress
 from drive.core.types import FloatArray, IntArray
 from drive.recordings.excluded import marked
@@ -154,25 +153,14 @@ def stored_turning(
     recording: Recording, folder: str | Path, progress: Progress = no_progress
 ) -> Turning:
     """Return `measure_turning`, stored in `folder` so that frames are read only once."""
-    key = hashlib.sha256(
-        f"turning {TURNING_VERSION} {recording.pixels_digest}".encode()
-    ).hexdigest()[:32]
-    file = Path(folder) / f"turning-{key}.npz"
-    if not file.exists():
-        turning = measure_turning(recording, progress)
-        try:
-            with atomic(file) as part:
-                np.savez(
-                    part,
-                    frame_index=turning.frame_index,
-                    time_s=turning.time_s,
-                    turn_px=turning.turn_px,
-                )
-        except OSError as error:
-            raise InputError(f"{file} cannot be written ({error.strerror})") from error
-        return turning
-    with np.load(file) as kept:
-        return Turning(kept["frame_index"], kept["time_s"], kept["turn_px"])
+    file = Path(folder) / f"{recording.file_name('turning', TURNING_VERSION)}.npz"
+    if file.exists():
+        with np.load(file) as kept:
+            return Turning(**kept)
+    turning = measure_turning(recording, progress)
+    with atomic_or_refused(file) as part:
+        np.savez(part, **asdict(turning))
+    return turning
 
 
 def find_lag(recording: Recording, turning: Turning) -> LagEstimate | None:

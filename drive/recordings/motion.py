@@ -13,12 +13,8 @@ import numpy as np
 
 from drive.core.types import Array, FloatArray, Image
 
-IMAGE_SIZE = (160, 90)
-"""Width and height in pixels at which shifts are measured; a pixel is about 0.4 degrees of yaw."""
-
-FAR_BAND = (0.25, 0.60)
-"""Shares of the height around the horizon, far enough to show little forward motion."""
-
+IMAGE_SIZE = (160, 90)  # (width, height) of measured images; a pixel is about 0.4 degrees of yaw
+FAR_BAND = (0.25, 0.60)  # share of the height around the horizon, with little forward motion
 GRID_S = 0.02
 MAXIMUM_LAG_S = 1.0
 SMOOTHING_S = 0.2
@@ -75,8 +71,9 @@ def estimate_lag(
         return None
     steps_s = np.maximum(np.diff(time_s, prepend=time_s[0] - GRID_S), 1e-6)
     grid_s = np.arange(start + MAXIMUM_LAG_S, end - MAXIMUM_LAG_S, GRID_S)
-    rate = np.interp(grid_s, time_s, np.clip(turn_px / steps_s, *_limits(turn_px / steps_s)))
-    turning = _standard(_smooth(rate))
+    rates = turn_px / steps_s
+    rates = np.clip(rates, *np.percentile(rates, [1, 99]))  # cuts and blur give outliers
+    turning = _standard(_smooth(np.interp(grid_s, time_s, rates)))
     lags_s = np.arange(-MAXIMUM_LAG_S, MAXIMUM_LAG_S + GRID_S / 2, GRID_S)
     correlations = []
     for lag_s in lags_s:
@@ -86,12 +83,6 @@ def estimate_lag(
         correlations.append(float(np.mean(turning * angles)))
     best = int(np.argmax(np.abs(correlations)))
     return LagEstimate(lag_s=round(float(lags_s[best]), 3), correlation=correlations[best])
-
-
-def _limits(values: FloatArray) -> tuple[float, float]:
-    """Return limits for outliers, which phase correlation gives on cuts and blurred frames."""
-    low, high = np.percentile(values, [1, 99])
-    return float(low), float(high)
 
 
 def _smooth(values: FloatArray) -> FloatArray:

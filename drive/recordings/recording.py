@@ -13,15 +13,15 @@ import numpy as np
 
 from drive.core.errors import InputError, MissingFileError
 from drive.core.files import PART
-from drive.core.types import FloatArray, Frame, IntArray, SteeringSample
+from drive.core.types import Array, FloatArray, Frame, IntArray, SteeringSample
 from drive.recordings import udacity
 from drive.recordings.excluded import ExcludedRange, marked, marks_of
 from drive.recordings.label_path import LabelPath
 from drive.recordings.recording_config import Overrides, RecordingConfig, read_config
-from drive.recordings.steering_csv import SteeringRows, read_steering_csv
+from drive.recordings.steering_csv import read_steering_csv
 from drive.recordings.vehicle import SPEED_UNITS
 from drive.video.probe import probe
-from drive.video.reader import read_frames, read_image
+from drive.video.reader import read_frames, read_image, resized
 
 FRONT = "_front"
 STEERING = "_steering.csv"
@@ -70,26 +70,15 @@ class Recording:
         return replace(self, angle_deg=angle_deg, labels=labels, recorded=recorded)
 
     @property
-    def lag_s(self) -> float:
-        """Seconds by which the recorded angles trail the video; already corrected."""
-        return self.config.lag_s
-
-    @property
     def digest(self) -> str:
         """A hash of the contents: size and first megabyte of the video, all angles, the lag."""
-        digest = hashlib.sha256(repr(self.config.lag_s).encode())
-        self._add_video(digest)
-        digest.update(self.frame_index.tobytes())
-        digest.update(self.angle_deg.tobytes())
-        return digest.hexdigest()
+        lag = repr(self.config.lag_s).encode()
+        return self._hash(self.frame_index, self.angle_deg, start=lag)
 
     @property
     def pixels_digest(self) -> str:
         """A hash of the frames that have an angle, whatever the angles are."""
-        digest = hashlib.sha256()
-        self._add_video(digest)
-        digest.update(self.frame_index[np.isfinite(self.angle_deg)].tobytes())
-        return digest.hexdigest()
+        return self._hash(self.frame_index[np.isfinite(self.angle_deg)])
 
     @property
     def images_key(self) -> str:
@@ -97,10 +86,21 @@ class Recording:
 
         The first image may be equal in simulators, so single images count with their angles.
         """
-        digest = hashlib.sha256()
-        self._add_video(digest)
-        if self.images:
-            digest.update(self.angle_deg.tobytes())
+        return self._hash(*([self.angle_deg] if self.images else []))
+
+    def file_name(self, what: str, version: int) -> str:
+        """Return the name of a file, without suffix, of what is measured on the frames."""
+        key = f"{what} {version} {self.pixels_digest}"
+        return f"{what}-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
+
+    def _hash(self, *arrays: Array, start: bytes = b"") -> str:
+        head = next((image for image in self.images if image.is_file()), self.path)
+        digest = hashlib.sha256(start)
+        digest.update(str(head.stat().st_size).encode())
+        with head.open("rb") as file:
+            digest.update(file.read(DIGEST_HEAD))
+        for array in arrays:
+            digest.update(array.tobytes())
         return digest.hexdigest()
 
     @property
@@ -122,16 +122,13 @@ class Recording:
 
         Raises `InputError` if the video has no frame rate either.
         """
-        return (
-            self.time_s if self.time_s is not None else _times_by_rate(self.path, self.frame_index)
+        if self.time_s is not None:
+            return self.time_s
+        if fps := probe(self.path).average_fps:
+            return self.frame_index / fps
+        raise InputError(
+            f"{self.path} has no frame rate, and the CSV no times; add a column time_s to the CSV"
         )
-
-    def _add_video(self, digest: hashlib._Hash) -> None:
-        head = self.images[0] if self.images else self.path
-        head = next((image for image in self.images if image.is_file()), head)
-        digest.update(str(head.stat().st_size).encode())
-        with head.open("rb") as file:
-            digest.update(file.read(DIGEST_HEAD))
 
     def angles_by_frame(self) -> dict[int, float]:
         """Return the finite angles in degrees by frame number."""
@@ -178,12 +175,8 @@ class Recording:
             if image is None:
                 self.report.frames_lost += 1
                 continue
-            if size is not None:
-                import cv2
-
-                image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
             time_s = float(self.time_s[index]) if self.time_s is not None else 0.0
-            yield Frame(index, time_s, image, str(self.images[index]))
+            yield Frame(index, time_s, resized(image, size), str(self.images[index]))
 
 
 class RecordedAngles:
@@ -307,18 +300,16 @@ def _from_video(video: Path, csv: Path, overrides: Overrides) -> Recording:
     rows = read_steering_csv(csv)
     config = read_config(csv.parent).with_overrides(**overrides)
     drive = video.stem.removesuffix(FRONT)
-    name = f"{video.resolve().parent.name}/{drive}"
-    order = _first_of_each(rows.frame_index)
-    time_s = None if rows.time_s is None else rows.time_s[order]
+    frames, order = np.unique(rows.frame_index, return_index=True)  # the first row of each frame
     return _labelled(
         config,
         rows.angle[order],
-        name=name,
+        name=f"{video.resolve().parent.name}/{drive}",
         path=video,
         steering_csv=csv,
-        frame_index=rows.frame_index[order],
-        time_s=time_s,
-        speed=_picked(rows, order),
+        frame_index=frames,
+        time_s=None if rows.time_s is None else rows.time_s[order],
+        speed=None if rows.speed is None else rows.speed[order],
         bad=marks_of(csv.parent, drive),
         rows_repeated=len(rows.frame_index) - len(order),
     )
@@ -327,10 +318,6 @@ def _from_video(video: Path, csv: Path, overrides: Overrides) -> Recording:
 def _labelled(config: RecordingConfig, recorded: FloatArray, **known: Any) -> Recording:
     unlabelled = Recording(angle_deg=recorded, config=config, **known)
     return unlabelled.relabelled(LabelPath(config.degrees_per_unit, config.lag_s))
-
-
-def _picked(rows: SteeringRows, order: IntArray) -> FloatArray | None:
-    return None if rows.speed is None else rows.speed[order]
 
 
 def _from_udacity(folder: Path, overrides: Overrides) -> Recording:
@@ -348,20 +335,6 @@ def _from_udacity(folder: Path, overrides: Overrides) -> Recording:
         images=tuple(log["image"]),
         bad=marks_of(folder, folder.resolve().name),
     )
-
-
-def _first_of_each(frame_index: IntArray) -> IntArray:
-    """Return positions of the rows in order of their frames; of duplicates, the first row."""
-    return np.unique(frame_index, return_index=True)[1]
-
-
-def _times_by_rate(video: Path, frame_index: IntArray) -> FloatArray:
-    fps = probe(video).average_fps
-    if not fps:
-        raise InputError(
-            f"{video} has no frame rate, and the CSV no times; add a column time_s to the CSV"
-        )
-    return frame_index / fps
 
 
 def _with_unique_names(recordings: list[Recording]) -> list[Recording]:

@@ -16,12 +16,10 @@ from drive.recordings.vehicle import SPEED_UNITS, Car
 CONFIG_FILE = "recording.toml"
 UNITS = ("degrees", "radians", "normalised")
 DIRECTIONS = ("right", "left")
-WIDEST_LAG_S = 10.0
-
 CHOICES = {"unit": UNITS, "positive": DIRECTIONS, "speed_unit": tuple(SPEED_UNITS)}
 RANGES = {
     "full_scale_deg": (0.001, math.inf),
-    "lag_s": (-WIDEST_LAG_S, WIDEST_LAG_S),
+    "lag_s": (-10.0, 10.0),
     "height_m": (0.05, 5.0),
     "fov_deg": (10.0, 170.0),
     "horizon": (0.0, 1.0),
@@ -37,11 +35,7 @@ RANGES = {
 TABLES = {"camera": Camera, "car": Car}
 BAD = "bad"  # excluded ranges, tables `[[bad]]`; `drive.recordings.excluded` reads them
 TABLE_HEADS = {name: f"[{name}]" for name in TABLES} | {BAD: f"[[{BAD}]]"}
-"""How each table is written."""
-
-CAR_SHAPE = ("wheelbase_m", "steering_ratio", "understeer")
-"""The keys that decide which circle the car drives at an angle."""
-
+CAR_SHAPE = ("wheelbase_m", "steering_ratio", "understeer")  # decide the circle of an angle
 OPTIONS = {
     "lag_s": "lag",
     "height_m": "camera_height",
@@ -53,10 +47,7 @@ OPTIONS = {
 """Names of command-line options that differ from the keys."""
 
 FOUND_OUT = ("states_car",)  # fields that follow from the others
-
-Overrides = Mapping[str, float | str | None]
-"""Values that override `recording.toml`, by key; None is no value."""
-
+Overrides = Mapping[str, float | str | None]  # values by key; None is no value
 Checked = TypeVar("Checked", "RecordingConfig", Camera, Car)
 
 
@@ -98,7 +89,7 @@ def read_config(folder: str | Path, default: RecordingConfig | None = None) -> R
     """
     path = Path(folder) / CONFIG_FILE
     config = default or RecordingConfig()
-    content = _content(path)
+    content = parse_toml(text_or_empty(path), path)
     of_others = _of_others(content)
     for name in of_others:
         if near := nearest_name(name, TABLE_HEADS):
@@ -115,7 +106,8 @@ def read_config(folder: str | Path, default: RecordingConfig | None = None) -> R
 
 def others_tables(folder: str | Path) -> list[str]:
     """Return the names of tables in `recording.toml` that drive does not read."""
-    return _of_others(_content(Path(folder) / CONFIG_FILE))
+    path = Path(folder) / CONFIG_FILE
+    return _of_others(parse_toml(text_or_empty(path), path))
 
 
 def _of_others(content: Mapping[str, Any]) -> list[str]:
@@ -126,11 +118,12 @@ def _of_others(content: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _content(path: Path) -> dict[str, Any]:
+def text_or_empty(path: Path) -> str:
+    """Return the text of a file; empty if it does not exist."""
     try:
-        return parse_toml(read_text(path), path)
+        return read_text(path)
     except MissingFileError:
-        return {}
+        return ""
 
 
 def _keys(kind: type) -> list[str]:

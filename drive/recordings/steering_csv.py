@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drive.core.errors import InputError, MissingFileError
-from drive.core.types import FloatArray, IntArray
+from drive.core.types import BoolArray, FloatArray, IntArray
+from drive.core.wording import some
 
 if TYPE_CHECKING:
     import pandas as pd  # takes 0.2 s, which videos without labels do not need
 
 FRAME_COLUMNS = ("frame", "frame_index")
 ANGLE_COLUMNS = ("wheel", "angle", "steering")
-SPEED_COLUMNS = ("speed",)
+SPEED_COLUMN = "speed"
 TIME_COLUMNS = {"ts_micro": 1e-6, "time_s": 1.0}  # columns with times, and seconds per unit
 LARGEST_FRAME = 1_000_000_000  # a year at 30 frames per second
 HEADER_ROWS = 1
@@ -47,18 +48,17 @@ def read_steering_csv(path: str | Path) -> SteeringRows:
         hint = " (separate them by commas)" if ";" in str(table.columns[0]) else ""
         raise InputError(
             f"{file} must have a steering angle, a column named {', '.join(ANGLE_COLUMNS)}; "
-            f"got {_some(table.columns)}{hint}"
+            f"got {some(table.columns.tolist(), SHOWN_COLUMNS)}{hint}"
         )
     if table.empty:
         raise InputError(f"{file} has no rows; expected one row per frame")
     frame_column = _find(table, FRAME_COLUMNS)
-    speed_column = _find(table, SPEED_COLUMNS)
     return SteeringRows(
         path=file,
         frame_index=_frames(file, table, frame_column),
-        angle=_numbers(file, table, angle_column),
+        angle=read_numbers(file, table[angle_column]),
         time_s=_times(file, table),
-        speed=_numbers(file, table, speed_column) if speed_column else None,
+        speed=read_numbers(file, table[SPEED_COLUMN]) if SPEED_COLUMN in table else None,
         numbered=frame_column is not None,
     )
 
@@ -100,51 +100,47 @@ def _read_table(file: Path) -> pd.DataFrame:
     return table
 
 
-def _some(columns: pd.Index) -> str:
-    more = len(columns) - SHOWN_COLUMNS
-    names = ", ".join(map(str, columns[:SHOWN_COLUMNS]))
-    return names + (f" and {more} more" if more > 0 else "")
-
-
 def _find(table: pd.DataFrame, names: tuple[str, ...]) -> str | None:
     return next((name for name in names if name in table.columns), None)
 
 
-def _numbers(file: Path, table: pd.DataFrame, column: str) -> FloatArray:
+def read_numbers(
+    file: Path, cells: pd.Series[str], header_rows: int = HEADER_ROWS, empty: bool = True
+) -> FloatArray:
+    """Return a column of numbers; NaN if not finite, or if a cell is empty and may be so."""
     import pandas as pd
 
-    cells = table[column]
     numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    wrong = np.isnan(numbers) & cells.notna().to_numpy()
+    filled = cells.notna().to_numpy() if empty else True
+    _check(np.isnan(numbers) & filled, file, cells, header_rows, "a number")
+    return np.where(np.isfinite(numbers), numbers, np.nan)
+
+
+def _check(
+    wrong: BoolArray, file: Path, cells: pd.Series[str], header_rows: int, expected: str
+) -> None:
     if wrong.any():
         row = int(np.argmax(wrong))
         raise InputError(
-            f"{file}, row {row + HEADER_ROWS + 1}: {column} must be a number; "
+            f"{file}, row {row + header_rows + 1}: {cells.name} must be {expected}; "
             f"got {cells.iloc[row]!r}"
         )
-    return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
 def _frames(file: Path, table: pd.DataFrame, column: str | None) -> IntArray:
     """Return frame numbers; those of the rows if there is no such column."""
     if column is None:
         return np.arange(len(table), dtype=np.int64)
-    numbers = _numbers(file, table, column)
-    in_range = (numbers >= 0) & (numbers <= LARGEST_FRAME)
-    wrong = ~(in_range & (numbers == np.floor(numbers)))
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise InputError(
-            f"{file}, row {row + HEADER_ROWS + 1}: {column} must be a whole number from 0 to "
-            f"{LARGEST_FRAME}; got {table[column].iloc[row]!r}"
-        )
+    numbers = read_numbers(file, table[column])
+    right = (numbers >= 0) & (numbers <= LARGEST_FRAME) & (numbers == np.floor(numbers))
+    _check(~right, file, table[column], HEADER_ROWS, f"a whole number from 0 to {LARGEST_FRAME}")
     return numbers.astype(np.int64)
 
 
 def _times(file: Path, table: pd.DataFrame) -> FloatArray | None:
     for column, seconds in TIME_COLUMNS.items():
         if column in table.columns:
-            times_s = _numbers(file, table, column) * seconds
+            times_s = read_numbers(file, table[column]) * seconds
             result: np.ndarray | None = times_s - times_s[np.isfinite(times_s)][:1].sum()
             return result
     return None

@@ -13,7 +13,7 @@ from drive.core.errors import InputError
 from drive.core.types import FloatArray
 from drive.recordings.camera import Camera
 from drive.recordings.recording_config import RecordingConfig
-from drive.recordings.steering_csv import read_table
+from drive.recordings.steering_csv import read_numbers, read_table
 from drive.recordings.vehicle import Car
 
 if TYPE_CHECKING:
@@ -23,19 +23,13 @@ LOG = "driving_log.csv"
 IMAGES = "IMG"
 COLUMNS = ("center", "left", "right", "steering", "throttle", "brake", "speed")
 CONFIG = RecordingConfig(
-    unit="normalised",
-    positive="right",
-    full_scale_deg=25.0,
-    camera=Camera(side_m=0.8),
-    car=Car(speed_unit="mph"),
+    "normalised", full_scale_deg=25.0, camera=Camera(side_m=0.8), car=Car(speed_unit="mph")
 )
 """How the simulator records: normalised to 25 degrees, speed in miles per hour. A front image moved
 0.8 m to the side is most similar to the side camera's (a camera of 70 degrees 1.2 m above the road,
 its horizon at 0.4; docs/decisions/steering.md)."""
 
 STAMP = re.compile(r"(\d{4}_\d{2}_\d{2}_\d{2}_\d{2}_\d{2}_)(\d{1,6})$")
-MICROSECOND_DIGITS = 6
-NO_IMAGE = "no image"
 
 
 def is_udacity_folder(path: Path) -> bool:
@@ -55,9 +49,9 @@ def read_log(folder: Path) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "image": images,
-            "angle": _numbers(file, table["steering"]),
+            "angle": read_numbers(file, table["steering"], header_rows=0, empty=False),
             "time_s": _times(file, images),
-            "speed": _numbers(file, table["speed"]),
+            "speed": read_numbers(file, table["speed"], header_rows=0, empty=False),
         }
     )
 
@@ -82,20 +76,7 @@ def _read_table(file: Path) -> pd.DataFrame:
 
 def _images(folder: Path, cells: pd.Series[str]) -> list[Path]:
     """Return paths by the names in the log, which has paths of the recording machine."""
-    names = cells.fillna(NO_IMAGE)
-    return [folder / IMAGES / PureWindowsPath(name).name for name in names]
-
-
-def _numbers(file: Path, cells: pd.Series[str]) -> FloatArray:
-    import pandas as pd
-
-    numbers = pd.to_numeric(cells, errors="coerce")
-    if numbers.isna().any():
-        row = int(np.argmax(numbers.isna().to_numpy()))
-        raise InputError(
-            f"{file}, row {row + 1}: {cells.name} must be a number; got {cells.iloc[row]!r}"
-        )
-    return numbers.to_numpy(dtype=np.float64)
+    return [folder / IMAGES / PureWindowsPath(name).name for name in cells.fillna("no image")]
 
 
 def _times(file: Path, images: list[Path]) -> FloatArray:
@@ -108,6 +89,5 @@ def _times(file: Path, images: list[Path]) -> FloatArray:
                 f"{file}, row {row + 1}: the image must have a name like "
                 f"center_2016_12_01_13_30_48_287.jpg; got {image.name}"
             )
-        fraction = match[2].ljust(MICROSECOND_DIGITS, "0")
-        stamps.append(datetime.strptime(match[1] + fraction, "%Y_%m_%d_%H_%M_%S_%f"))
+        stamps.append(datetime.strptime(match[0], "%Y_%m_%d_%H_%M_%S_%f"))
     return np.array([(stamp - stamps[0]).total_seconds() for stamp in stamps])

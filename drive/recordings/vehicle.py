@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import overload
 
 import numpy as np
 
 from drive.core.types import FloatArray
 
-SPEED_UNITS = {"m/s": 1.0, "km/h": 1 / 3.6, "mph": 0.44704}
-"""Metres per second of each unit of recorded speeds."""
-
+SPEED_UNITS = {"m/s": 1.0, "km/h": 1 / 3.6, "mph": 0.44704}  # in metres per second
 STANDSTILL_M = 4.0
 RETURN_SHARE = 0.275
 """The aim point of pure pursuit is 4 m ahead plus 0.275 of the way driven in the return time: at
@@ -39,28 +36,16 @@ class Car:
     understeer: float = 0.0  # the K above in s^2/m^2
     lane_m: float | None = None  # from the middle of the road to the car, positive right
 
-    @overload
-    def curvature(self, angle_deg: float, speed_mps: float = 0.0) -> float: ...
-    @overload
-    def curvature(
-        self, angle_deg: FloatArray, speed_mps: float | FloatArray = 0.0
-    ) -> FloatArray: ...
     def curvature(
         self, angle_deg: float | FloatArray, speed_mps: float | FloatArray = 0.0
-    ) -> float | FloatArray:
+    ) -> FloatArray:
         """Return the curvature in 1/m at a recorded angle and a speed in m/s; positive right."""
         wheel = np.radians(angle_deg) / self.steering_ratio
         return np.tan(wheel) / (self.wheelbase_m * self._widening(speed_mps))
 
-    @overload
-    def angle_deg(self, curvature: float, speed_mps: float = 0.0) -> float: ...
-    @overload
-    def angle_deg(
-        self, curvature: FloatArray, speed_mps: float | FloatArray = 0.0
-    ) -> FloatArray: ...
     def angle_deg(
         self, curvature: float | FloatArray, speed_mps: float | FloatArray = 0.0
-    ) -> float | FloatArray:
+    ) -> FloatArray:
         """Return the recorded angle in degrees of a curvature in 1/m."""
         wheel = np.arctan(np.asarray(curvature) * (self.wheelbase_m * self._widening(speed_mps)))
         return np.degrees(wheel) * self.steering_ratio

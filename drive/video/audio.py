@@ -21,6 +21,7 @@ from drive.core.errors import InputError
 from drive.video.container import open_container
 
 AudioPacket: TypeAlias = "av.packet.Packet[AudioStream]"
+Unit: TypeAlias = "tuple[float, AudioPacket | av.AudioFrame]"  # with its time in the output
 
 COPIED_CODECS = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"})
 """Audio codecs that are copied into MP4; others (PCM, Vorbis, AMR) become AAC."""
@@ -39,19 +40,19 @@ class AudioTrack:
         self._output = output
         self._in: AudioStream = source.streams.audio[0]
         self.copied = self._in.codec_context.name in COPIED_CODECS
-        self._out = self._copied_stream() if self.copied else self._aac_stream()
-        self.packets_written = 0
-        self.packets_lost = 0
+        self._out = output.add_stream_from_template(self._in) if self.copied else self._aac_stream()
+        self.packets_lost = 0  # because they are damaged or step back in time
         self._last_dts: int | None = None
         self._origin_s = 0.0
         self._start_s = 0.0
         self._end_s = math.inf
-        self._pending: Iterator[tuple[float, AudioPacket | av.AudioFrame]] | None = None
-        self._ahead: tuple[float, AudioPacket | av.AudioFrame] | None = None
+        self._pending: Iterator[Unit] | None = None
+        self._ahead: Unit | None = None
 
     def begin(self, origin_s: float, start_s: float, end_s: float | None) -> None:
         """Set the part to copy, in seconds after the first frame; `origin_s` is 0 in the output."""
-        first_s = _start_time_s(self._source)
+        video = next(iter(self._source.streams.video), None)
+        first_s = float((video.start_time or 0) * _time_base(video)) if video else 0.0
         self._origin_s = first_s + origin_s
         self._start_s = first_s + max(start_s, origin_s)
         self._end_s = math.inf if end_s is None else first_s + end_s
@@ -63,13 +64,11 @@ class AudioTrack:
         """Write audio that starts up to `time_s` seconds of the output."""
         if self._pending is None:
             return
-        while self._ahead is not None or self._advance():
-            assert self._ahead is not None
-            start_s, unit = self._ahead
-            if start_s > time_s:
+        while (ahead := self._ahead or next(self._pending, None)) is not None:
+            self._ahead = ahead if ahead[0] > time_s else None
+            if self._ahead is not None:
                 return
-            self._write(unit)
-            self._ahead = None
+            self._write(ahead[1])
 
     def finish(self, end_s: float) -> None:
         """Write the rest up to the end of the frames, and flush the encoder."""
@@ -81,9 +80,6 @@ class AudioTrack:
         """Close the source."""
         self._source.close()
 
-    def _copied_stream(self) -> AudioStream:
-        return self._output.add_stream_from_template(self._in)
-
     def _aac_stream(self) -> AudioStream:
         rate_hz = self._in.codec_context.sample_rate
         rate_hz = rate_hz if rate_hz in AAC_RATES_HZ else AAC_RATES_HZ[0]
@@ -93,12 +89,7 @@ class AudioTrack:
         stream.codec_context.bit_rate = AAC_BIT_RATE
         return stream
 
-    def _advance(self) -> bool:
-        assert self._pending is not None
-        self._ahead = next(self._pending, None)
-        return self._ahead is not None
-
-    def _units(self) -> Iterator[tuple[float, AudioPacket | av.AudioFrame]]:
+    def _units(self) -> Iterator[Unit]:
         """Yield the packets (if copied) or frames of the part, with their output times."""
         time_base = _time_base(self._in)
         shift = round(Fraction(self._origin_s) / time_base)
@@ -114,19 +105,14 @@ class AudioTrack:
                 yield float(unit.pts * time_base), unit
 
     def _packets(self) -> Iterator[AudioPacket]:
-        packets = self._source.demux(self._in)
-        while True:
-            try:
-                packet = next(packets)
-            except (StopIteration, av.error.EOFError):
-                return
-            except av.error.FFmpegError:
-                self.packets_lost += 1
-                return
-            if self.copied and packet.is_corrupt:
-                self.packets_lost += 1
-            elif not (self.copied and packet.size == 0):
-                yield packet
+        try:
+            for packet in self._source.demux(self._in):
+                if self.copied and packet.is_corrupt:
+                    self.packets_lost += 1
+                elif not (self.copied and packet.size == 0):
+                    yield packet
+        except av.error.FFmpegError as error:
+            self.packets_lost += not isinstance(error, av.error.EOFError)
 
     def _decoded(self, packet: AudioPacket) -> list[av.AudioFrame]:
         try:
@@ -149,15 +135,6 @@ class AudioTrack:
                 continue
             self._last_dts = packet.dts
             self._output.mux(packet)
-            self.packets_written += 1
-
-
-def _start_time_s(source: av.container.InputContainer) -> float:
-    """Return the timestamp of the first frame in seconds, from which times are counted."""
-    if not source.streams.video:
-        return 0.0
-    video = source.streams.video[0]
-    return float((video.start_time or 0) * _time_base(video))
 
 
 def _time_base(stream: Stream) -> Fraction:

@@ -21,20 +21,11 @@ from drive.core.types import IntArray
 
 VideoPacket: TypeAlias = "av.packet.Packet[VideoStream]"
 
-RIGHT_ANGLE = 90
-
 INDEXED_SUFFIXES = (".mp4", ".mov", ".m4v")
 CUT_OFF_HINT = "; if it is one, it was probably cut off before its index was written"
-
-ORDERED_BY_DECODING = ("avi",)
-"""Containers that number packets in decoding order and have no presentation timestamps."""
-
-TOLD_BY_NOBODY = ("h264", "hevc")
-"""Codecs for which FFmpeg does not guess these times; for older ones with B-frames it does."""
-
-NOT_TO_BE_SOUGHT = ("mpeg",)
-"""Containers (MPEG program streams) in which FFmpeg loses frame times after seeking."""
-
+ORDERED_BY_DECODING = ("avi",)  # containers without presentation timestamps
+TOLD_BY_NOBODY = ("h264", "hevc")  # codecs for which FFmpeg does not guess these times
+NOT_TO_BE_SOUGHT = ("mpeg",)  # program streams, in which FFmpeg loses frame times after seeking
 OPEN_ERRORS = (av.error.FFmpegError, OSError, ValueError)
 
 
@@ -51,14 +42,12 @@ def open_container(source: str) -> av.container.InputContainer:
         return av.open(source)
     except OPEN_ERRORS as error:
         reason = getattr(error, "strerror", None) or error
+        text = f"{source} cannot be read as a video: {reason}; expected MP4, MKV, AVI or MOV"
         if is_stream(source):
-            raise InputError(
-                f"{source} cannot be opened: {reason}; check the address and the network"
-            ) from None
-        raise InputError(
-            f"{source} cannot be read as a video: {reason}; expected MP4, MKV, AVI or MOV"
-            + (CUT_OFF_HINT if Path(source).suffix.lower() in INDEXED_SUFFIXES else "")
-        ) from None
+            text = f"{source} cannot be opened: {reason}; check the address and the network"
+        elif Path(source).suffix.lower() in INDEXED_SUFFIXES:
+            text += CUT_OFF_HINT
+        raise InputError(text) from None
 
 
 def _check_file(path: Path) -> None:
@@ -84,19 +73,13 @@ def video_stream(
 
 def rotation_clockwise(frame: av.VideoFrame) -> int:
     """Return the clockwise rotation, 0, 90, 180 or 270 degrees, that shows the frame upright."""
-    return round(-frame.rotation / RIGHT_ANGLE) % 4 * RIGHT_ANGLE
+    return round(-frame.rotation / 90) % 4 * 90
 
 
 def packets(container: av.container.InputContainer, *streams: VideoStream) -> Iterator[VideoPacket]:
     """Yield the packets of these streams (default: all) until the file ends or breaks off."""
-    iterator = cast("Iterator[VideoPacket]", container.demux(*streams))
-    while True:
-        try:
-            yield next(iterator)
-        except (StopIteration, av.error.EOFError):
-            return
-        except av.error.FFmpegError:
-            return  # the file is cut off
+    with suppress(av.error.FFmpegError):
+        yield from cast("Iterator[VideoPacket]", container.demux(*streams))
 
 
 def times_are_told(stream: VideoStream) -> bool:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 
 import av
 import cv2
@@ -100,44 +100,36 @@ def _check_times(source: Source, start_s: float, end_s: float | None) -> None:
         raise InputError(f"{source.name}: start and end require a video; got images")
 
 
+@dataclass(eq=False)
 class FrameReader:
     """Iterates over the frames of one source; made by `read_frames`.
 
     Attributes:
-        source: what is read.
         info: of a video file; None for images, cameras and streams.
-        frames_read: number of frames so far.
         frames_lost: number of damaged packets, missing frames and unreadable images so far;
             estimated behind the end of a cut-off file that declares its duration only.
         breaks_off_s: end of a file that is cut off; None if it is complete or not read yet.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        stride: int,
-        start_s: float,
-        end_s: float | None,
-        size: tuple[int, int] | None,
-        threads: int = 0,
-        planes: bool = False,
-    ) -> None:
-        self.source = source
-        self.info: VideoInfo | None = probe(source.name) if source.kind is Kind.VIDEO else None
-        self.frames_read = 0
-        self.frames_lost = 0
-        self.breaks_off_s: float | None = None
-        self._stride = stride
-        self._start_s = start_s
-        self._end_s = end_s
-        self._size = size
-        self._threads = threads
-        self._planes = planes
+    source: Source
+    stride: int
+    start_s: float
+    end_s: float | None
+    size: tuple[int, int] | None
+    threads: int = 0
+    planes: bool = False
+    info: VideoInfo | None = field(init=False)
+    frames_read: int = field(init=False, default=0)
+    frames_lost: int = field(init=False, default=0)
+    breaks_off_s: float | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.info = probe(self.source.name) if self.source.kind is Kind.VIDEO else None
         self._frames = self._read()
 
     def check_start(self) -> None:
         """Raise `InputError` if no frame would be read because the start is behind the end."""
-        info, start_s = self.info, self._start_s
+        info, start_s = self.info, self.start_s
         if info is None or not info.duration_s or start_s < info.duration_s:
             return
         if start_s >= reach_s(info.path):
@@ -150,23 +142,18 @@ class FrameReader:
     def expected(self) -> int | None:
         """Approximate number of frames to read, for a progress bar; None if unknown."""
         if self.info is None:
-            return -(-len(self.source.images) // self._stride) or None
+            return -(-len(self.source.images) // self.stride) or None
         count, duration_s = self.info.frame_count, self.info.duration_s
         if not count or not duration_s:
             return count
-        end_s = min(duration_s, math.inf if self._end_s is None else self._end_s)
-        share = max(0.0, end_s - self._start_s) / duration_s
-        return max(1, round(count * share / self._stride))
+        end_s = min(duration_s, math.inf if self.end_s is None else self.end_s)
+        share = max(0.0, end_s - self.start_s) / duration_s
+        return max(1, round(count * share / self.stride))
 
     def __enter__(self) -> FrameReader:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __iter__(self) -> Iterator[Frame]:
@@ -191,20 +178,20 @@ class FrameReader:
     def _read_video(self) -> Iterator[Frame]:
         name = self.source.name
         with open_container(name) as container:
-            stream = video_stream(container, name, self._threads)
+            stream = video_stream(container, name, self.threads)
             clock = _Clock(stream, name, is_file=self.source.kind is Kind.VIDEO)
             found = packets(container, stream)
-            if self._start_s > 0 and self.source.kind is Kind.VIDEO:
-                found = clock.seek(container, self._start_s)
+            if self.start_s > 0 and self.source.kind is Kind.VIDEO:
+                found = clock.seek(container, self.start_s)
             for decoded in self._decode(found, clock):
                 index, time_s = clock.place(decoded)
                 self.frames_lost = clock.frames_lost
-                if self._end_s is not None and time_s >= self._end_s:
+                if self.end_s is not None and time_s >= self.end_s:
                     return
-                if time_s >= self._start_s and index % self._stride == 0:
+                if time_s >= self.start_s and index % self.stride == 0:
                     image, planes = self._to_image(decoded), self._to_planes(decoded)
                     yield Frame(index, time_s, image, name, planes)
-            clock.finish(container, self._end_s)
+            clock.finish(container, self.end_s)
             self.frames_lost, self.breaks_off_s = clock.frames_lost, clock.breaks_off_s
 
     @staticmethod
@@ -221,8 +208,8 @@ class FrameReader:
 
     def _to_image(self, decoded: av.VideoFrame) -> Image:
         turn = rotation_clockwise(decoded)
-        width, height = self._size or (None, None)
-        if self._size and turn in (90, 270):
+        width, height = self.size or (None, None)
+        if self.size and turn in (90, 270):
             width, height = height, width
         unnamed = decoded.colorspace == UNSPECIFIED_COLORSPACE and decoded.height >= HD_HEIGHT
         found = decoded.to_ndarray(
@@ -230,7 +217,7 @@ class FrameReader:
             width=width,
             height=height,
             src_colorspace=Colorspace.ITU709 if unnamed else None,
-            interpolation="AREA" if self._size else None,
+            interpolation="AREA" if self.size else None,
         )
         image = np.asarray(found, np.uint8)
         return np.ascontiguousarray(np.rot90(image, -turn // 90)) if turn else image
@@ -244,19 +231,19 @@ class FrameReader:
             and decoded.color_range in LIMITED_RANGES
             and decoded.width % 2 == decoded.height % 2 == 0
         )
-        if not (self._planes and fits) or self._size or rotation_clockwise(decoded):
+        if not (self.planes and fits) or self.size or rotation_clockwise(decoded):
             return None
         return np.asarray(decoded.to_ndarray(), np.uint8)
 
     def _read_images(self) -> Iterator[Frame]:
         for index, path in enumerate(self.source.images):
-            if index % self._stride:
+            if index % self.stride:
                 continue
             image = read_image(path)
             if image is None:
                 self.frames_lost += 1
                 continue
-            yield Frame(index, 0.0, self._resized(image), str(path))
+            yield Frame(index, 0.0, resized(image, self.size), str(path))
         if self.frames_read == 0:
             raise InputError(f"{self.source.name}: none of the images can be decoded")
 
@@ -273,19 +260,14 @@ class FrameReader:
                 if not whole:
                     return
                 time_s = (cv2.getTickCount() - start) / cv2.getTickFrequency()
-                if self._end_s is not None and time_s >= self._end_s:
+                if self.end_s is not None and time_s >= self.end_s:
                     return
-                if time_s >= self._start_s and index % self._stride == 0:
+                if time_s >= self.start_s and index % self.stride == 0:
                     rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-                    yield Frame(index, time_s, self._resized(rgb), self.source.name)
+                    yield Frame(index, time_s, resized(rgb, self.size), self.source.name)
                 index += 1
         finally:
             camera.release()
-
-    def _resized(self, image: Image) -> Image:
-        if self._size is None or self._size == image.shape[1::-1]:
-            return image
-        return np.asarray(cv2.resize(image, self._size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 class _Clock:
@@ -409,6 +391,13 @@ class _Clock:
         if self._table is None:
             self._table = TimeTable.read(self._name)
         return self._table
+
+
+def resized(image: Image, size: tuple[int, int] | None) -> Image:
+    """Return an image of `size` = (width, height); None keeps its own."""
+    if size is None or size == image.shape[1::-1]:
+        return image
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def read_image(path: str | Path) -> Image | None:

@@ -113,7 +113,7 @@ def test_a_lag_beyond_the_car_s_own_is_taken_out(
     recording, turning = drive(make_recording, lag_s)
     moved, verdict = correct_lag(recording, turning)
     assert verdict.applied_s == pytest.approx(lag_s, abs=0.05)
-    assert moved.lag_s == verdict.applied_s
+    assert moved.config.lag_s == verdict.applied_s
     assert f"{verdict.applied_s:+.2f} s" in verdict.text
     inner_s = np.arange(50, 750) * 0.05
     assert moved.angle_deg[50:750] == pytest.approx(course(inner_s), abs=0.15)
