@@ -17,11 +17,7 @@ before are still awake (those of ONNX Runtime wait actively)."""
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Something to measure.
-
-    Attributes:
-        units: of work per call, such as decoded frames.
-    """
+    """Something to measure: calls per turn, each of `units` of work, such as decoded frames."""
 
     key: str
     call: Callable[[], object]

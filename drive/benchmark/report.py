@@ -16,6 +16,7 @@ from drive.benchmark.stages import DRIVE, FLOAT, INFERENCE, INT8, RUNTIMES, V1, 
 from drive.benchmark.training import CACHE, READERS, STRAIGHTFORWARD, TRAINING
 from drive.benchmark.training import DRIVE as TRAINED
 from drive.benchmark.whole import DETECT, OURS, PREDICT, ULTRALYTICS
+from drive.core.wording import aligned
 
 RATIOS = (
     "detect_vs_straightforward",
@@ -34,7 +35,6 @@ since everything is measured in turn."""
 CPU_INFO = Path("/proc/cpuinfo")
 DIGITS = 3
 HEAD = ("stage", "subject", "precision", "engine", "size", "ms", "quartiles", "per second")
-FIRST_FIGURE = HEAD.index("ms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +107,7 @@ def _figure(row: Row, times: Times) -> Figure:
 
 
 def ratios(rows: Sequence[Row], times: Mapping[str, Times], frame_s: float | None = None) -> Ratios:
-    """Return every ratio; inference is compared within a runtime.
-
-    Args:
-        frame_s: seconds per frame of the video, to compare `predict-steering` with.
-    """
+    """Return every ratio, of inference within a runtime; `frame_s` is the time per frame."""
     by_engine = {engine: _of_engine(engine, rows, times) for engine in RUNTIMES}
     first = next((found for found in by_engine.values() if any(found.values())), {})
     by_reader = {reader: _of_reader(reader, rows, times) for reader in READERS}
@@ -167,15 +163,10 @@ def _faster(slow: Times | None, fast: Times | None) -> float | None:
 
 def as_text(table: Sequence[Figure], found: Ratios) -> str:
     """Return the table and the ratios for the terminal."""
-    lines = [HEAD, *(row.cells() for row in table)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
-    text = ["  ".join(map(_cell, line, widths, range(len(HEAD)))) for line in lines]
-    text += ["", "times faster"]
-    width = max(map(len, RATIOS))
-    for name in RATIOS:
-        value = found.plain[name]
-        text.append(f"{name:<{width}}  {'not measured' if value is None else f'{value:.2f}'}")
-    return "\n".join(line.rstrip() for line in text)
+    figures = aligned([HEAD, *(row.cells() for row in table)], numbers_from=HEAD.index("ms"))
+    values = ((name, found.plain[name]) for name in RATIOS)
+    said = [(name, "not measured" if value is None else f"{value:.2f}") for name, value in values]
+    return f"{figures}\n\ntimes faster\n{aligned(said, numbers_from=len(HEAD))}"
 
 
 def this_machine() -> Machine:
@@ -195,7 +186,3 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def _cell(text: str, width: int, column: int) -> str:
-    return text.rjust(width) if column >= FIRST_FIGURE else text.ljust(width)

@@ -34,15 +34,7 @@ REFERENCE_FILE = "tiny-yolo-v1.onnx"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one row of the table is about.
-
-    Attributes:
-        stage: such as "decode", "encode" or "inference".
-        subject: name of the network or of the video.
-        precision: "float" or "int8"; empty if no network runs.
-        engine: the runtime, or the decoder.
-        size: width x height of the input in pixels.
-    """
+    """What one row of the table is about; `precision` is empty if no network runs."""
 
     stage: str
     subject: str

@@ -34,11 +34,8 @@ READERS = ("opencv", "moviepy", "batches")
 """How the straightforward way reads videos: in order with OpenCV or moviepy, or again for every
 batch, as the published port does. The plain ratio is to the first; `training_by_reader` has all."""
 
-FRAMES = 1500
-"""At the start of the recordings, decoded per turn; about a minute of video."""
-
-FRAMES_A_SECOND = 10.0
-"""Rate of training frames in the paper (arXiv 1604.07316, section 5.1)."""
+FRAMES = 1500  # at the start of the recordings, decoded per turn; about a minute of video
+FRAMES_A_SECOND = 10.0  # rate of training frames in the paper (arXiv 1604.07316, section 5.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +69,7 @@ class TrainingBench:
 def training_stages(
     recordings: Sequence[Recording], cache: Path, progress: Progress = no_progress
 ) -> TrainingBench:
-    """Fill the cache and return an epoch in each way.
-
-    Every epoch runs once here, so that graphs are traced and files are in memory.
-
-    Args:
-        cache: folder for decoded frames.
-    """
+    """Fill the cache and return an epoch in each way; each has run once, to trace its graphs."""
     from drive.runtime.quiet import load_keras
 
     load_keras()
@@ -156,12 +147,7 @@ def _shares(recordings: Sequence[Recording], cache: Path, progress: Progress) ->
 def _as_drives(
     shares: Sequence[_Share], angle_deg: FloatArray, chosen: IntArray
 ) -> list[tuple[Path, dict[int, float], int]]:
-    """Return the chosen frames in the form of the straightforward way.
-
-    Args:
-        angle_deg: (N,) degrees of all their cached frames, one recording after the other.
-        chosen: (M,) positions in it.
-    """
+    """Return path, angles by frame number, and number of frames to read of each video."""
     owner = np.repeat(np.arange(len(shares)), [len(share.part) for share in shares])
     frame = np.concatenate([share.part.recording.frame_index[share.part.rows] for share in shares])
     drives = [(share.video, dict[int, float](), share.frames) for share in shares]

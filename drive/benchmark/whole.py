@@ -25,22 +25,14 @@ OURS, STRAIGHTFORWARD, ULTRALYTICS = "drive", "straightforward", "ultralytics"
 FRAMES = 100
 """At the start of the video, per turn: 4 s, for which the straightforward loop takes 30 s."""
 
-STEERED_S = 30.0
-"""Length of the video for `predict-steering`, which repeats the excerpt."""
-
-LEAST_SHARE = 0.005
-"""Share of the time from which a stage is mentioned."""
-
+STEERED_S = 30.0  # length of the video for `predict-steering`, which repeats the excerpt
+LEAST_SHARE = 0.005  # share of the time from which a stage is mentioned
 PEER = Path(__file__).with_name("ultralytics_predict.py")
 
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """A file with the first frames of a video.
-
-    Attributes:
-        size: width x height in pixels.
-    """
+    """A file with the first frames of a video; `size` is width x height in pixels."""
 
     path: Path
     frames: int
@@ -79,11 +71,7 @@ def repeat_excerpt(excerpt: Excerpt, folder: Path, seconds: float) -> Excerpt:
 def our_stage(
     excerpt: Excerpt, command: str, label: str, call: Callable[[Path], object]
 ) -> tuple[Row, Stage]:
-    """Return the stage of one of our commands.
-
-    Args:
-        label: how it works, for the table.
-    """
+    """Return the stage of one of our commands; the label says how it works."""
     row = Row(command, OURS, "", label, excerpt.size)
     return row, _stage(row, excerpt, lambda: call(excerpt.path))
 
@@ -107,12 +95,7 @@ def straightforward_stage(excerpt: Excerpt, folder: Path) -> list[tuple[Row, Sta
 def ultralytics_stage(
     excerpt: Excerpt, folder: Path, python: str | None
 ) -> Iterator[list[tuple[Row, Stage]]]:
-    """Yield Ultralytics' predict-and-save, run by another interpreter.
-
-    Args:
-        folder: for its output.
-        python: the interpreter; None yields nothing.
-    """
+    """Yield Ultralytics' predict-and-save, run by another interpreter; nothing without one."""
     if python is None:
         yield []
         return

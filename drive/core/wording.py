@@ -1,4 +1,4 @@
-"""Singular and plural in messages."""
+"""Singular and plural in messages; tables as text."""
 
 from __future__ import annotations
 
@@ -31,3 +31,11 @@ def have(number: int) -> str:
 def are(number: int) -> str:
     """Return "is" or "are"."""
     return "is" if number == 1 else "are"
+
+
+def aligned(rows: Sequence[Sequence[str]], numbers_from: int) -> str:
+    """Return a table as text; the columns from `numbers_from` on are aligned to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    aligns = ["<" if place < numbers_from else ">" for place in range(len(widths))]
+    lines = ("  ".join(map("{:{}{}}".format, row, aligns, widths)).rstrip() for row in rows)
+    return "\n".join(lines)

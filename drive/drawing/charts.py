@@ -30,21 +30,14 @@ MODEL, RECORDED, SMOOTHED = map(for_matplotlib, (BLUE, ORANGE, GREEN))
 """As in the overlay; the blue is darker, for a white background."""
 
 SERIES = tuple(map(for_matplotlib, (BLUE, ORANGE, GREEN, PURPLE, VERMILLION)))
-DASHES = ("-", "--", "-.", ":")
-"""Lines differ by more than their colour."""
-
+DASHES = ("-", "--", "-.", ":")  # lines differ by more than their colour
 TITLE_PT = 12
-TITLE_MARGIN_PT = 72.0
-"""Width beside the title: the axis on its left."""
-
+TITLE_MARGIN_PT = 72.0  # width beside the title: the axis on its left
 SHORTEST_NAME = 9
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
-FEW_DECADES = 1000.0
-"""Ranges wider than this have one label per decade."""
-
-MOST_POINTS = 4_000
-"""Maximum number of points per line; more than a screen has columns."""
+FEW_DECADES = 1000.0  # ranges wider than this have one label per decade
+MOST_POINTS = 4_000  # maximum number of points per line; more than a screen has columns
 
 
 def new_figure(
@@ -166,14 +159,7 @@ def finite(values: ArrayLike) -> FloatArray:
 def subsample(
     x: FloatArray, y: FloatArray, most: int = MOST_POINTS
 ) -> tuple[FloatArray, FloatArray]:
-    """Return a line with fewer points that looks the same.
-
-    Of each part its first, lowest and highest points stay, so that spikes stay and gaps (NaN) stay
-    gaps.
-
-    Args:
-        x, y: (N,) float64.
-    """
+    """Return fewer points of a line: of each part its first, lowest and highest, and gaps (NaN)."""
     if x.size <= most:
         return x, y
     size = -(-3 * x.size // most)

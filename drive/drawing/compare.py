@@ -24,9 +24,7 @@ from drive.video.reader import read_frames
 
 CODEC, PRESET, CRF = "libx264", "superfast", "22"
 MIN_FPS, MAX_FPS = 1.0, 60.0
-FPS_DECIMALS = 2
-"""moviepy passes no more decimals to FFmpeg; a finer rate would drift."""
-
+FPS_DECIMALS = 2  # moviepy passes no more decimals to FFmpeg; a finer rate would drift
 DEFAULT_FPS = 25.0
 
 ROUNDING_S = 0.001
@@ -38,8 +36,7 @@ LABEL_SHARE = 1 / 24
 SMALLEST_LABEL_PX = 11
 WRITE_ERRORS = (OSError, ValueError, RuntimeError)
 
-View = Callable[[float], Image]
-"""Returns the image at a time in seconds."""
+View = Callable[[float], Image]  # returns the image at a time in seconds
 
 
 def side_by_side(

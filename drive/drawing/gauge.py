@@ -19,15 +19,11 @@ from drive.drawing.text import BOLD, line_height, put_text, text_width
 STEERING_RATIO = 15.0
 """Turn of the steering wheel / turn of the road wheels: 12 to 20 in passenger cars."""
 
-FULL_TURN_DEG = 135.0
-"""The drawn wheel stops here: 9 degrees at the road wheels."""
-
+FULL_TURN_DEG = 135.0  # the drawn wheel stops here: 9 degrees at the road wheels
 NAMES = {"model": MODEL, "smoothed": SMOOTHED, "recorded": RECORDED}
 WIDEST_NUMBER = "R 88.8\N{DEGREE SIGN}"
 
-DIAL_SIZE = 4.7
-"""Diameter of the dial / font size."""
-
+DIAL_SIZE = 4.7  # diameter of the dial / font size
 RIM = 0.58
 ARCS = {"model": 0.80, "smoothed": 0.80, "recorded": 0.97}
 """Radii of the rim and of the arcs, as shares of the radius of the dial; the predicted angle is
@@ -38,9 +34,7 @@ HUB = 0.30
 SPOKE = 0.8
 TIP = 1.4
 SPOKES_DEG = (90.0, 180.0, 270.0)
-MARK_DEG = 13.0
-"""Half of the coloured mark at the top of the rim."""
-
+MARK_DEG = 13.0  # half of the coloured mark at the top of the rim
 BLACK: Colour = (0, 0, 0)
 GROOVE: Colour = (92, 97, 106)
 
@@ -61,11 +55,7 @@ def angle_text(angle_deg: float) -> str:
 
 
 class Gauge:
-    """Draws the gauge at one size; parts that do not move are drawn once.
-
-    Attributes:
-        font_px: size of the numbers; all other sizes follow from it.
-    """
+    """Draws the gauge at one font size; parts that do not move are drawn once."""
 
     def __init__(self, font_px: int) -> None:
         self.font_px = font_px
@@ -83,13 +73,7 @@ class Gauge:
         return width, self._dial_px + 2 * self._pad
 
     def draw(self, image: Image, left_top: tuple[int, int], angles: dict[str, float]) -> None:
-        """Draw the panel in place.
-
-        Args:
-            image: (H, W, 3) uint8 RGB with room for `size(names)` at `left_top`.
-            angles: degrees, positive right, by "model" or "smoothed", and "recorded"; at least
-                one.
-        """
+        """Draw the panel in place, for degrees by "model" or "smoothed", and "recorded"."""
         names = tuple(angles)
         width, height = self.size(names)
         x, y = left_top

@@ -20,12 +20,8 @@ from drive.drawing.palette import LIGHT
 from drive.drawing.shapes import veil
 from drive.drawing.text import line_height, put_text, text_width
 
-GAMMA = 0.5
-"""Raises middle values: half of the pixels are below 0.01, one in a hundred above 0.4."""
-
-LOW, HIGH = 0.15, 0.85
-"""Values after `GAMMA` at which the tint begins, and at which it is full."""
-
+GAMMA = 0.5  # raises middle values: half of the pixels are below 0.01, one in a hundred above 0.4
+LOW, HIGH = 0.15, 0.85  # values after `GAMMA` at which the tint begins, and at which it is full
 MOST_OPAQUE = 0.7
 BLUR_PX = 1.3
 """Standard deviation in pixels of the values: takes out the grid that transposed convolutions of
@@ -35,20 +31,13 @@ LEVELS = 256
 FAINTEST = 0.35
 """Where in the colour scale the tint begins: what comes before is too dark for asphalt."""
 
-BAR_WIDTH, BAR_HEIGHT = 4.0, 0.55
-"""Of the legend's colour bar, in font sizes."""
-
+BAR_WIDTH, BAR_HEIGHT = 4.0, 0.55  # of the legend's colour bar, in font sizes
 LESS, MORE = "counts less", "more"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeatMap:
-    """How much each part of a region counts.
-
-    Attributes:
-        values: (rows, columns) float32, 0 to 1, over the region.
-        region: in pixels of the frame.
-    """
+    """How much each part of a region counts: (rows, columns) float32, 0 to 1."""
 
     values: FloatArray
     region: Region
@@ -61,14 +50,7 @@ class HeatMap:
 
 
 def draw_heat(image: Image, heat: HeatMap, font_px: int) -> Image:
-    """Tint a frame.
-
-    Args:
-        image: (H, W, 3) uint8 RGB; drawn on in place unless it is read-only.
-
-    Returns:
-        The image that was drawn on: the given one, or a copy of a read-only one.
-    """
+    """Tint a frame in place, or a copy of a read-only one; return it."""
     canvas = image if image.flags.writeable and image.flags.c_contiguous else np.array(image)
     patch = heat.region.crop(canvas)
     size = (patch.shape[1], patch.shape[0])
@@ -81,11 +63,7 @@ def draw_heat(image: Image, heat: HeatMap, font_px: int) -> Image:
 
 
 def tint(values: FloatArray) -> tuple[Image, Image]:
-    """Return the light that values from 0 to 1 add, and the share of the image that stays.
-
-    Returns:
-        Two (rows, columns, 3) uint8 RGB arrays; 255 in the second keeps the image.
-    """
+    """Return (rows, columns, 3) uint8 arrays: light to add, and the kept share of 255."""
     calm = np.asarray(cv2.GaussianBlur(values.astype(np.float32), (0, 0), BLUR_PX), np.float32)
     highest = float(calm.max())
     strength = _strength(calm / highest if highest > 0 else calm)

@@ -16,12 +16,7 @@ YUV_TO_RGB = np.array([[1.0, 0.0, 1.14], [1.0, -0.395, -0.581], [1.0, 2.033, 0.0
 
 
 def kernel_sheet(kernels: FloatArray, yuv: bool = False) -> Image:
-    """Return (H, W, 3) uint8 RGB: each kernel as the image with the highest response.
-
-    Args:
-        kernels: (N, rows, columns, 3) float; 0 is grey, each kernel has its full contrast.
-        yuv: whether the channels are YUV, else RGB.
-    """
+    """Return (H, W, 3) uint8 RGB: each (rows, columns, 3) kernel, 0 in grey, at full contrast."""
     shown = kernels @ YUV_TO_RGB.T if yuv else kernels
     most = np.abs(shown).max(axis=(1, 2, 3), keepdims=True)
     shares = np.divide(shown, most, out=np.zeros_like(shown, np.float64), where=most > 0)

@@ -25,29 +25,18 @@ SMALLEST_FONT_PX = 10
 FONT_BASE_PX, FONT_SHARE = 6.5, 0.0122
 """The font grows more slowly than the frame: 10 px at 320x180, 18 at 1280x720."""
 
-SMALL_TAG = 0.8
-"""Font size of the tags of small boxes, as a share of the usual one."""
-
+SMALL_TAG = 0.8  # font size of the tags of small boxes, as a share of the usual one
 TAG_OVERHANG = 2.2
 """A tag may be this many times as wide as its box; a wider one shrinks to the score."""
 
 STROKE_BASE, STROKE_SHARE = 0.9, 1 / 720
 """Line width of boxes: 1 px at 320x180, 2 from 640x360 to 1280x720, 3 at 1920x1080."""
 
-CORNER_SHARE = 0.22
-"""Length of the bold corners of a box, as a share of its shorter side."""
-
-SHORTEST_CORNER = 3
-"""In line widths; smaller boxes have plain corners."""
-
-SMALLEST_BOX = 10
-"""In line widths; smaller boxes have a thin line, so that their car can be seen."""
-
-BORDER_PX = 1
-"""Width of the dark border around a box."""
-
-REGION_GLOW = 40
-"""How much lighter the outline of the region is than the image under it."""
+CORNER_SHARE = 0.22  # length of the bold corners of a box, as a share of its shorter side
+SHORTEST_CORNER = 3  # in line widths; smaller boxes have plain corners
+SMALLEST_BOX = 10  # in line widths; smaller boxes have a thin line, so that their car can be seen
+BORDER_PX = 1  # width of the dark border around a box
+REGION_GLOW = 40  # how much lighter the outline of the region is than the image under it
 
 
 def font_px_of(width: int, height: int) -> int:

@@ -41,9 +41,7 @@ CLASSES: dict[str, Colour] = {
     "motorcycle": PURPLE,
 }
 
-LUMINANCE = (0.2126, 0.7152, 0.0722)
-"""Weights of red, green and blue in luminance (ITU-R BT.709)."""
-
+LUMINANCE = (0.2126, 0.7152, 0.0722)  # weights of red, green and blue in luminance (ITU-R BT.709)
 GAMMA = 2.2
 EQUAL_CONTRAST = 0.18
 """Relative luminance with equal contrast to black and white (WCAG 2.1, contrast ratio)."""

@@ -47,9 +47,7 @@ LONE_MARKER, RING = 7, 7
 """Marker size of a single epoch, and how much wider the ring around the best one is."""
 
 BAND_ALPHA = 0.3
-BINS = 51
-"""Odd, so that one bin is centred on straight ahead."""
-
+BINS = 51  # odd, so that one bin is centred on straight ahead
 TAIL_PERCENT = 0.1
 SMALLEST_REACH_DEG = 1.0
 
@@ -66,12 +64,7 @@ def plot_loss(
     loss_axis: str = "loss",
     training_name: str = "training",
 ) -> None:
-    """Plot training and validation loss over the epochs, with the best epoch marked.
-
-    Args:
-        history: the epochs; `val_loss` may be NaN.
-        loss_axis: the loss with its unit, such as "mean squared error [degrees^2]".
-    """
+    """Plot training and validation loss over the epochs, with the best epoch marked."""
     epoch, loss, validation, rate = (
         floats([getattr(row, name) for row in history])
         for name in ("epoch", "loss", "val_loss", "learning_rate")
@@ -94,11 +87,7 @@ def plot_loss(
 
 
 def plot_steering_distribution(path: str | Path, series: Mapping[str, ArrayLike]) -> None:
-    """Plot the distribution of steering angles, one line per series.
-
-    Args:
-        series: angles in degrees by name, such as "recorded" and "model"; NaN is left out.
-    """
+    """Plot the distribution of angles in degrees, one line per series; NaN is left out."""
     figure, (axes,) = new_figure(4.2)
     set_title(axes, "Distribution of steering angles")
     axes.set_xlabel(ANGLE_AXIS)
@@ -189,11 +178,7 @@ def plot_steering_over_time(
 def plot_precision_recall(
     path: str | Path, curves: Mapping[str, tuple[ArrayLike, ArrayLike, float]]
 ) -> None:
-    """Plot precision over recall, one curve per class or model, with lines of equal F1.
-
-    Args:
-        curves: (recall (N,), precision (N,), average precision) by name; shares, 0 to 1.
-    """
+    """Plot (recall, precision, average precision) by name, with lines of equal F1."""
     figure, (axes,) = new_figure(5.6, width_in=6.4)
     set_title(axes, "Precision and recall")
     axes.set_xlabel("recall [share of the labelled objects that are detected]")

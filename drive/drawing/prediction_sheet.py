@@ -28,13 +28,7 @@ TAG_PAD = 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SheetImage:
-    """An image of the sheet.
-
-    Attributes:
-        image: (H, W, 3) uint8 RGB.
-        truth: labelled boxes by class, in pixels of the image.
-        found: predicted boxes, in pixels of the image.
-    """
+    """An image, (H, W, 3) uint8 RGB, with labelled boxes by class and predicted ones in pixels."""
 
     image: Image
     caption: str

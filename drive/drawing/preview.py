@@ -11,9 +11,7 @@ from drive.core.region import Region
 from drive.core.types import Image
 from drive.core.wording import counted
 
-WIDTH = 1280
-"""Width of the preview in pixels."""
-
+WIDTH = 1280  # width of the preview in pixels
 MARGIN = 16
 CAPTION_HEIGHT = 30
 BACKGROUND = (24, 26, 30)

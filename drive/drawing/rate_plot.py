@@ -23,8 +23,7 @@ from drive.drawing.charts import (
     subsample,
 )
 
-HEADROOM = 1.2
-"""Top of the axis / highest smoothed loss; losses of single steps may be above it."""
+HEADROOM = 1.2  # top of the axis / highest smoothed loss; losses of single steps may be above it
 
 
 def plot_rate_search(
@@ -36,14 +35,7 @@ def plot_rate_search(
     *,
     loss_axis: str = "loss",
 ) -> None:
-    """Plot the loss of each step and the smoothed loss over the learning rate.
-
-    Args:
-        rate: (N,) learning rates, ascending, above 0.
-        loss: (N,) loss of each step.
-        smoothed: (N,) the smoothed loss.
-        suggested: the rate to mark; None if none was found.
-    """
+    """Plot loss and smoothed loss over ascending learning rates, and the suggested one, if any."""
     rates, losses, course = floats(rate), floats(loss), floats(smoothed)
     if not rates.size == losses.size == course.size:
         raise InputError(

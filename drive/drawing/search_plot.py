@@ -26,20 +26,12 @@ from drive.drawing.charts import (
 
 WIDTH_IN, TOP_IN, SLICES_IN = 12.0, 4.0, 2.4
 COLUMNS = 4
-WIDE_RATIO = 10.0
-"""Losses further apart than this have a logarithmic axis."""
-
-SPREAD = 0.2
-"""Half the width over which trials with the same choice are spread."""
-
+WIDE_RATIO = 10.0  # losses further apart than this have a logarithmic axis
+SPREAD = 0.2  # half the width over which trials with the same choice are spread
 SLICES_TITLE = "By setting; trials with the same choice are side by side, in order from the left"
 
-MARGIN = 0.05
-"""Margin beside a range, as a share of it."""
-
-Choice = bool | int | float | str | None
-"""A value of a parameter."""
-
+MARGIN = 0.05  # margin beside a range, as a share of it
+Choice = bool | int | float | str | None  # a value of a parameter
 COMPLETE, PRUNED, DIVERGED = "complete", "pruned", "diverged"
 
 
@@ -72,11 +64,7 @@ def plot_search(
     *,
     loss_axis: str,
 ) -> None:
-    """Plot each trial and the best so far, the importance of parameters, and loss over each.
-
-    Args:
-        importance: share of each parameter, 0 to 1; or why it is unknown.
-    """
+    """Plot the trials, importance as shares by parameter (or why it is unknown), and slices."""
     columns = min(COLUMNS, len(parameters))
     rows = -(-len(parameters) // columns)
     height_in = TOP_IN + rows * SLICES_IN

@@ -16,13 +16,10 @@ Point = tuple[float, float]
 SUBPIXEL_BITS = 4
 FILLED = -1
 
-TWELVE_OCLOCK_DEG = -90.0
-"""OpenCV counts angles clockwise from three o'clock, drive from twelve."""
-
+TWELVE_OCLOCK_DEG = -90.0  # OpenCV counts angles clockwise from three o'clock, drive from twelve
 SUPERSAMPLING = 4
 
-VEIL = 0.34
-"""Share of the light of the image that a veil lets through."""
+VEIL = 0.34  # share of the light of the image that a veil lets through
 
 
 def line(image: Image, start: Point, end: Point, colour: Colour, thickness: int) -> None:

@@ -18,30 +18,19 @@ from drive.drawing.palette import DARK, LIGHT, MODEL, RECORDED, VERMILLION, ink_
 from drive.drawing.shapes import SUBPIXEL_BITS, line, rounded_plate
 from drive.drawing.text import BOLD, line_height, put_text, text_width
 
-FLASH_S = 0.7
-"""How long the border stays after an intervention."""
-
-FLASH_SHARE = 0.025
-"""Width of that border, as a share of the height of the image."""
-
-PANEL_WIDTH, PANEL_HEIGHT = 9.5, 5.6
-"""Size of the lane panel / font size."""
-
+FLASH_S = 0.7  # how long the border stays after an intervention
+FLASH_SHARE = 0.025  # width of that border, as a share of the height of the image
+PANEL_WIDTH, PANEL_HEIGHT = 9.5, 5.6  # size of the lane panel / font size
 PANEL_OPACITY = 0.66
-REACH = 1.45
-"""The panel shows this many times the limit to either side."""
-
+REACH = 1.45  # the panel shows this many times the limit to either side
 CAR_LENGTH, CAR_ASPECT = 0.62, 0.41
 """The drawn car, a symbol not to scale: length / room of the panel, width / length."""
 
 CAR_OUTLINE = ((0.5, -0.3), (0.5, 0.3), (0.3, 0.5), (-0.5, 0.5), (-0.5, -0.5), (0.3, -0.5))
 """Corners from above, as shares of the length ahead of its middle and of the width to the right."""
 
-UNSEEN = 0.6
-"""Brightness of what is outside the crop of the network."""
-
-DASH_SHARE, GAP_SHARE = 0.16, 0.10
-"""Dashes of the path, as shares of the height of the panel."""
+UNSEEN = 0.6  # brightness of what is outside the crop of the network
+DASH_SHARE, GAP_SHARE = 0.16, 0.10  # dashes of the path, as shares of the height of the panel
 
 
 class SimulationOverlay:

@@ -25,28 +25,15 @@ from drive.drawing.palette import VERMILLION, for_matplotlib
 
 LIMIT = for_matplotlib(VERMILLION)
 
-MOST_PANELS = 16
-"""Maximum number of recordings in one plot."""
-
-ONE_PANEL_IN, PANEL_IN = 3.8, 1.75
-"""Height in inches of a single panel, and of each of several."""
-
+MOST_PANELS = 16  # maximum number of recordings in one plot
+ONE_PANEL_IN, PANEL_IN = 3.8, 1.75  # height in inches of a single panel, and of each of several
 FRAME_IN = 0.7
-HEADROOM = 1.25
-"""End of the axis / limit; further if the car went further."""
+HEADROOM = 1.25  # end of the axis / limit; further if the car went further
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DriveLine:
-    """One simulation in the plot.
-
-    Attributes:
-        numbers: the results, for the title.
-        time_s: (N,) seconds, ascending.
-        offset_m: (N,) metres right of the path.
-        intervention: (N,) bool; the car is put back here.
-        cut: (N,) bool; the line starts again here.
-    """
+    """One simulation, (N,) per frame; the line restarts at `cut`; the title has `numbers`."""
 
     name: str
     numbers: str
@@ -57,11 +44,7 @@ class DriveLine:
 
 
 def plot_simulation(path: str | Path, drives: Sequence[DriveLine], limit_m: float) -> None:
-    """Draw simulations below each other.
-
-    Args:
-        limit_m: metres from which on the driver intervenes.
-    """
+    """Draw simulations below each other, with the limits of the offset in metres."""
     if not drives:
         raise InputError("a plot of simulations requires at least one; got none")
     shown = list(drives[:MOST_PANELS])

@@ -15,12 +15,7 @@ BAR_HEIGHT, BAR_PX, MARGIN = 34, 7, 14
 
 
 def steering_card(image: Image, angle_deg: float, truth_deg: float, full_deg: float) -> Image:
-    """Return the card, (H, W, 3) uint8 RGB.
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        angle_deg, truth_deg: predicted and recorded degrees, positive right.
-    """
+    """Return the card, (H, W, 3) uint8 RGB; angles in degrees, positive right."""
     height = round(WIDTH * image.shape[0] / image.shape[1])
     large = cv2.resize(image, (WIDTH, height), interpolation=cv2.INTER_CUBIC)
     below = np.full((BAR_HEIGHT, WIDTH, 3), DARK, np.uint8)

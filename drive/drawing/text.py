@@ -9,13 +9,9 @@ import cv2
 from drive.core.types import Image
 from drive.drawing.palette import Colour
 
-REGULAR, BOLD = 400, 600
-"""Weights of the built-in variable font."""
-
+REGULAR, BOLD = 400, 600  # weights of the built-in variable font
 BASELINE = 0.98
-LINE_HEIGHT = 1.34
-"""Height of a line's box as a share of the font size, with room above and below."""
-
+LINE_HEIGHT = 1.34  # height of a line's box as a share of the font size, with room above and below
 WIDTHS_KEPT = 4096
 ELLIPSIS = "..."
 
@@ -54,13 +50,6 @@ def put_text(
     colour: Colour,
     weight: int = REGULAR,
 ) -> None:
-    """Write a line onto an image in place.
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        size_px: font size in pixels.
-        colour: RGB.
-        weight: `REGULAR` or `BOLD`.
-    """
+    """Write a line onto (H, W, 3) uint8 RGB in place; `left_top` is that of its box."""
     x, y = left_top
     cv2.putText(image, text, (x, y + round(size_px * BASELINE)), colour, _face(), size_px, weight)

@@ -30,13 +30,7 @@ WAY_WIDTH = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ViewCell:
-    """An image of the sheet.
-
-    Attributes:
-        image: (H, W, 3) uint8 RGB, all of one shape.
-        angle_deg: degrees, positive right.
-        path: (N, 2) pixels of the path on the road; None for none.
-    """
+    """An image, (H, W, 3) uint8 RGB, its angle, and the path on the road, (N, 2) pixels, if any."""
 
     image: Image
     angle_deg: float
@@ -62,11 +56,7 @@ class ViewGroup:
 def write_view_sheet(
     path: str | Path, title: str, note: str, groups: Sequence[ViewGroup], rows: Sequence[ViewRow]
 ) -> None:
-    """Draw the sheet and write it as PNG.
-
-    Args:
-        rows: the frames, with one image per column; at least one.
-    """
+    """Draw the sheet of at least one frame, with one image per column, and write it as PNG."""
     save_image(path, view_sheet(title, note, groups, rows))
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
@@ -81,8 +81,6 @@ TYPES = {
     ".js": "text/javascript; charset=utf-8",
 }
 
-Handler = Callable[[Request], Response]
-
 
 class _AnyPath(PathConvertor):
     """A path of any characters: names of folders may contain line ends."""
@@ -128,17 +126,18 @@ def make_app(root: Path) -> Starlette:
             Route("/", lambda request: _page("list.html")),
             Route("/compare", lambda request: _page("compare.html")),
             Route("/run/{run:any}", shelf.page),
-            Route("/api/runs", _told(shelf.runs)),
-            Route("/api/report/{run:any}", _told(shelf.report)),
-            Route("/api/excluded", _told(shelf.excluded)),
+            Route("/api/runs", shelf.runs),
+            Route("/api/report/{run:any}", shelf.report),
+            Route("/api/excluded", shelf.excluded),
             Route("/api/excluded", shelf.change_excluded, methods=["POST", "DELETE"]),
-            Route("/files/{path:any}", _told(shelf.file)),
-            Route("/source/{number:place}/{run:any}", _told(shelf.source)),
-            Route("/thumbnail/{run:any}", _told(shelf.thumbnail)),
-            Route("/assets/colours.css", _colours),
+            Route("/files/{path:any}", shelf.file),
+            Route("/source/{number:place}/{run:any}", shelf.source),
+            Route("/thumbnail/{run:any}", shelf.thumbnail),
+            Route("/assets/colours.css", lambda _: Response(colours(), media_type="text/css")),
             Mount("/assets", StaticFiles(directory=ASSETS)),
         ],
         middleware=[Middleware(Guard)],
+        exception_handlers=dict.fromkeys((DriveError, OSError, RecursionError), _refused),
     )
 
 
@@ -149,22 +148,6 @@ def _page(name: str, status: int = 200) -> Response:
     for place, part in {"<!--head-->": HEAD, "<!--scripts-->": "\n".join(scripts)}.items():
         text = text.replace(place, part)
     return HTMLResponse(text, status)
-
-
-def _colours(request: Request) -> Response:
-    return Response(colours(), media_type="text/css")
-
-
-def _told(handler: Handler) -> Handler:
-    """The handler, with errors as one line: see `_refused`."""
-
-    def respond(request: Request) -> Response:
-        try:
-            return handler(request)
-        except (DriveError, OSError, RecursionError) as error:
-            return _refused(request, error)
-
-    return respond
 
 
 def _refused(request: Request, error: Exception) -> Response:
@@ -197,11 +180,14 @@ class _Shelf:
 
     def page(self, request: Request) -> Response:
         """The page of a run; of one that is missing or unreadable it says so."""
+        known = self._is_run(request.path_params["run"])
+        return _page("run.html", 200 if known else 404)
+
+    def _is_run(self, name: str) -> bool:
         try:
-            run_folder(self._root, request.path_params["run"])
-        except OSError:
-            return _page("run.html", 404)
-        return _page("run.html")
+            return bool(run_folder(self._root, name))
+        except OSError:  # missing or unreadable
+            return False
 
     def report(self, request: Request) -> Response:
         """The data of a run's report, its settings, its state and its recordings."""
@@ -254,23 +240,15 @@ class _Shelf:
     def _page_of(self, run: str, inner: str) -> str | None:
         """The page of a run inside another, relative to where the outer one's files are."""
         name = f"{run}/{inner}".lstrip("/")
-        try:
-            run_folder(self._root, name)
-        except OSError:  # missing or unreadable
-            return None
-        return f"{_top(run)}run/{quote(name)}"
+        return f"{_top(run)}run/{quote(name)}" if self._is_run(name) else None
 
     def excluded(self, request: Request) -> Response:
         folder = run_folder(self._root, request.query_params.get("run", ""))
         return _as_json(_recordings_of(folder))
 
     async def change_excluded(self, request: Request) -> Response:
-        try:
-            body = await _body(request)
-            recordings = await run_in_threadpool(self._changed, body, request.method == "POST")
-        except DriveError as error:
-            return _refused(request, error)
-        return _as_json(recordings)
+        body = await _body(request)
+        return _as_json(await run_in_threadpool(self._changed, body, request.method == "POST"))
 
     def _changed(self, body: Mapping[str, object], add: bool) -> list[KnownRecording]:
         run, number = body.get("run"), body.get("recording")
@@ -344,11 +322,7 @@ def _numbered(recordings: list[KnownRecording], number: int) -> KnownRecording:
 
 
 def _with_sources(report: Report, run: str, recordings: list[KnownRecording]) -> None:
-    """Lead links to videos outside the run's folder through this server.
-
-    They stay relative to where the run's files are, `/files/RUN/`. Each recording of the report
-    gets its number among `recordings`, if it is known.
-    """
+    """Lead links to videos outside the run's folder through this server, and number recordings."""
     numbers = {recording.name: number for number, recording in enumerate(recordings)}
     only = 0 if len(recordings) == len(report["recordings"]) == 1 else None
     for each in report["recordings"]:

@@ -15,12 +15,7 @@ from drive.video.container import open_container, packets, video_stream
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VideoClock:
-    """What a page needs to know of a video.
-
-    Attributes:
-        width, height: pixels.
-        time_s: (N,) seconds at which its frames are shown, from 0; empty if not asked for.
-    """
+    """Pixels of a video, and the (N,) seconds from 0 of its frames; empty if not asked for."""
 
     width: int
     height: int
@@ -28,10 +23,7 @@ class VideoClock:
 
 
 def read_clock(path: Path | None, times: bool = False) -> VideoClock | None:
-    """Return the size of a video and, with `times`, when its frames are shown.
-
-    None if there is no valid video.
-    """
+    """Return the size of a video and, with `times`, its clock; None without a valid video."""
     if path is None:
         return None
     try:

@@ -15,17 +15,11 @@ INTEGERS = (("u8", np.uint8), ("i8", np.int8), ("u16", np.uint16), ("i16", np.in
             ("u32", np.uint32), ("i32", np.int32))  # fmt: skip
 """From the narrowest on."""
 
-CLOCK = 1 / 90_000
-"""Seconds: the ticks of the annotated video."""
+CLOCK = 1 / 90_000  # seconds: the ticks of the annotated video
 
 
 def column(values: np.ndarray, step: float | None = None) -> Column:
-    """Return the column of these values.
-
-    Args:
-        values: (N,) numbers; NaN if missing.
-        step: they are rounded to multiples of it; None for float32.
-    """
+    """Return the column of (N,) numbers (NaN: missing), in multiples of `step`; None: float32."""
     array = np.asarray(values, dtype=np.float64)
     if step is None or not np.isfinite(array).all():
         return _packed("f32", array.astype("<f4"), 1)

@@ -23,8 +23,7 @@ from drive.recordings.recording import FRONT, VIDEO_SUFFIXES, find_steering_csv
 from drive.recordings.recording_config import CONFIG_FILE
 from drive.results.record import InputFile, Record
 
-LONGEST_FRAME_S = 1.0
-"""The last frame is shown as long as the one before it, at most for this long."""
+LONGEST_FRAME_S = 1.0  # the last frame is shown as long as the one before it, at most for this long
 
 
 class RecordingData(TypedDict):

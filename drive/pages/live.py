@@ -17,9 +17,7 @@ from drive.pages.page import script_json, write_page
 from drive.pages.report import read_report
 from drive.results.names import LIVE_DATA
 
-BEAT_S = 5.0
-"""Between two signs of life."""
-
+BEAT_S = 5.0  # between two signs of life
 SILENT_S = 30.0
 """A run without a sign of life for this long is over; `assets/progress.js` says the same."""
 
@@ -60,11 +58,7 @@ class LiveReport:
         self._heart.join()
 
     def stop(self, reason: str = "") -> None:
-        """Mark the run as ended early.
-
-        Args:
-            reason: what went wrong; empty if it was interrupted.
-        """
+        """Mark the run as ended early; the reason is empty if it was interrupted."""
         self.close()
         self._data |= {"live": False, "stopped": True, "reason": reason}
         self._write()

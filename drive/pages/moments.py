@@ -6,17 +6,11 @@ import numpy as np
 
 MOST = 6
 APART_S = 1.0
-APART_SHARE = 0.02
-"""Of the recording: peaks that are closer together count as one."""
+APART_SHARE = 0.02  # of the recording: peaks that are closer together count as one
 
 
 def peaks(time_s: np.ndarray, height: np.ndarray, most: int = MOST) -> list[int]:
-    """Return the positions of the highest values, highest first, none close to a higher one.
-
-    Args:
-        time_s: (N,) ascending seconds.
-        height: (N,) values; NaN and values up to 0 are ignored.
-    """
+    """Return positions of the highest values above 0, highest first, none close to a higher one."""
     if not len(time_s):
         return []
     apart_s = max(APART_S, APART_SHARE * float(time_s[-1] - time_s[0]))

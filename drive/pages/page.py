@@ -24,9 +24,7 @@ SCRIPTS = (
 )
 """The scripts that `mountReport` needs, in this order."""
 
-PAGE_SCRIPT = "page.js"
-"""Mounts the report of a single run."""
-
+PAGE_SCRIPT = "page.js"  # mounts the report of a single run
 ROLES = {
     "model": (palette.BLUE, palette.SKY_BLUE),
     "recorded": ((178, 112, 0), palette.ORANGE),

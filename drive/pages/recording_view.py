@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,9 +16,7 @@ from drive.results.simulation import Simulation
 from drive.results.steering import Steering
 
 ANGLE_STEP = SCORE_STEP = METRE_STEP = 1e-4
-PIXEL_STEP = 0.1
-"""What the tables hold; of a box, a tenth of a pixel is more than anybody sees."""
-
+PIXEL_STEP = 0.1  # what the tables hold; of a box, a tenth of a pixel is more than anybody sees
 CARS = ("car", "truck", "bus")
 CURVES = {
     "angle_deg": ("model", "model"),
@@ -56,11 +55,7 @@ class Frames:
 
 @dataclass(slots=True)
 class RecordingView:
-    """Put together piece by piece; `data` returns it.
-
-    Attributes:
-        video: that shows them; None without one.
-    """
+    """A recording that is put together piece by piece; `data` returns it."""
 
     name: str
     frames: Frames
@@ -118,9 +113,9 @@ class RecordingView:
         """Add curves of a simulated car beside the recorded path, and its interventions."""
         curve = _curve("offset", "model", simulation.offset_m, METRE_STEP)
         note = f"metres right of the recorded path; {limit_m:g} m are an intervention"
-        chart = _chart("offset", "Offset", "m", [curve], note)
-        chart["limits"] = [limit_m, -limit_m]
-        self.charts.append(chart)
+        self.charts.append(
+            _chart("offset", "Offset", "m", [curve], note, limits=[limit_m, -limit_m])
+        )
         if simulation.distance_m is not None:
             curve = _curve("distance", "model", simulation.distance_m, METRE_STEP)
             note = "metres along the recorded path since the last intervention"
@@ -131,11 +126,7 @@ class RecordingView:
             self._add_moment(INTERVENTION, int(place), f"{abs(offset):.2f} m too far {side}")
 
     def add_boxes(self, boxes: Detections, frame: np.ndarray) -> None:
-        """Add curves of the number of boxes and the best score, the table, and the largest cars.
-
-        Args:
-            frame: (N,) the number of each box's frame.
-        """
+        """Add curves of the number of boxes and the best score, the table, and the largest cars."""
         at = self.frames.find(frame)
         count = len(self.frames.index)
         labels = list(dict.fromkeys(boxes.label))
@@ -147,9 +138,7 @@ class RecordingView:
             others = np.bincount(at[~is_car], minlength=count)
             curves.append(_curve("others", "others", others, 1))
         note = f"boxes per frame; cars: {', '.join(CARS)}"
-        chart = _chart("cars", "Cars in sight", "", curves, note)
-        chart["steps"] = True
-        self.charts.append(chart)
+        self.charts.append(_chart("cars", "Cars in sight", "", curves, note, steps=True))
         best = np.zeros(count)
         np.maximum.at(best, at, boxes.score)
         best[best == 0] = np.nan
@@ -189,11 +178,7 @@ class RecordingView:
 def frames_of_boxes(
     boxes: Detections, clock_s: np.ndarray | None, ends: list[tuple[int, float]], start_s: float
 ) -> Frames:
-    """Return the frames of a video of which only the boxes are listed.
-
-    Args:
-        clock_s: when each frame is shown, from 0; None without a video.
-    """
+    """Return the frames of a video of which only boxes are listed; `clock_s` is None without it."""
     known = dict(zip(boxes.frame.tolist(), boxes.time_s.tolist(), strict=True)) | dict(ends)
     numbers = np.array(sorted(known), dtype=np.float64)
     times = np.array([known[int(number)] for number in numbers], dtype=np.float64)
@@ -219,18 +204,20 @@ def _has_values(values: np.ndarray | None) -> bool:
     return values is not None and bool(np.isfinite(values).any())
 
 
-def _chart(name: str, title: str, unit: str, series: list[data.Curve], note: str) -> data.Chart:
-    return {
-        "id": name,
-        "title": title,
-        "unit": unit,
-        "note": note,
-        "steps": False,
-        "zero": True,
-        "limits": [],
-        "series": series,
-    }
-
-
 def _curve(name: str, role: str, values: np.ndarray, step: float) -> data.Curve:
     return {"name": name, "role": role, "values": column(values, step)}
+
+
+def _chart(
+    name: str,
+    title: str,
+    unit: str,
+    series: list[data.Curve],
+    note: str,
+    steps: bool = False,
+    limits: Sequence[float] = (),
+) -> data.Chart:
+    return data.Chart(
+        id=name, title=title, unit=unit, note=note, series=series, steps=steps, zero=True,
+        limits=list(limits),
+    )  # fmt: skip

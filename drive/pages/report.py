@@ -36,9 +36,7 @@ from drive.results.steering import Steering
 FOREIGN = "surrogateescape"
 """How a file's name that is not text in UTF-8 goes into a link: byte by byte."""
 
-VIDEOS = (".mp4", ".m4v", ".webm", ".mov")
-"""What browsers can play."""
-
+VIDEOS = (".mp4", ".m4v", ".webm", ".mov")  # what browsers can play
 PLOTS = {
     LOSS_PLOT: "Loss",
     RATE_PLOT: "Learning-rate finder",
@@ -51,11 +49,7 @@ PLOTS = {
 
 
 def read_report(folder: str | Path, record: Mapping[str, object] | None = None) -> data.Report:
-    """Return the data of the page of a run.
-
-    Args:
-        record: what its `run.json` is going to say; None reads it, if there is one.
-    """
+    """Return the data of the page of a run; `record` is what its `run.json` is going to say."""
     return report_of(read_run(folder, record))
 
 

@@ -20,11 +20,7 @@ LONGEST_GOODBYE_S = 1
 
 
 def open_socket(port: int | None) -> socket.socket:
-    """Return a socket that listens on this machine only.
-
-    Args:
-        port: 0 for any free one; None for the usual one, or any other if that is taken.
-    """
+    """Return a socket of this machine only; port 0: any, None: the usual one, or any if taken."""
     if port is not None and not 0 <= port <= 65535:
         raise InputError(f"--port must be from 0 (any free one) to 65535; got {port}")
     try:

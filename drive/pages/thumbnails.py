@@ -15,9 +15,7 @@ from drive.video.reader import read_frames, read_image
 
 WIDTH, HEIGHT = 480, 270
 QUALITY = 82
-PLACE = 0.4
-"""Share of a video's length: titles and stops tend to be at its beginning."""
-
+PLACE = 0.4  # share of a video's length: titles and stops tend to be at its beginning
 KEPT = 400
 
 

@@ -22,11 +22,7 @@ LEADS_OUT = "is a link out of the run's folder and is not read"
 
 
 class Damage:
-    """Reads parts of a run folder, and remembers which cannot be read.
-
-    Attributes:
-        told: a line for each, with the file's name and what is wrong.
-    """
+    """Reads parts of a run folder; `told` has a line for each that cannot be read."""
 
     def __init__(self, home: Path) -> None:
         self.told: list[str] = []
@@ -50,11 +46,7 @@ class Damage:
     def read(
         self, name: str, read: Callable[Asked, Found], *args: Asked.args, **options: Asked.kwargs
     ) -> Found | None:
-        """Return what `read` returns; None if the part is damaged.
-
-        Args:
-            name: of the file, for the line about an unforeseen entry.
-        """
+        """Return what `read` returns; None if the part, in the file `name`, is damaged."""
         try:
             return read(*args, **options)
         except DriveError as error:

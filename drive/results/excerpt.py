@@ -10,12 +10,7 @@ from drive.results.run_results import read_run
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """What a video shows.
-
-    Attributes:
-        source: the path of what it was made from; its own if it is not a result.
-        first_s: second of the source at which the video begins.
-    """
+    """What a video shows: its source (itself if it is not a result), from `first_s` on."""
 
     source: Path
     sha256: str

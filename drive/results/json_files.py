@@ -49,11 +49,7 @@ def plain(value: object) -> object:
 
 
 def read_object(path: Path, home: Path | None = None) -> dict[str, object]:
-    """Read the object in a JSON file; empty if there is no such file.
-
-    Args:
-        home: the folder that no link may lead out of; None follows every link.
-    """
+    """Read the object in a JSON file; empty if there is none. No link may lead out of `home`."""
     if home is not None and leads_out(path, home):
         raise InputError(f"{path} {LEADS_OUT}")
     try:
@@ -66,13 +62,7 @@ def read_object(path: Path, home: Path | None = None) -> dict[str, object]:
 
 
 def parse(form: type[Form], value: Mapping[str, object], where: str, tell: Tell) -> Form:
-    """Read an object into a dataclass, all of whose fields have defaults.
-
-    Args:
-        form: the dataclass; entries that it does not know are ignored, null is the default.
-        where: its place, for the error.
-        tell: is called with a line about each entry that does not fit; it gets its default.
-    """
+    """Read an object into a dataclass with defaults; `tell` each entry that does not fit."""
     return form(**_fields(form, value, where, tell))
 
 

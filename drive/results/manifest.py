@@ -76,11 +76,7 @@ class Entry:
 
 @dataclass(slots=True)
 class Manifest:
-    """The videos of a run, and its settings.
-
-    Attributes:
-        path: of the file; its folder is the run folder.
-    """
+    """The videos of a run, and its settings; the run folder is that of `path`."""
 
     path: Path
     command: str

@@ -16,17 +16,11 @@ HISTORY, PREDICTIONS = "history.csv", "predictions.csv"
 STEERING_OVER_TIME, STEERING_DISTRIBUTION = "steering_over_time.png", "steering_distribution.png"
 LOSS_PLOT, SIMULATION_PLOT = "loss.png", "simulation.png"
 
-IMAGES = "images"
-"""Folder of the annotated images, where the source was images."""
-
-NOTES_FOLDER, NOTES = "report_files", "notes.json"
-"""What a training leaves for its report."""
-
+IMAGES = "images"  # folder of the annotated images, where the source was images
+NOTES_FOLDER, NOTES = "report_files", "notes.json"  # what a training leaves for its report
 STUDY, TRIALS, BEST_CONFIG, SEARCH_PLOT = "study.db", "trials.csv", "best.toml", "search.png"
 TRIAL_FOLDERS = "trials"
-MEMBER = "member"
-"""How the folders of an ensemble's members begin: `member1`, `member2`, ..."""
-
+MEMBER = "member"  # how the folders of an ensemble's members begin: `member1`, ...
 DETECTOR, DETECTOR_INT8, DETECTOR_KERAS = "detector.onnx", "detector-int8.onnx", "detector.keras"
 CURVES, EXAMPLES = "precision_recall.png", "predictions.png"
 AUGMENTED_VIEWS = "augmented_views.png"

@@ -19,11 +19,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """What a command measured; None or empty what it does not measure.
-
-    Attributes:
-        videos: how many there are, of a run over several; their paths, of `simulate`.
-    """
+    """What a command measured; None or empty what it does not. `simulate` lists its `videos`."""
 
     frames: int | None = None
     frames_lost: int | None = None

@@ -42,11 +42,7 @@ class Span:
 
 @dataclass
 class RunRecord:
-    """What `run.json` is going to say, as a run fills it in.
-
-    Attributes:
-        started: seconds since 1970.
-    """
+    """What `run.json` is going to say, as a run fills it in."""
 
     command: list[str]
     settings: dict[str, object]
@@ -143,11 +139,7 @@ class Ends:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What `run.json` says, whichever version of drive wrote it.
-
-    Attributes:
-        started: local time, such as `2026-12-01T12:00:00+0000`.
-    """
+    """What `run.json` says, whichever version of drive wrote it."""
 
     command: tuple[str, ...] = ()
     started: str = ""

@@ -10,8 +10,7 @@ from pathlib import Path
 from drive.core.errors import InputError
 from drive.results.names import RUN
 
-OUTPUTS = Path("outputs")
-"""Default parent of run folders, in the working directory."""
+OUTPUTS = Path("outputs")  # default parent of run folders, in the working directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +31,7 @@ class RunFolder:
 
 
 def open_run_folder(command: str, out: str | None, overwrite: bool) -> RunFolder:
-    """Create the folder of a run.
-
-    Args:
-        out: the folder that the user named, or None for a new one under `outputs/`.
-    """
+    """Create the folder of a run; without `out`, a new one under `outputs/`."""
     if out is None:
         return RunFolder(_next_folder(command), overwrite)
     if not out.strip():

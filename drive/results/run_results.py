@@ -27,11 +27,7 @@ from drive.results.training_notes import Notes
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A search for settings.
-
-    Attributes:
-        asked: number of trials asked for; None if unknown.
-    """
+    """A search for settings: its finished trials, and how many were asked for, if known."""
 
     trials: Sequence[TrialResult]
     asked: int | None = None

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drive.core.errors import InputError
-from drive.core.files import atomic
 from drive.results.names import STUDY, TRIAL_FOLDERS, TRIALS
+from drive.results.table import Column, open_table
 
 ABOUT = ("trial", "outcome", "val_loss", "best_epoch", "epochs", "seconds")
 """Columns that say what became of a trial; the others are what was searched."""
@@ -59,14 +59,12 @@ def best_trial(trials: Sequence[TrialResult]) -> TrialResult | None:
 
 def write_trials(path: Path, trials: Sequence[TrialResult], names: Sequence[str]) -> None:
     """Write `trials.csv`, whole or not at all."""
-    with atomic(path) as part, part.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file)
-        rows.writerow((*ABOUT, *names))
+    with open_table(path, [Column(name, None) for name in (*ABOUT, *names)]) as write:
         for trial in trials:
             loss = trial.val_loss if math.isfinite(trial.val_loss) else ""
-            about = (trial.outcome, loss, trial.best_epoch, trial.epochs)
+            about = (trial.number, trial.outcome, loss, trial.best_epoch, trial.epochs)
             values = [trial.values[name] for name in names]
-            rows.writerow([trial.number, *about, round(trial.seconds, SECONDS_DIGITS), *values])
+            write([*about, round(trial.seconds, SECONDS_DIGITS), *values])
 
 
 def read_trials(path: Path) -> list[TrialResult]:

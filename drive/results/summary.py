@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from pathlib import Path
 
-from drive.core.files import atomic
+from drive.core.wording import aligned
 from drive.results.manifest import DONE, FAILED, Entry
+from drive.results.table import Column, open_table
 
 COUNTS = ("frames", "frames_lost", "boxes", "tracks")
 COLUMNS = ("source", "folder", "status", *COUNTS, "seconds", "reason")
@@ -17,25 +17,17 @@ HEADINGS = ("video", "status", "frames", "boxes", "tracks", "seconds")
 
 def write_summary(path: Path, entries: Iterable[Entry]) -> None:
     """Write a row per video; unknown counts are empty."""
-    with atomic(path) as part, part.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file)
-        rows.writerow(COLUMNS)
+    columns = [Column(name, 0 if name in COUNTS else None) for name in COLUMNS]
+    with open_table(path, columns) as write:
         for entry in entries:
-            counts = [entry.results.get(name, "") for name in COUNTS]
-            last = ["" if value is None else value for value in (entry.seconds, entry.reason)]
-            rows.writerow([entry.source, entry.folder, entry.status, *counts, *last])
+            counts = map(entry.results.get, COUNTS)
+            ends = ("" if value is None else value for value in (entry.seconds, entry.reason))
+            write([entry.source, entry.folder, entry.status, *counts, *ends])
 
 
 def as_text(entries: Iterable[Entry]) -> str:
     """Return the table in aligned columns."""
-    rows = [HEADINGS, *(_cells(entry) for entry in entries)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    lines = []
-    for row in rows:
-        name, status, *numbers = row
-        numbers = [text.rjust(width) for text, width in zip(numbers, widths[2:], strict=True)]
-        lines.append("  ".join([name.ljust(widths[0]), status.ljust(widths[1]), *numbers]))
-    return "\n".join(lines)
+    return aligned([HEADINGS, *map(_cells, entries)], numbers_from=2)
 
 
 def totals(entries: Iterable[Entry]) -> dict[str, int]:

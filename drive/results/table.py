@@ -33,9 +33,7 @@ Values: TypeAlias = "tuple[dict[str, list[str]], dict[str, np.ndarray]]"
 KEY = "column"
 POSITIVE_ZERO = 0.0  # added, it turns -0.0 into 0.0
 TIME_DIGITS = 6
-EXACT = 99
-"""As many digits as a number has."""
-
+EXACT = 99  # as many digits as a number has
 SHOWN_COLUMNS, LONGEST_NAME = 10, 20
 LAST_FRAME = 10_000_000
 """Four days of video: a larger number is a mistake, and would fill the memory with frames."""
@@ -43,11 +41,7 @@ LAST_FRAME = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a CSV.
-
-    Attributes:
-        digits: decimals that are written; 0 for whole numbers, None for text.
-    """
+    """A column of a CSV; `digits` are decimals, 0 for whole numbers, None for text."""
 
     name: str
     digits: int | None
