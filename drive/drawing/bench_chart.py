@@ -39,15 +39,10 @@ def plot_bench(bars: Sequence[Bar], path: str | Path, title: str) -> None:
         axes.barh(number, bar.value_ms, BAR_SHARE, color=colour)
         axes.plot([bar.low_ms, bar.high_ms], [number, number], color=INK, linewidth=1.4)
         end = max(bar.value_ms, bar.high_ms)
-        axes.annotate(
-            f"{bar.value_ms:.1f}",
-            (end, number),
-            xytext=(5, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=9,
-            color=INK,
+        text = axes.annotate(
+            f"{bar.value_ms:.1f}", (end, number), (5, 0), textcoords="offset points"
         )
+        text.set(va="center", fontsize=9, color=INK)
     axes.set_yticks(range(len(bars)), [bar.label for bar in bars])
     axes.set_ylim(len(bars) - 0.5, -0.5)
     axes.set_xlim(0, max(max(bar.value_ms, bar.high_ms) for bar in bars) * LABEL_ROOM)

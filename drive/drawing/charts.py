@@ -70,8 +70,9 @@ def series_colour(name: str, number: int) -> str:
     return {"model": MODEL, "recorded": RECORDED}.get(name, SERIES[number % len(SERIES)])
 
 
-def set_title(axes: Axes, text: str, name: str = "") -> None:
-    """Set the title at the top left, wrapped; a long `name` in front is shortened."""
+def set_title(axes: Axes, text: str, name: str = "", *, x: str = "", y: str = "") -> None:
+    """Set the title at the top left, wrapped, and the axes' labels; a long `name` is shortened."""
+    axes.set(xlabel=x or axes.get_xlabel(), ylabel=y or axes.get_ylabel())
     figure = axes.get_figure(root=True)
     assert figure is not None
     room_pt = figure.get_figwidth() * POINTS_IN - TITLE_MARGIN_PT

@@ -63,6 +63,11 @@ class Gauge:
         self._dial_px = round(font_px * DIAL_SIZE)
         self._radius = self._dial_px / 2
         self._stroke = max(1, round(font_px / 7))
+        self._label_px = max(8, round(font_px * 0.78))
+        self._label_height = round(self._label_px * 1.15)
+        self._rim_px = max(2, round(self._radius * RIM_THICKNESS))
+        middle = self._pad + (self._dial_px - 1) / 2
+        self._centre = middle, middle
         self._panels: dict[tuple[str, ...], tuple[Image, Image]] = {}
 
     def size(self, names: tuple[str, ...]) -> tuple[int, int]:
@@ -78,7 +83,9 @@ class Gauge:
         width, height = self.size(names)
         x, y = left_top
         patch = image[y : y + height, x : x + width]
-        light, through = self._panel(names)
+        if names not in self._panels:
+            self._panels[names] = self._make_panel(names)
+        light, through = self._panels[names]
         cv2.multiply(patch, through[: patch.shape[0], : patch.shape[1]], patch, scale=1 / 255)
         cv2.add(patch, light[: patch.shape[0], : patch.shape[1]], patch)
         self._draw_wheel(patch, wheel_turn_deg(next(iter(angles.values()))), NAMES[names[0]])
@@ -87,23 +94,6 @@ class Gauge:
             at = self._number_at(row, len(names))
             put_text(patch, angle_text(angle_deg), at, self.font_px, LIGHT, BOLD)
 
-    @property
-    def _label_px(self) -> int:
-        return max(8, round(self.font_px * 0.78))
-
-    @property
-    def _rim_px(self) -> int:
-        return max(2, round(self._radius * RIM_THICKNESS))
-
-    @property
-    def _label_height(self) -> int:
-        return round(self._label_px * 1.15)
-
-    @property
-    def _centre(self) -> tuple[float, float]:
-        middle = self._pad + (self._dial_px - 1) / 2
-        return middle, middle
-
     def _number_at(self, row: int, rows: int) -> tuple[int, int]:
         """Return the top left corner of the number of a row; its label is above it."""
         block = line_height(self.font_px) + self._label_height
@@ -111,33 +101,23 @@ class Gauge:
         left = 3 * self._pad + self._dial_px
         return left, round(top) + self._label_height
 
-    def _panel(self, names: tuple[str, ...]) -> tuple[Image, Image]:
-        """Return the fixed parts: light that is added, and the share (0 to 255) of the image."""
-        if names not in self._panels:
-            self._panels[names] = self._make_panel(names)
-        return self._panels[names]
-
     def _make_panel(self, names: tuple[str, ...]) -> tuple[Image, Image]:
+        """Return the fixed parts: light that is added, and the share (0 to 255) of the image."""
         width, height = self.size(names)
         plate = rounded_plate(width, height, 2 * self._pad) * PANEL_OPACITY
         light = (plate[..., None] * np.array(DARK)).astype(np.uint8)
         through = np.repeat((255 * (1 - plate))[..., None], 3, axis=2).astype(np.uint8)
-        self._draw_still(light, names, {name: NAMES[name] for name in names}, GROOVE, LIGHT)
-        self._draw_still(through, names, dict.fromkeys(names, BLACK), BLACK, BLACK)
+        self._draw_still(light, {name: NAMES[name] for name in names}, GROOVE, LIGHT)
+        self._draw_still(through, dict.fromkeys(names, BLACK), BLACK, BLACK)
         return light, through
 
     def _draw_still(
-        self,
-        layer: Image,
-        names: tuple[str, ...],
-        inks: dict[str, Colour],
-        groove: Colour,
-        wheel: Colour,
+        self, layer: Image, inks: dict[str, Colour], groove: Colour, wheel: Colour
     ) -> None:
-        for row, name in enumerate(names):
+        for row, name in enumerate(inks):
             radius = self._radius * ARCS[name]
             arc(layer, self._centre, radius, (-FULL_TURN_DEG, FULL_TURN_DEG), groove, 1)
-            x, y = self._number_at(row, len(names))
+            x, y = self._number_at(row, len(inks))
             put_text(layer, name, (x, y - self._label_height), self._label_px, inks[name])
         circle(layer, self._centre, self._radius * RIM, wheel, self._rim_px)
 

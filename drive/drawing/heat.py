@@ -17,7 +17,7 @@ from drive.core.errors import InputError
 from drive.core.region import Region
 from drive.core.types import FloatArray, Image
 from drive.drawing.palette import LIGHT
-from drive.drawing.shapes import veil
+from drive.drawing.shapes import drawable, veil
 from drive.drawing.text import line_height, put_text, text_width
 
 GAMMA = 0.5  # raises middle values: half of the pixels are below 0.01, one in a hundred above 0.4
@@ -51,7 +51,7 @@ class HeatMap:
 
 def draw_heat(image: Image, heat: HeatMap, font_px: int) -> Image:
     """Tint a frame in place, or a copy of a read-only one; return it."""
-    canvas = image if image.flags.writeable and image.flags.c_contiguous else np.array(image)
+    canvas = drawable(image)
     patch = heat.region.crop(canvas)
     size = (patch.shape[1], patch.shape[0])
     parts = tint(heat.values)

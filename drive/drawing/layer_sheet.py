@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from drive.core.types import FloatArray, Image
-from drive.drawing.palette import DARK
+from drive.drawing.shapes import resized, tiled
 
 KERNEL_PX = 60
 MAP_WIDTH, MAP_COLUMNS, KERNEL_COLUMNS = 150, 6, 12
@@ -23,7 +23,7 @@ def kernel_sheet(kernels: FloatArray, yuv: bool = False) -> Image:
     images = np.rint(127.5 + 127.5 * shares).astype(np.uint8)
     size = (KERNEL_PX, KERNEL_PX)
     tiles = [cv2.resize(one, size, interpolation=cv2.INTER_NEAREST) for one in images]
-    return _sheet(tiles, KERNEL_COLUMNS)
+    return tiled(tiles, min(KERNEL_COLUMNS, len(tiles)), GAP)
 
 
 def map_sheet(maps: FloatArray) -> Image:
@@ -32,23 +32,10 @@ def map_sheet(maps: FloatArray) -> Image:
     scaled = np.rint((maps - low) / np.where(high > low, high - low, 1) * 255).astype(np.uint8)
     height = max(1, round(MAP_WIDTH * maps.shape[1] / maps.shape[2]))
     tiles = [
-        cv2.resize(
+        resized(
             cv2.cvtColor(cv2.applyColorMap(one, cv2.COLORMAP_CIVIDIS), cv2.COLOR_BGR2RGB),
             (MAP_WIDTH, height),
-            interpolation=cv2.INTER_AREA if maps.shape[2] > MAP_WIDTH else cv2.INTER_LINEAR,
         )
         for one in scaled
     ]
-    return _sheet(tiles, MAP_COLUMNS)
-
-
-def _sheet(tiles: list[Image], columns: int) -> Image:
-    columns = min(columns, len(tiles))
-    rows = -(-len(tiles) // columns)
-    height, width = tiles[0].shape[:2]
-    sheet = np.full((rows * (height + GAP) + GAP, columns * (width + GAP) + GAP, 3), DARK, np.uint8)
-    for number, tile in enumerate(tiles):
-        row, column = divmod(number, columns)
-        y, x = GAP + row * (height + GAP), GAP + column * (width + GAP)
-        sheet[y : y + height, x : x + width] = tile
-    return sheet
+    return tiled(tiles, min(MAP_COLUMNS, len(tiles)), GAP)

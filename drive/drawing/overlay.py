@@ -17,7 +17,7 @@ from drive.core.region import Region
 from drive.core.types import Box, Detection, Image
 from drive.drawing.gauge import Gauge
 from drive.drawing.palette import DARK, LIGHT, Colour, class_colour, ink_on, track_colour
-from drive.drawing.shapes import veil
+from drive.drawing.shapes import drawable, veil
 from drive.drawing.text import BOLD, fit, line_height, put_text, text_width
 from drive.video.planes import Place
 
@@ -137,8 +137,7 @@ class Overlay:
                 f"the overlay is for {self.width}x{self.height} pixels; got "
                 f"{image.shape[1]}x{image.shape[0]}"
             )
-        usable = image.flags.writeable and image.flags.c_contiguous
-        return image if usable else np.array(image)
+        return drawable(image)
 
     def _draw_region(self, canvas: Image, region: Region) -> None:
         x1, y1 = max(region.x1, 0), max(region.y1, 0)

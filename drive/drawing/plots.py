@@ -73,8 +73,7 @@ def plot_loss(
     varies = known_rates.size > 0 and known_rates.min() < known_rates.max()
     figure, panels = new_figure(4.6, heights=(4, 1) if varies else (1,))
     axes = panels[0]
-    set_title(axes, "Loss per epoch")
-    axes.set_ylabel(loss_axis)
+    set_title(axes, "Loss per epoch", y=loss_axis)
     if not np.isfinite(loss).any():
         say_empty(axes, "no epoch is finished yet")
     else:
@@ -89,12 +88,10 @@ def plot_loss(
 def plot_steering_distribution(path: str | Path, series: Mapping[str, ArrayLike]) -> None:
     """Plot the distribution of angles in degrees, one line per series; NaN is left out."""
     figure, (axes,) = new_figure(4.2)
-    set_title(axes, "Distribution of steering angles")
-    axes.set_xlabel(ANGLE_AXIS)
+    set_title(axes, "Distribution of steering angles", x=ANGLE_AXIS, y="share of frames [%]")
     known = {name: finite(values) for name, values in series.items()}
     known = {name: values for name, values in known.items() if values.size}
     if not known:
-        axes.set_ylabel("share of frames [%]")
         say_empty(axes, "no angles")
         save_figure(figure, path)
         return
@@ -136,11 +133,11 @@ def plot_steering_over_time(
         smoothed_deg: (N,) predicted degrees after a filter over time, or None; a line of its own.
         spread_deg: (N,) spread of the members of an ensemble, drawn as a band; or None.
     """
-    time = floats(time_s)
-    angle = floats(angle_deg)
-    truth = np.full_like(angle, np.nan) if truth_deg is None else floats(truth_deg)
-    smoothed = np.full_like(angle, np.nan) if smoothed_deg is None else floats(smoothed_deg)
-    spread = np.full_like(angle, np.nan) if spread_deg is None else floats(spread_deg)
+    time, angle = floats(time_s), floats(angle_deg)
+    truth, smoothed, spread = (
+        np.full_like(angle, np.nan) if values is None else floats(values)
+        for values in (truth_deg, smoothed_deg, spread_deg)
+    )
     if not time.size == angle.size == truth.size == smoothed.size == spread.size:
         raise InputError(
             "times and angles must have the same length; "
@@ -180,9 +177,9 @@ def plot_precision_recall(
 ) -> None:
     """Plot (recall, precision, average precision) by name, with lines of equal F1."""
     figure, (axes,) = new_figure(5.6, width_in=6.4)
-    set_title(axes, "Precision and recall")
-    axes.set_xlabel("recall [share of the labelled objects that are detected]")
-    axes.set_ylabel("precision [share of the detections that are correct]")
+    recall_axis = "recall [share of the labelled objects that are detected]"
+    precision_axis = "precision [share of the detections that are correct]"
+    set_title(axes, "Precision and recall", x=recall_axis, y=precision_axis)
     axes.set(xlim=(0, 1.005), ylim=(0, 1.03))
     for f1 in F1_LINES:
         along = np.linspace(f1 / (2 - f1), 1, 60)

@@ -14,6 +14,7 @@ import numpy as np
 
 from drive.core.types import Box, Detection, Image
 from drive.drawing.palette import DARK, LIGHT, MODEL, MUTED, RECORDED, Colour, ink_on
+from drive.drawing.shapes import resized, tiled
 from drive.drawing.text import BOLD, fit, line_height, put_text, text_width
 from drive.video.writer import save_image
 
@@ -44,21 +45,18 @@ def write_prediction_sheet(path: str | Path, title: str, images: Iterable[SheetI
 def prediction_sheet(title: str, images: Iterable[SheetImage]) -> Image:
     """Return the sheet, (H, W, 3) uint8 RGB."""
     tiles = [_tile(image) for image in images]
-    height, width = TILE_HEIGHT + line_height(CAPTION_PX), TILE_WIDTH
-    rows = max(1, -(-len(tiles) // COLUMNS))
-    top = 2 * MARGIN + line_height(TITLE_PX) + line_height(CAPTION_PX)
-    sheet_width = COLUMNS * (width + MARGIN) + MARGIN
-    sheet = np.full((top + rows * (height + MARGIN), sheet_width, 3), DARK, np.uint8)
-    put_text(sheet, fit(title, sheet_width - 2 * MARGIN, TITLE_PX, BOLD), (MARGIN, MARGIN),
-             TITLE_PX, LIGHT, BOLD)  # fmt: skip
+    top = MARGIN + line_height(TITLE_PX) + line_height(CAPTION_PX)
+    sheet = tiled(tiles or [_empty_tile()], COLUMNS, MARGIN, top)
+    heading = fit(title, sheet.shape[1] - 2 * MARGIN, TITLE_PX, BOLD)
+    put_text(sheet, heading, (MARGIN, MARGIN), TITLE_PX, LIGHT, BOLD)
     _legend(sheet, MARGIN + line_height(TITLE_PX))
-    for number, tile in enumerate(tiles):
-        row, column = divmod(number, COLUMNS)
-        y, x = top + row * (height + MARGIN), MARGIN + column * (width + MARGIN)
-        sheet[y : y + height, x : x + width] = tile
     if not tiles:
-        put_text(sheet, "no images", (MARGIN, top), CAPTION_PX, MUTED)
+        put_text(sheet, "no images", (MARGIN, top + MARGIN), CAPTION_PX, MUTED)
     return sheet
+
+
+def _empty_tile() -> Image:
+    return np.full((TILE_HEIGHT + line_height(CAPTION_PX), TILE_WIDTH, 3), DARK, np.uint8)
 
 
 def _legend(sheet: Image, y: int) -> None:
@@ -73,14 +71,10 @@ def _tile(shown: SheetImage) -> Image:
     height, width = shown.image.shape[:2]
     scale = min(TILE_WIDTH / width, TILE_HEIGHT / height)
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cv2.resize(
-        shown.image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    )
-    tile = np.zeros((TILE_HEIGHT + line_height(CAPTION_PX), TILE_WIDTH, 3), np.uint8)
-    tile[:] = DARK
+    tile = _empty_tile()
     left, top = (TILE_WIDTH - size[0]) // 2, (TILE_HEIGHT - size[1]) // 2
     view = tile[top : top + size[1], left : left + size[0]]
-    view[:] = small
+    view[:] = resized(shown.image, size)
     for found in shown.found:
         _box(view, _scaled(found.box, scale, size), MODEL, dashed=False)
     for _, box in shown.truth:

@@ -10,6 +10,7 @@ import numpy as np
 from drive.core.region import Region
 from drive.core.types import Image
 from drive.core.wording import counted
+from drive.drawing.shapes import resized
 
 WIDTH = 1280  # width of the preview in pixels
 MARGIN = 16
@@ -91,10 +92,8 @@ def _outline(image: Image, region: Region, colour: tuple[int, int, int], thickne
 
 def _panel(image: Image, width: int, caption: str) -> Image:
     height = max(1, round(image.shape[0] * width / image.shape[1]))
-    shrinks = width < image.shape[1]
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     panel = np.full((CAPTION_HEIGHT + height, width, 3), BACKGROUND, np.uint8)
-    panel[CAPTION_HEIGHT:] = cv2.resize(image, (width, height), interpolation=method)
+    panel[CAPTION_HEIGHT:] = resized(image, (width, height))
     baseline = CAPTION_HEIGHT - CAPTION_HEIGHT // 3
     cv2.putText(panel, caption, (0, baseline), FONT, FONT_SCALE, TEXT, 1, cv2.LINE_AA)
     return panel

@@ -43,9 +43,12 @@ def plot_rate_search(
             f"got {rates.size} rates, {losses.size} losses and {course.size} smoothed losses"
         )
     figure, (axes,) = new_figure(4.6)
-    set_title(axes, _title(suggested))
-    axes.set_xlabel("learning rate")
-    axes.set_ylabel(loss_axis)
+    found = (
+        "the loss falls by no more than chance"
+        if suggested is None
+        else (f"{suggested:.2g} suggested")
+    )
+    set_title(axes, f"Learning-rate search: {found}", x="learning rate", y=loss_axis)
     if not rates.size:
         say_empty(axes, "no step was taken")
         save_figure(figure, path)
@@ -65,9 +68,3 @@ def plot_rate_search(
         steps.set_label(f"each step ({above} above the plot)")
     add_legend(axes, loc="best")
     save_figure(figure, path)
-
-
-def _title(suggested: float | None) -> str:
-    if suggested is None:
-        return "Learning-rate search: the loss falls by no more than chance"
-    return f"Learning-rate search: {suggested:.2g} suggested"

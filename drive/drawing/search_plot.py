@@ -88,9 +88,7 @@ def plot_search(
 
 
 def _draw_way(axes: Axes, trials: Sequence[Trial], loss_axis: str) -> None:
-    set_title(axes, "Trials of the search")
-    axes.set_xlabel("trial")
-    axes.set_ylabel(loss_axis)
+    set_title(axes, "Trials of the search", x="trial", y=loss_axis)
     if not any(np.isfinite(trial.loss) for trial in trials):
         say_empty(axes, "no trial has finished yet")
         return
@@ -110,38 +108,25 @@ def _draw_way(axes: Axes, trials: Sequence[Trial], loss_axis: str) -> None:
         axes.set_yscale("log")
         label_logarithm(axes.yaxis, min(losses), max(losses))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(
-        loc="lower right",
-        bbox_to_anchor=(1, 1.01),
-        ncols=3,
-        fontsize=9,
-        frameon=False,
-        columnspacing=1.2,
-        handletextpad=0.4,
-    )
+    look = {"fontsize": 9, "frameon": False, "columnspacing": 1.2, "handletextpad": 0.4}
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1.01), ncols=3, **look)
 
 
 def _draw_trials(axes: Axes, trials: Sequence[Trial], places: Sequence[float]) -> None:
+    placed = list(zip(places, trials, strict=True))
     for outcome, marker, colour in ((PRUNED, "s", SOFT), (COMPLETE, "o", SERIES[0])):
-        drawn = [
-            (place, trial.loss)
-            for place, trial in zip(places, trials, strict=True)
-            if trial.outcome == outcome and np.isfinite(trial.loss)
-        ]
+        of_outcome = [(p, t.loss) for p, t in placed if t.outcome == outcome]
+        drawn = [(place, loss) for place, loss in of_outcome if np.isfinite(loss)]
         if drawn:
             label = f"{outcome} ({len(drawn)})"
             (dots,) = axes.plot(*zip(*drawn, strict=True), marker, color=colour, markersize=5)
             dots.set(label=label, fillstyle="none" if outcome == PRUNED else "full")
-    lost = [p for p, trial in zip(places, trials, strict=True) if trial.outcome == DIVERGED]
+    lost = [place for place, trial in placed if trial.outcome == DIVERGED]
     if lost:
         label, edge = f"{DIVERGED} ({len(lost)})", axes.get_xaxis_transform()
         heights = [1.0] * len(lost)
         axes.plot(lost, heights, "x", color=SERIES[4], label=label, transform=edge, clip_on=False)
-    complete = [
-        (trial.loss, place)
-        for place, trial in zip(places, trials, strict=True)
-        if trial.outcome == COMPLETE
-    ]
+    complete = [(trial.loss, place) for place, trial in placed if trial.outcome == COMPLETE]
     if complete:
         loss, place = min(complete)
         ring_point(axes, place, loss, f"best: {loss:.4g}", 12)

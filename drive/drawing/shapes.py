@@ -5,11 +5,13 @@ They are drawn in place on (H, W, 3) uint8 RGB.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
 from drive.core.types import FloatArray, Image
-from drive.drawing.palette import Colour
+from drive.drawing.palette import DARK, Colour
 
 Point = tuple[float, float]
 
@@ -63,6 +65,31 @@ def rounded_plate(width: int, height: int, corner: float) -> FloatArray:
             cv2.circle(big, (x, y), radius, 255, FILLED)
     small = cv2.resize(big, (width, height), interpolation=cv2.INTER_AREA)
     return small.astype(np.float32) / 255
+
+
+def resized(image: Image, size: tuple[int, int]) -> Image:
+    """Return the image in another size (width, height), smooth whether it shrinks or grows."""
+    method = cv2.INTER_AREA if size[0] < image.shape[1] else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, size, interpolation=method), np.uint8)
+
+
+def tiled(tiles: Sequence[Image], columns: int, gap: int, top: int = 0) -> Image:
+    """Return images of one size in reading order on a dark sheet, below `top` pixels."""
+    height, width = tiles[0].shape[:2]
+    rows = -(-len(tiles) // columns)
+    size = top + rows * (height + gap) + gap, columns * (width + gap) + gap
+    sheet = np.full((*size, 3), DARK, np.uint8)
+    for number, tile in enumerate(tiles):
+        row, column = divmod(number, columns)
+        y, x = top + gap + row * (height + gap), gap + column * (width + gap)
+        sheet[y : y + height, x : x + width] = tile
+    return sheet
+
+
+def drawable(image: Image) -> Image:
+    """Return the image, or a copy if it cannot be drawn on in place."""
+    usable = image.flags.writeable and image.flags.c_contiguous
+    return image if usable else np.array(image)
 
 
 def veil(image: Image, x: int, y: int, width: int, height: int) -> None:

@@ -46,10 +46,9 @@ def plot_shift_check(
     """
     shifts = floats(shifts_px)
     figure, (axes,) = new_figure(5.0)
-    set_title(axes, title)
     axis = "shift to the left or right [pixels of the network's input]"
-    axes.set_xlabel(f"{axis}\n{measured_on}" if measured_on else axis)
-    axes.set_ylabel("mean change of the steering angle [degrees]")
+    axis += f"\n{measured_on}" if measured_on else ""
+    set_title(axes, title, x=axis, y="mean change of the steering angle [degrees]")
     if not shifts.size or not change_deg:
         say_empty(axes, "nothing was shifted")
         save_figure(figure, path)

@@ -78,17 +78,8 @@ def _draw_drive(axes: Axes, drive: DriveLine, limit_m: float) -> None:
     at_s, at_m = drive.time_s[drive.intervention], drive.offset_m[drive.intervention]
     for time_s in at_s:
         axes.axvline(time_s, color=LIMIT, linewidth=0.8, alpha=0.35, zorder=1)
-    axes.plot(
-        at_s,
-        at_m,
-        color=LIMIT,
-        marker="X",
-        markersize=7,
-        markeredgecolor="white",
-        markeredgewidth=0.7,
-        linestyle="none",
-        zorder=4,
-    )
+    (marks,) = axes.plot(at_s, at_m, "X", color=LIMIT, markersize=7, zorder=4)
+    marks.set(markeredgecolor="white", markeredgewidth=0.7)
     axes.tick_params(labelcolor=INK)
 
 
@@ -96,20 +87,9 @@ def _with_resets(drive: DriveLine) -> tuple[FloatArray, FloatArray]:
     """Return the line, interrupted at interventions, where it continues at 0, and at cuts."""
     times: list[float] = []
     offsets: list[float] = []
-    rows = zip(
-        drive.time_s.tolist(),
-        drive.offset_m.tolist(),
-        drive.intervention.tolist(),
-        drive.cut.tolist(),
-        strict=True,
-    )
-    for time_s, offset_m, intervention, cut in rows:
-        if cut:
-            times.append(time_s)
-            offsets.append(np.nan)
-        times.append(time_s)
-        offsets.append(offset_m)
-        if intervention:
-            times += [time_s, time_s]
-            offsets += [np.nan, 0.0]
+    columns = (drive.time_s, drive.offset_m, drive.intervention, drive.cut)
+    for time_s, offset_m, intervention, cut in zip(*columns, strict=True):
+        added = [np.nan] * bool(cut) + [offset_m] + [np.nan, 0.0] * bool(intervention)
+        offsets += added
+        times += [time_s] * len(added)
     return np.array(times), np.array(offsets)

@@ -19,17 +19,8 @@ from drive.pages.clock import VideoClock, read_clock
 from drive.pages.facts import facts_of, video_facts
 from drive.pages.recording_view import Frames, RecordingView, frames_of_boxes
 from drive.pages.training import search_of, training_of
+from drive.results import names
 from drive.results.manifest import Entry
-from drive.results.names import (
-    AUGMENTED_VIEWS,
-    CURVES,
-    EXAMPLES,
-    IMAGES,
-    LOSS_PLOT,
-    MANIFEST,
-    RATE_PLOT,
-    REPORT,
-)
 from drive.results.run_results import RunResults, read_run
 from drive.results.steering import Steering
 
@@ -38,11 +29,11 @@ FOREIGN = "surrogateescape"
 
 VIDEOS = (".mp4", ".m4v", ".webm", ".mov")  # what browsers can play
 PLOTS = {
-    LOSS_PLOT: "Loss",
-    RATE_PLOT: "Learning-rate finder",
-    AUGMENTED_VIEWS: "Training frames and their augmented views",
-    EXAMPLES: "Example predictions",
-    CURVES: "Precision and recall",
+    names.LOSS_PLOT: "Loss",
+    names.RATE_PLOT: "Learning-rate finder",
+    names.AUGMENTED_VIEWS: "Training frames and their augmented views",
+    names.EXAMPLES: "Example predictions",
+    names.CURVES: "Precision and recall",
     "explain_check.png": "Check of the explanation",
 }
 """Plots and sheets of a run that the report shows; the others it draws itself."""
@@ -68,7 +59,7 @@ def report_of(run: RunResults) -> data.Report:
         "training": training,
         "search": search_of(run),
         "runs": [_inner(run, entry) for entry in run.videos],
-        "images": _plots(run, drawn=(LOSS_PLOT,) if training else ()),
+        "images": _plots(run, drawn=(names.LOSS_PLOT,) if training else ()),
         "settings": _settings(run),
         "files": [_file(run.folder, path) for path in run.files],
         "warnings": list(run.warnings),
@@ -101,10 +92,10 @@ def _plots(run: RunResults, drawn: Sequence[str]) -> list[data.Image]:
 
 
 def _inner(run: RunResults, entry: Entry) -> data.Inner:
-    page = run.folder / entry.folder / REPORT
+    page = run.folder / entry.folder / names.REPORT
     return {
         "title": entry.folder,
-        "src": quote(f"{entry.folder}/{REPORT}") if page.is_file() else None,
+        "src": quote(f"{entry.folder}/{names.REPORT}") if page.is_file() else None,
         "status": entry.status,
         "reason": entry.reason,
         "facts": video_facts(entry),
@@ -125,7 +116,7 @@ def _recordings(run: RunResults) -> list[data.Recording]:
 
 def _analysed(run: RunResults) -> list[RecordingView]:
     """Of `detect`, `predict-steering` and `annotate`: one video; of `compare`: nothing else."""
-    if (run.folder / IMAGES).is_dir() or (run.folder / MANIFEST).is_file():
+    if (run.folder / names.IMAGES).is_dir() or (run.folder / names.MANIFEST).is_file():
         return []
     steering, boxes, path = run.steering, run.detections, run.video
     clock = _clock(run, path, times=steering is None)
@@ -180,10 +171,10 @@ def _frames_of(table: Steering, first_s: float | None = None) -> Frames:
 def _evaluated(run: RunResults) -> list[RecordingView]:
     """Of `evaluate-steering`: each recording, with its own video if that is still there."""
     sources = [Path(each.path) for each in run.record.inputs][::2]
-    names = list(run.numbers.recordings) or [run.title]
+    titles = list(run.numbers.recordings) or [run.title]
     views = []
     for name, steering in run.steering_by_recording.items():
-        number = names.index(name)
+        number = titles.index(name)
         source = sources[number] if number < len(sources) else None
         view = RecordingView(name, _frames_of(steering, 0.0), _source_video(source, run.folder))
         view.add_steering(steering)
@@ -223,14 +214,14 @@ def _simulated(run: RunResults) -> list[RecordingView]:
 
 def _of_images(run: RunResults) -> data.Recording:
     """A source of images: no clock, one image per frame."""
-    names = [path.name for path in run.images]
-    frames = Frames(np.arange(len(names)), np.arange(len(names), dtype=np.float64), 0.0)
+    images = [path.name for path in run.images]
+    frames = Frames(np.arange(len(images)), np.arange(len(images), dtype=np.float64), 0.0)
     view = RecordingView(run.folder.resolve().name, frames)
     if run.detections is not None:
-        places = {Path(name).stem: place for place, name in enumerate(names)}
+        places = {Path(name).stem: place for place, name in enumerate(images)}
         found = [places.get(Path(source).stem, 0) for source in run.detections.source]
         view.add_boxes(run.detections, np.array(found, np.int64))
     recording = view.data()
     recording |= {"charts": [], "moments": []}
-    recording["images"] = [f"{IMAGES}/{quote(name, errors=FOREIGN)}" for name in names]
+    recording["images"] = [f"{names.IMAGES}/{quote(name, errors=FOREIGN)}" for name in images]
     return recording

@@ -21,29 +21,17 @@ from drive.pages.data import Fact, Report
 from drive.pages.facts import facts_of, history_facts, search_facts, trial_facts
 from drive.pages.live import SILENT_S
 from drive.pages.report import VIDEOS
+from drive.results import names
 from drive.results.history import read_history
-from drive.results.names import (
-    CHECKPOINT,
-    HISTORY,
-    IMAGES,
-    LIVE_DATA,
-    MEMBER,
-    NOTES_FOLDER,
-    RUN,
-    STUDY,
-    TENSORBOARD,
-    TRIAL_FOLDERS,
-    TRIALS,
-)
 from drive.results.record import STARTED_FORM
 from drive.results.run_results import RunResults, read_run
 from drive.results.search import TrialResult, is_search, trial_folder
 
-UNFINISHED = (HISTORY, LIVE_DATA, TRIALS, STUDY)
+UNFINISHED = (names.HISTORY, names.LIVE_DATA, names.TRIALS, names.STUDY)
 """What a training or a search has from early on; by any of them its folder is a run."""
 
 SEARCH, TRIAL = "tune-steering", "trial of tune-steering"
-SKIPPED = frozenset({IMAGES, CHECKPOINT, NOTES_FOLDER, TENSORBOARD})
+SKIPPED = frozenset({names.IMAGES, names.CHECKPOINT, names.NOTES_FOLDER, names.TENSORBOARD})
 DEEPEST = 8
 
 LIVE_S = 120.0
@@ -119,17 +107,13 @@ def _can_be_asked_for(path: str) -> bool:
 
 
 def _is_text(name: str) -> bool:
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+    return name == name.encode("utf-8", "replace").decode()
 
 
 def run_folder(root: Path, run: str) -> Path:
     """Return the folder of a run by its name in the list."""
     folder = below(root, run)
-    files = [folder / name for name in (RUN, *UNFINISHED)]
+    files = [folder / name for name in (names.RUN, *UNFINISHED)]
     if not any(file.exists() and not file.is_dir() for file in files):
         raise MissingFileError(f"There is no run {run!r}: it was removed, or never finished")
     return folder
@@ -138,7 +122,7 @@ def run_folder(root: Path, run: str) -> Path:
 def search_with(folder: Path) -> Path | None:
     """Return the folder of the search that a folder is a trial of; None if it is none."""
     home = folder.parent.parent
-    is_trial = folder.parent.name == TRIAL_FOLDERS and folder.name.isdecimal()
+    is_trial = folder.parent.name == names.TRIAL_FOLDERS and folder.name.isdecimal()
     return home if is_trial and is_search(home) else None
 
 
@@ -159,21 +143,23 @@ def _trial(search: Path, folder: Path) -> TrialResult | None:
     return next((t for t in trials if trial_folder(search, t.number) == folder), None)
 
 
-def _is_run(names: set[str]) -> bool:
-    return not names.isdisjoint((RUN, *UNFINISHED))
+def _is_run(there: set[str]) -> bool:
+    return not there.isdisjoint((names.RUN, *UNFINISHED))
 
 
 def _folders(root: Path) -> Iterator[Path]:
     """Folders of runs; members of a training and trials of a search belong to it."""
     for place, folders, files in os.walk(root):
         folder = Path(place)
-        names = set(files)
-        if _is_run(names):
+        there = set(files)
+        if _is_run(there):
             yield folder
         deep = len(folder.relative_to(root).parts)
         inner = [f for f in folders if f not in SKIPPED and not f.startswith(".") and PART not in f]
-        if _is_run(names):
-            inner = [f for f in inner if f != TRIAL_FOLDERS and not f.startswith(MEMBER)]
+        if _is_run(there):
+            inner = [
+                f for f in inner if f != names.TRIAL_FOLDERS and not f.startswith(names.MEMBER)
+            ]
         folders[:] = sorted(inner) if deep < DEEPEST else []
 
 
@@ -197,10 +183,11 @@ def _read_entry(folder: Path, name: str) -> RunEntry:
     run = read_run(folder)
     state = run_state(run)
     live = {} if run.ended else live_data(folder)
+    kind = "" if state == "damaged" else SEARCH if is_search(folder) else "training"
     image = image_of(run)
     return RunEntry(
         run=name,
-        command=run.command or str(live.get("command") or _kind(folder, state)),
+        command=run.command or str(live.get("command") or kind),
         title=str(live.get("title") or run.title),
         started=_started(str(live.get("started") or run.record.started), folder),
         state=state,
@@ -211,18 +198,11 @@ def _read_entry(folder: Path, name: str) -> RunEntry:
     )
 
 
-def _kind(folder: Path, state: str) -> str:
-    """What a run without a readable `run.json` and without a live report seems to be."""
-    if state == "damaged":
-        return ""
-    return SEARCH if is_search(folder) else "training"
-
-
 def _started(text: str, folder: Path) -> float:
     try:
         return datetime.strptime(text, STARTED_FORM).timestamp()
     except ValueError:
-        return _changed(folder / RUN) or _newest(folder)
+        return _changed(folder / names.RUN) or _newest(folder)
 
 
 def _facts(run: RunResults) -> list[Fact]:
@@ -240,7 +220,7 @@ def _is_live(folder: Path) -> bool:
     if is_number(alive):
         return bool(live.get("live")) and time.time() - alive < SILENT_S
     try:
-        rows = read_history(folder / HISTORY)
+        rows = read_history(folder / names.HISTORY)
     except InputError:
         rows = []
     longest_s = max((row.seconds for row in rows), default=0.0)
@@ -263,11 +243,11 @@ def _changed(path: Path) -> float:
 
 def live_data(folder: Path) -> dict[str, object]:
     """Return what the live report of a training says; empty if it has none of its own."""
-    if leads_out(folder / LIVE_DATA, folder):
+    if leads_out(folder / names.LIVE_DATA, folder):
         return {}
     try:
-        text = read_text(folder / LIVE_DATA)
-        found = parse_json(text[text.index("(") + 1 : text.rindex(")")], LIVE_DATA)
+        text = read_text(folder / names.LIVE_DATA)
+        found = parse_json(text[text.index("(") + 1 : text.rindex(")")], names.LIVE_DATA)
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
@@ -283,13 +263,10 @@ def image_of(run: RunResults) -> str:
         named = Path(run.numbers.video).name
         return named if named in videos else videos[0]
     images = [name for name in files if name.lower().endswith(SUFFIXES)]
-    for beginning in TELLING:
-        for name in images:
-            if name.startswith(beginning):
-                return name
     if images:
-        return images[0]
-    inside = run.folder / IMAGES
+        telling = (name for start in TELLING for name in images if name.startswith(start))
+        return next(telling, images[0])
+    inside = run.folder / names.IMAGES
     entries = inside.iterdir() if inside.is_dir() else ()
     shown = sorted(entry.name for entry in entries if entry.suffix.lower() in SUFFIXES)
-    return f"{IMAGES}/{shown[0]}" if shown else ""
+    return f"{names.IMAGES}/{shown[0]}" if shown else ""

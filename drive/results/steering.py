@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,6 @@ from drive.results.table import (
     number,
     open_table,
     whole,
-    write_by_recording,
 )
 
 ANGLE_DIGITS = 4
@@ -49,8 +47,3 @@ def open_steering(
     missing = {"smoothed_deg": not smooths, "spread_deg": not spreads}
     columns = [each for each in columns_of(Steering) if not missing.get(each.name)]
     return open_table(path, columns)
-
-
-def write_predictions(path: Path, recordings: Mapping[str, Steering]) -> None:
-    """Write `predictions.csv`: the predictions on recordings that were held out, by their name."""
-    write_by_recording(path, recordings)

@@ -74,7 +74,7 @@ def _write_ensemble(
     import numpy as np
 
     from drive.results.names import PREDICTIONS
-    from drive.results.steering import write_predictions
+    from drive.results.table import write_by_recording
     from drive.runtime.keras_file import read_notes
     from drive.steering.ensemble import as_line, describe_ensemble, merge_trained
     from drive.steering.evaluate import as_table, by_recording, evaluate_split, in_one_row
@@ -88,7 +88,7 @@ def _write_ensemble(
     validated, tested = (_together(results, part) for part in (split.validation, split.test))
     metrics = evaluate_split(validated, tested, float(metadata["training_mean_deg"]))
     shown, parts = (tested, split.test) if tested else (validated, split.validation)
-    write_predictions(folder.file(PREDICTIONS), by_recording(shown))
+    write_by_recording(folder.file(PREDICTIONS), by_recording(shown))
     times, angles, truths = in_one_row(shown)
     spread = np.concatenate([each.spread_deg for each in shown])
     series = {"recorded": truths, "ensemble": angles}

@@ -65,7 +65,7 @@ def write_trained(
 
     from drive.drawing.plots import plot_loss
     from drive.results.names import HISTORY, LOSS_PLOT, PREDICTIONS
-    from drive.results.steering import write_predictions
+    from drive.results.table import write_by_recording
     from drive.steering.dataset import Samples, TrainingBatches
     from drive.steering.evaluate import by_recording, evaluate_split, in_one_row
     from drive.steering.model_file import KERAS_FILE, describe, save_trained
@@ -93,7 +93,7 @@ def write_trained(
     learning = "training, augmented images" if settings.augment else "training"
     plot_loss(result.history, loss, loss_axis=LOSS_AXIS, training_name=learning)
     plots = plot_angles(folder, series, *in_one_row(shown))
-    write_predictions(folder.file(PREDICTIONS), by_recording(shown))
+    write_by_recording(folder.file(PREDICTIONS), by_recording(shown))
     note_steering(run, folder.path, settings, network, parts, shown, series)
     _tell(result, metrics, folder, run)
     return TrainedNetwork(

@@ -15,7 +15,7 @@ from drive.results.detections import Detections, detection_row, open_detections
 from drive.results.history import EpochResult, read_history, write_history
 from drive.results.search import TrialResult, best_trial, read_trials, write_trials
 from drive.results.simulation import Simulation
-from drive.results.steering import Steering, write_predictions
+from drive.results.steering import Steering
 from drive.results.table import (
     columns_of,
     number,
@@ -80,7 +80,7 @@ def test_steering_comes_back_with_the_columns_it_has(tmp_path: Path, table: Stee
 
 
 def test_predictions_come_back_by_recording(tmp_path: Path) -> None:
-    write_predictions(tmp_path / "p.csv", {"a/b": steering(), "c": steering()})
+    write_by_recording(tmp_path / "p.csv", {"a/b": steering(), "c": steering()})
     head = (tmp_path / "p.csv").read_text().splitlines()[0]
     assert head == "recording,frame,time_s,angle_deg,truth_deg"
     found = read_by_recording(tmp_path / "p.csv", Steering)
