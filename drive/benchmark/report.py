@@ -108,53 +108,36 @@ def _figure(row: Row, times: Times) -> Figure:
 
 def ratios(rows: Sequence[Row], times: Mapping[str, Times], frame_s: float | None = None) -> Ratios:
     """Return every ratio, of inference within a runtime; `frame_s` is the time per frame."""
-    by_engine = {engine: _of_engine(engine, rows, times) for engine in RUNTIMES}
+    timed = {
+        (row.stage, row.subject, row.precision, row.engine): times[row.key]
+        for row in reversed(rows)
+    }
+    subjects = {key[:2]: found for key, found in timed.items()}
+    by_engine = {engine: _of_engine(engine, timed) for engine in RUNTIMES}
     first = next((found for found in by_engine.values() if any(found.values())), {})
-    by_reader = {reader: _of_reader(reader, rows, times) for reader in READERS}
+    ours, trained = subjects.get((DETECT, OURS)), timed.get((TRAINING, TRAINED, "", CACHE))
+    by_reader = {
+        reader: _faster(timed.get((TRAINING, STRAIGHTFORWARD, "", reader)), trained)
+        for reader in READERS
+    }
     plain = {name: first.get(name) for name in RATIOS}
     plain["training_vs_straightforward"] = by_reader[READERS[0]]
-    ours = _of_subject(DETECT, OURS, rows, times)
     for other in (STRAIGHTFORWARD, ULTRALYTICS):
-        plain[f"detect_vs_{other}"] = _faster(_of_subject(DETECT, other, rows, times), ours)
-    steered = _of_subject(PREDICT, OURS, rows, times)
-    if steered and frame_s:
+        plain[f"detect_vs_{other}"] = _faster(subjects.get((DETECT, other)), ours)
+    if (steered := subjects.get((PREDICT, OURS))) and frame_s:
         plain["predict_steering_vs_video"] = round(1000 * frame_s / steered.median_ms, DIGITS)
     return Ratios(plain, by_engine, by_reader)
 
 
 def _of_engine(
-    engine: str, rows: Sequence[Row], times: Mapping[str, Times]
+    engine: str, timed: Mapping[tuple[str, str, str, str], Times]
 ) -> dict[str, float | None]:
-    def taken(subject: str, precision: str) -> Times | None:
-        return _taken((INFERENCE, subject, precision, engine), rows, times)
-
-    int8 = taken(DRIVE, INT8)
+    subjects = ((DRIVE, FLOAT), (DRIVE, INT8), (V1, FLOAT))
+    plain, int8, v1 = (timed.get((INFERENCE, *each, engine)) for each in subjects)
     return {
-        "int8_vs_float": _faster(taken(DRIVE, FLOAT), int8),
-        "drive_int8_vs_tiny_yolo_v1_float": _faster(taken(V1, FLOAT), int8),
+        "int8_vs_float": _faster(plain, int8),
+        "drive_int8_vs_tiny_yolo_v1_float": _faster(v1, int8),
     }
-
-
-def _of_reader(reader: str, rows: Sequence[Row], times: Mapping[str, Times]) -> float | None:
-    slow = _taken((TRAINING, STRAIGHTFORWARD, "", reader), rows, times)
-    return _faster(slow, _taken((TRAINING, TRAINED, "", CACHE), rows, times))
-
-
-def _taken(
-    wanted: tuple[str, str, str, str], rows: Sequence[Row], times: Mapping[str, Times]
-) -> Times | None:
-    """Return the times of the row with this stage, subject, precision and engine."""
-    for row in rows:
-        if (row.stage, row.subject, row.precision, row.engine) == wanted:
-            return times[row.key]
-    return None
-
-
-def _of_subject(
-    stage: str, subject: str, rows: Sequence[Row], times: Mapping[str, Times]
-) -> Times | None:
-    found = (times[row.key] for row in rows if (row.stage, row.subject) == (stage, subject))
-    return next(found, None)
 
 
 def _faster(slow: Times | None, fast: Times | None) -> float | None:
