@@ -1,7 +1,6 @@
 """The work of each thread over time, for chrome://tracing and ui.perfetto.dev.
 
-The format is Google's "Trace Event Format": complete events ("ph": "X") in microseconds, and the
-name of each thread.
+The format is Google's "Trace Event Format", in microseconds.
 """
 
 from __future__ import annotations

@@ -1,9 +1,6 @@
-"""Training for `bench`: an epoch from the cache, and the straightforward epoch.
+"""Training for `bench`: an epoch from the cache, and the straightforward epoch, which decodes.
 
-Both train the same network on the same frames, in batches of the same size, without augmentation:
-about ten frames per second, straight driving subsampled, as `train-steering` (and the paper) choose
-them. The straightforward way (`benchmarks/straightforward.py`) decodes all frames of the videos in
-each epoch, in one process; ours reads the cache. A unit is a frame trained on.
+Both train the same network on the same frames without augmentation. A unit is a frame.
 """
 
 from __future__ import annotations

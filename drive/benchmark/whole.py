@@ -1,9 +1,6 @@
-"""Whole commands for `bench`: a video in, an annotated MP4 out.
+"""Whole commands for `bench`: a video in, an annotated MP4 out, and others that do the same.
 
-`predict-steering` is compared with the length of its video (half a minute). `detect` decodes,
-detects, tracks, draws and encodes; it is compared with the straightforward loop
-(`benchmarks/straightforward.py`) and with Ultralytics' predict-and-save (`ultralytics_predict.py`).
-All read the same excerpt, with their networks loaded before the clock starts. A unit is a frame.
+All read the same excerpt, with networks loaded before the clock starts. A unit is a frame.
 """
 
 from __future__ import annotations
@@ -155,15 +152,7 @@ class _Peer:
 
 @dataclass(frozen=True, slots=True)
 class WholeFacts:
-    """The last run of our detection, as `bench.json` has it.
-
-    The stages run in parallel, so their seconds add up to more than the whole run took.
-
-    Attributes:
-        first_run_s: seconds of the first run, which loads the network.
-        share_of_wall: the same as shares of the whole run.
-        overlap: sum_s / wall_s; 1 if nothing ran in parallel.
-    """
+    """The last run of our detection, as `bench.json` has it; stages run in parallel."""
 
     frames: int
     seconds_of_video: float

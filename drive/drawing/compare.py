@@ -1,7 +1,6 @@
-"""Two videos side by side, and a short GIF of a video.
+"""Two videos side by side, and a short GIF of a video; moviepy writes them, without audio.
 
-At every moment of the result, each video shows the frame of that time. moviepy writes the results,
-without audio.
+At every moment of the result, each video shows the frame of that time.
 """
 
 from __future__ import annotations
@@ -89,16 +88,7 @@ def side_by_side(
 def preview_gif(
     video: str | Path, path: str | Path, *, seconds: float = 4, width: int = 320, fps: float = 8
 ) -> float:
-    """Write a short GIF from the middle of a video.
-
-    Args:
-        path: the GIF to write; it repeats.
-        seconds: its length; less if the video is shorter.
-        width: in pixels.
-
-    Returns:
-        Length of the GIF in seconds.
-    """
+    """Write a GIF of at most `seconds` from the middle of a video; return its length in seconds."""
     if seconds <= 0 or fps <= 0 or width < SMALLEST_SIDE:
         raise InputError(
             f"a preview requires seconds and fps above 0 and a width from {SMALLEST_SIDE}; "
@@ -121,12 +111,7 @@ def default_labels(a: Path, b: Path) -> tuple[str, str]:
 
 
 class _Shown:
-    """A video by time, scaled to a height or a width, with even sides; a context manager.
-
-    Attributes:
-        size: (width, height) in pixels.
-        duration_s: seconds from the start of the first frame to the end of the last one.
-    """
+    """A video by time, scaled to a height or a width, with even sides; a context manager."""
 
     def __init__(
         self, video: str | Path, *, height: int | None = None, width: int | None = None

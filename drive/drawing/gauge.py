@@ -1,7 +1,6 @@
 """The steering gauge: a steering wheel, and an arc and a number per angle (model, recorded).
 
-The wheel turns `STEERING_RATIO` times as far as the angle of the road wheels, up to `FULL_TURN_DEG`
-to either side. The numbers are the angles in degrees: L left, R right.
+The wheel turns `STEERING_RATIO` times as far as the road wheels, up to `FULL_TURN_DEG`.
 """
 
 from __future__ import annotations

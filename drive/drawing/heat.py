@@ -1,7 +1,6 @@
-"""Heat maps over images: how much each part counts.
+"""Heat maps over images: how much each part counts, in matplotlib's `plasma`.
 
-The scale goes from purple over red to yellow (matplotlib's `plasma`, for colour-blind eyes). Parts
-that count little are not tinted, and the road stays visible under the strongest tint.
+Parts that count little are not tinted, and the road stays visible under the strongest tint.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Draw on frames: boxes with tags, the steering gauge and a header line.
+"""Draw on frames: boxes with tags, the steering gauge and a header line; sizes follow the frame.
 
-Sizes follow the frame, so that 320 pixels across read as well as 1920. Only the parts that change
-are touched: about a millisecond per frame at 1280x720.
+Only the parts that change are touched: about a millisecond per frame at 1280x720.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The plots of a run, as PNG files.
 
-Each function takes plain numbers and writes one image. They use matplotlib's objects on Agg: no
-window, no global state, safe in threads. A plot without data says so.
+They use matplotlib's objects on Agg: no window, no global state, safe in threads.
 """
 
 from __future__ import annotations

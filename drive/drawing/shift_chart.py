@@ -37,13 +37,7 @@ def plot_shift_check(
     title: str = "Change of the steering angle over a shift",
     measured_on: str = "",
 ) -> None:
-    """Plot the mean change of the angle over the shift, one curve per part of the image.
-
-    Args:
-        shifts_px: (S,) pixels of the network's input.
-        change_deg: (S,) mean absolute change in degrees, by the names in `STYLES`.
-        area_share: share of the image of each part, 0 to 1.
-    """
+    """Plot the mean change in degrees over (S,) shifts, per part of the image (see `STYLES`)."""
     shifts = floats(shifts_px)
     figure, (axes,) = new_figure(5.0)
     axis = "shift to the left or right [pixels of the network's input]"

@@ -1,8 +1,4 @@
-"""Draw on frames of a simulation: the gauge, the car on its lane, interventions.
-
-The lane panel shows the view from above: the recorded path as a dashed line, the limits on both
-sides, and the car with its offset and heading.
-"""
+"""Draw on frames of a simulation: the gauge, the car on its lane from above, interventions."""
 
 from __future__ import annotations
 
@@ -60,16 +56,7 @@ class SimulationOverlay:
         region: Region,
         since_intervention_s: float | None = None,
     ) -> Image:
-        """Draw on a copy of a frame.
-
-        Args:
-            image: (height, width, 3) uint8 RGB.
-            offset_m: metres right of the path.
-            heading_deg: degrees by which the car is turned to the right of the path.
-            angle_deg, truth_deg: predicted and recorded angle in degrees, positive right.
-            region: crop of the network, of full width; outlined, with the rest dimmed.
-            since_intervention_s: seconds since the last one; None before the first.
-        """
+        """Draw on a copy of a frame; what is outside the region is dimmed. Right is positive."""
         canvas = image.copy()
         for unseen in (canvas[: region.y1], canvas[region.y2 :]):
             unseen[...] = cv2.convertScaleAbs(unseen, alpha=UNSEEN) if unseen.size else unseen

@@ -1,7 +1,6 @@
 """The sheet of augmented views: training images from several viewpoints, with their angles.
 
-Below each image are a gauge over the range of the sheet and the angle as a number. The path of the
-angle is drawn onto the road if it is known.
+The path of the angle is drawn onto the road if it is known.
 """
 
 from __future__ import annotations

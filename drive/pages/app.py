@@ -1,9 +1,4 @@
-"""The addresses of the server and their handlers.
-
-Pages:  `/`, `/run/RUN`, `/compare?a=RUN&b=RUN`.
-Data:   `/api/runs`, `/api/report/RUN`, `/api/excluded?run=RUN` (GET, POST, DELETE).
-Files:  `/files/PATH` below the folder, `/source/NUMBER/RUN` the video of a run's recording,
-        `/thumbnail/RUN`, `/assets/NAME`.
+"""The addresses of the server and their handlers: pages, data below `/api/`, and files.
 
 Handlers are plain functions, so that each runs in a thread of its own.
 """

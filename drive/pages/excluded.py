@@ -1,8 +1,6 @@
-"""The recordings that a run was made from, if they are still where they were, and their excluded
-ranges.
+"""The recordings of a run that are still where they were, and their excluded ranges.
 
-A page names a run and a recording by its number there, never a path; what may be excluded or played
-follows from the run's `run.json`. Knows nothing of the web.
+A page names a recording by its number in `run.json`, never by a path. Knows nothing of the web.
 """
 
 from __future__ import annotations
@@ -37,12 +35,7 @@ class RecordingData(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class KnownRecording:
-    """A recording that a run was made from.
-
-    Attributes:
-        video: its file; the folder of a Udacity recording.
-        drive: NAME of its files there; None for a Udacity folder, which holds one.
-    """
+    """A recording that a run was made from; of a Udacity folder, `drive` is None."""
 
     name: str
     video: Path

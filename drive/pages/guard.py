@@ -1,7 +1,6 @@
-"""Refuses requests that do not come from pages of this server, on this machine.
+"""Refuses requests that do not come from pages of this server: browsers let any page send some.
 
-A browser lets any web page send requests to 127.0.0.1. Requests that name another host (a domain
-that was bound to this address) are refused, and so are requests to write that come from elsewhere.
+So requests that name another host are refused, and requests to write that come from elsewhere.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""A run folder as the data of its report.
-
-Nothing that is missing or damaged is an error: a report shows what there is, and names what cannot
-be read.
-"""
+"""A run folder as the data of its report, which shows what there is and names what is damaged."""
 
 from __future__ import annotations
 

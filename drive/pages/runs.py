@@ -1,8 +1,6 @@
 """The runs below a folder: what each was, when, its numbers, and an image of it.
 
-A run is a folder with a `run.json`, or a training or a search that has none yet but a history, the
-data of its live report or a table of trials. The trials of a search are part of it. Knows nothing
-of the web.
+A run has a `run.json`, or what a training or a search has from early on; trials are part of it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """`detections.csv`: a row per box that a frame shows.
 
-A new column is a field at the end of `Detections` (with the default None, so that tables of earlier
-versions still open) and its value in `detection_row`; nothing else.
+A new column is a field at the end of `Detections` (default None) and a value in `detection_row`.
 """
 
 from __future__ import annotations

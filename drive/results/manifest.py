@@ -1,7 +1,6 @@
 """`manifest.json`: which videos a run has, which are done, which failed and why.
 
-The file is whole at any time, so that every run can be resumed. A video that was in work when the
-run ended is pending again.
+The file is whole at any time; a video that was in work when the run ended is pending again.
 """
 
 from __future__ import annotations
@@ -29,11 +28,7 @@ NAMELESS = "video"
 
 @contextmanager
 def only_run_in(folder: str | Path) -> Iterator[None]:
-    """Keep other runs out of a run folder until the block or this process ends.
-
-    The lock is the system's and leaves no file. If folders cannot be locked (Windows, some network
-    file systems), nothing is kept out.
-    """
+    """Keep other runs out of a run folder during the block, where the system can lock folders."""
     try:
         import fcntl
 
@@ -151,11 +146,7 @@ class Manifest:
         return [entry for entry in self.entries if entry.status in statuses]
 
     def _free_name(self, source: Path) -> str:
-        """The video's name without its suffix, with a number if it is taken, whatever its case.
-
-        No name begins or ends with a dot, so none leads out of the run folder or is hidden, and
-        none is that of a file in it.
-        """
+        """The video's name without suffix and outer dots; numbered if taken, whatever its case."""
         taken = {entry.folder.casefold() for entry in self.entries}
         stem = source.stem.strip(". ") or NAMELESS
         if "." in stem:  # run.json.mp4

@@ -1,8 +1,16 @@
 // The report of a run in one element: video, charts, highlights, tables; or images; or a training.
 //
 //   const report = mountReport(element, data, {base: "runs/7/", keyboard: true, heading: true});
+//   report.video                  // the <video> in sight, or null
+//   report.time, report.duration  // seconds on the video's clock
+//   report.seek(12.5); report.step(-1); report.play(); report.pause();
+//   report.on("time", (t) => ...) // also "play", "pause", "range", "recording"
+//   report.range = [10, 20]       // what the charts show; null for all
+//   report.destroy()
 //
-// The form of the data, and what the returned object can do, are in drive/pages/data.py and drive/pages/__init__.py.
+// `base` is put before every relative link of the data, `keyboard` says whether the report listens to the page's keys,
+// `heading` whether it shows title and facts. A page may have several reports. drive/pages/data.py has the form of the
+// data, SCRIPTS of drive/pages/page.py the scripts that it needs, in their order.
 "use strict";
 
 (() => {
