@@ -24,22 +24,14 @@ def assign(
     labelled: np.ndarray,
     anchors: Mapping[int, Sequence[tuple[int, int]]],
 ) -> list[np.ndarray]:
-    """Return the targets of one image for each head.
+    """Return the targets of one image, per stride (H/stride, W/stride, A, 5 + 2C) float32.
 
-    Args:
-        boxes: (N, 4) float32, x1 y1 x2 y2 in pixels of the input.
-        class_ids: (N,) whole numbers below C.
-        ignored: (N,) bool; such a box is not to be found, and the cells that it touches count as
-            not labelled.
-        labelled: (H/s, W/s, C) bool for the finest stride s: the classes labelled in each cell.
-        anchors: widths and heights in pixels by stride, the coarsest first.
-
-    Returns:
-        Per stride (H/stride, W/stride, A, 5 + 2C) float32: the box in pixels, 1 if the anchor has
-        to find one, its class, and the classes labelled in the cell. A box is found by the cell of
-        its centre and by the nearest neighbour in each direction; in the other cells in its
-        `MIDDLE` its anchors count as not labelled. If two boxes want the same anchor in the same
-        cell, the one with its centre there gets it, and of two such the smaller one.
+    Each has the box in pixels, 1 if the anchor has to find one, its class, and the classes labelled
+    in the cell. A box is found by the cell of its centre and by the nearest neighbour in each
+    direction; in the other cells in its `MIDDLE` its anchors count as not labelled. If two boxes
+    want the same anchor in the same cell, the one with its centre there gets it, and of two such
+    the smaller one. An `ignored` box is not to be found: the cells that it touches count as not
+    labelled. `labelled` is (H/s, W/s, C) for the finest stride s; `anchors` has the coarsest first.
 
     Source: the neighbours, Jocher et al., YOLOv5 (utils/loss.py, `build_targets`).
     """

@@ -1,9 +1,7 @@
 """Which detection belongs to which track: overlap with a margin, the greatest first.
 
-Boxes are compared with a margin around them (Yang et al., "Hard to track objects with irregular
-motions", WACV 2023), since those of small cars jitter by as much as they are wide. Greedy on
-purpose: the optimal assignment gives up a certain pair to save an uncertain one, and swaps tracks
-of cars side by side when one is missed. The pair with the greatest overlap is almost always right.
+The margin (Yang et al., WACV 2023): boxes of small cars jitter by as much as they are wide. Greedy:
+the optimal assignment swaps tracks of cars side by side when one is missed.
 """
 
 from __future__ import annotations
@@ -29,13 +27,7 @@ STRANGE_LABEL_SHARE = 0.6  # share of the overlap that counts then: tracks of th
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Where a track should be.
-
-    Attributes:
-        box: in source pixels.
-        labels: that the object has had.
-        margin: share of the width and height to add on each side.
-    """
+    """Where a track should be, its labels so far, and a margin as a share of width and height."""
 
     box: Box
     labels: Collection[str]
@@ -45,15 +37,9 @@ class Expected:
 def associate(
     detections: Sequence[Detection], tracks: Sequence[Expected], min_overlap: float
 ) -> dict[int, int]:
-    """Pair detections with tracks, the greatest overlap first.
+    """Return the index of the track by index of its detection, in order of falling overlap.
 
-    Args:
-        detections: what was found.
-        tracks: where the tracks should be.
-        min_overlap: overlap, with margins, that a pair must exceed.
-
-    Returns:
-        The index of the track by index of its detection, in order of falling overlap.
+    A pair must overlap, with margins, by more than `min_overlap`.
     """
     if not detections or not tracks:
         return {}

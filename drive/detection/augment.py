@@ -1,7 +1,4 @@
-"""Augmentation of training images: placed, mirrored, joined into mosaics, recoloured, degraded.
-
-The same random generator gives the same image.
-"""
+"""Augmentation of training images: placed, mirrored, joined into mosaics, recoloured, degraded."""
 
 from __future__ import annotations
 
@@ -40,14 +37,9 @@ JPEG_QUALITY = (12, 80)  # the low end has the blocks of strongly compressed vid
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """An image for training.
+    """An image for training, with its boxes as in `LabelledImage`.
 
-    Attributes:
-        image: (H, W, 3) uint8 RGB.
-        boxes: (N, 4) float32, x1 y1 x2 y2 in pixels.
-        class_ids: (N,) int64.
-        ignored: (N,) bool.
-        labelled: (C,) bool for the whole image, or (H/8, W/8, C) per cell.
+    `labelled` is (C,) bool for the whole image, or (H/8, W/8, C) per cell.
     """
 
     image: np.ndarray
@@ -70,14 +62,7 @@ def plain(sample: Sample, height: int, width: int) -> Sample:
 
 
 def augment(samples: Sequence[Sample], height: int, width: int, rng: np.random.Generator) -> Sample:
-    """Return a new image of height x width made of one sample, or a mosaic of several.
-
-    Args:
-        samples: 1, 4 or 9 images.
-        height: of the result in pixels.
-        width: of the result in pixels.
-        rng: of everything random.
-    """
+    """Return a new image of height x width made of one sample, or a mosaic of 4 or 9."""
     parts = [_mirror(s) if rng.random() < FLIP_SHARE else s for s in samples]
     if len(parts) > 1:
         joined = mosaic(parts, height, width, rng)
@@ -87,10 +72,7 @@ def augment(samples: Sequence[Sample], height: int, width: int, rng: np.random.G
 
 
 def mosaic(samples: Sequence[Sample], height: int, width: int, rng: np.random.Generator) -> Sample:
-    """Join 4 or 9 images to a square grid with random seams, row by row.
-
-    Source: Bochkovskiy et al., "YOLOv4", 2020, section 3.3.
-    """
+    """Join 4 or 9 images to a square grid with random seams, row by row ("YOLOv4", section 3.3)."""
     side = math.isqrt(len(samples))
     rows, columns = _seams(height, side, rng), _seams(width, side, rng)
     corners = [
@@ -166,7 +148,6 @@ def _rain(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _mirror(sample: Sample) -> Sample:
-    """Return the image with left and right exchanged."""
     width = sample.image.shape[1]
     boxes = sample.boxes.copy()
     boxes[:, [0, 2]] = width - sample.boxes[:, [2, 0]]

@@ -1,7 +1,6 @@
 """Batches for training the detector, made ahead in a thread.
 
-Batch `i` of epoch `e` depends only on the seed, `e` and `i`, so that a resumed training continues
-with the batches that it would have had.
+Batch `i` of epoch `e` depends only on the seed, `e` and `i`: a resumed training has the same ones.
 """
 
 from __future__ import annotations
@@ -27,30 +26,14 @@ Anchors = Mapping[int, Sequence[tuple[int, int]]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """What one step takes.
-
-    Attributes:
-        images: (N, H, W, 3) uint8 RGB.
-        targets: (N, H/stride, W/stride, A, 5 + 2C) per stride, see `assign`.
-    """
+    """What one step takes; `targets` are (N, H/stride, W/stride, A, 5 + 2C) per stride."""
 
     images: np.ndarray
     targets: list[np.ndarray]
 
 
 class TrainingBatches:
-    """Augmented batches of one dataset.
-
-    Args:
-        dataset: the images to train on.
-        anchors: of the network, by stride.
-        sizes: (height, width) in pixels; each batch has one of them at random.
-        batch: images per batch, at most those of the dataset.
-        seed: random seed.
-
-    Raises:
-        InputError: the dataset is empty.
-    """
+    """Augmented batches of one dataset; each has one of `sizes` (height, width) at random."""
 
     def __init__(
         self,
@@ -91,7 +74,6 @@ class TrainingBatches:
         return collate(samples, self.anchors)
 
     def _sample(self, image: LabelledImage) -> Sample:
-        """Return an image of the dataset, from memory if it is kept there."""
         pixels = self._kept.get(image.path)
         if pixels is None:
             pixels = image.read()

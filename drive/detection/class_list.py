@@ -15,13 +15,6 @@ def choose_classes(datasets: Sequence[UnsortedImages], known: Sequence[str]) -> 
     Of a dataset with `data.yaml`, the listed classes with boxes are trained; of another dataset
     (labels.csv, VOC), those that the weights know, or all if they know none. If the weights know
     all of these, all classes of the weights are kept: classes that are not labelled cost nothing.
-
-    Args:
-        datasets: to train on.
-        known: classes of the weights to begin from.
-
-    Raises:
-        InputError: no dataset has a box.
     """
     wanted: dict[str, None] = {}
     for dataset in datasets:
@@ -40,11 +33,7 @@ def choose_classes(datasets: Sequence[UnsortedImages], known: Sequence[str]) -> 
 
 
 def parse_classes(text: str) -> tuple[str, ...]:
-    """Return the classes of `car,bus,...`, in lower case.
-
-    Raises:
-        InputError: there is none, or one is named twice.
-    """
+    """Return the classes of `car,bus,...`, in lower case; each must be named once."""
     names = tuple(name.strip().lower() for name in text.split(","))
     if not all(names) or len(set(names)) < len(names):
         raise InputError(

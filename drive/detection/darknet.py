@@ -1,8 +1,7 @@
 """Reads the weights files of Darknet, the C framework in which YOLO was published.
 
-The file is little-endian. A header of four 32-bit numbers is ignored: files of 2015 have training
-settings there. Then come, per layer, its biases and its kernel: out, in, row, column for a
-convolution; in, out for a fully connected layer. Source: Darknet, src/parser.c, load_weights.
+Little-endian: a header, then per layer its biases and its kernel, as (out, in, row, column) or
+(in, out). Source: Darknet, src/parser.c, load_weights.
 """
 
 from __future__ import annotations
@@ -22,17 +21,7 @@ VALUE = np.dtype("<f4")
 
 
 def check_size(path: str | Path, network: str, parameters: int) -> None:
-    """Check that a weights file holds exactly this many parameters, without reading it.
-
-    Args:
-        path: the weights file.
-        network: name of its network, for the error.
-        parameters: of the network, without batch normalisation.
-
-    Raises:
-        MissingFileError: the file does not exist.
-        WeightsError: the file has another size.
-    """
+    """Check that a weights file holds exactly this many parameters, without reading it."""
     file = Path(path)
     if not file.is_file():
         raise MissingFileError(f"there is no weights file {path}")
@@ -45,14 +34,7 @@ def check_size(path: str | Path, network: str, parameters: int) -> None:
 
 
 def load_darknet_weights(model: keras.Model, path: str | Path) -> None:
-    """Fill the convolutions and dense layers of `model`, in its own order, from a weights file.
-
-    The file is mapped, not read whole.
-
-    Raises:
-        MissingFileError: the file does not exist.
-        WeightsError: the file has another size than the network requires.
-    """
+    """Fill the convolutions and dense layers of `model`, in its own order, from a weights file."""
     check_size(path, model.name, model.count_params())
     values = np.memmap(path, VALUE, "r", offset=HEADER_BYTES)
     position = 0
@@ -68,12 +50,7 @@ def load_darknet_weights(model: keras.Model, path: str | Path) -> None:
 
 
 def kernel_from_darknet(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return a kernel in Keras' order from the file's flat values.
-
-    Args:
-        values: the kernel's values in the order of the file.
-        shape: the kernel's shape in Keras: (row, column, in, out) or (in, out).
-    """
+    """Return a kernel in Keras' order, (row, column, in, out) or (in, out), from flat values."""
     if len(shape) == 2:
         return values.reshape(shape)
     rows, columns, inputs, outputs = shape

@@ -1,8 +1,4 @@
-"""Initialises `tiny-yolo-drive` from yolov3-tiny (Darknet's weights, trained on COCO).
-
-Folds the batch normalisation into the convolutions, selects the heads' rows of our classes, halves
-the widest convolution with the least harm, and lets the new head for far cars start quietly.
-"""
+"""Initialises `tiny-yolo-drive` from yolov3-tiny (Darknet's weights, trained on COCO)."""
 
 from __future__ import annotations
 
@@ -42,17 +38,9 @@ DARKNET_LAYERS = (
 def start_from_darknet(
     path: str | Path, images: np.ndarray, classes: Sequence[str] = CLASSES
 ) -> keras.Model:
-    """Build `tiny-yolo-drive` with yolov3-tiny's weights.
+    """Build `tiny-yolo-drive` with yolov3-tiny's weights, see `load_darknet_weights`.
 
-    Args:
-        path: see `load_darknet_weights`.
-        images: (N, H, W, 3) uint8 RGB, a few dozen typical ones; they decide which half of conv7
-            to keep.
-        classes: of the model, each a class of COCO.
-
-    Raises:
-        MissingFileError: the file does not exist.
-        WeightsError: see `load_darknet_weights`.
+    A few dozen typical `images` (N, H, W, 3) uint8 RGB decide which half of conv7 to keep.
     """
     wide = build_tiny_yolo_drive(len(classes), FULL_WIDTH)
     load_darknet_weights(wide, path, classes)
@@ -68,14 +56,10 @@ def start_from_darknet(
 
 
 def narrow(wide: keras.Model, images: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Choose the filters of conv7 to keep, and the neck that makes the most of them.
+    """Return the (WIDEST,) filters of conv7 to keep, and the refitted kernel and bias of `neck32`.
 
-    Filters are removed one by one: the one whose absence changes the neck's values least after
-    the others are refitted by least squares (optimal brain surgery for a layer: Hassibi, Stork,
-    "Second Order Derivatives for Network Pruning", 1992).
-
-    Returns:
-        (WIDEST,) indices, and kernel and bias of `neck32`.
+    Filters go one by one: the one whose absence changes the neck's values least after the others
+    are refitted (Hassibi, Stork, "Second Order Derivatives for Network Pruning", 1992).
     """
     import keras
 
@@ -115,16 +99,8 @@ def load_darknet_weights(
 ) -> None:
     """Fill what `model` shares with yolov3-tiny; the third head starts at random and quietly.
 
-    Args:
-        model: of `build_tiny_yolo_drive` with `FULL_WIDTH` filters in conv7.
-        path: `.npz` with `convNN_kernel` (row, column, in, out) and `_beta _gamma _mean _variance`
-            or `_bias` for the 13 convolutions.
-        classes: those of the model, each a class of COCO.
-        centre_gain: of the decoding; 1 for yolov3-tiny itself.
-
-    Raises:
-        MissingFileError: the file does not exist.
-        WeightsError: arrays are missing or have other shapes, or a class is not in `COCO_IDS`.
+    `model` has `FULL_WIDTH` filters in conv7. The `.npz` has `convNN_kernel` (row, column, in, out)
+    and `_beta _gamma _mean _variance` or `_bias`. `centre_gain` is 1 for yolov3-tiny itself.
     """
     unknown = [name for name in classes if name not in COCO_IDS]
     if unknown:
@@ -169,10 +145,7 @@ def _folded(arrays: Mapping[str, np.ndarray], name: str) -> tuple[np.ndarray, np
 
 
 def _rows_of(values: np.ndarray, classes: Sequence[str], centre_gain: float) -> np.ndarray:
-    """Return the outputs (last axis) of a COCO head that belong to our classes.
-
-    Centres move `centre_gain` times as far for the same value here, so they are divided by it.
-    """
+    """Return the outputs (last axis) of a COCO head for our classes; centres move by the gain."""
     anchors = len(ANCHORS[32])
     rows = [*range(BOX_VALUES), *(BOX_VALUES + COCO_IDS[name] for name in classes)]
     split = values.reshape(*values.shape[:-1], anchors, BOX_VALUES + COCO_CLASSES)[..., rows]

@@ -1,7 +1,4 @@
-"""Labelled images: one form for the three formats that drive reads.
-
-The formats are in `dataset_formats`, the split into train and test in `split`.
-"""
+"""Labelled images: one form for the three formats of `dataset_formats`."""
 
 from __future__ import annotations
 
@@ -51,7 +48,6 @@ class LabelledImage:
     """An image with its boxes.
 
     Attributes:
-        path: the image file.
         boxes: (N, 4) float32, x1 y1 x2 y2 in pixels of the image.
         class_ids: (N,) int64, index into the dataset's classes.
         ignored: (N,) bool; detections there count neither for nor against (`difficult` in VOC).
@@ -67,25 +63,13 @@ class LabelledImage:
     labelled: np.ndarray
 
     def read(self) -> np.ndarray:
-        """Return the image, (H, W, 3) uint8 RGB.
-
-        Raises:
-            InputError: the file is missing or not an image.
-        """
+        """Return the image, (H, W, 3) uint8 RGB."""
         return read_image(self.path)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledImages:
-    """A dataset.
-
-    Attributes:
-        classes: (C) names.
-        images: those in which at least one class is labelled.
-        counts: what was read and what was left out (`images`, `boxes`, `boxes_of_other_classes`,
-            `boxes_empty`, `images_missing`, `images_unreadable`, `images_unlabelled`,
-            `images_without_label_file`, `boxes_cut`).
-    """
+    """A dataset: images with at least one labelled class, and counts of what was left out."""
 
     classes: tuple[str, ...]
     images: tuple[LabelledImage, ...]
@@ -119,11 +103,7 @@ class LabelledImages:
 class UnsortedImages:
     """A dataset as it was read, before classes are chosen.
 
-    Attributes:
-        path: as the user named it.
-        images: that can be read.
-        listed: the classes that the dataset lists; empty without a list.
-        counts: of what could not be read.
+    `listed` has the classes that the dataset lists, `counts` the number of what could not be read.
     """
 
     path: Path
@@ -138,11 +118,7 @@ class UnsortedImages:
         return boxes
 
     def with_classes(self, classes: Sequence[str]) -> LabelledImages:
-        """Return the dataset with only the boxes of `classes`; see `read_dataset`.
-
-        Raises:
-            InputError: there is no box of these classes.
-        """
+        """Return the dataset with the boxes of `classes`; `InputError` if there is none."""
         counts = Counter(self.counts)
         index = _class_index(classes)
         labelled = _labelled_classes(self.images, index, len(classes))
@@ -169,9 +145,6 @@ class UnsortedImages:
 def open_dataset(path: str | Path) -> UnsortedImages:
     """Read a dataset: `labels.csv` with `images/`, YOLO text files, or Pascal VOC XML.
 
-    Args:
-        path: the folder (or its `labels.csv` or `data.yaml`).
-
     Raises:
         MissingFileError: the folder does not exist.
         InputError: the format is unknown, or a row is invalid (names file, row and value).
@@ -182,29 +155,16 @@ def open_dataset(path: str | Path) -> UnsortedImages:
 
 
 def read_dataset(path: str | Path, classes: Sequence[str] = CLASSES) -> LabelledImages:
-    """Read a dataset (see `open_dataset`) with the boxes of some classes.
+    """Read a dataset (see `open_dataset`) with the boxes of some classes, looked up in `ALIASES`.
 
     A class counts as labelled in an origin that has at least one box of it: an origin that has only
     cars says nothing about people in its images.
-
-    Args:
-        path: the folder (or its `labels.csv` or `data.yaml`).
-        classes: to keep, in any case; other names are looked up in `ALIASES`.
-
-    Raises:
-        MissingFileError: the folder does not exist.
-        InputError: the format is unknown, a row is invalid (names file, row and value), or there
-            is no box of these classes.
     """
     return open_dataset(path).with_classes(classes)
 
 
 def concatenate(datasets: Sequence[LabelledImages]) -> LabelledImages:
-    """Join datasets of the same classes.
-
-    Raises:
-        InputError: there are none, or their classes differ.
-    """
+    """Join datasets of the same classes; `InputError` if they differ."""
     if len({dataset.classes for dataset in datasets}) != 1:
         raise InputError(
             f"datasets must have the same classes; got {[each.classes for each in datasets]}"
@@ -217,11 +177,7 @@ def concatenate(datasets: Sequence[LabelledImages]) -> LabelledImages:
 
 
 def read_image(path: Path) -> np.ndarray:
-    """Return an image file as (H, W, 3) uint8 RGB.
-
-    Raises:
-        InputError: the file is missing or not an image.
-    """
+    """Return an image file as (H, W, 3) uint8 RGB, or raise `InputError`."""
     image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
     if image is None:
         raise InputError(f"{path}: not an image file")

@@ -1,7 +1,4 @@
-"""The three formats of a labelled-image dataset, read row by row.
-
-A new format needs a reader here and a line in `read_raw`.
-"""
+"""The three formats of a labelled-image dataset; `read_raw` lists them."""
 
 from __future__ import annotations
 
@@ -58,16 +55,7 @@ def listed_classes(path: Path) -> tuple[str, ...]:
 
 
 def read_raw(path: Path, counts: Counter[str]) -> Iterator[RawImage]:
-    """Yield the images of a dataset in any of the three formats.
-
-    Args:
-        path: the folder, or a file in it.
-        counts: images that cannot be read are counted here.
-
-    Raises:
-        MissingFileError: the folder does not exist.
-        InputError: the format is unknown, or a row is invalid.
-    """
+    """Yield the images of a dataset in any of the three formats; count those not readable."""
     if not path.exists():
         raise MissingFileError(f"there is no dataset {path}")
     folder = path if path.is_dir() else path.parent
@@ -109,7 +97,7 @@ def _read_csv(path: Path) -> list[RawImage]:
 
 
 def _read_yolo(folder: Path, counts: Counter[str]) -> Iterator[RawImage]:
-    """Read YOLO text files: `images/` and `labels/` of the same layout, `data.yaml`.
+    """Read YOLO text files, described by `data.yaml`; `images/` and `labels/` have the same layout.
 
     Both folders may be deeper (`train/images`, `train/labels`), as some tools export them.
     """
@@ -178,10 +166,7 @@ def _cut(
 
 
 def _yolo_names(path: Path) -> dict[int, str]:
-    """Read `names:` of data.yaml: a list in brackets, a list of dashes, or `0: car` lines.
-
-    Datasets use only this subset of YAML.
-    """
+    """Read `names:` of data.yaml: a list in brackets, a list of dashes, or `0: car` lines."""
     lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     start = next((i for i, line in enumerate(lines) if line.startswith("names:")), None)
     if start is None:
@@ -232,7 +217,6 @@ def _read_voc(folder: Path) -> Iterator[RawImage]:
 
 
 def _number(text: str | None, where: str) -> float:
-    """Return a finite number, or raise `InputError` with the place."""
     try:
         value = float(text or "")
     except ValueError:

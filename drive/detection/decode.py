@@ -1,7 +1,4 @@
-"""From the outputs of a network to boxes with a class and a score, in pixels of its input.
-
-Output layouts: tiny YOLO v1, and heads as in YOLO v3. Suppression comes after.
-"""
+"""From the outputs of a network to boxes with a class and a score, before suppression."""
 
 from __future__ import annotations
 
@@ -41,21 +38,12 @@ class Candidates:
 def decode_tiny_yolo_v1(
     values: np.ndarray, thresholds: np.ndarray, exponent: float = PAPER_EXPONENT
 ) -> Candidates:
-    """Decode the output of tiny YOLO v1.
+    """Decode the (1470,) output of tiny YOLO v1 for one image; `inf` in `thresholds` skips a class.
 
     The values are 980 class probabilities (row, column, class), 98 confidences (row, column,
     box) and 392 coordinates (row, column, box, [x, y, w, h]); x and y are offsets within the
-    cell, w and h roots of shares of the image; a score is probability times confidence.
-
-    Args:
-        values: (1470,) float32, one image.
-        thresholds: (20,) minimum score per class; `inf` leaves a class out.
-        exponent: of width and height; 2 in the paper, 1.8 in the published Keras port. Negative
-            values count by their absolute value.
-
-    Returns:
-        All boxes and classes with a score above the threshold, in pixels of the 448x448 input, cut
-        at its edges. A box can appear once per class.
+    cell, w and h roots of shares of the image, by `exponent`; a score is probability times
+    confidence. Boxes are cut at the edges of the 448x448 input and can appear once per class.
 
     Source: Redmon et al., CVPR 2016, section 2; Darknet, src/detection_layer.c.
     """
@@ -80,21 +68,12 @@ def decode_heads(
     thresholds: np.ndarray,
     centre_gain: float = 1.0,
 ) -> Candidates:
-    """Decode the raw heads of a detector as in YOLO v3.
+    """Decode the raw heads (rows, columns, A * (5 + C)) of one image, as in YOLO v3.
 
     Each cell has A anchors, each with x, y, w, h, objectness and C classes: the centre is
     (1/2 + gain x (sigmoid(xy) - 1/2) + cell) x stride, the size exp(wh) x anchor, and the score
-    sigmoid(objectness) x sigmoid(class). Only rows that can reach a threshold are computed.
-
-    Args:
-        heads: (rows, columns, A * (5 + C)) float32 per stride, of one image.
-        strides: pixels of the input per cell, in the order of the heads.
-        anchors: (A, 2) width and height in pixels of the input, per stride.
-        thresholds: (C,) minimum score per class; `inf` leaves a class out.
-        centre_gain: cells that a centre can move by; 1 in YOLO v3, 2 in YOLOv5.
-
-    Returns:
-        The best class of each anchor whose score reaches its threshold; pixels of the input.
+    sigmoid(objectness) x sigmoid(class). The best class of each anchor counts, if its score
+    reaches its threshold; `inf` skips a class. The gain is 1 in YOLO v3, 2 in YOLOv5.
 
     Source: Redmon, Farhadi, "YOLOv3", 2018, sections 2.1 and 2.2.
     """

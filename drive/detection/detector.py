@@ -1,7 +1,4 @@
-"""What a detector is from outside, and `load_detector`, which selects the one for a file.
-
-Each network has its own module, which is imported when it is used.
-"""
+"""What a detector is from outside, and `load_detector`, which selects the one for a file."""
 
 from __future__ import annotations
 
@@ -63,7 +60,6 @@ class Finder(Protocol):
             InputError: a class is unknown, `conf` is out of range, the image is not (H, W, 3)
                 uint8, or the region is not inside it.
         """
-        ...
 
 
 class Detector(Finder, Protocol):
@@ -86,11 +82,9 @@ class Detector(Finder, Protocol):
 
     def default_region(self, width: int, height: int) -> Region:
         """Return where to look in a frame of this size by default."""
-        ...
 
     def prepare(self, crop: np.ndarray) -> tuple[np.ndarray, Placement]:
         """Return the network's input, (H, W, 3) uint8, and where the crop lies in it."""
-        ...
 
     def detect_batch(
         self,
@@ -100,7 +94,6 @@ class Detector(Finder, Protocol):
         classes: Sequence[str] | None = None,
     ) -> list[list[Detection]]:
         """Find objects in several images, which may differ in size; as `detect`."""
-        ...
 
 
 def load_detector(
@@ -162,10 +155,7 @@ def prefer_detail(detector: Detector, detail: str) -> None:
 
 
 def shipped_weights(engine: str = "auto") -> Path:
-    """Return the file that `load_detector(None, engine)` loads.
-
-    The int8 form if it lies beside the float one and the engine can run it; else the float one.
-    """
+    """Return what `load_detector(None, engine)` loads: the int8 form if the engine can run it."""
     return usual_form(DEFAULT_WEIGHTS, engine)
 
 

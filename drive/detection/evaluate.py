@@ -1,8 +1,5 @@
 """Average precision of a detector on labelled images, as COCO and Pascal VOC define it.
 
-A detection in an `ignored` box counts neither for nor against, as in VOC. An image counts for a
-class only if that class is labelled in it.
-
 Source: Lin et al., "Microsoft COCO", ECCV 2014, and its evaluation code (101 recall points);
 Everingham et al., "The Pascal VOC Challenge", IJCV 2010, section 4.2.
 """
@@ -36,8 +33,7 @@ class ClassResult:
     Attributes:
         boxes: number of labelled boxes that count.
         average_precision: (10,) at the overlaps 0.5 to 0.95; NaN without boxes.
-        recall: (D,) share of the boxes found by the best 1 to D detections, at overlap 0.5.
-        precision: (D,) share of correct ones among them.
+        recall, precision: (D,) of the best 1 to D detections, at overlap 0.5.
         scores: (D,) of the detections, descending.
     """
 
@@ -64,15 +60,7 @@ class ClassResult:
 
 @dataclass(frozen=True, slots=True)
 class DetectionMetrics:
-    """Average precision over a dataset.
-
-    Attributes:
-        images: number of images.
-        boxes: number of labelled boxes that count.
-        ap50: average precision at overlap 0.5, by class.
-        map50: its mean over the classes.
-        map50_95: the mean over the classes and over the overlaps 0.5 to 0.95.
-    """
+    """Average precision over a dataset, at overlap 0.5 and as the mean over 0.5 to 0.95."""
 
     images: int
     boxes: int
@@ -123,10 +111,9 @@ def detect_all(
 
 
 def evaluate(dataset: LabelledImages, detections: Sequence[Sequence[Detection]]) -> Evaluation:
-    """Compare the detections of each image with its boxes.
+    """Compare the detections of each image with its boxes; `InputError` if no box counts.
 
-    Raises:
-        InputError: the numbers of images differ, or no box counts.
+    An image counts for a class only if that class is labelled in it.
     """
     if len(detections) != len(dataset.images):
         raise InputError(

@@ -17,14 +17,9 @@ SAME_IOU = 0.5  # as in AP50
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Example:
-    """An image to show.
+    """An image to show, with labelled boxes that count and detections above their thresholds.
 
-    Attributes:
-        image: the image with its labels.
-        truth: labelled boxes that count, each with its class.
-        found: detections above their thresholds.
-        right: how many of `found` are correct.
-        typical: whether it is a typical one, not one of the worst.
+    `right` of the detections are correct; `typical` ones are not among the worst.
     """
 
     image: LabelledImage
@@ -59,14 +54,7 @@ def choose_examples(
     thresholds: Mapping[str, float],
     most: int = MOST_EXAMPLES,
 ) -> list[Example]:
-    """Return examples: half of them the worst, half of them around the median, worst first.
-
-    Args:
-        dataset: images with labels.
-        found: detections per image, at any threshold.
-        thresholds: minimum score to show, by class.
-        most: maximum number of examples.
-    """
+    """Return examples: half of them the worst, half of them around the median, worst first."""
     examples = [
         _example(image, dataset.classes, of_image, thresholds)
         for image, of_image in zip(dataset.images, found, strict=True)

@@ -27,13 +27,7 @@ THRESHOLD_DIGITS = 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exported:
-    """What an export measured.
-
-    Attributes:
-        thresholds: minimum score by class.
-        measured: the evaluation on `validation`; None if it has no box.
-        found: the detections per image, at a low threshold.
-    """
+    """What an export measured: thresholds, evaluation (None without boxes), and detections."""
 
     thresholds: dict[str, float]
     measured: Evaluation | None
@@ -49,14 +43,8 @@ def export_detector(
 ) -> Exported:
     """Write a network as ONNX, with the threshold of the best F1 for each class.
 
-    Args:
-        network: of `build_tiny_yolo_drive`, trained.
-        path: the file to write.
-        validation: images to choose thresholds on, with the classes of the network; never those
-            that measure the result.
-        thresholds: of classes with fewer than `FEWEST_BOXES` boxes in `validation`; by default
-            `USUAL_THRESHOLD`.
-        progress: shows the detection.
+    Thresholds are chosen on `validation`, which must never measure the result. Classes with fewer
+    than `FEWEST_BOXES` boxes there have those of `thresholds`, or `USUAL_THRESHOLD`.
     """
     given = thresholds or {}
     chosen = {name: given.get(name, USUAL_THRESHOLD) for name in validation.classes}
@@ -77,11 +65,9 @@ def export_detector(
 def measure(
     path: Path, dataset: LabelledImages, progress: Progress = no_progress
 ) -> tuple[Evaluation | None, list[list[Detection]]]:
-    """Evaluate a model file on whole images.
+    """Evaluate a model file on whole images; return detections per image at a low threshold, too.
 
-    Returns:
-        The evaluation of the classes that the file knows (None if no box of them counts), and the
-        detections per image, at a low threshold.
+    The evaluation has the classes that the file knows; None if no box of them counts.
     """
     detector = load_detector(path)
     if not set(detector.classes) & set(dataset.classes):

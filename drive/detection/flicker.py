@@ -1,7 +1,4 @@
-"""Flicker: the share of frames in which the box of an object vanishes and returns.
-
-Memory does not grow with the length of the video.
-"""
+"""Flicker: the share of frames in which the box of an object vanishes and returns."""
 
 from __future__ import annotations
 
@@ -21,15 +18,9 @@ SHARE_DIGITS = 4
 
 
 class Flicker:
-    """Counts, per track, the frames from its first box to its last and those without a box.
+    """Counts, per track, the frames from its first box to its last, and those `absent` of them.
 
-    An object that returns as another track counts as two: read the number of tracks beside the
-    share.
-
-    Attributes:
-        tracks: number of tracks.
-        frames: frames from the first to the last box, summed over the tracks.
-        absent: those of them without a box.
+    An object that returns as another track counts as two: read `tracks` beside the share.
     """
 
     def __init__(self) -> None:
@@ -38,10 +29,7 @@ class Flicker:
         self._last: dict[Hashable, int] = {}
 
     def add(self, numbers: Iterable[Hashable | None]) -> None:
-        """Add the tracks of one frame's boxes; None (a box without a track) does not count.
-
-        Call it for every frame in order, also for those without boxes.
-        """
+        """Add the tracks of one frame's boxes (None: without a track); also for empty frames."""
         for number in {number for number in numbers if number is not None}:
             before = self._last.pop(number, None)  # goes to the end: the oldest come first
             self._last[number] = self._frame
@@ -65,10 +53,7 @@ class Flicker:
 
 
 class Linker:
-    """Numbers boxes only by overlap with the last box: no motion, no scores, no smoothing.
-
-    With it, `Flicker` measures boxes without a tracker, or checks those of a tracker.
-    """
+    """Numbers boxes only by overlap with the last box: no motion, no scores, no smoothing."""
 
     def __init__(self, min_iou: float = LINK_IOU, gap_s: float = LINK_GAP_S) -> None:
         self._min_iou = min_iou

@@ -21,19 +21,9 @@ def quantise_detector(
     int8_weights: str | Path,
     images: Iterable[np.ndarray],
 ) -> int:
-    """Write the int8 form of a detector's float weights, whole or not at all.
+    """Write the int8 form of a detector's float weights; return the number of calibration images.
 
-    Args:
-        float_weights: an `.onnx` file of tiny-yolo-drive.
-        int8_weights: the file to write; `drive.runtime.int8_form.int8_beside` says its usual name.
-        images: (H, W, 3) uint8 RGB, typical ones; never those that measure the result.
-
-    Returns:
-        The number of images.
-
-    Raises:
-        InputError: there is no image.
-        WeightsError: the weights are not of a detector, or int8 already.
+    The images, (H, W, 3) uint8 RGB, are typical ones; never those that measure the result.
     """
     detector = load_detector(float_weights)
     return quantise(float_weights, int8_weights, prepared(detector, images))

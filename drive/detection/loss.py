@@ -1,8 +1,4 @@
-"""The loss of the heads: boxes by CIoU, objectness and classes by cross-entropy.
-
-Written only with `keras.ops`, so that it runs on every backend. Targets are those of `assign`, the
-parametrisation is that of `decode`.
-"""
+"""The loss of the heads: boxes by CIoU, objectness and classes by cross-entropy."""
 
 from __future__ import annotations
 
@@ -28,16 +24,10 @@ def detection_loss(
 ) -> Tensor:
     """Return the loss of a batch, a scalar: the mean over the anchors that have to find a box.
 
-    The target of the objectness is the overlap of the box with its object, so that of several boxes
-    on one car the best placed scores highest. A false positive of a class that is not labelled
-    there costs nothing: nobody knows whether it is wrong.
-
-    Args:
-        heads: (N, rows, columns, A * (5 + C)) per stride, raw.
-        targets: (N, rows, columns, A, 5 + 2C) per stride, of `assign`.
-        anchors: widths and heights in pixels by stride, in the order of the heads.
-
-    Source: the IoU as objectness, Jocher et al., YOLOv5 (utils/loss.py, `gr` = 1).
+    Heads are raw, (N, rows, columns, A * (5 + C)) per stride; targets are those of `assign`. The
+    target of the objectness is the overlap of the box with its object, so that of several boxes on
+    one car the best placed scores highest (YOLOv5, utils/loss.py, `gr` = 1). A false positive of a
+    class that is not labelled there costs nothing: nobody knows whether it is wrong.
     """
     total, positives = 0.0, 0.0
     for head, target, (stride, shapes) in zip(heads, targets, anchors.items(), strict=True):
@@ -72,10 +62,7 @@ def _head_loss(
 
 
 def decode_boxes(values: Tensor, stride: int, shapes: Sequence[tuple[int, int]]) -> Tensor:
-    """Return (N, rows, columns, A, 4) boxes x1 y1 x2 y2 in pixels of the raw values.
-
-    Source: Redmon, Farhadi, "YOLOv3", 2018, section 2.1; the gain is YOLOv5's.
-    """
+    """Return (N, rows, columns, A, 4) boxes x1 y1 x2 y2 in pixels; see `decode.decode_heads`."""
     rows, columns = ops.shape(values)[1], ops.shape(values)[2]
     row = ops.cast(ops.arange(rows), "float32")[None, :, None, None]
     column = ops.cast(ops.arange(columns), "float32")[None, None, :, None]

@@ -21,12 +21,7 @@ MOST_GROWTH = 1.5  # factor by which predicted sides may change since the last d
 
 
 class Motion:
-    """One object's box through time: centre x, y, width, height and their velocities.
-
-    Attributes:
-        hits: detections so far.
-        first_s, last_s: times of the first and of the last detection.
-    """
+    """One object's box through time: centre x, y, width, height and their velocities."""
 
     def __init__(self, box: Box, time_s: float) -> None:
         self.hits = 1
@@ -46,9 +41,8 @@ class Motion:
     def observe(self, box: Box, time_s: float) -> None:
         """Correct the motion with a new detection; `time_s` must not decrease.
 
-        The gains are those of the least-squares line through the detections of the last `MEMORY_S`:
-        smooth, and without lag at constant velocity (Brookner, "Tracking and Kalman Filtering Made
-        Easy", 1998, section 1.2.10). After a gap the new detection counts fully.
+        The gains are those of the least-squares line through the last `MEMORY_S` (Brookner,
+        "Tracking and Kalman Filtering Made Easy", 1.2.10). After a gap the detection counts fully.
         """
         self.hits += 1
         elapsed_s = time_s - self.last_s
@@ -64,7 +58,6 @@ class Motion:
         self.last_s = time_s
 
     def _memory(self, elapsed_s: float) -> int:
-        """Return the number of detections to estimate from."""
         most = min(self.hits, MOST_MEMORY)
         if elapsed_s <= 0:
             return most

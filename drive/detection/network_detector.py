@@ -19,12 +19,8 @@ from drive.runtime.base import Engine
 class NetworkDetector(ABC):
     """A detector with a network; subclasses prepare its input and decode its outputs.
 
-    Args:
-        engine: runs the network.
-        classes: of the network, in its order.
-        thresholds: minimum score by class, or one for all.
-        nms_iou: overlap above which the lower of two boxes of a class is dropped.
-        wanted: classes to report by default; None for all.
+    `classes` are in the order of the network; `wanted` are reported by default, None: all. Of two
+    boxes of one class that overlap more than `nms_iou`, the lower one is dropped.
     """
 
     name: str
@@ -104,10 +100,7 @@ class NetworkDetector(ABC):
     def _detections(
         self, candidates: Candidates, placement: Placement, region: Region
     ) -> list[Detection]:
-        """Suppress, map back to the source, drop what lies in the padding.
-
-        Scores of a linear output layer (tiny YOLO v1) can exceed 1: they are cut to 1.
-        """
+        """Suppress, map back to the source, drop what lies in the padding, cut scores to 1."""
         kept = candidates.select(
             suppress(
                 candidates.boxes,

@@ -6,15 +6,7 @@ import numpy as np
 
 
 def intersection_over_union(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return the overlap of each box of `a` with each of `b`.
-
-    Args:
-        a: (N, 4) boxes x1, y1, x2, y2.
-        b: (M, 4) boxes.
-
-    Returns:
-        (N, M) from 0 to 1; 0 if both boxes are empty.
-    """
+    """Return (N, M) overlaps of (N, 4) with (M, 4) boxes x1 y1 x2 y2; 0 if both are empty."""
     return overlap_of_pairs(a[:, None], b[None])
 
 
@@ -34,17 +26,10 @@ def suppress(
     iou: float,
     across_iou: float = 1.0,
 ) -> np.ndarray:
-    """Return the boxes to keep: greedy non-maximum suppression.
+    """Return the (K,) indices of the boxes to keep, best first: greedy non-maximum suppression.
 
-    Args:
-        boxes: (N, 4) x1, y1, x2, y2.
-        scores: (N,); of equal scores the earlier box is the better one.
-        class_ids: (N,) whole numbers.
-        iou: a box is dropped if it overlaps a better one of its class by more than this.
-        across_iou: the same for a better one of another class; 1: never.
-
-    Returns:
-        (K,) indices of the boxes to keep, best first.
+    A box is dropped if it overlaps a better one of its class by more than `iou`, or one of another
+    class by more than `across_iou` (1: never). Of equal scores the earlier box is the better one.
     """
     kept: list[int] = []
     waiting = np.argsort(-scores, kind="stable")

@@ -1,8 +1,4 @@
-"""Trainings of the detector that version 0.1 left unfinished, so that they can resume.
-
-It wrote `checkpoint.weights.h5`, `training.json` and `history.csv`, and its optimiser knew the
-schedule instead of holding the learning rate.
-"""
+"""Trainings of the detector that version 0.1 left unfinished, so that they can resume."""
 
 from __future__ import annotations
 
@@ -28,11 +24,7 @@ RENAMED = {"frozen": "freeze", "pictures": "images"}
 
 
 def stopped_config(folder: str) -> dict[str, Any]:
-    """Return the options that the training in a folder began with.
-
-    Raises:
-        InputError: there is none, or version 0.1 left it, which did not record them.
-    """
+    """Return the options of the training in a folder, which version 0.1 did not record."""
     if (Path(folder) / CHECKPOINT).is_file() and not (Path(folder) / STATE).is_file():
         raise InputError(
             f"{folder}: version 0.1 of drive began this training and did not record its options. "
@@ -43,11 +35,7 @@ def stopped_config(folder: str) -> dict[str, Any]:
 
 
 def convert_old_checkpoint(folder: Path, course: DetectorCourse) -> None:
-    """Write the state that version 0.1 left in a folder in the present form, if there is one.
-
-    Raises:
-        InputError: the checkpoint is damaged.
-    """
+    """Write the state that version 0.1 left in a folder in the present form, if there is one."""
     checkpoint = folder / CHECKPOINT
     if (folder / STATE).is_file() or not checkpoint.is_file():
         return

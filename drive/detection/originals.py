@@ -34,17 +34,9 @@ NETWORKS = (TINY_YOLO_DRIVE, TINY_YOLO_V1)
 
 
 def open_original(path: Path, size: Size | None = None, fixed: bool = False) -> Original:
-    """Open a detector to convert it for another runtime.
+    """Open a detector's `.onnx`, or tiny YOLO v1's `.weights`, to convert it for another runtime.
 
-    Args:
-        path: `.onnx` that drive wrote, or Darknet's `.weights` of tiny YOLO v1.
-        size: fixed (height, width) of the input in pixels, multiples of 32.
-        fixed: without `size`, fix the input size for wide frames.
-
-    Raises:
-        MissingFileError: the file does not exist.
-        WeightsError: the file is damaged or holds another network.
-        InputError: the network does not support this size.
+    `size` fixes (height, width) of the input, multiples of 32; `fixed` fixes those of wide frames.
     """
     detector = load_detector(path, "onnx")
     if isinstance(detector, TinyYoloDriveDetector):

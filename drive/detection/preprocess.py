@@ -1,7 +1,4 @@
-"""The input of a network: an image resized, or letterboxed with its aspect kept.
-
-Training and detection share it, so that both see the same.
-"""
+"""The input of a network, for training and detection: an image resized or letterboxed."""
 
 from __future__ import annotations
 
@@ -41,16 +38,7 @@ class Placement:
 
 
 def letterbox(image: np.ndarray, height: int, width: int) -> tuple[np.ndarray, Placement]:
-    """Fit an image into height x width with its aspect kept, grey around it.
-
-    Args:
-        image: (H, W, 3) uint8.
-        height: of the result in pixels.
-        width: of the result in pixels.
-
-    Returns:
-        (height, width, 3) uint8, and where in it the image lies (centred).
-    """
+    """Return (height, width, 3) uint8 with the image in the middle, aspect kept, and its place."""
     scale = min(width / image.shape[1], height / image.shape[0])
     placement = _placed(image, scale, height, width)
     canvas = np.full((height, width, 3), GREY, np.uint8)
@@ -72,17 +60,9 @@ def closest_aspect(sizes: Sequence[tuple[int, int]], height: int, width: int) ->
 
 
 def finer(size: tuple[int, int], height: int, width: int, most: float) -> tuple[int, int]:
-    """Return a larger input size, so that a large image is shrunk less.
+    """Return an input up to `most` times as large, but not larger than the image: (height, width).
 
-    Args:
-        size: (height, width) of the usual input in pixels, multiples of `GRID`.
-        height: of the image in pixels.
-        width: of the image in pixels.
-        most: maximum factor; the size never exceeds that of the image.
-
-    Returns:
-        (height, width), multiples of `GRID`. The factor has steps of `GAIN_STEP`: a runtime has to
-        compile the network for each new input size.
+    The factor has steps: a runtime has to compile the network for each new size.
     """
     gain = min(most, max(height / size[0], width / size[1]))
     steps = max(1.0, math.floor(gain / GAIN_STEP + ROUNDING) * GAIN_STEP)

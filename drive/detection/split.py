@@ -1,7 +1,6 @@
 """Which images are for training, validation and test: by name, so that all splits are alike.
 
-Images that show the same scene stay in one part: frames of a video by blocks, near-duplicates by a
-perceptual hash.
+One scene stays in one part: blocks of a video, and near-duplicates by a perceptual hash.
 """
 
 from __future__ import annotations
@@ -38,11 +37,7 @@ NEAR_BITS = 26  # of 256; closer images show the same scene (docs/decisions/dete
 
 
 def split_dataset(dataset: LabelledImages, progress: Progress = no_progress) -> list[Part]:
-    """Return the part of each image of a dataset.
-
-    It follows from the SHA-256 of the group's name: a quarter is `test`, a twelfth `validation`,
-    the rest `train`, in any order and on any machine.
-    """
+    """Return the part of each image, by a hash of its group's name: the same in any order."""
     groups = group_images([image.path for image in dataset.images], progress)
     return [part_of(group) for group in groups]
 
@@ -91,8 +86,7 @@ def part_of(group: str) -> Part:
 def group_images(paths: Sequence[Path], progress: Progress = no_progress) -> list[str]:
     """Return the name of each image's group: the first name among its near-duplicates.
 
-    Two images are of one group if they are of one block of a video, or if their difference hashes
-    differ by at most `NEAR_BITS`, directly or through others.
+    A group is a block of a video, with all images whose hashes are near, directly or not.
     """
     keys = [_name_key(path) for path in paths]
     parents = list(range(len(paths)))
@@ -139,7 +133,6 @@ def near_pairs(hashes: np.ndarray, bits: int = NEAR_BITS) -> list[tuple[int, int
 
 
 def _share_of(group: str) -> float:
-    """Return a number from 0 to 1 for the name of a group."""
     digest = hashlib.sha256(group.encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 

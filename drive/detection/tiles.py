@@ -1,7 +1,6 @@
 """Tiles: the network looks a second time, closer, at overlapping parts of the region.
 
-A frame is shrunk for the network, and far cars become a few pixels. Tiles are parts of the region
-that are shrunk less or not at all. Their detections are added to those of the whole region.
+They are shrunk less than the frame, in which far cars become a few pixels.
 """
 
 from __future__ import annotations
@@ -86,15 +85,7 @@ FAR_CERTAINTY = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Tiling:
-    """Which tiles are wanted.
-
-    Attributes:
-        columns: tiles side by side; None: as many as suit the frame.
-        rows: tiles above each other, over the whole region; None: one row where far cars appear.
-
-    Raises:
-        InputError: fewer than two tiles, or more than `MOST_TILES`.
-    """
+    """Which tiles are wanted. No columns: as many as suit the frame; no rows: one for far cars."""
 
     columns: int | None = None
     rows: int | None = None
@@ -113,11 +104,7 @@ class Tiling:
 
     @classmethod
     def parse(cls, text: str) -> Tiling:
-        """Read `auto`, `N` (a row of tiles) or `COLSxROWS`.
-
-        Raises:
-            InputError: the text is none of these, or the number of tiles is out of range.
-        """
+        """Read `auto`, `N` (a row of tiles) or `COLSxROWS`."""
         if text == AUTO:
             return cls()
         numbers = re.fullmatch(r"([0-9]{1,4})(?:x([0-9]{1,4}))?", text)
@@ -133,11 +120,8 @@ class Tiling:
     ) -> tuple[Region, ...]:
         """Return the tiles, row by row, in source pixels; none if they would not help.
 
-        Args:
-            region: where the detector looks; the tiles lie inside.
-            frame: width and height of the frame in pixels.
-            network: height and width of the network's input in pixels.
-            scale: pixels of the network's input per pixel of the region.
+        `frame` is (width, height), `network` (height, width) of its input, and `scale` the input's
+        pixels per pixel of the region.
         """
         if self.columns is None:
             tiles = _automatic(region, frame, network, scale)
@@ -154,12 +138,7 @@ class Tiling:
 
 
 class TiledDetector:
-    """A `Detector` that looks at the whole region and, closer, at tiles of it.
-
-    Args:
-        detector: finds objects in each part.
-        tiling: which tiles; their places depend on the size of the frame and on the region.
-    """
+    """A `Detector` that looks at the whole region and, closer, at tiles of it."""
 
     def __init__(self, detector: Detector, tiling: Tiling) -> None:
         self.detector = detector
@@ -171,24 +150,15 @@ class TiledDetector:
         self._places: dict[tuple[int, int, Region], tuple[Region, ...]] = {}
 
     def default_region(self, width: int, height: int) -> Region:
-        """Return where to look in a frame of this size by default."""
+        """Return where to look by default."""
         return self.detector.default_region(width, height)
 
     def prepare(self, crop: np.ndarray) -> tuple[np.ndarray, Placement]:
-        """Return the network's input, (H, W, 3) uint8, and where the crop lies in it."""
+        """Return the network's input and where the crop lies in it."""
         return self.detector.prepare(crop)
 
     def tiles(self, width: int, height: int, region: Region | None = None) -> tuple[Region, ...]:
-        """Return the tiles of a frame of `width` x `height` pixels, in source pixels, row by row.
-
-        Args:
-            width: of the frame in pixels.
-            height: of the frame in pixels.
-            region: where to look; None for `default_region`.
-
-        Returns:
-            Empty if tiles would not help: the detector then looks only at the region.
-        """
+        """Return the tiles of a frame, row by row, in source pixels; none if they do not help."""
         region = self.default_region(width, height) if region is None else region
         key = (width, height, region)
         if key not in self._places:
@@ -234,11 +204,7 @@ class TiledDetector:
 
 
 def with_tiles(detector: Detector, tiles: str | None) -> Detector:
-    """Return a detector that also looks at tiles; the same one if `tiles` is None.
-
-    Raises:
-        InputError: `tiles` is not `auto`, `N` or `COLSxROWS`.
-    """
+    """Return a detector that also looks at tiles; the same one if `tiles` is None."""
     return detector if tiles is None else TiledDetector(detector, Tiling.parse(tiles))
 
 
@@ -248,17 +214,10 @@ def merge(
     tiles: Sequence[Region],
     closer: Sequence[Sequence[Detection]],
 ) -> list[Detection]:
-    """Merge the detections of the whole region and of its tiles, one box per object.
+    """Merge the detections of the whole region and of its tiles, all in source pixels, best first.
 
-    Args:
-        region: that the tiles lie in.
-        whole: detections in it, in source pixels.
-        tiles: in source pixels; at least one, all of one size.
-        closer: detections in each tile, in source pixels.
-
-    Returns:
-        Best first, without boxes cut by an inner edge of a tile, without parts of larger objects,
-        and with the best of several boxes on one object.
+    Drops boxes that an inner edge of a tile cuts, and parts of larger objects; of several boxes on
+    one object the best remains.
     """
     candidates: list[Detection] = []
     pieces: list[Edges] = []
@@ -326,17 +285,7 @@ def _is_cut(detection: Detection, edges: Edges, tile: Region) -> bool:
 def _is_part(
     boxes: np.ndarray, scores: np.ndarray, class_ids: np.ndarray, edges: np.ndarray
 ) -> np.ndarray:
-    """Return whether each box is a piece, seen in a tile, of another box that the tile cuts.
-
-    Args:
-        boxes: (N, 4) in source pixels.
-        scores: (N,).
-        class_ids: (N,).
-        edges: (N, 4) inner edges of the tile of each box.
-
-    Returns:
-        (N,) bool.
-    """
+    """Return (N,) whether each box is a piece of another box, cut by an inner edge of its tile."""
     top_left = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
     bottom_right = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
     shared = np.prod(np.clip(bottom_right - top_left, 0, None), axis=2)

@@ -1,8 +1,4 @@
-"""Tiny-yolo-drive: yolov3-tiny with a narrower widest convolution and a third head for far cars.
-
-Batch normalisation is folded into the convolutions; the heads have strides 32, 16 and 8. How their
-outputs become boxes is in `decode.decode_heads`.
-"""
+"""Tiny-yolo-drive: yolov3-tiny with a narrower widest convolution and a third head for far cars."""
 
 from __future__ import annotations
 
@@ -43,14 +39,10 @@ WIDEST = 512  # filters of conv7; the 1024 of yolov3-tiny took a fifth of the ti
 
 
 def build_tiny_yolo_drive(classes: int = len(CLASSES), widest: int = WIDEST) -> keras.Model:
-    """Build the network with random weights.
+    """Build the network with random weights; `widest` is the number of filters of conv7.
 
     Input (N, H, W, 3) uint8 RGB, H and W multiples of 32. Outputs in the order of `STRIDES`, each
     (N, H/stride, W/stride, A * (5 + C)), raw, as `decode.decode_heads` reads them.
-
-    Args:
-        classes: number of classes C.
-        widest: filters of conv7.
 
     Source: Redmon, Farhadi, "YOLOv3", 2018; cfg/yolov3-tiny.cfg of Darknet.
     """
@@ -99,12 +91,7 @@ def build_tiny_yolo_drive(classes: int = len(CLASSES), widest: int = WIDEST) -> 
 def onnx_metadata(
     thresholds: Mapping[str, float], input_sizes: Sequence[tuple[int, int]]
 ) -> dict[str, str]:
-    """Return the metadata of a model file, as `TinyYoloDriveDetector` reads it.
-
-    Args:
-        thresholds: minimum score by class, in the order of the outputs.
-        input_sizes: (height, width) in pixels that the network was trained for.
-    """
+    """Return the metadata of a model file; the sizes are (height, width) in pixels."""
     return {
         "network": NAME,
         "classes": json.dumps(list(thresholds)),

@@ -1,7 +1,4 @@
-"""Tiny-yolo-drive as a detector, set up by the metadata of the model file.
-
-The layers are in `tiny_yolo_drive`; only training and the keras engine need them.
-"""
+"""Tiny-yolo-drive as a detector, set up by the metadata of the model file."""
 
 from __future__ import annotations
 
@@ -34,20 +31,10 @@ NARROWEST_ROAD = 1.2  # width over height; of a narrower frame, the region is th
 class TinyYoloDriveDetector(NetworkDetector):
     """The detector of drive on the road region, letterboxed to the closest trained input size.
 
-    Args:
-        engine: runs the network; its metadata has `classes`, `thresholds`, `input_sizes`,
-            `strides`, `anchors`, `centre_gain` and `nms_iou`, each as JSON.
-        conf: minimum score of all classes; None for those of the metadata.
-        classes: to report; None for all.
-        nms_iou: overlap above which the lower of two boxes of a class is dropped; None for that of
-            the metadata.
-        detail: "fast" for video: inputs of about 200,000 pixels; "fine" for images: up to
-            `FINE_GAIN` times as high and wide, if the image has the pixels and the file supports
-            inputs of any size (files of `export --size` do not).
-
-    Raises:
-        InputError: a setting is out of range.
-        WeightsError: the metadata is incomplete.
+    The engine's metadata has `classes`, `thresholds`, `input_sizes`, `strides`, `anchors`,
+    `centre_gain` and `nms_iou`, each as JSON; settings that are None come from there. Detail "fast"
+    is for video; "fine" for images: inputs up to `FINE_GAIN` times as high and wide, if the image
+    has the pixels and the file supports any size (files of `export --size` do not).
     """
 
     name = "tiny-yolo-drive"

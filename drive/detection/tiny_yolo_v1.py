@@ -1,8 +1,6 @@
-"""Tiny YOLO v1, the network as published, layer by layer.
+"""Tiny YOLO v1, the network as published, in the later form with three fully connected layers.
 
-Source: Redmon, Divvala, Girshick, Farhadi, "You Only Look Once", CVPR 2016, section 2.2 ("Fast
-YOLO"), in the later form with three fully connected layers; Darknet's source for the input range
-and the order of flattening.
+Source: Redmon et al., "You Only Look Once", CVPR 2016, section 2.2; Darknet's source.
 """
 
 from __future__ import annotations
@@ -24,15 +22,9 @@ PARAMETERS = 45_089_374
 
 
 def build_tiny_yolo_v1(pixels: bool = True) -> keras.Model:
-    """Build tiny YOLO v1 with 45,089,374 parameters, untrained.
+    """Build tiny YOLO v1 with 45,089,374 random weights: (N, 448, 448, 3) RGB to (N, 1470).
 
-    Args:
-        pixels: the input is RGB from 0 to 255, and the network scales it to -1..1, as Darknet's
-            crop layer does; else it is from -1 to 1 already.
-
-    Returns:
-        A model from (N, 448, 448, 3) to (N, 1470): class probabilities, confidences and
-        coordinates, as `drive.detection.decode` reads them.
+    The input is from 0 to 255 with `pixels`, else from -1 to 1. `decode` reads the output.
     """
     load_keras()
     import keras

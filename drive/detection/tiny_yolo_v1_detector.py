@@ -1,7 +1,6 @@
 """Tiny YOLO v1 as a detector, with the user's Darknet weights file.
 
-The weights are converted to ONNX once and kept in the user's cache folder: later runs do not need
-TensorFlow. They do not ship with drive, whose licence does not cover them.
+It is converted to ONNX once, in the user's cache folder: later runs do not need TensorFlow.
 """
 
 from __future__ import annotations
@@ -39,12 +38,8 @@ METADATA = {"network": NAME, "colour_order": "RGB"}
 class TinyYoloV1Detector(NetworkDetector):
     """Tiny YOLO v1 on the published crop of the frame, resized to 448x448.
 
-    Args:
-        engine: runs the network on pixels from 0 to 255.
-        conf: minimum score.
-        classes: to report, of the 20 VOC classes.
-        nms_iou: overlap above which the lower of two boxes of a class is dropped.
-        exponent: of widths and heights; 1.8 in the published port.
+    The engine takes pixels from 0 to 255; `exponent`, of widths and heights, is 1.8 in the
+    published port.
     """
 
     name = NAME
@@ -71,18 +66,12 @@ class TinyYoloV1Detector(NetworkDetector):
         return resize(crop, V1_INPUT, V1_INPUT), Placement(0, 0, V1_INPUT, V1_INPUT)
 
     def decode(self, outputs: list[np.ndarray], thresholds: np.ndarray) -> Candidates:
-        """Return the boxes above the thresholds, in pixels of the 448x448 input."""
+        """Return the boxes above the thresholds, in pixels of the input."""
         return decode_tiny_yolo_v1(outputs[0], thresholds, self.exponent)
 
 
 def load_darknet_engine(path: Path, engine: str = "auto", threads: int = 0) -> Engine:
-    """Load Darknet's weights of tiny YOLO v1 into a runtime, converted if necessary.
-
-    Raises:
-        MissingFileError: the file does not exist.
-        WeightsError: its size is not that of tiny YOLO v1's weights.
-        InputError: unknown engine, or the cache folder is not writable.
-    """
+    """Load Darknet's weights of tiny YOLO v1 into a runtime, converted if necessary."""
     check_size(path, NAME, PARAMETERS)
     if engine == "keras":
         from drive.runtime.keras_engine import KerasEngine
@@ -94,10 +83,7 @@ def load_darknet_engine(path: Path, engine: str = "auto", threads: int = 0) -> E
 
 
 def converted(path: Path, folder: Path) -> Path:
-    """Return the ONNX file of these weights in `folder`; write it if it is missing.
-
-    Its name has the SHA-256 of the weights.
-    """
+    """Return the ONNX file of these weights in `folder`; write it if it is missing."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     target = folder / f"{NAME}-{digest[:16]}-{CONVERTER_VERSION}.onnx"

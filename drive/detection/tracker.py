@@ -1,15 +1,9 @@
 """Follows objects from frame to frame: the same car keeps the same `track_id`.
 
-Times are seconds, not frames, so that a variable frame rate, a stride or a gap in the video changes
-nothing. How boxes move is in `motion`, which detection belongs to which track in `association`.
-
-Association has two steps as in ByteTrack (Zhang et al., ECCV 2022): detections above the threshold
-first, then weaker ones, which may continue a track but never begin one. Both thresholds are
-relative to those of the detector: the scores of two networks do not compare.
-
-A track is shown once it is confirmed. If it is missed, it is held for a moment at its predicted
-place, with a falling score. If it has been weak for long, it is hidden; it returns with the same
-`track_id` at the next detection above the threshold.
+Times are seconds, so that a variable frame rate, a stride or a gap changes nothing. Association has
+two steps as in ByteTrack: detections above the threshold first, then weaker ones, which may
+continue a track but never begin one. A confirmed track that is missed is held for a moment at its
+predicted place, with a falling score. One that is weak for long is hidden until it is strong again.
 """
 
 from __future__ import annotations
@@ -83,11 +77,9 @@ class _Track:
         return self._presence * (min(self.score / threshold, 1.0) if threshold > 0 else 1.0)
 
     def miss(self) -> None:
-        """Count an update without a detection."""
         self._missed += 1
 
     def observe(self, detection: Detection, time_s: float, strong: bool) -> None:
-        """Add a detection."""
         elapsed_s = time_s - self.motion.last_s
         keep = math.exp(-elapsed_s / PRESENCE_MEMORY_S)
         self._presence = keep * self._presence + (1 - keep) / (1 + self._missed)
@@ -326,10 +318,9 @@ class Tracker:
         return sorted(found + _apart(held, found), key=lambda detection: -detection.score)
 
     def _is_held(self, track: _Track, time_s: float) -> bool:
-        """Return whether a missed track is surely still there.
+        """Return whether a missed track is surely still there: not longer than it was seen.
 
-        Not longer than it was seen, and less long if it was weak or often missed: on the project's
-        clips, the held boxes of unsteady tracks lay beside their cars.
+        Held boxes of unsteady tracks lay beside their cars: they are held less long.
         """
         seen_s = track.motion.last_s - track.motion.first_s
         steady_s = self._hold_s * track.steadiness(self.threshold(track.label))

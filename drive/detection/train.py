@@ -1,8 +1,7 @@
 """Training of tiny-yolo-drive: its batches, its loss, its optimiser, its two phases.
 
-First necks and heads train on a frozen backbone, then the backbone trains too: new heads learn fast
-and could spoil what the backbone knows. Each phase has its own warm-up, cosine and average; the
-second begins with the averaged weights of the first. The epoch loop is `drive.training.fit`.
+Necks and heads train first, on a frozen backbone that new heads could spoil. Each phase has its
+own warm-up, cosine and average; the second begins with the averaged weights of the first.
 """
 
 from __future__ import annotations
@@ -97,10 +96,7 @@ class _Phase:
     frozen_layers: int
 
     def schedule(self) -> keras.optimizers.schedules.CosineDecay:
-        """Return the learning rate by step: a linear rise, then a cosine.
-
-        Keras' own: a cosine rounded differently changed the losses of epoch 3 by 0.7 %.
-        """
+        """Return Keras' own cosine: another rounding changed the losses of epoch 3 by 0.7 %."""
         warm_up = round(self.steps * WARM_UP_SHARE)
         return keras.optimizers.schedules.CosineDecay(
             0.0 if warm_up else self.highest_rate,
@@ -112,13 +108,9 @@ class _Phase:
 
 
 class DetectorCourse:
-    """What `drive.training.fit` trains: the detector on labelled images.
+    """What `drive.training.fit` trains: the detector, from the weights of `network`.
 
-    Args:
-        network: of `build_tiny_yolo_drive`, with the weights to begin from.
-        training: images to train on.
-        validation: images that select the best epoch; may be empty.
-        settings: how to train.
+    `validation` selects the best epoch and may be empty.
     """
 
     best = BEST
@@ -209,13 +201,10 @@ def train_detector(  # noqa: PLR0913
 
     Args:
         network: of `build_tiny_yolo_drive`, with the weights to begin from.
-        training: images to train on.
-        validation: images that select the best epoch; without any, the last epoch is the best.
-        folder: of the results.
+        validation: selects the best epoch; if empty, the last epoch is the best.
         settings: how to train; to resume, only those in `CHANGEABLE` may differ from before.
         resume: continue from the state in `folder`, of this version or version 0.1.
         notes: what `read_state` returns to a caller that resumes; JSON.
-        progress: shows each epoch.
         on_epoch: called after each epoch, its state on disk; what it raises ends the training.
 
     Raises:

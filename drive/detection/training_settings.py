@@ -66,11 +66,7 @@ class LearningOptions(LengthOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings(LearningOptions):
-    """How to train, with `frozen_epochs` resolved.
-
-    Attributes:
-        seed: of batches and augmentation.
-    """
+    """How to train, with `frozen_epochs` resolved."""
 
     seed: int = option(0, "random seed", check=at_least(0))
 

@@ -1,8 +1,4 @@
-"""Initialises a network for any classes from a trained one, keeping what it knows.
-
-Layers are copied by name. In the heads, boxes, objectness and the rows of known classes are copied;
-the rows of new classes start quietly.
-"""
+"""Initialises a network for any classes from a trained one, keeping what it knows."""
 
 from __future__ import annotations
 
@@ -29,12 +25,7 @@ HEADS = tuple(f"head{stride}" for stride in STRIDES)
 
 
 def weights_classes(path: str | Path) -> tuple[str, ...]:
-    """Return the classes of an ONNX file of `tiny-yolo-drive`.
-
-    Raises:
-        MissingFileError: the file does not exist.
-        WeightsError: it is not a valid ONNX file, or of another network.
-    """
+    """Return the classes of an ONNX file of `tiny-yolo-drive`."""
     metadata = read_metadata(path)
     if metadata.get("network") != NAME:
         raise WeightsError(
@@ -54,18 +45,7 @@ def weights_thresholds(path: str | Path, classes: Sequence[str]) -> dict[str, fl
 def start_from_onnx(
     model: keras.Model, path: str | Path, classes: Sequence[str], seed: int = 0
 ) -> None:
-    """Fill a network for `classes` with a trained network's weights, layer by layer.
-
-    Args:
-        model: of `build_tiny_yolo_drive(len(classes))`.
-        path: a file that a training wrote.
-        classes: of the model, in the order of its outputs.
-        seed: random seed of the rows of new classes.
-
-    Raises:
-        MissingFileError: the file does not exist.
-        WeightsError: it is of another network, or of another version of this one.
-    """
+    """Fill a network for `classes` with trained weights; rows of new classes start quietly."""
     known = weights_classes(path)
     stored = read_weights(path)
     rng = np.random.default_rng(seed)

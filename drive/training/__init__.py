@@ -1,4 +1,1 @@
-"""Training as both networks share it: epochs, prefetch, averaging, schedules, checkpoints, resume.
-
-Knows Keras models and batches; neither steering nor detection.
-"""
+"""Training that both networks share: epochs, prefetch, averages, schedules, checkpoints, resume."""

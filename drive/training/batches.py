@@ -21,24 +21,19 @@ class Batch(Protocol):
     @property
     def images(self) -> np.ndarray:
         """(N, H, W, 3) uint8."""
-        ...
 
     @property
     def targets(self) -> np.ndarray | list[np.ndarray]:
-        """What the output should be, or each of the outputs."""
-        ...
+        """Of the output, or of each of the outputs."""
 
 
 class Batches(Protocol):
     """The batches of a training; the length is the number of batches per epoch."""
 
-    def __len__(self) -> int:
-        """Return the number of batches per epoch."""
-        ...
+    def __len__(self) -> int: ...
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """Yield the batches of an epoch, counted from 0; the same for the same number."""
-        ...
 
 
 def prefetched(makers: Iterable[Callable[[], Made]]) -> Iterator[Made]:

@@ -1,8 +1,6 @@
 """The learning-rate range test: which learning rate suits a network and its data.
 
-After Smith, "Cyclical Learning Rates for Training Neural Networks" (arXiv 1506.01186, section 3.3):
-the rate grows from step to step until the loss climbs. Here it grows by a constant factor, so that
-every decade gets the same number of steps. Nothing that is trained here is kept.
+After Smith (arXiv 1506.01186, section 3.3), but the rate grows by a constant factor per step.
 """
 
 from __future__ import annotations
@@ -81,15 +79,9 @@ def find_rate(
     epochs: int = 1,
     progress: Progress = no_progress,
 ) -> RateSearch:
-    """Train the model at growing rates until its loss climbs.
+    """Train a compiled model at growing rates until its loss climbs; its weights are useless then.
 
-    Args:
-        model: compiled; its weights are useless afterwards.
-        batches: to train on.
-        low: the first rate.
-        high: the rate of the last step, unless the loss climbs before.
-        epochs: over which the rate grows; more if they have fewer than `FEWEST_STEPS` steps.
-        progress: shows the steps.
+    The rate grows from `low` to `high` over `epochs`, or `FEWEST_STEPS` steps if they have fewer.
 
     Raises:
         InputError: the rates are out of order, or the loss is not finite at the first step.
@@ -123,15 +115,9 @@ def find_rate(
 
 
 def judge(rate: Sequence[float] | np.ndarray, loss: Sequence[float], diverged: bool) -> RateSearch:
-    """Smooth the losses and suggest a rate.
+    """Smooth the losses and suggest a tenth (`BELOW_LEAST`) of the rate with the lowest one.
 
-    That is a tenth (`BELOW_LEAST`) of the rate with the lowest smoothed loss; None if the loss
-    falls to it by no more than chance.
-
-    Args:
-        rate: (N,) ascending by a constant factor.
-        loss: (N,) finite.
-        diverged: as in `RateSearch`.
+    `rate` ascends by a constant factor. None is suggested if the loss falls by no more than chance.
     """
     rates, losses = np.asarray(rate, np.float64), np.asarray(loss, np.float64)
     decades = np.log10(rates)
@@ -153,10 +139,7 @@ def _standard_error(decades: np.ndarray, rest: np.ndarray, until: int) -> float:
 
 
 def smooth(decades: np.ndarray, loss: np.ndarray) -> np.ndarray:
-    """Return (N,) losses averaged over neighbours, weighted by a Gaussian over decades of the rate.
-
-    Both sides count, so that the curve does not lag behind the rate as a running mean does.
-    """
+    """Return (N,) losses averaged over neighbours on both sides; a running mean would lag."""
     away = (decades[:, None] - decades[None, :]) / SMOOTHED_DECADES
     weights = np.exp(-0.5 * away**2)
     result: np.ndarray = (weights @ loss) / weights.sum(axis=1)

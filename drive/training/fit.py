@@ -1,7 +1,6 @@
 """The epoch loop of both networks: steps, validation, best epoch, early stopping, resume.
 
-After every epoch the whole state is on disk (`drive.training.state`), so a training that is killed
-at any time resumes from its last finished epoch.
+After every epoch the whole state is on disk, so that a training killed at any time can resume.
 """
 
 from __future__ import annotations
@@ -37,13 +36,7 @@ OnEpoch = Callable[[EpochResult], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingResult:
-    """What a training returns.
-
-    Attributes:
-        model: with the averaged weights of the best epoch.
-        history: of all epochs.
-        stopped_early: whether `patience` ended it.
-    """
+    """What a training returns; `model` has the averaged weights of the best epoch."""
 
     model: keras.Model
     history: list[EpochResult]
@@ -56,14 +49,7 @@ class TrainingResult:
 
 
 class Course(Protocol):
-    """What a network brings to its training.
-
-    Attributes:
-        epochs: maximum number of epochs.
-        frozen_epochs: epochs at the beginning in which the backbone keeps its weights.
-        patience: epochs without a better validation loss after which training stops; 0: never.
-        best: file of the best epoch, in the folder of the training.
-    """
+    """What a network brings to its training; `best` is the file of the best epoch in its folder."""
 
     epochs: int
     frozen_epochs: int
@@ -73,23 +59,18 @@ class Course(Protocol):
     @property
     def batches(self) -> Batches:
         """The batches to train on."""
-        ...
 
     def compiled(self, frozen: bool) -> keras.Model:
         """Return the model of a phase, compiled, with an optimiser that averages the weights."""
-        ...
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0 over all epochs."""
-        ...
 
     def validation_loss(self, model: keras.Model) -> float | None:
         """Return the loss on held-out data; None if there is none: the last epoch is the best."""
-        ...
 
     def save_best(self, model: keras.Model, path: Path) -> None:
         """Write the model; its weights are the averaged ones."""
-        ...
 
 
 def fit(
@@ -105,12 +86,9 @@ def fit(
     """Train; write `history.csv`, the state and the best epoch into `folder`.
 
     Args:
-        course: what is trained.
-        folder: of the results.
         about: what the state says of this training besides its history; JSON.
         resume: continue from the state in `folder`.
         probe: batch whose gradients TensorBoard shows; None: write no event files.
-        progress: shows each epoch.
         on_epoch: called after each epoch, its state on disk; what it raises ends the training.
 
     Raises:
@@ -157,15 +135,7 @@ def best_epoch(history: Sequence[EpochResult]) -> EpochResult:
 def kept_result(
     folder: Path, best: str, error: DivergedError
 ) -> tuple[TrainingResult, DivergedError]:
-    """Return what a training finished before it diverged.
-
-    Args:
-        folder: of the training.
-        best: file of the best epoch in it.
-        error: that ended the training.
-
-    Returns:
-        The result, and the error to end with when it is exported.
+    """Return what a training finished before `error`, and the error to end with after its export.
 
     Raises:
         DivergedError: `error`, if no epoch was finished.
@@ -207,8 +177,7 @@ def train_epoch(model: keras.Model, batches: Iterable[Batch], rates: Sequence[fl
 def averaged_weights(model: keras.Model) -> Iterator[None]:
     """Let the model hold the running average of its weights inside the block.
 
-    From step to step the predictions on an unseen road drift as a whole to one side and back, by
-    more than a degree; the average over an epoch drifts far less (docs/decisions/steering.md).
+    Predictions on an unseen road drift much less with it (docs/decisions/steering.md).
     """
     variables = model.trainable_variables
     current = [keras.ops.convert_to_numpy(variable) for variable in variables]
@@ -240,7 +209,6 @@ def _title(history: Sequence[EpochResult], course: Course) -> str:
 
 
 def _to_go(history: Sequence[EpochResult], course: Course) -> str:
-    """Say how many minutes are left, as far as the epochs so far tell."""
     if not history:
         return ""
 

@@ -29,15 +29,9 @@ def learning_rates(
 ) -> Callable[[int], float]:
     """Return the learning rate as a function of the step, counted from 0 over all epochs.
 
-    Args:
-        schedule: one of `SCHEDULES`.
-        rate: the full learning rate.
-        steps_per_epoch: batches per epoch.
-        epochs: of the whole training; `cosine` ends with them.
-        restart_epochs: length of the first cycle of `restarts`.
-        restart_factor: how many times longer each further cycle is, from 1.
-        warm_up: steps at the beginning over which the rate rises linearly to the schedule's, at
-            most `WARM_UP_SHARE` of all; 0: none.
+    `rate` is the full rate, `restart_epochs` the length of the first cycle of `restarts`, and
+    `restart_factor` (from 1) how many times longer each further one is. Over the first `warm_up`
+    steps, at most `WARM_UP_SHARE` of all, the rate rises linearly.
     """
     rise = min(warm_up, WARM_UP_SHARE * steps_per_epoch * epochs)
 
@@ -55,13 +49,7 @@ def learning_rates(
 
 
 def share_of_cycle(epoch: float, first: float, factor: float) -> float:
-    """Return how far a cycle has come, from 0 to below 1.
-
-    Args:
-        epoch: epochs trained so far, parts of one included.
-        first: epochs of the first cycle.
-        factor: how many times longer each further cycle is, from 1.
-    """
+    """Return how far a cycle has come, 0 to below 1; each is `factor` times as long as the last."""
     begins, length = 0.0, float(first)
     while epoch >= begins + length:
         begins, length = begins + length, length * factor

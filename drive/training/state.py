@@ -1,8 +1,4 @@
-"""The state of a training on disk, from which it can resume.
-
-`checkpoint/state.keras` holds weights, averages, optimiser, settings and history after the last
-finished epoch, and is replaced in one step.
-"""
+"""The state of a training on disk, from which it can resume; replaced after each finished epoch."""
 
 from __future__ import annotations
 
@@ -24,23 +20,14 @@ STATE = f"{CHECKPOINT}/state.keras"
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a state file says.
-
-    Attributes:
-        history: of the finished epochs.
-        about: what the training said of itself, such as its settings.
-    """
+    """What a state file says: finished epochs, and what the training said of itself."""
 
     history: list[EpochResult]
     about: dict[str, Any]
 
 
 def read_state(folder: str | Path) -> State:
-    """Read the state of a training, finished or not.
-
-    Raises:
-        InputError: there is none.
-    """
+    """Read the state of a training, finished or not; raise `InputError` if there is none."""
     path = Path(folder) / STATE
     if not path.is_file():
         raise InputError(
@@ -62,17 +49,7 @@ def save_state(
 def check_unchanged(
     folder: Path, before: Mapping[str, Any], now: Mapping[str, Any], changeable: Sequence[str]
 ) -> None:
-    """Check that a training resumes with the settings that it began with.
-
-    Args:
-        folder: of the training, for the error.
-        before: its settings.
-        now: the settings to resume with.
-        changeable: names of the settings that may differ.
-
-    Raises:
-        InputError: a setting differs.
-    """
+    """Raise `InputError` if a setting that is not `changeable` differs from before."""
     changed = [n for n, value in now.items() if n not in changeable and before.get(n) != value]
     if changed:
         began, got = ({name: each.get(name) for name in changed} for each in (before, now))

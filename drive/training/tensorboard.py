@@ -1,7 +1,6 @@
 """Event files for TensorBoard: scalars, and histograms of weights and gradients, per epoch.
 
-Written with TensorFlow's record writer and message types: the package `tensorboard` is needed to
-read the files, not to write them. The only module of drive that uses TensorFlow beneath Keras.
+Requires TensorFlow, not the package `tensorboard`. No other module uses TensorFlow beneath Keras.
 """
 
 from __future__ import annotations
@@ -27,25 +26,15 @@ SCALARS = ("loss", "val_loss", "learning_rate", "seconds")
 
 
 def load_tensorflow() -> Any:
-    """Return the module `tensorflow`.
-
-    Raises:
-        MissingPackageError: it is not installed; Keras runs on other backends too.
-    """
+    """Return the module `tensorflow`; `MissingPackageError` if Keras runs on another backend."""
     return load_extra("tensorflow", "--tensorboard")
 
 
 class EventLog:
-    """Writes one event file.
+    """Writes one event file, with the gradients of always the same batch.
 
-    Args:
-        folder: of the run; the file is in its `tensorboard`.
-        first_epoch: number of the next epoch, counted from 1. TensorBoard ignores what older files
-            say from there on, so a resumed training shows no epoch twice.
-        batch: whose gradients are shown, the same for all epochs.
-
-    Raises:
-        InputError: TensorFlow is not installed.
+    TensorBoard ignores what older files say from `first_epoch` (counted from 1) on, so that a
+    resumed training shows no epoch twice.
     """
 
     def __init__(self, folder: Path, first_epoch: int, batch: Batch) -> None:
@@ -93,8 +82,7 @@ class EventLog:
 class GradientProbe:
     """Gradients of a model's loss on one batch, on any backend of Keras.
 
-    A copy of the model takes a training step with an optimiser that replaces each variable by its
-    gradient. The copy has no dropout, so that epochs can be compared.
+    A copy of the model, without dropout, takes a step with an optimiser that keeps the gradients.
     """
 
     def __init__(self, batch: Batch) -> None:
@@ -103,11 +91,7 @@ class GradientProbe:
         self._made_for: list[str] = []
 
     def of(self, model: keras.Model) -> Mapping[str, np.ndarray]:
-        """Return the gradient of each trainable variable by its path, such as `conv1/kernel`.
-
-        Args:
-            model: compiled; left as it is.
-        """
+        """Return the gradient of each variable of a compiled model by its path (`conv1/kernel`)."""
         paths = [variable.path for variable in model.trainable_variables]
         if self._copy is None or paths != self._made_for:
             self._copy, self._made_for = _gradient_copy(model), paths
