@@ -17,8 +17,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.teacher import Teacher
 from benchmarks.yolov3_tiny import load_yolov3_tiny
 from drive.detection.dataset import read_dataset
-from drive.detection.detector import Finder, load_detector
+from drive.detection.detector import load_detector
 from drive.detection.evaluate import Evaluation, as_table, detect_all, evaluate
+from drive.detection.network_detector import Finder
 from drive.detection.split import split_dataset
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from drive.conversion.onnx_writer import write_onnx
 from drive.detection.darknet_start import FULL_WIDTH, load_darknet_weights
 from drive.detection.dataset import CLASSES
-from drive.detection.detector import Detector, load_detector
+from drive.detection.detector import load_detector
+from drive.detection.network_detector import Detector
 from drive.detection.tiny_yolo_drive import (
     INPUT_SIZES,
     STRIDES,

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
+from typing import TypeVar
+
+Number = TypeVar("Number", int, float)
 
 
 class DriveError(Exception):
@@ -49,6 +53,14 @@ class EncodeError(DriveError, OSError):
 def as_option(name: str) -> str:
     """Return the command-line option of a setting: `--restart-epochs` of `restart_epochs`."""
     return f"--{name.replace('_', '-')}"
+
+
+def in_range(name: str, value: Number, least: float, most: float = math.inf) -> Number:
+    """Return the value of an argument; raise `InputError` unless it is in the range."""
+    if not least <= value <= most:
+        limits = f"from {least:g} to {most:g}" if most < math.inf else f"at least {least:g}"
+        raise InputError(f"{name} must be {limits}; got {value:g}")
+    return value
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:

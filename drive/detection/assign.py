@@ -6,14 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-MAX_RATIO = 2.5
-"""A box is found by the best anchor, and by those whose sides differ by at most this factor (4 in
-YOLOv5)."""
-
-MIDDLE = 0.5
-"""Middle share of a box's width and height: other cells in it neither have to find the box nor are
-penalised for it, since they see a large object just as well."""
-
+MAX_RATIO = 2.5  # of the sides of a box and an anchor that has to find it (4 in YOLOv5)
+MIDDLE = 0.5  # share of a box's sides: cells there see a large object, too, and cost nothing
 CLASS_OFFSET = 5  # a target: x1, y1, x2, y2, positive, then C classes, then C labelled
 
 

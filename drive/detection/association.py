@@ -18,10 +18,8 @@ LEAST_MARGIN = 3.0  # pixels per side: the jitter of the smallest boxes does not
 MOST_MARGIN = 1.0  # share of the sides; a wider margin reaches the neighbours
 
 STRANGE_LABEL_IOU = 0.5
-"""Minimum overlap, without margin, for a detection to belong to a track that never had its label:
-one vehicle with two labels (a van: car and truck). With less overlap they are two objects: a car in
-front of a truck, a person on a motorcycle."""
-
+"""Minimum overlap, without margin, with a track that never had the label: one vehicle with two
+labels. With less they are two objects: a car in front of a truck, a person on a motorcycle."""
 STRANGE_LABEL_SHARE = 0.6  # share of the overlap that counts then: tracks of the label go first
 
 
@@ -43,13 +41,16 @@ def associate(
     """
     if not detections or not tracks:
         return {}
-    overlap = _overlaps(detections, tracks)
-    pairs: dict[int, int] = {}
-    while overlap.max() > min_overlap:
-        detection, track = map(int, np.unravel_index(overlap.argmax(), overlap.shape))
-        pairs[detection] = track
-        overlap[detection, :] = 0
-        overlap[:, track] = 0
+    return greatest_pairs(_overlaps(detections, tracks), min_overlap)
+
+
+def greatest_pairs(overlap: np.ndarray, least: float) -> dict[int, int]:
+    """Return the column by row of an (N, M) overlap, the greatest first, all above `least`."""
+    overlap, pairs = overlap.copy(), {}
+    while overlap.max(initial=0) > least:
+        row, column = map(int, np.unravel_index(overlap.argmax(), overlap.shape))
+        pairs[row] = column
+        overlap[row, :] = overlap[:, column] = 0
     return pairs
 
 

@@ -14,9 +14,7 @@ from drive.detection.preprocess import GREY, letterbox
 
 CELL = 8  # pixels per cell of `labelled`: the finest stride
 
-MOSAICS = {1: 0.6, 4: 0.35, 9: 0.05}
-"""Share of samples made of one image, of four and of nine (small as far cars)."""
-
+MOSAICS = {1: 0.6, 4: 0.35, 9: 0.05}  # share of samples made of so many images
 FLIP_SHARE = 0.5
 SHRINK, GROW = 0.55, 1.6  # range of scale around the size that fills the place
 HALVED_BELOW = 0.6  # scale; far below full size, linear interpolation skips pixels

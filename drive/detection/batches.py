@@ -80,7 +80,7 @@ class TrainingBatches:
             if pixels.nbytes <= self._free_bytes:
                 self._kept[image.path] = pixels
                 self._free_bytes -= pixels.nbytes
-        return Sample(pixels, image.boxes, image.class_ids, image.ignored, image.labelled)
+        return to_sample(image, pixels)
 
 
 def plain_batches(
@@ -89,7 +89,7 @@ def plain_batches(
     """Yield a dataset as detection sees it: letterboxed, nothing random, one size per batch."""
     waiting: dict[tuple[int, int], list[Sample]] = {}
     for image in dataset.images:
-        sample = to_sample(image)
+        sample = to_sample(image, image.read())
         size = closest_aspect(sizes, *sample.image.shape[:2])
         group = waiting.setdefault(size, [])
         group.append(plain(sample, *size))
@@ -99,18 +99,13 @@ def plain_batches(
         yield collate(group, anchors)
 
 
-def to_sample(image: LabelledImage) -> Sample:
-    """Read an image of a dataset."""
-    return Sample(image.read(), image.boxes, image.class_ids, image.ignored, image.labelled)
+def to_sample(image: LabelledImage, pixels: np.ndarray) -> Sample:
+    """Join the labels of an image with its (H, W, 3) pixels."""
+    return Sample(pixels, image.boxes, image.class_ids, image.ignored, image.labelled)
 
 
 def collate(samples: Sequence[Sample], anchors: Anchors) -> Batch:
     """Stack samples of one size, with their targets."""
-    targets = [
-        assign(sample.boxes, sample.class_ids, sample.ignored, sample.labelled, anchors)
-        for sample in samples
-    ]
-    return Batch(
-        np.stack([sample.image for sample in samples]),
-        [np.stack(heads) for heads in zip(*targets, strict=True)],
-    )
+    targets = [assign(s.boxes, s.class_ids, s.ignored, s.labelled, anchors) for s in samples]
+    heads = [np.stack(of_head) for of_head in zip(*targets, strict=True)]
+    return Batch(np.stack([sample.image for sample in samples]), heads)

@@ -26,9 +26,7 @@ SYNONYMS = {
 }
 """Names of our classes in other datasets (VOC, BDD100K, VisDrone)."""
 
-KINDS = {"van": "car", "minivan": "car"}
-"""Kinds of our classes: a van is a car, unless van is a class itself."""
-
+KINDS = {"van": "car", "minivan": "car"}  # unless van is a class itself
 ALIASES = SYNONYMS | KINDS
 
 COUNTED_IN = {

@@ -18,7 +18,6 @@ V1_SIDE = 7  # cells along each side of the grid (paper, section 2)
 V1_BOXES = 2  # boxes per cell
 V1_INPUT = 448  # side of the input in pixels
 PAPER_EXPONENT = 2.0  # the outputs are square roots of width and height (paper, section 2.2)
-
 MAX_EXPONENT = 8.0  # e^8 anchors is wider than any image; more would overflow
 
 

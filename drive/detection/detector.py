@@ -1,21 +1,16 @@
-"""What a detector is from outside, and `load_detector`, which selects the one for a file."""
+"""`load_detector`, which selects the detector for a file; `network_detector` says what one is."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from drive.core.errors import InputError, WeightsError
-from drive.core.region import Region
 from drive.core.shipped import DETECTOR as DEFAULT_WEIGHTS
-from drive.core.types import Detection
 from drive.detection.decode import VOC_CLASSES
-from drive.detection.network_detector import check_known
-from drive.detection.preprocess import Placement
+from drive.detection.network_detector import Detector, check_known
 from drive.runtime import load_engine
 from drive.runtime.base import Engine, check_model_file
 from drive.runtime.file_form import peek_metadata
@@ -27,73 +22,6 @@ if TYPE_CHECKING:
 DARKNET_SUFFIX = ".weights"
 TINY_YOLO_V1 = "tiny-yolo-v1"
 TINY_YOLO_DRIVE = "tiny-yolo-drive"
-
-
-class Finder(Protocol):
-    """What finds objects in an image.
-
-    Attributes:
-        classes: all that it knows.
-    """
-
-    classes: tuple[str, ...]
-
-    def detect(
-        self,
-        image: np.ndarray,
-        region: Region | None = None,
-        conf: float | None = None,
-        classes: Sequence[str] | None = None,
-    ) -> list[Detection]:
-        """Find objects in one image.
-
-        Args:
-            image: (H, W, 3) uint8, RGB.
-            region: where to look, in pixels; None for `default_region` of the image's size.
-            conf: minimum score of all classes, 0 to 1; None for each class's own threshold.
-            classes: to report; None for the detector's usual ones.
-
-        Returns:
-            Detections, best first; boxes in pixels of the image, origin top left.
-
-        Raises:
-            InputError: a class is unknown, `conf` is out of range, the image is not (H, W, 3)
-                uint8, or the region is not inside it.
-        """
-
-
-class Detector(Finder, Protocol):
-    """A finder with a network, as `load_detector` returns it.
-
-    Example:
-        >>> detector = load_detector()
-        >>> for found in detector.detect(frame.image):  # (H, W, 3) uint8 RGB
-        ...     print(found.label, found.score, found.box)
-
-    Attributes:
-        name: of the network.
-        thresholds: minimum score by class, used if `conf` is not given.
-        engine: what runs the network.
-    """
-
-    name: str
-    thresholds: dict[str, float]
-    engine: Engine
-
-    def default_region(self, width: int, height: int) -> Region:
-        """Return where to look in a frame of this size by default."""
-
-    def prepare(self, crop: np.ndarray) -> tuple[np.ndarray, Placement]:
-        """Return the network's input, (H, W, 3) uint8, and where the crop lies in it."""
-
-    def detect_batch(
-        self,
-        images: Sequence[np.ndarray],
-        region: Region | None = None,
-        conf: float | None = None,
-        classes: Sequence[str] | None = None,
-    ) -> list[list[Detection]]:
-        """Find objects in several images, which may differ in size; as `detect`."""
 
 
 def load_detector(
@@ -138,13 +66,8 @@ def load_detector(
     if classes is not None:
         _check_classes(path, classes)
     running = _load_network(path, engine, threads)
-    settings: dict[str, Any] = {
-        "conf": conf,
-        "classes": classes,
-        "nms_iou": nms_iou,
-        "exponent": exponent,
-        "detail": detail,
-    }
+    given = {"conf": conf, "nms_iou": nms_iou, "exponent": exponent}
+    settings: dict[str, Any] = {**given, "classes": classes, "detail": detail}
     return _detector_of(running, path, {k: v for k, v in settings.items() if v is not None})
 
 

@@ -16,7 +16,7 @@ from drive.core.progress import Progress, no_progress
 from drive.core.region import Region
 from drive.core.types import Detection
 from drive.detection.dataset import LabelledImage, LabelledImages
-from drive.detection.detector import Finder
+from drive.detection.network_detector import Finder
 from drive.detection.nms import intersection_over_union
 
 OVERLAPS = np.linspace(0.5, 0.95, 10)  # COCO's thresholds; the first is VOC's

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from drive.core.types import Box, Detection
 from drive.detection.dataset import LabelledImage, LabelledImages
-from drive.detection.nms import intersection_over_union
+from drive.detection.nms import overlaps_of
 
 MOST_EXAMPLES = 12  # four rows of three on a sheet
 SAME_IOU = 0.5  # as in AP50
@@ -87,7 +85,7 @@ def _example(
     free, right = list(truth), 0
     for detection in sorted(shown, key=lambda d: -d.score):
         same = [pair for pair in free if pair[0] == detection.label]
-        overlaps = _overlaps(detection.box, [box for _, box in same])
+        overlaps = overlaps_of(detection.box, [box for _, box in same])
         if len(same) and overlaps.max() >= SAME_IOU:
             free.remove(same[int(overlaps.argmax())])
             right += 1
@@ -97,11 +95,4 @@ def _example(
 def _in_ignored(detection: Detection, image: LabelledImage, classes: Sequence[str]) -> bool:
     of_class = image.class_ids == classes.index(detection.label)
     boxes = image.boxes[image.ignored & of_class]
-    return bool(_overlaps(detection.box, boxes).max(initial=0) >= SAME_IOU)
-
-
-def _overlaps(box: Box, others: Sequence[Box] | np.ndarray) -> np.ndarray:
-    """Return (N,) intersections over union of one box with others."""
-    many = np.asarray(others, float).reshape(-1, 4)
-    result: np.ndarray = np.asarray(intersection_over_union(np.array([box], float), many))[0]
-    return result
+    return bool(overlaps_of(detection.box, boxes).max(initial=0) >= SAME_IOU)

@@ -7,18 +7,17 @@ from collections.abc import Hashable, Iterable, Sequence
 import numpy as np
 
 from drive.core.types import Box, Detection
+from drive.detection.association import greatest_pairs
 from drive.detection.nms import intersection_over_union
 
-FORGET_FRAMES = 10_000
-"""Frames after which a track that has not returned is forgotten; no tracker waits that long."""
-
+FORGET_FRAMES = 10_000  # after which a track is forgotten; no tracker waits that long
 LINK_IOU = 0.3  # minimum overlap of two boxes on one object
 LINK_GAP_S = 1.0  # seconds that an object without a track may be away
 SHARE_DIGITS = 4
 
 
 class Flicker:
-    """Counts, per track, the frames from its first box to its last, and those `absent` of them.
+    """Counts, per track, the frames from its first box to its last, and those without (`absent`).
 
     An object that returns as another track counts as two: read `tracks` beside the share.
     """
@@ -64,22 +63,15 @@ class Linker:
     def number(self, boxes: Sequence[Box], time_s: float) -> list[int]:
         """Return a number per box of one frame, the greatest overlap first."""
         self._links = [link for link in self._links if time_s - link[2] <= self._gap_s]
-        numbers = [0] * len(boxes)
-        if boxes and self._links:
-            overlap = intersection_over_union(
-                np.array(boxes), np.array([box for _, box, _ in self._links])
-            )
-            while overlap.max() > self._min_iou:
-                box, link = np.unravel_index(overlap.argmax(), overlap.shape)
-                numbers[int(box)] = self._links[int(link)][0]
-                overlap[box, :] = 0
-                overlap[:, link] = 0
-        for index, number in enumerate(numbers):
-            if not number:
-                self._count += 1
-                numbers[index] = self._count
-        fresh = set(numbers)
-        self._links = [link for link in self._links if link[0] not in fresh]
+        overlap = intersection_over_union(
+            np.reshape(boxes, (-1, 4)), np.reshape([box for _, box, _ in self._links], (-1, 4))
+        )
+        pairs = greatest_pairs(overlap, self._min_iou)
+        numbers = []
+        for index in range(len(boxes)):
+            self._count += index not in pairs
+            numbers.append(self._links[pairs[index]][0] if index in pairs else self._count)
+        self._links = [link for link in self._links if link[0] not in numbers]
         self._links += [(n, box, time_s) for n, box in zip(numbers, boxes, strict=True)]
         return numbers
 

@@ -10,10 +10,10 @@ import numpy as np
 from drive.conversion.quantise import quantise
 from drive.core.progress import Progress, no_progress
 from drive.detection.dataset import LabelledImage
-from drive.detection.detector import Detector, load_detector
+from drive.detection.detector import load_detector
+from drive.detection.network_detector import Detector
 
-CALIBRATION_IMAGES = 300
-"""Images that the ranges are measured on; with 64, AP50 of cars was the same within 0.003."""
+CALIBRATION_IMAGES = 300  # with 64, AP50 of cars was the same within 0.003
 
 
 def quantise_detector(

@@ -8,12 +8,13 @@ from typing import Any
 
 from keras import ops
 
+from drive.detection.decode import MAX_EXPONENT
+from drive.detection.tiny_yolo_drive import CENTRE_GAIN
+
 Tensor = Any  # of the backend that Keras runs on
 
 BOX_WEIGHT = 3.0  # between YOLOX's 5 and the 2 that makes boxes and objectness equal at the start
 CLASS_WEIGHT = 1.0
-CENTRE_GAIN = 2.0  # as in `tiny_yolo_drive`
-MAX_EXPONENT = 8.0  # as in `decode`
 EPSILON = 1e-7
 
 
@@ -98,13 +99,9 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def _iou(a: Tensor, b: Tensor) -> Tensor:
-    shared = _intersection(a, b)
-    return shared / (_width(a) * _height(a) + _width(b) * _height(b) - shared + EPSILON)
-
-
-def _intersection(a: Tensor, b: Tensor) -> Tensor:
     sides = ops.relu(ops.minimum(a[..., 2:], b[..., 2:]) - ops.maximum(a[..., :2], b[..., :2]))
-    return sides[..., 0] * sides[..., 1]
+    shared = sides[..., 0] * sides[..., 1]
+    return shared / (_width(a) * _height(a) + _width(b) * _height(b) - shared + EPSILON)
 
 
 def _width(boxes: Tensor) -> Tensor:

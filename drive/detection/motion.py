@@ -6,16 +6,10 @@ import numpy as np
 
 from drive.core.types import Box
 
-MEMORY_S = 0.25
-"""Seconds that the motion is estimated from. Not frames: at a low rate the same number of frames
-would lag behind a car that brakes or comes near."""
-
+MEMORY_S = 0.25  # that the motion is estimated from; frames would lag at a low rate
 MOST_MEMORY = 6  # detections; more would lag when a car turns or comes near
 LEAST_MEMORY = 2  # detections: a velocity requires two
-GROWTH_S = 0.1
-"""Seconds after its last detection in which a box still grows or shrinks: its growth is known much
-less well than its motion."""
-
+GROWTH_S = 0.1  # after its last detection in which a box still grows or shrinks
 MIN_SIDE = 1.0  # pixels; predicted boxes do not get smaller
 MOST_GROWTH = 1.5  # factor by which predicted sides may change since the last detection
 

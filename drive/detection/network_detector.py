@@ -1,13 +1,14 @@
-"""What all detectors with a network share: crop, run, suppress, map back to the source."""
+"""What a detector is from outside, and what all of them share: crop, run, suppress, map back."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 
-from drive.core.errors import InputError
+from drive.core.errors import InputError, in_range
 from drive.core.region import Region
 from drive.core.types import Box, Detection
 from drive.detection.decode import Candidates
@@ -16,7 +17,77 @@ from drive.detection.preprocess import Placement
 from drive.runtime.base import Engine
 
 
-class NetworkDetector(ABC):
+class Finder(Protocol):
+    """What finds objects in an image; `classes` are all that it knows."""
+
+    classes: tuple[str, ...]
+
+    def detect(
+        self,
+        image: np.ndarray,
+        region: Region | None = None,
+        conf: float | None = None,
+        classes: Sequence[str] | None = None,
+    ) -> list[Detection]:
+        """Find objects in one image.
+
+        Args:
+            image: (H, W, 3) uint8, RGB.
+            region: where to look, in pixels; None for `default_region` of the image's size.
+            conf: minimum score of all classes, 0 to 1; None for each class's own threshold.
+            classes: to report; None for the detector's usual ones.
+
+        Returns:
+            Detections, best first; boxes in pixels of the image, origin top left.
+
+        Raises:
+            InputError: a class is unknown, `conf` is out of range, the image is not (H, W, 3)
+                uint8, or the region is not inside it.
+        """
+
+
+class Detector(Finder, Protocol):
+    """A finder with a network, as `load_detector` returns it.
+
+    `thresholds` are minimum scores by class, used if `conf` is not given.
+
+    Example:
+        >>> detector = load_detector()
+        >>> for found in detector.detect(frame.image):  # (H, W, 3) uint8 RGB
+        ...     print(found.label, found.score, found.box)
+    """
+
+    name: str
+    thresholds: dict[str, float]
+    engine: Engine
+
+    def default_region(self, width: int, height: int) -> Region:
+        """Return where to look in a frame of this size by default."""
+
+    def prepare(self, crop: np.ndarray) -> tuple[np.ndarray, Placement]:
+        """Return the network's input, (H, W, 3) uint8, and where the crop lies in it."""
+
+    def detect_batch(
+        self,
+        images: Sequence[np.ndarray],
+        region: Region | None = None,
+        conf: float | None = None,
+        classes: Sequence[str] | None = None,
+    ) -> list[list[Detection]]:
+        """Find objects in several images, which may differ in size; as `detect`."""
+
+    def detect(
+        self,
+        image: np.ndarray,
+        region: Region | None = None,
+        conf: float | None = None,
+        classes: Sequence[str] | None = None,
+    ) -> list[Detection]:
+        """Find objects in one image; see `Finder.detect`."""
+        return self.detect_batch([image], region, conf, classes)[0]
+
+
+class NetworkDetector(Detector, ABC):
     """A detector with a network; subclasses prepare its input and decode its outputs.
 
     `classes` are in the order of the network; `wanted` are reported by default, None: all. Of two
@@ -38,34 +109,14 @@ class NetworkDetector(ABC):
         self.engine = engine
         self.classes = tuple(classes)
         if isinstance(thresholds, float | int):
-            thresholds = dict.fromkeys(self.classes, check_share("conf", thresholds))
+            thresholds = dict.fromkeys(self.classes, in_range("conf", thresholds, 0, 1))
         self.thresholds = dict(thresholds)
-        self.nms_iou = check_share("nms_iou", nms_iou)
-        self.wanted = check_known(
-            self.name, self.classes, self.classes if wanted is None else wanted
-        )
-
-    @abstractmethod
-    def default_region(self, width: int, height: int) -> Region:
-        """Return where to look in a frame of this size by default."""
-
-    @abstractmethod
-    def prepare(self, crop: np.ndarray) -> tuple[np.ndarray, Placement]:
-        """Return the network's input, (H, W, 3) uint8, and where the crop lies in it."""
+        self.nms_iou = in_range("nms_iou", nms_iou, 0, 1)
+        self.wanted = self._known(self.classes if wanted is None else wanted)
 
     @abstractmethod
     def decode(self, outputs: list[np.ndarray], thresholds: np.ndarray) -> Candidates:
         """Return the boxes above the (C,) thresholds, in pixels of the network's input."""
-
-    def detect(
-        self,
-        image: np.ndarray,
-        region: Region | None = None,
-        conf: float | None = None,
-        classes: Sequence[str] | None = None,
-    ) -> list[Detection]:
-        """Find objects in one image; see `Detector.detect`."""
-        return self.detect_batch([image], region, conf, classes)[0]
 
     def detect_batch(
         self,
@@ -77,9 +128,8 @@ class NetworkDetector(ABC):
         """Find objects in several images, which may differ in size; as `detect`."""
         thresholds = self._thresholds(conf, classes)
         regions = [self._region_in(image, region) for image in images]
-        prepared = [
-            self.prepare(where.crop(image)) for image, where in zip(images, regions, strict=True)
-        ]
+        crops = [where.crop(image) for image, where in zip(images, regions, strict=True)]
+        prepared = [self.prepare(crop) for crop in crops]
         outputs = self._run([image for image, _ in prepared])
         return [
             self._detections(self.decode(result, thresholds), placement, where)
@@ -101,15 +151,8 @@ class NetworkDetector(ABC):
         self, candidates: Candidates, placement: Placement, region: Region
     ) -> list[Detection]:
         """Suppress, map back to the source, drop what lies in the padding, cut scores to 1."""
-        kept = candidates.select(
-            suppress(
-                candidates.boxes,
-                candidates.scores,
-                candidates.class_ids,
-                self.nms_iou,
-                self.across_iou,
-            )
-        )
+        found = (candidates.boxes, candidates.scores, candidates.class_ids)
+        kept = candidates.select(suppress(*found, self.nms_iou, self.across_iou))
         boxes = region.to_source(placement.remove(kept.boxes), placement.width, placement.height)
         return [
             Detection(self.classes[class_id], min(float(score), 1.0), Box(*map(float, box)))
@@ -120,14 +163,13 @@ class NetworkDetector(ABC):
     def _thresholds(self, conf: float | None, classes: Sequence[str] | None) -> np.ndarray:
         """Return the minimum score of each class, infinite for classes not to report."""
         if conf is not None:
-            check_share("conf", conf)
-        wanted = self.wanted if classes is None else check_known(self.name, self.classes, classes)
-        return np.array(
-            [
-                (self.thresholds[name] if conf is None else conf) if name in wanted else np.inf
-                for name in self.classes
-            ]
-        )
+            in_range("conf", conf, 0, 1)
+        wanted = self.wanted if classes is None else self._known(classes)
+        usual = self.thresholds if conf is None else dict.fromkeys(self.classes, conf)
+        return np.array([usual[name] if name in wanted else np.inf for name in self.classes])
+
+    def _known(self, classes: Sequence[str]) -> tuple[str, ...]:
+        return check_known(self.name, self.classes, classes)
 
     def _region_in(self, image: np.ndarray, region: Region | None) -> Region:
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
@@ -151,10 +193,3 @@ def check_known(network: str, known: Sequence[str], names: Sequence[str]) -> tup
             f"got {', '.join(unknown) or 'none'}"
         )
     return names
-
-
-def check_share(name: str, value: float) -> float:
-    """Return `value`, or raise `InputError` unless it is from 0 to 1."""
-    if not 0 <= value <= 1:
-        raise InputError(f"{name} must be from 0 to 1; got {value:g}")
-    return value

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+
+from drive.core.types import Box
 
 
 def intersection_over_union(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return (N, M) overlaps of (N, 4) with (M, 4) boxes x1 y1 x2 y2; 0 if both are empty."""
     return overlap_of_pairs(a[:, None], b[None])
+
+
+def overlaps_of(box: Box, others: Sequence[Box] | np.ndarray) -> np.ndarray:
+    """Return the (N,) overlaps of one box with others."""
+    many = np.asarray(others, np.float64).reshape(-1, 4)
+    return overlap_of_pairs(np.array(box, np.float64), many)
 
 
 def overlap_of_pairs(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 CHECKPOINT, SETTINGS = "checkpoint.weights.h5", "training.json"
 EPOCHS_DONE = "drive_epochs"
-RENAMED = {"frozen": "freeze", "pictures": "images"}
-"""Settings that have other names today."""
+RENAMED = {"frozen": "freeze", "pictures": "images"}  # settings with other names today
 
 
 def stopped_config(folder: str) -> dict[str, Any]:

@@ -26,11 +26,8 @@ from drive.detection.tiny_yolo_v1_detector import TinyYoloV1Detector, converted
 from drive.runtime.keras_engine import KerasEngine
 from drive.runtime.onnx_file import read_model
 
-LARGEST_SIDE = 4096
-"""Maximum side of an input in pixels: more than any dashcam has."""
-
-NETWORKS = (TINY_YOLO_DRIVE, TINY_YOLO_V1)
-"""Values of `network` in a detector's metadata."""
+LARGEST_SIDE = 4096  # pixels; more than any dashcam has
+NETWORKS = (TINY_YOLO_DRIVE, TINY_YOLO_V1)  # values of `network` in a detector's metadata
 
 
 def open_original(path: Path, size: Size | None = None, fixed: bool = False) -> Original:
@@ -99,16 +96,12 @@ def _describe_drive(detector: TinyYoloDriveDetector) -> dict[str, str]:
             "sizes the one whose aspect comes nearest",
             interpolation="INTER_LINEAR",
         ),
-        "postprocessing": json.dumps(
-            {
-                "heads": "(N, H/stride, W/stride, anchors * (5 + classes)), raw: x, y, w, h, "
-                "objectness, classes",
-                "centre": "(1/2 + centre_gain * (sigmoid(xy) - 1/2) + cell) * stride",
-                "size": "exp(wh) * anchor",
-                "score": "sigmoid(objectness) * sigmoid(class)",
-                "suppression": "per class, intersection over union above nms_iou",
-                "unit": "pixels of the input",
-            }
+        "postprocessing": _describe_output(
+            heads="(N, H/stride, W/stride, anchors * (5 + classes)), raw: x, y, w, h, "
+            "objectness, classes",
+            centre="(1/2 + centre_gain * (sigmoid(xy) - 1/2) + cell) * stride",
+            size="exp(wh) * anchor",
+            score="sigmoid(objectness) * sigmoid(class)",
         ),
     }
 
@@ -116,14 +109,7 @@ def _describe_drive(detector: TinyYoloDriveDetector) -> dict[str, str]:
 def _describe_v1(detector: TinyYoloV1Detector) -> dict[str, str]:
     width, height = PUBLISHED_FRAME
     x1, y1, x2, y2 = PUBLISHED_CROP
-    crop = {
-        "shares_of_frame": {
-            "left": x1 / width,
-            "top": y1 / height,
-            "right": x2 / width,
-            "bottom": y2 / height,
-        }
-    }
+    sides = {"left": x1 / width, "top": y1 / height, "right": x2 / width, "bottom": y2 / height}
     return {
         "classes": json.dumps(list(detector.classes)),
         "wanted": json.dumps(list(detector.wanted)),
@@ -132,21 +118,22 @@ def _describe_v1(detector: TinyYoloV1Detector) -> dict[str, str]:
         "preprocessing": describe_input(
             sizes=[(V1_INPUT, V1_INPUT)],
             colours="RGB",
-            crop=crop,
+            crop={"shares_of_frame": sides},
             resize="plain, the aspect is not kept",
             interpolation="INTER_LINEAR",
         ),
-        "postprocessing": json.dumps(
-            {
-                "output": "(N, 1470): 7x7x20 class probabilities, 7x7x2 confidences, 7x7x2x4 boxes",
-                "box": "x, y within the cell in cells; w, h: roots of shares of the input",
-                "exponent": detector.exponent,
-                "score": "class probability * confidence",
-                "suppression": "per class, intersection over union above nms_iou",
-                "unit": "pixels of the input",
-            }
+        "postprocessing": _describe_output(
+            output="(N, 1470): 7x7x20 class probabilities, 7x7x2 confidences, 7x7x2x4 boxes",
+            box="x, y within the cell in cells; w, h: roots of shares of the input",
+            exponent=detector.exponent,
+            score="class probability * confidence",
         ),
     }
+
+
+def _describe_output(**own: object) -> str:
+    suppression = "per class, intersection over union above nms_iou"
+    return json.dumps({**own, "suppression": suppression, "unit": "pixels of the input"})
 
 
 def _text(size: Size) -> str:

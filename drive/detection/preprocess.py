@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 
 GREY = 114  # the padding of YOLO implementations, near the mean of photographs
-
 GRID = 32  # pixels; the coarsest stride of the networks
 GAIN_STEP = 0.25
 ROUNDING = 1e-6

@@ -10,10 +10,7 @@ import numpy as np
 from drive.detection.dataset import LabelledImages
 from drive.detection.preprocess import letterbox
 
-LEAST_STEPS = 40
-"""Minimum number of steps per epoch. Few images are repeated, so that ten epochs are 400 steps:
-five to eight minutes on two cores (docs/decisions/detector.md)."""
-
+LEAST_STEPS = 40  # per epoch; ten epochs take five to eight minutes (docs/decisions/detector.md)
 MOST_SAMPLE = 60  # training images to measure on if none are held out
 START_IMAGES, START_SIZE = 48, (320, 640)  # for a start from Darknet's weights
 

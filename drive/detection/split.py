@@ -23,9 +23,7 @@ PARTS: tuple[Part, ...] = ("train", "validation", "test")
 TEST_SHARE = 0.25
 VALIDATION_SHARE = 0.08  # enough to choose thresholds
 
-FEW_IMAGES = 100
-"""With fewer images, a quarter is too much to hold out and too little to measure on."""
-
+FEW_IMAGES = 100  # with fewer, a quarter is too much to hold out and too little to measure on
 FEW_VALIDATION_SHARE = 0.15  # of fewer images: three of twenty
 
 VIDEO_FRAME = re.compile(r"(?P<video>.*vid_\d+)_(?P<frame>\d+)")
@@ -93,14 +91,8 @@ def group_images(paths: Sequence[Path], progress: Progress = no_progress) -> lis
     first: dict[str, int] = {}
     for index, key in enumerate(keys):
         parents[index] = first.setdefault(key, index)
-    hashes = (
-        np.stack(
-            [difference_hash(path) for path in progress(paths, len(paths), "comparing images")]
-        )
-        if paths
-        else np.zeros((0, HASH_SIDE**2), bool)
-    )
-    for a, b in near_pairs(hashes):
+    hashes = [difference_hash(path) for path in progress(paths, len(paths), "comparing images")]
+    for a, b in near_pairs(np.reshape(hashes, (-1, HASH_SIDE**2))):
         root_a, root_b = _root(parents, a), _root(parents, b)
         parents[max(root_a, root_b)] = min(root_a, root_b)
     names: dict[int, str] = {}

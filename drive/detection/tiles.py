@@ -15,72 +15,31 @@ import numpy as np
 from drive.core.errors import InputError
 from drive.core.region import Region
 from drive.core.types import Box, Detection
-from drive.detection.detector import Detector
-from drive.detection.nms import intersection_over_union, suppress
+from drive.detection.network_detector import Detector
+from drive.detection.nms import overlaps_of, suppress
 from drive.detection.preprocess import Placement
+from drive.detection.tiny_yolo_drive_detector import ACROSS_IOU
 
 AUTO = "auto"
 Edges = tuple[float, float, float, float]
 
-OVERLAP = 0.15
-"""Minimum share of a tile that its neighbour shows too: a car up to this size is complete in one of
-them. Wider ones are near, and the whole region shows them well."""
-
-LEAST_ZOOM = 1.25
-"""`auto` uses no tiles if they would enlarge the road less than this."""
-
-USUAL_ZOOM = 1.85
-"""Enlargement with `auto` if a pixel of the frame is not below one of the network: two tiles side
-by side. With 640x360 pixels two tiles still gain (see `docs/decisions/detector.md`)."""
-
-MOST_ENLARGED = 2.2
-"""Maximum pixels of the network per pixel of the frame with `auto`: smaller frames have no detail
-that tiles could show."""
-
-MOST_AUTO = 4
-"""Maximum number of tiles with `auto`: each takes about as long as the whole region. 4K frames
-therefore get larger tiles."""
-
-GROWTH = 1.02
-"""Factor by which `auto` enlarges the tiles until there are few enough."""
-
+OVERLAP = 0.15  # of neighbouring tiles: a car up to this size is complete in one of them
+LEAST_ZOOM = 1.25  # `auto` uses no tiles if they would enlarge the road less
+USUAL_ZOOM = 1.85  # with `auto`, of large frames: two tiles (docs/decisions/detector.md)
+MOST_ENLARGED = 2.2  # pixels of the network per pixel of the frame: beyond, there is no detail
+MOST_AUTO = 4  # tiles with `auto`: each takes about as long as the whole region
+GROWTH = 1.02  # factor by which `auto` enlarges the tiles until there are few enough
 MOST_TILES = 64
-"""Maximum number of tiles."""
-
-LEAST_SIDE = 48
-"""Minimum side of a tile in pixels: smaller ones have no detail that could be enlarged."""
-
-FAR_BAND = (0.25, 0.60)
-"""Shares of the frame's height between which far cars appear: just below the horizon, which is at
-0.25 to 0.55 in this project's clips and recordings (see `drive.core.region.ROAD_TOP`)."""
-
-EDGE_SHARE = 0.01
-"""A box that ends closer to a tile's inner edge than this share of the tile was cut by it."""
-
-MERGE_IOU = 0.45
-"""Overlap above which boxes of one class from different parts are one object."""
-
-ACROSS_IOU = 0.8
-"""The same for boxes of different classes; see `tiny_yolo_drive_detector.ACROSS_IOU`."""
-
-PART_SHARE = 0.7
-"""A box of a tile is a part of a larger object if this share of it lies inside the object's box and
-the tile shows only a piece of the object."""
-
-PART_CERTAINTY = 1.0
-"""A larger object replaces its parts if its score is at least this share of theirs: an uncertain
-large box must not replace certain cars."""
-
-FAR_SHARE = 0.1
-"""A box of the whole region is small if its sides are less than this share of a tile's width: a
-tile then shows the object better."""
-
-FAR_IOU = 0.1
-"""A small box of the whole region is replaced by a tile's box that overlaps it by more than this.
-Low, since the box of a far car in the whole region is often loose, or one box on two cars."""
-
-FAR_CERTAINTY = 0.5
-"""It is replaced only by a box with at least this share of its score."""
+TILES = f"must be {AUTO}, N or COLSxROWS with 2 to {MOST_TILES} tiles"
+LEAST_SIDE = 48  # pixels; smaller tiles have no detail that could be enlarged
+FAR_BAND = (0.25, 0.60)  # shares of the frame's height; the horizon is at 0.25 to 0.55
+EDGE_SHARE = 0.01  # of a tile; a box that ends closer to its inner edge was cut by it
+MERGE_IOU = 0.45  # above it, boxes of one class from different parts are one object
+PART_SHARE = 0.7  # of a box inside a larger one that the tile cuts: it is a part of that object
+PART_CERTAINTY = 1.0  # minimum score of a larger object, as a share of its parts' scores
+FAR_SHARE = 0.1  # of a tile's width: smaller boxes of the whole region are seen better in a tile
+FAR_IOU = 0.1  # a tile's box replaces them from here: far boxes are often loose, or on two cars
+FAR_CERTAINTY = 0.5  # and from this share of their score
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +52,7 @@ class Tiling:
     def __post_init__(self) -> None:
         count = (self.columns or 2) * (self.rows or 1)
         if not 2 <= count <= MOST_TILES or self.columns == 0 or self.rows == 0:
-            raise InputError(
-                f"tiles must be {AUTO}, N or COLSxROWS with 2 to {MOST_TILES} tiles; got {self}"
-            )
+            raise InputError(f"tiles {TILES}; got {self}")
 
     def __str__(self) -> str:
         if self.columns is None:
@@ -109,9 +66,7 @@ class Tiling:
             return cls()
         numbers = re.fullmatch(r"([0-9]{1,4})(?:x([0-9]{1,4}))?", text)
         if numbers is None:
-            raise InputError(
-                f"tiles must be {AUTO}, N or COLSxROWS with 2 to {MOST_TILES} tiles; got {text!r}"
-            )
+            raise InputError(f"tiles {TILES}; got {text!r}")
         columns, rows = numbers.groups()
         return cls(int(columns), None if rows is None else int(rows))
 
@@ -137,7 +92,7 @@ class Tiling:
         return tiles
 
 
-class TiledDetector:
+class TiledDetector(Detector):
     """A `Detector` that looks at the whole region and, closer, at tiles of it."""
 
     def __init__(self, detector: Detector, tiling: Tiling) -> None:
@@ -169,14 +124,23 @@ class TiledDetector:
             self._places[key] = self.tiling.place(region, (width, height), network, scale)
         return self._places[key]
 
-    def detect(
+    def detect_batch(
         self,
-        image: np.ndarray,
+        images: Sequence[np.ndarray],
         region: Region | None = None,
         conf: float | None = None,
         classes: Sequence[str] | None = None,
+    ) -> list[list[Detection]]:
+        """Find objects in several images, one after the other."""
+        return [self._detect(image, region, conf, classes) for image in images]
+
+    def _detect(
+        self,
+        image: np.ndarray,
+        region: Region | None,
+        conf: float | None,
+        classes: Sequence[str] | None,
     ) -> list[Detection]:
-        """Find objects in one image; see `drive.detection.detector.Finder.detect`."""
         whole = self.detector.detect(image, region, conf, classes)  # checks the arguments
         height, width = image.shape[:2]
         outer = self.default_region(width, height) if region is None else region
@@ -186,21 +150,8 @@ class TiledDetector:
         crops = [tile.crop(image) for tile in tiles]
         inside = Region.full(tiles[0].width, tiles[0].height)
         found = self.detector.detect_batch(crops, inside, conf, classes)
-        closer = [
-            [_moved(detection, tile) for detection in part]
-            for part, tile in zip(found, tiles, strict=True)
-        ]
-        return merge(outer, whole, tiles, closer)
-
-    def detect_batch(
-        self,
-        images: Sequence[np.ndarray],
-        region: Region | None = None,
-        conf: float | None = None,
-        classes: Sequence[str] | None = None,
-    ) -> list[list[Detection]]:
-        """Find objects in several images, one after the other."""
-        return [self.detect(image, region, conf, classes) for image in images]
+        parts = zip(found, tiles, strict=True)
+        return merge(outer, whole, tiles, [[_moved(d, tile) for d in part] for part, tile in parts])
 
 
 def with_tiles(detector: Detector, tiles: str | None) -> Detector:
@@ -244,22 +195,16 @@ def _gives_way(small: Detection, closer: Sequence[Detection], tile_width: int) -
     """Return whether a box of the whole region is small and a tile shows the object better."""
     if max(small.box.width, small.box.height) >= FAR_SHARE * tile_width:
         return False
-    rivals = [
-        detection.box
-        for detection in closer
-        if detection.label == small.label and detection.score >= FAR_CERTAINTY * small.score
-    ]
-    overlaps = intersection_over_union(
-        np.array([small.box], np.float64), np.array(rivals, np.float64).reshape(-1, 4)
-    )
-    return bool(np.any(overlaps > FAR_IOU))
+    least = FAR_CERTAINTY * small.score
+    rivals = [d.box for d in closer if d.label == small.label and d.score >= least]
+    return bool(np.any(overlaps_of(small.box, rivals) > FAR_IOU))
 
 
 def _moved(detection: Detection, tile: Region) -> Detection:
     """Return the detection in source pixels instead of the tile's."""
     x1, y1, x2, y2 = detection.box
-    box = Box(x1 + tile.x1, y1 + tile.y1, x2 + tile.x1, y2 + tile.y1)
-    return replace(detection, box=box)
+    moved = Box(x1 + tile.x1, y1 + tile.y1, x2 + tile.x1, y2 + tile.y1)
+    return replace(detection, box=moved)
 
 
 def _edges(tile: Region, region: Region) -> Edges:

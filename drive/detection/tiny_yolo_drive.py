@@ -22,19 +22,13 @@ ANCHORS: dict[int, tuple[tuple[int, int], ...]] = {
 """Width and height in pixels of the input, by stride: masks 3,4,5 and 1,2,3 of yolov3-tiny, and
 smaller ones for far cars, which are a little wider than high."""
 
-CENTRE_GAIN = 2.0
-"""The centre of a cell's box may be half a cell outside (YOLOv5's parametrisation), so that the
-neighbours of the centre's cell can find the object too."""
-
+CENTRE_GAIN = 2.0  # a box's centre may be half a cell outside its cell, as in YOLOv5
 INPUT_SIZES = ((288, 640), (256, 768), (352, 608), (384, 512), (448, 448), (512, 384))
-"""Heights and widths of the input, chosen by aspect; all have about 200,000 pixels. The first is
-for the road region of a 16:9 frame."""
-
+"""(height, width) by aspect; the first is for the road region of a 16:9 frame."""
 NMS_IOU = 0.45  # Darknet's default for its detectors (examples/detector.c)
 LEAKY_SLOPE = 0.1  # paper (Redmon et al., CVPR 2016), equation 2
 
 BOX_VALUES = 5  # x, y, width, height, objectness
-
 WIDEST = 512  # filters of conv7; the 1024 of yolov3-tiny took a fifth of the time
 
 

@@ -15,16 +15,10 @@ from drive.detection.network_detector import NetworkDetector
 from drive.detection.preprocess import Placement, closest_aspect, finer, letterbox
 from drive.runtime import Engine
 
-ACROSS_IOU = 0.8
-"""Two boxes with more overlap are one vehicle with two labels (a van: car and truck). People on
-motorcycles overlap less."""
-
+ACROSS_IOU = 0.8  # above it, one vehicle has two labels; people on motorcycles overlap less
 Detail = Literal["fast", "fine"]
 DETAILS: tuple[Detail, ...] = ("fast", "fine")
-FINE_GAIN = 1.75
-"""Maximum factor of the input's height and width with detail `fine`: three times the work, for far
-cars in large images (docs/decisions/detector.md)."""
-
+FINE_GAIN = 1.75  # of the input's sides: three times the work (docs/decisions/detector.md)
 NARROWEST_ROAD = 1.2  # width over height; of a narrower frame, the region is the whole
 
 

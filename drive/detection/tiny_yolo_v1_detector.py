@@ -5,7 +5,6 @@ It is converted to ONNX once, in the user's cache folder: later runs do not need
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from drive.core.errors import InputError
-from drive.core.files import cache_folder
+from drive.core.files import cache_folder, sha256
 from drive.core.region import Region
 from drive.detection.darknet import check_size, load_darknet_weights
 from drive.detection.decode import (
@@ -84,9 +83,7 @@ def load_darknet_engine(path: Path, engine: str = "auto", threads: int = 0) -> E
 
 def converted(path: Path, folder: Path) -> Path:
     """Return the ONNX file of these weights in `folder`; write it if it is missing."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    target = folder / f"{NAME}-{digest[:16]}-{CONVERTER_VERSION}.onnx"
+    target = folder / f"{NAME}-{sha256(path)[:16]}-{CONVERTER_VERSION}.onnx"
     if target.is_file():
         return target
     from drive.conversion.onnx_writer import write_onnx

@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from drive.core.errors import InputError
+from drive.core.errors import InputError, in_range
 from drive.core.types import Box, Detection
 from drive.detection.association import Expected, associate
 from drive.detection.motion import Motion
-from drive.detection.nms import intersection_over_union
+from drive.detection.nms import intersection_over_union, overlaps_of
 
 LOW_SHARE = 0.5  # share of the threshold that continues a track
 CONFIRM_HITS = 3  # detections that confirm a track
@@ -33,13 +33,8 @@ DRIFT_PER_S = 4.0  # growth of the margin per second, divided by the detections 
 SETTLED_HITS = 6  # detections after which a motion is known as well as it will be
 MATCHED_INTERVALS = 1.5  # usual times between two updates that every track is remembered, at least
 
-DUPLICATE_IOU = 0.4
-"""No track begins on a box that overlaps a tracked box of its label more than this: it is a second
-box on one vehicle, or will soon move apart."""
-
-DUPLICATE_ACROSS_IOU = 0.6
-"""The same for boxes of two labels: more than the overlap of a person and a motorcycle."""
-
+DUPLICATE_IOU = 0.4  # above it, a box is a second one on a tracked object of its label
+DUPLICATE_ACROSS_IOU = 0.6  # of two labels: more than the overlap of a person and a motorcycle
 SCORE_MEMORY_S = 0.3  # time constant of the smoothed score
 HELD_SCORE_S = 0.6  # time constant of its fall while a track is held
 VOTE_MEMORY_S = 2.0  # time constant of the vote on the label
@@ -137,19 +132,13 @@ class Tracker:
         weak_s: float = WEAK_S,
         min_iou: float = MIN_IOU,
     ) -> None:
-        _check_range("low_share", low_share, 0, 1)
-        _check_range("confirm_hits", confirm_hits, 1)
-        _check_range("coast_s", coast_s, 0)
-        _check_range("hold_s", hold_s, 0)
-        _check_range("weak_s", weak_s, 0)
-        _check_range("min_iou", min_iou, 0, 1)
         self._thresholds = thresholds
-        self._low_share = low_share
-        self._confirm_hits = confirm_hits
-        self._coast_s = coast_s
-        self._hold_s = hold_s
-        self._weak_s = weak_s
-        self._min_iou = min_iou
+        self._low_share = in_range("low_share", low_share, 0, 1)
+        self._confirm_hits = in_range("confirm_hits", confirm_hits, 1)
+        self._coast_s = in_range("coast_s", coast_s, 0)
+        self._hold_s = in_range("hold_s", hold_s, 0)
+        self._weak_s = in_range("weak_s", weak_s, 0)
+        self._min_iou = in_range("min_iou", min_iou, 0, 1)
         self._tracks: list[_Track] = []
         self._view: Box | None = None
         self._time_s = -np.inf
@@ -266,14 +255,10 @@ class Tracker:
     def _begin(self, detection: Detection, at_once: bool) -> None:
         """Begin a track, unless the object has another detection in this frame."""
         here = [track for track in self._tracks if track.motion.last_s == self._time_s]
-        if here:
-            boxes = np.array([track.motion.box for track in here])
-            overlaps = intersection_over_union(np.array([detection.box]), boxes)[0]
-            if any(
-                overlap > _duplicate_iou(track.label, detection.label)
-                for track, overlap in zip(here, overlaps, strict=True)
-            ):
-                return
+        overlaps = overlaps_of(detection.box, [track.motion.box for track in here])
+        limits = [_duplicate_iou(track.label, detection.label) for track in here]
+        if np.any(overlaps > limits):
+            return
         track = _Track(detection, self._time_s)
         self._tracks.append(track)
         if at_once or self._confirm_hits <= 1 or self._is_sure(detection):
@@ -366,9 +351,3 @@ def _leaves(last: Box, now: Box, view: Box) -> bool:
 
 def _duplicate_iou(label: str, other: str) -> float:
     return DUPLICATE_IOU if label == other else DUPLICATE_ACROSS_IOU
-
-
-def _check_range(name: str, value: float, least: float, most: float = math.inf) -> None:
-    if not least <= value <= most:
-        limits = f"from {least:g} to {most:g}" if most < math.inf else f"at least {least:g}"
-        raise InputError(f"{name} must be {limits}; got {value:g}")

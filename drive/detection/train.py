@@ -14,7 +14,6 @@ from typing import Any, Self
 import keras
 import numpy as np
 
-from drive.core.options import fields_of
 from drive.core.progress import Progress, no_progress
 from drive.detection.batches import Batch, TrainingBatches, plain_batches
 from drive.detection.dataset import LabelledImages
@@ -22,33 +21,25 @@ from drive.detection.loss import Tensor, detection_loss
 from drive.detection.old_checkpoint import convert_old_checkpoint
 from drive.detection.schedule import sample
 from drive.detection.tiny_yolo_drive import ANCHORS, STRIDES
-from drive.detection.training_settings import BACKBONE_LAYERS, LengthOptions, TrainingSettings
+from drive.detection.training_settings import BACKBONE_LAYERS, TrainingSettings
 from drive.results.names import DETECTOR_KERAS
 from drive.runtime.keras_file import save_model
 from drive.training.fit import OnEpoch, TrainingResult, fit
 from drive.training.state import check_unchanged, read_state
 from drive.training.tensorboard import load_tensorflow
 
-TRAINING_SIZES = ((416, 416), (320, 512), (288, 640))
-"""Height and width of the batches: about the same number of pixels, from photos to roads."""
-
+TRAINING_SIZES = ((416, 416), (320, 512), (288, 640))  # (height, width) of the batches
 BEST = DETECTOR_KERAS
 
-CHANGEABLE = tuple(each.name for each in fields_of(LengthOptions))
+CHANGEABLE = tuple(TrainingSettings.resumable())
 
-WARM_UP_SHARE = 0.05
-"""Share of a phase's steps in which the learning rate rises from 0."""
-FINAL_SHARE = 0.02
-"""Share of the learning rate that is left at the end of a phase."""
-FROZEN_RATE = 4.0
-"""The learning rate of the frozen phase, as a multiple of the setting."""
+WARM_UP_SHARE = 0.05  # of a phase's steps, in which the learning rate rises from 0
+FINAL_SHARE = 0.02  # of the learning rate, left at the end of a phase
+FROZEN_RATE = 4.0  # learning rate of the frozen phase, as a multiple of the setting
 WEIGHT_DECAY = 1e-4
-AVERAGE = 0.998
-"""Highest momentum of the running average of the weights."""
-AVERAGED_PARTS = 4
-"""The average spans at most this fraction of a phase; longer, it would keep its beginning."""
-LARGEST_GRADIENT = 10.0
-"""Norm to which gradients are clipped: a batch with one odd box must not undo an epoch."""
+AVERAGE = 0.998  # highest momentum of the running average of the weights
+AVERAGED_PARTS = 4  # the average spans at most this fraction of a phase
+LARGEST_GRADIENT = 10.0  # norm to clip at: a batch with one odd box must not undo an epoch
 
 
 @keras.saving.register_keras_serializable(package="drive")

@@ -6,23 +6,20 @@ from dataclasses import dataclass
 
 from drive.core.options import Config, OptionError, above, at_least, between, option
 
-FROZEN_SHARE = 0.25
-"""Share of the epochs before the backbone is trained too."""
-
+FROZEN_SHARE = 0.25  # of the epochs before the backbone is trained too
 BACKBONE_LAYERS = 7
 
 
 @dataclass(frozen=True, kw_only=True)
-class LengthOptions(Config):
-    """When a training ends and what it logs; a stopped one may resume with other values."""
+class LearningOptions(Config):
+    """How the detector learns."""
 
     group = "learning"
-
     patience: int = option(
         0,
         "stop after N epochs without a better validation loss; 0: never",
-        metavar="N",
-        check=at_least(0),
+        "N",
+        at_least(0),
         resumable=True,
         advanced=True,
     )
@@ -32,34 +29,23 @@ class LengthOptions(Config):
         resumable=True,
         advanced=True,
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class LearningOptions(LengthOptions):
-    """How the detector learns."""
-
-    group = "learning"
-
-    epochs: int = option(10, "number of epochs", metavar="N", check=at_least(1))
+    epochs: int = option(10, "number of epochs", "N", at_least(1))
     frozen_epochs: int | None = option(
         None,
         "epochs at the beginning in which the backbone keeps its weights",
-        metavar="N",
-        check=at_least(0),
+        "N",
+        at_least(0),
         shown_default="a quarter",
     )
-    batch: int = option(8, "images per step", metavar="N", check=at_least(1))
+    batch: int = option(8, "images per step", "N", at_least(1))
     learning_rate: float = option(
-        1.5e-4,
-        "highest learning rate; four times this while the backbone is frozen",
-        metavar="R",
-        check=above(0),
+        1.5e-4, "highest learning rate; four times this while the backbone is frozen", "R", above(0)
     )
     freeze: int = option(
         3,
         f"the first N of {BACKBONE_LAYERS} backbone convolutions always keep their weights",
-        metavar="N",
-        check=between(0, BACKBONE_LAYERS),
+        "N",
+        between(0, BACKBONE_LAYERS),
         advanced=True,
     )
 

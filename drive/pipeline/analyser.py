@@ -20,8 +20,8 @@ from drive.video.reader import FrameReader
 from drive.video.sources import Kind
 
 if TYPE_CHECKING:
-    from drive.detection.detector import Detector
     from drive.detection.flicker import FlickerReport
+    from drive.detection.network_detector import Detector
     from drive.detection.tracker import Tracker
     from drive.steering.explain import Explainer
     from drive.steering.predict import SteeringModel

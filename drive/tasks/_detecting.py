@@ -9,7 +9,7 @@ from drive.tasks._options import DetectionConfig
 
 if TYPE_CHECKING:
     from drive.core.region import Region
-    from drive.detection.detector import Detector
+    from drive.detection.network_detector import Detector
     from drive.pipeline.analyser import Detecting
     from drive.tasks._options import AnalysisConfig
     from drive.tasks._run import Run

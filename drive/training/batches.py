@@ -11,8 +11,7 @@ import numpy as np
 
 Made = TypeVar("Made")
 
-AHEAD = 3
-"""Batches that wait for the network at most."""
+AHEAD = 3  # batches that wait for the network at most
 
 
 class Batch(Protocol):

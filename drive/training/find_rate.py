@@ -20,24 +20,12 @@ from drive.core.files import atomic
 from drive.core.progress import Progress, no_progress
 from drive.training.batches import Batch, Batches
 
-RATES = {"adam": (1e-6, 1.0), "adadelta": (1e-4, 1e2)}
-"""The lowest and the highest rate to try, by optimiser; Adadelta's published rate is 1."""
-
-FEWEST_STEPS = 300
-"""Short epochs are repeated: each decade of the rate needs some steps to show its effect."""
-
-DIVERGED = 4.0
-"""The search ends when the running loss is this many times its lowest (as in fast.ai's finder)."""
-
-RUNNING_SHARE = 0.1
-"""Weight of the newest loss in the running loss, which decides when to end."""
-
-FIRST_LOSSES = 10
-"""Steps before the running loss counts: one easy batch must not pass for the lowest loss."""
-
-SMOOTHED_DECADES = 0.4
-"""Standard deviation, in decades of the rate, of the window that smooths the loss."""
-
+RATES = {"adam": (1e-6, 1.0), "adadelta": (1e-4, 1e2)}  # lowest and highest to try
+FEWEST_STEPS = 300  # short epochs are repeated: each decade of the rate needs some steps
+DIVERGED = 4.0  # the search ends at this many times the lowest running loss, as in fast.ai
+RUNNING_SHARE = 0.1  # weight of the newest loss in the running loss
+FIRST_LOSSES = 10  # steps before it counts: one easy batch must not pass for the lowest loss
+SMOOTHED_DECADES = 0.4  # standard deviation of the window that smooths the loss
 FALL_OVER_NOISE = 5.0
 """No rate is suggested if the smoothed loss falls by less than this many of its standard errors:
 batches differ, and the highest and lowest of a dozen independent stretches of a level curve lie

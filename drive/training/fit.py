@@ -29,7 +29,6 @@ CURE = (
     "The training diverged: try a tenth of the --learning-rate (--find-lr suggests one), and "
     "check the data with check-data"
 )
-FROZEN = ", backbone frozen"
 
 OnEpoch = Callable[[EpochResult], None]
 
@@ -204,7 +203,7 @@ def _validate(
 
 
 def _title(history: Sequence[EpochResult], course: Course) -> str:
-    frozen = FROZEN if len(history) < course.frozen_epochs else ""
+    frozen = ", backbone frozen" if len(history) < course.frozen_epochs else ""
     return f"epoch {len(history) + 1}/{course.epochs}{frozen}{_to_go(history, course)}"
 
 

@@ -13,8 +13,7 @@ SCHEDULES = ("constant", "cosine", "restarts")
 same over a cycle of epochs, then again from the full rate, each cycle longer than the one before
 (SGDR, arXiv 1608.03983, equation 5 with its lower rate 0 and its T_i as multiples of the last)."""
 
-WARM_UP_SHARE = 0.1
-"""The warm-up takes at most this share of the steps: short trainings must reach the full rate."""
+WARM_UP_SHARE = 0.1  # of the steps at most: short trainings must reach the full rate
 
 
 def learning_rates(
