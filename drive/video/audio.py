@@ -23,9 +23,7 @@ from drive.video.container import open_container
 AudioPacket: TypeAlias = "av.packet.Packet[AudioStream]"
 Unit: TypeAlias = "tuple[float, AudioPacket | av.AudioFrame]"  # with its time in the output
 
-COPIED_CODECS = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"})
-"""Audio codecs that are copied into MP4; others (PCM, Vorbis, AMR) become AAC."""
-
+COPIED_CODECS = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"})  # others: to AAC
 AAC_BIT_RATE = 128_000
 AAC_RATES_HZ = (48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)
 
@@ -43,9 +41,6 @@ class AudioTrack:
         self._out = output.add_stream_from_template(self._in) if self.copied else self._aac_stream()
         self.packets_lost = 0  # because they are damaged or step back in time
         self._last_dts: int | None = None
-        self._origin_s = 0.0
-        self._start_s = 0.0
-        self._end_s = math.inf
         self._pending: Iterator[Unit] | None = None
         self._ahead: Unit | None = None
 
@@ -53,22 +48,22 @@ class AudioTrack:
         """Set the part to copy, in seconds after the first frame; `origin_s` is 0 in the output."""
         video = next(iter(self._source.streams.video), None)
         first_s = float((video.start_time or 0) * _time_base(video)) if video else 0.0
-        self._origin_s = first_s + origin_s
-        self._start_s = first_s + max(start_s, origin_s)
-        self._end_s = math.inf if end_s is None else first_s + end_s
+        first_unit_s = first_s + max(start_s, origin_s)
         if start_s > 0:
-            self._source.seek(int(self._start_s * av.time_base))
-        self._pending = self._units()
+            self._source.seek(int(first_unit_s * av.time_base))
+        end_s = math.inf if end_s is None else first_s + end_s
+        self._pending = self._units(first_s + origin_s, first_unit_s, end_s)
 
     def write_until(self, time_s: float) -> None:
         """Write audio that starts up to `time_s` seconds of the output."""
         if self._pending is None:
             return
         while (ahead := self._ahead or next(self._pending, None)) is not None:
-            self._ahead = ahead if ahead[0] > time_s else None
+            start_s, unit = ahead
+            self._ahead = ahead if start_s > time_s else None
             if self._ahead is not None:
                 return
-            self._write(ahead[1])
+            self._mux([unit] if isinstance(unit, av.packet.Packet) else self._out.encode(unit))
 
     def finish(self, end_s: float) -> None:
         """Write the rest up to the end of the frames, and flush the encoder."""
@@ -89,19 +84,19 @@ class AudioTrack:
         stream.codec_context.bit_rate = AAC_BIT_RATE
         return stream
 
-    def _units(self) -> Iterator[Unit]:
+    def _units(self, origin_s: float, start_s: float, end_s: float) -> Iterator[Unit]:
         """Yield the packets (if copied) or frames of the part, with their output times."""
         time_base = _time_base(self._in)
-        shift = round(Fraction(self._origin_s) / time_base)
+        shift = round(Fraction(origin_s) / time_base)
         for packet in self._packets():
             for unit in [packet] if self.copied else self._decoded(packet):
-                if unit.pts is None or unit.pts * time_base < self._start_s:
+                if unit.pts is None or unit.pts * time_base < start_s:
                     continue
-                if unit.pts * time_base >= self._end_s:
+                if unit.pts * time_base >= end_s:
                     return
                 unit.pts -= shift
                 if isinstance(unit, av.packet.Packet):
-                    unit.dts = unit.pts
+                    unit.dts, unit.stream = unit.pts, self._out
                 yield float(unit.pts * time_base), unit
 
     def _packets(self) -> Iterator[AudioPacket]:
@@ -120,13 +115,6 @@ class AudioTrack:
         except av.error.FFmpegError:
             self.packets_lost += 1
             return []
-
-    def _write(self, unit: AudioPacket | av.AudioFrame) -> None:
-        if isinstance(unit, av.packet.Packet):
-            unit.stream = self._out
-            self._mux([unit])
-        else:
-            self._mux(self._out.encode(unit))
 
     def _mux(self, packets: list[AudioPacket]) -> None:
         for packet in packets:

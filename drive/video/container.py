@@ -6,7 +6,6 @@ import itertools
 import math
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TypeAlias, cast
@@ -26,7 +25,7 @@ CUT_OFF_HINT = "; if it is one, it was probably cut off before its index was wri
 ORDERED_BY_DECODING = ("avi",)  # containers without presentation timestamps
 TOLD_BY_NOBODY = ("h264", "hevc")  # codecs for which FFmpeg does not guess these times
 NOT_TO_BE_SOUGHT = ("mpeg",)  # program streams, in which FFmpeg loses frame times after seeking
-OPEN_ERRORS = (av.error.FFmpegError, OSError, ValueError)
+AV_ERRORS = (av.error.FFmpegError, OSError, ValueError)
 
 
 def is_stream(source: str) -> bool:
@@ -40,14 +39,19 @@ def open_container(source: str) -> av.container.InputContainer:
         _check_file(Path(source))
     try:
         return av.open(source)
-    except OPEN_ERRORS as error:
-        reason = getattr(error, "strerror", None) or error
-        text = f"{source} cannot be read as a video: {reason}; expected MP4, MKV, AVI or MOV"
+    except AV_ERRORS as error:
+        why = reason(error)
+        text = f"{source} cannot be read as a video: {why}; expected MP4, MKV, AVI or MOV"
         if is_stream(source):
-            text = f"{source} cannot be opened: {reason}; check the address and the network"
+            text = f"{source} cannot be opened: {why}; check the address and the network"
         elif Path(source).suffix.lower() in INDEXED_SUFFIXES:
             text += CUT_OFF_HINT
         raise InputError(text) from None
+
+
+def reason(error: BaseException) -> str:
+    """Return the reason that the system or FFmpeg gives."""
+    return str(getattr(error, "strerror", None) or error)
 
 
 def _check_file(path: Path) -> None:
@@ -141,24 +145,10 @@ def reach_s(source: str) -> float:
     return max((latest[number] + step_s for number, step_s in longest.items()), default=math.inf)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TimeTable:
-    """The presentation timestamps of all shown frames, ascending, in the stream's time base."""
-
-    pts: IntArray
-
-    @classmethod
-    def read(cls, source: str) -> TimeTable:
-        """Read the timestamps of all packets without decoding."""
-        with open_container(source) as container:
-            stream = video_stream(container, source)
-            shown = (packet for packet in packets(container, stream) if not packet.is_discard)
-            stamps = [found for found in map(stamp, shown) if found is not None]
-        return cls(np.unique(np.array(stamps, dtype=np.int64)))
-
-    def index(self, pts: int) -> int:
-        """Return the position, from 0, of the frame shown at `pts`."""
-        return int(np.searchsorted(self.pts, pts))
-
-    def __len__(self) -> int:
-        return len(self.pts)
+def read_stamps(source: str) -> IntArray:
+    """Return the presentation timestamps of all shown frames, ascending, without decoding."""
+    with open_container(source) as container:
+        stream = video_stream(container, source)
+        shown = (packet for packet in packets(container, stream) if not packet.is_discard)
+        stamps = [found for found in map(stamp, shown) if found is not None]
+    return np.unique(np.array(stamps, dtype=np.int64))

@@ -17,10 +17,10 @@ from av.video.stream import VideoStream
 
 from drive.core.errors import InputError
 from drive.core.types import HD_HEIGHT, Image
+from drive.video.container import AV_ERRORS, reason
 
-TICKS_PER_SECOND = 90_000
-"""Time base of MPEG systems: 25, 30, 30000/1001 and 60 frames per second are whole ticks."""
-
+TICKS_PER_SECOND = 90_000  # as in MPEG: 25, 30, 30000/1001 and 60 frames per second are whole ticks
+TIME_BASE = Fraction(1, TICKS_PER_SECOND)
 PRESET = "ultrafast"
 TOOLS = "8x8dct=1:deblock=0,0:no-dct-decimate=1"
 """x264 settings on top of the preset: larger transforms and deblocking cost almost nothing, and
@@ -28,7 +28,6 @@ skipping the search for blocks to leave out is faster."""
 
 CRF = 23
 KEY_FRAME_EVERY_S = 2.0  # distance between key frames; short enough for fast seeking in a browser
-
 LIBX264_MAX_SIZE = 16_384
 BT709, BT601 = 1, 6
 """ITU-T H.273 codes of matrix, primaries and transfer. BT.709 from 720 rows on, else BT.601: what
@@ -36,7 +35,6 @@ players assume without tags, so players that ignore tags are right too."""
 
 COLORSPACES = {BT709: Colorspace.ITU709, BT601: Colorspace.ITU601}
 LIMITED_RANGE = 1
-ENCODE_ERRORS = (av.error.FFmpegError, OSError, ValueError)
 
 
 def open_mp4(part: Path) -> av.container.OutputContainer:
@@ -45,7 +43,7 @@ def open_mp4(part: Path) -> av.container.OutputContainer:
     try:
         part.touch()
         return av.open(str(part), "w", format="mp4", options=options)
-    except ENCODE_ERRORS as error:
+    except AV_ERRORS as error:
         raise InputError(
             f"the folder {part.parent} is not writable: {reason(error)}; choose another"
         ) from error
@@ -61,19 +59,19 @@ def add_h264(
 ) -> VideoStream:
     """Add the video stream; the encoder opens when the container starts.
 
-    The stream has `even_size` of `size` (width, height). `rate` is a hint for rate control. The
-    rest goes to x264, which chooses the number of threads if it is 0.
+    `size` is (width, height), which become even. `rate` is a hint for rate control. The rest goes
+    to x264, which chooses the number of threads if it is 0.
     """
     stream = container.add_stream("libx264", rate=rate)
-    stream.width, stream.height = even_size(size)
+    stream.width, stream.height = (pixels + pixels % 2 for pixels in size)
     stream.pix_fmt = "yuv420p"
-    stream.time_base = Fraction(1, TICKS_PER_SECOND)
+    stream.time_base = TIME_BASE
     key_frame_distance = max(round(KEY_FRAME_EVERY_S * rate), 1)
     stream.options = {"preset": preset, "crf": str(crf), "bf": "0", "g": str(key_frame_distance)}
     stream.options |= {"x264-params": TOOLS} if preset == PRESET else {}
     codec = stream.codec_context
     codec.thread_count = threads
-    codec.time_base = Fraction(1, TICKS_PER_SECOND)
+    codec.time_base = TIME_BASE
     codec.color_range = LIMITED_RANGE
     codec.colorspace = codec.color_primaries = codec.color_trc = _matrix(size)
     return stream
@@ -85,31 +83,11 @@ def to_yuv(image: Image) -> av.VideoFrame:
     pixels = np.ascontiguousarray(image)
     if width % 2 or height % 2:
         pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    frame = av.VideoFrame.from_numpy_buffer(pixels, format="rgb24").reformat(
+    return av.VideoFrame.from_numpy_buffer(pixels, format="rgb24").reformat(
         format="yuv420p",
         dst_colorspace=COLORSPACES[_matrix((width, height))],
         dst_color_range=ColorRange.MPEG,
     )
-    frame.time_base = Fraction(1, TICKS_PER_SECOND)
-    return frame
-
-
-def planes_to_yuv(planes: Image) -> av.VideoFrame:
-    """Return planes (`Frame.planes`) as a frame that shares their memory."""
-    frame = av.VideoFrame.from_numpy_buffer(planes, format="yuv420p")
-    frame.time_base = Fraction(1, TICKS_PER_SECOND)
-    return frame
-
-
-def even_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Return (width, height), each rounded up to an even number."""
-    width, height = size
-    return width + width % 2, height + height % 2
-
-
-def reason(error: BaseException) -> str:
-    """Return the reason that the system or FFmpeg gives."""
-    return str(getattr(error, "strerror", None) or error)
 
 
 def _matrix(size: tuple[int, int]) -> int:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 
 import av
-from av.video.stream import VideoStream
+import numpy as np
+from av.container import InputContainer
 
 from drive.core.errors import InputError
-from drive.core.types import VideoInfo
+from drive.core.types import FloatArray, VideoInfo
 from drive.video.container import open_container, packets, rotation_clockwise, video_stream
 
-MICROSECONDS = 1_000_000
-
 RATE_TOLERANCE = 0.05
-"""The rate is variable if a distance between frames differs from the mean by more than this share:
-more than the rounding of common time bases, less than one dropped frame."""
+"""Share by which frames of a constant rate may differ from the mean distance: more than rounding,
+less than one dropped frame."""
 
 
 def probe(path: str | Path, count: bool = False) -> VideoInfo:
@@ -29,7 +26,6 @@ def probe(path: str | Path, count: bool = False) -> VideoInfo:
     source = str(path)
     with open_container(source) as container:
         stream = video_stream(container, source)
-        container_s = container.duration / MICROSECONDS if container.duration else None
         times_s: list[float] = []
         damaged = 0
         first: av.VideoFrame | None = None
@@ -46,63 +42,49 @@ def probe(path: str | Path, count: bool = False) -> VideoInfo:
             times_s.extend(float(frame.time) for frame in frames if frame.time is not None)
         if first is None:
             raise InputError(f"{source} has no frame that can be decoded")
-        counted_s = sorted(times_s) if count else None
-        return _describe(source, stream, first, counted_s, container_s, damaged)
+        return _describe(source, container, first, sorted(times_s) if count else None, damaged)
 
 
 def _describe(
     source: str,
-    stream: VideoStream,
+    container: InputContainer,
     first: av.VideoFrame,
     times_s: list[float] | None,
-    container_s: float | None,
     damaged: int,
 ) -> VideoInfo:
-    turn = rotation_clockwise(first)
+    stream, turn = container.streams.video[0], rotation_clockwise(first)
     width, height = first.width, first.height
     if turn in (90, 270):
         width, height = height, width
+    steps_s = np.diff(times_s or [])
     frame_count = len(times_s) if times_s is not None else stream.frames or None
-    duration_s = _counted_duration(times_s) if times_s else _claimed_duration(stream) or container_s
+    duration_s = container.duration / av.time_base if container.duration else None
+    if times_s:
+        duration_s = float(steps_s.mean()) * len(times_s) if len(steps_s) else None
+    elif stream.duration and stream.time_base:
+        duration_s = float(stream.duration * stream.time_base)
+    nominal, average = stream.guessed_rate or stream.base_rate, stream.average_rate
+    if frame_count and duration_s:
+        average_fps: float | None = frame_count / duration_s
+    else:
+        average_fps = float(average) if average else None
     return VideoInfo(
         path=source,
         width=width,
         height=height,
         rotation_deg=turn,
-        nominal_fps=_rate(stream.guessed_rate or stream.base_rate),
-        average_fps=(
-            frame_count / duration_s if frame_count and duration_s else _rate(stream.average_rate)
-        ),
-        variable_rate=_varies(times_s) if times_s else None,
+        nominal_fps=float(nominal) if nominal else None,
+        average_fps=average_fps,
+        variable_rate=_varies(steps_s) if times_s else None,
         frame_count=frame_count,
         counted=times_s is not None,
         frames_lost=damaged,
         duration_s=duration_s,
         codec=stream.codec_context.name,
-        has_audio=bool(stream.container.streams.audio),
+        has_audio=bool(container.streams.audio),
     )
 
 
-def _rate(rate: Fraction | None) -> float | None:
-    return float(rate) if rate else None
-
-
-def _counted_duration(times_s: list[float]) -> float | None:
-    if len(times_s) < 2:
-        return None
-    span_s = times_s[-1] - times_s[0]
-    return span_s * len(times_s) / (len(times_s) - 1)
-
-
-def _claimed_duration(stream: VideoStream) -> float | None:
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    return None
-
-
-def _varies(times_s: list[float]) -> bool:
-    steps_s = [later - earlier for earlier, later in pairwise(times_s)]
-    if not steps_s:
-        return False
-    mean_s = sum(steps_s) / len(steps_s)
-    return any(abs(step_s - mean_s) > RATE_TOLERANCE * mean_s for step_s in steps_s)
+def _varies(steps_s: FloatArray) -> bool:
+    mean_s = steps_s.mean() if len(steps_s) else 0.0
+    return bool((np.abs(steps_s - mean_s) > RATE_TOLERANCE * mean_s).any())

@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 
 import av
@@ -20,14 +21,14 @@ from av.video.reformatter import Colorspace
 from av.video.stream import VideoStream
 
 from drive.core.errors import InputError
-from drive.core.types import HD_HEIGHT, Frame, Image, VideoInfo
+from drive.core.types import HD_HEIGHT, Frame, Image, IntArray, VideoInfo
 from drive.video.container import (
-    TimeTable,
     VideoPacket,
     open_container,
     packets,
     packets_from,
     reach_s,
+    read_stamps,
     rotation_clockwise,
     times_are_told,
     video_stream,
@@ -36,12 +37,8 @@ from drive.video.probe import probe
 from drive.video.sources import Kind, Source, find_source
 
 GAP = 1.5  # a step longer than this many usual ones means that a frame may be missing
-DECLARE_FRAMES, DECLARE_DURATION = "mp4", ("matroska", "flv")
-"""Containers that declare the number of frames, or the duration, at their beginning."""
-
-MISSING_END_S = 0.25
-"""A file that ends this much before its declared duration is cut off; containers round."""
-
+DECLARE_FRAMES, DECLARE_DURATION = "mp4", ("matroska", "flv")  # containers, at their beginning
+MISSING_END_S = 0.25  # before its declared duration, the end of a file counts as cut off
 UNSPECIFIED_COLORSPACE = 2
 HD_COLORSPACES, SD_COLORSPACES = {1, UNSPECIFIED_COLORSPACE}, {5, 6, UNSPECIFIED_COLORSPACE}
 """ITU-T H.273 codes of the matrix: BT.709; BT.601 in its 625- and 525-line forms."""
@@ -104,11 +101,8 @@ def _check_times(source: Source, start_s: float, end_s: float | None) -> None:
 class FrameReader:
     """Iterates over the frames of one source; made by `read_frames`.
 
-    Attributes:
-        info: of a video file; None for images, cameras and streams.
-        frames_lost: number of damaged packets, missing frames and unreadable images so far;
-            estimated behind the end of a cut-off file that declares its duration only.
-        breaks_off_s: end of a file that is cut off; None if it is complete or not read yet.
+    `frames_lost` is the number of damaged packets, missing frames and unreadable images so far,
+    estimated behind the end of a cut-off file that declares its duration only.
     """
 
     source: Source
@@ -118,10 +112,10 @@ class FrameReader:
     size: tuple[int, int] | None
     threads: int = 0
     planes: bool = False
-    info: VideoInfo | None = field(init=False)
+    info: VideoInfo | None = field(init=False)  # None for images, cameras and streams
     frames_read: int = field(init=False, default=0)
     frames_lost: int = field(init=False, default=0)
-    breaks_off_s: float | None = field(init=False, default=None)
+    breaks_off_s: float | None = field(init=False, default=None)  # end of a file that is cut off
 
     def __post_init__(self) -> None:
         self.info = probe(self.source.name) if self.source.kind is Kind.VIDEO else None
@@ -165,13 +159,8 @@ class FrameReader:
             self._frames.close()
 
     def _read(self) -> Generator[Frame]:
-        readers = {
-            Kind.VIDEO: self._read_video,
-            Kind.STREAM: self._read_video,
-            Kind.IMAGES: self._read_images,
-            Kind.CAMERA: self._read_camera,
-        }
-        for frame in readers[self.source.kind]():
+        others = {Kind.IMAGES: self._read_images, Kind.CAMERA: self._read_camera}
+        for frame in others.get(self.source.kind, self._read_video)():
             self.frames_read += 1
             yield frame
 
@@ -197,7 +186,6 @@ class FrameReader:
     @staticmethod
     def _decode(found: Iterator[VideoPacket], clock: _Clock) -> Iterator[av.VideoFrame]:
         for packet in found:
-            clock.packets_hidden += packet.is_discard
             clock.meet(packet)
             try:
                 frames = packet.decode()
@@ -236,9 +224,8 @@ class FrameReader:
         return np.asarray(decoded.to_ndarray(), np.uint8)
 
     def _read_images(self) -> Iterator[Frame]:
-        for index, path in enumerate(self.source.images):
-            if index % self.stride:
-                continue
+        for index in range(0, len(self.source.images), self.stride):
+            path = self.source.images[index]
             image = read_image(path)
             if image is None:
                 self.frames_lost += 1
@@ -278,11 +265,9 @@ class _Clock:
         self.packets_hidden = 0
         self.breaks_off_s: float | None = None
         self._time_base = stream.time_base or Fraction(1)
-        self._declared = stream.frames
         self._stream = stream
         self._name = name
         self._is_file = is_file
-        self._table: TimeTable | None = None
         self._times_are_told = times_are_told(stream)
         self._first_dts: int | None = None
         self._late: int | None = None
@@ -298,18 +283,17 @@ class _Clock:
         return max(self.packets_damaged, self._missed)
 
     def seek(self, container: av.container.InputContainer, start_s: float) -> Iterator[VideoPacket]:
-        """Return the packets from the key frame before `start_s` on; indices stay those of the
-        whole file."""
-        table = self._load_table()
-        if not len(table):
+        """Return the packets from the key frame before `start_s` on; indices do not change."""
+        if not len(self._stamps):
             return packets(container, self._stream)
-        self._first_pts = int(table.pts[0])
+        self._first_pts = int(self._stamps[0])
         self._next_index = None
         target = self._first_pts + int(start_s / self._time_base)
         return packets_from(container, self._stream, self._first_pts, target)
 
     def meet(self, packet: VideoPacket) -> None:
         """Note a packet before it is decoded."""
+        self.packets_hidden += packet.is_discard
         if self._first_dts is None and packet.is_keyframe:
             self._first_dts = packet.dts
 
@@ -345,7 +329,7 @@ class _Clock:
         end, kind = self._last_pts + step, container.format.name
         missing_s = 0.0
         if DECLARE_FRAMES in kind:
-            declared = self._declared - self.packets_hidden
+            declared = self._stream.frames - self.packets_hidden
             if end_s is not None and step:
                 declared = min(declared, math.ceil(end_s / self._seconds(step)))
             self._missed += max(0, declared - self._next_index)
@@ -369,28 +353,30 @@ class _Clock:
 
     def _origin(self, pts: int) -> int:
         """Return the timestamp of the first frame, even if that frame is damaged."""
-        if self.packets_damaged and self._is_file and len(table := self._load_table()):
+        if self.packets_damaged and self._is_file and len(self._stamps):
             self._next_index = None
-            return int(table.pts[0])
+            return int(self._stamps[0])
         return pts
 
     def _index(self, pts: int) -> int:
         if self._next_index is None:
-            return self._load_table().index(pts)
+            return self._position(pts)
         step = None if self._last_pts is None else pts - self._last_pts
         usual = self._usual_step
         if step is not None and step > 0:
             self._usual_step = min(step, usual or step)
         if not self._is_file or step is None or usual is None or step <= GAP * usual:
             return self._next_index
-        index = max(self._load_table().index(pts), self._next_index)
+        index = max(self._position(pts), self._next_index)
         self._missed += index - self._next_index
         return index
 
-    def _load_table(self) -> TimeTable:
-        if self._table is None:
-            self._table = TimeTable.read(self._name)
-        return self._table
+    @cached_property
+    def _stamps(self) -> IntArray:
+        return read_stamps(self._name)
+
+    def _position(self, pts: int) -> int:
+        return int(np.searchsorted(self._stamps, pts))
 
 
 def resized(image: Image, size: tuple[int, int] | None) -> Image:

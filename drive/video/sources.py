@@ -111,12 +111,10 @@ def _images(candidates: Iterable[Path], where: str) -> tuple[Path, ...]:
     images = tuple(path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES)
     if images:
         return images
-    hint = ""
-    video = next((path for path in paths if path.suffix.lower() in VIDEO_SUFFIXES), None)
-    if video is not None:
-        hint = f"; it has videos: name them, or all of them as '{video.parent}/*{video.suffix}'"
-    expected = ", ".join(sorted(IMAGE_SUFFIXES))
-    raise InputError(f"{where} has no images; expected files that end in {expected}{hint}")
+    text = f"{where} has no images; expected files that end in {', '.join(sorted(IMAGE_SUFFIXES))}"
+    if video := next((path for path in paths if path.suffix.lower() in VIDEO_SUFFIXES), None):
+        text += f"; it has videos: name them, or all of them as '{video.parent}/*{video.suffix}'"
+    raise InputError(text)
 
 
 def _natural(path: Path) -> list[tuple[int, int, str]]:

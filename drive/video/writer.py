@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
+import av
 import cv2
 import numpy as np
 
@@ -15,18 +16,15 @@ from drive.core.errors import EncodeError, InputError
 from drive.core.files import atomic
 from drive.core.types import Array, Image
 from drive.video.audio import AudioTrack, open_audio
-from drive.video.container import VideoPacket
+from drive.video.container import AV_ERRORS, VideoPacket, reason
 from drive.video.mp4 import (
     CRF,
-    ENCODE_ERRORS,
     LIBX264_MAX_SIZE,
     PRESET,
     TICKS_PER_SECOND,
+    TIME_BASE,
     add_h264,
-    even_size,
     open_mp4,
-    planes_to_yuv,
-    reason,
     to_yuv,
 )
 
@@ -105,14 +103,16 @@ class VideoWriter:
         self._duration = round(TICKS_PER_SECOND / self._rate)
         self._audio: AudioTrack | None = None
         self._stack = ExitStack()
+        _prove_folder(self.path)
         if width is not None and height is not None:
-            self._open(_checked_size(width, height))
-        else:
-            _prove_folder(self.path)
+            self._open((width, height))
 
     def _open(self, size: tuple[int, int]) -> None:
         """Open the file and the encoder for frames of `size` (width, height)."""
-        _prove_folder(self.path)
+        if not all(0 < pixels <= LIBX264_MAX_SIZE for pixels in size):
+            raise InputError(
+                f"a video must have 1 to {LIBX264_MAX_SIZE} pixels per side; got {size[0]}x{size[1]}"
+            )
         with ExitStack() as stack:
             part = stack.enter_context(atomic(self.path))
             self._container = open_mp4(part)
@@ -122,7 +122,7 @@ class VideoWriter:
                 self._audio = open_audio(Path(self._audio_from), self._container)
             try:
                 self._container.start_encoding()
-            except ENCODE_ERRORS as error:
+            except AV_ERRORS as error:
                 raise self._error("the encoder does not open", error) from error
             self._stack, self._size = stack.pop_all(), size
 
@@ -132,13 +132,6 @@ class VideoWriter:
         if self._audio is None:
             return "none"
         return "copied" if self._audio.copied else "encoded as AAC"
-
-    @property
-    def encoded_size(self) -> tuple[int, int]:
-        """(width, height) of the images in the file: even, so up to one pixel more."""
-        if self._size is None:
-            raise InputError(f"{self.path}: the size is not known before the first frame")
-        return even_size(self._size)
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -168,16 +161,19 @@ class VideoWriter:
             EncodeError: the frame could not be encoded or written, for example on a full disk.
         """
         if self._size is None and image.ndim == 3 and image.dtype == np.uint8:
-            self._open(_checked_size(image.shape[1], image.shape[0]))
+            self._open((image.shape[1], image.shape[0]))
         self._check(image, time_s)
         try:
             pts = self._advance_clock(time_s)
-            frame = to_yuv(image) if planes is None else planes_to_yuv(planes)
-            frame.pts = pts
+            if planes is None:
+                frame = to_yuv(image)
+            else:
+                frame = av.VideoFrame.from_numpy_buffer(planes, format="yuv420p")
+            frame.pts, frame.time_base = pts, TIME_BASE
             self._mux(self._stream.encode(frame))
             if self._audio is not None:
                 self._audio.write_until(pts / TICKS_PER_SECOND)
-        except ENCODE_ERRORS as error:
+        except AV_ERRORS as error:
             raise self._error(f"frame {self.frames_written} was not written", error) from error
         self.frames_written += 1
 
@@ -192,11 +188,6 @@ class VideoWriter:
             raise InputError(
                 f"{self.path}: the time of frame {self.frames_written} must be finite; got {time_s}"
             )
-
-    @property
-    def _end_s(self) -> float:
-        """End of the last frame in seconds of the output."""
-        return ((self._last_pts or 0) + self._duration) / TICKS_PER_SECOND
 
     def _advance_clock(self, time_s: float) -> int:
         """Return the time of the frame in ticks, always later than the last one."""
@@ -228,14 +219,14 @@ class VideoWriter:
         try:
             self._mux(self._stream.encode(None))
             if self._audio is not None:
-                self._audio.finish(self._end_s)
+                self._audio.finish(((self._last_pts or 0) + self._duration) / TICKS_PER_SECOND)
             self._container.close()
-        except ENCODE_ERRORS as error:
+        except AV_ERRORS as error:
             raise self._error("the file was not completed", error) from error
 
     def _close(self) -> None:
         """Close the files; an earlier error takes precedence."""
-        with suppress(*ENCODE_ERRORS):
+        with suppress(*AV_ERRORS):
             self._container.close()
         if self._audio is not None:
             self._audio.close()
@@ -263,14 +254,6 @@ def _prove_folder(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"the folder {path.parent} cannot be made: {error.strerror}") from error
-
-
-def _checked_size(width: int, height: int) -> tuple[int, int]:
-    if not (0 < width <= LIBX264_MAX_SIZE and 0 < height <= LIBX264_MAX_SIZE):
-        raise InputError(
-            f"a video must have 1 to {LIBX264_MAX_SIZE} pixels per side; got {width}x{height}"
-        )
-    return width, height
 
 
 def _checked_rate(rate: Fraction | float) -> Fraction:
