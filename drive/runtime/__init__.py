@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,27 +33,19 @@ def load_engine(
     """
     model_path = Path(path)
     _check(model_path, engine)
-    candidates = _candidates(model_path, build)
-    loaders: dict[str, Callable[[], Engine]] = {
-        "openvino": lambda: _load_openvino(model_path, threads),
-        "onnx": lambda: _load_onnx(model_path, threads),
-        "keras": lambda: _load_keras(model_path, build),
-    }
-    if engine != "auto":
-        if model_path.suffix.lower() not in READS[engine]:
-            raise InputError(
-                f"the engine {engine} reads {', '.join(READS[engine])} files; got {path}"
-            )
-        try:
-            return loaders[engine]()
-        except MissingPackageError:
-            raise
-        except ImportError as error:
-            raise InputError(
-                f"the engine '{engine}' is not installed ({error}); install it, or use another of "
-                f"{', '.join(ENGINES)}"
-            ) from error
-    return _first_that_works({name: loaders[name] for name in candidates}, model_path)
+    if engine == "auto":
+        return _first_that_works(model_path, threads, build)
+    if model_path.suffix.lower() not in READS[engine]:
+        raise InputError(f"the engine {engine} reads {', '.join(READS[engine])} files; got {path}")
+    try:
+        return _load(engine, model_path, threads, build)
+    except MissingPackageError:
+        raise
+    except ImportError as error:
+        raise InputError(
+            f"the engine '{engine}' is not installed ({error}); install it, or use another of "
+            f"{', '.join(ENGINES)}"
+        ) from error
 
 
 def _check(path: Path, engine: str) -> None:
@@ -66,19 +57,14 @@ def _check(path: Path, engine: str) -> None:
     check_form(path)
 
 
-def _candidates(path: Path, build: Builder | None) -> list[str]:
-    suffix = path.suffix.lower()
-    names = [name for name in ENGINES if suffix in READS[name]]
-    if suffix == ".onnx" and build is None:
-        names.remove("keras")
-    return names
-
-
-def _first_that_works(loaders: dict[str, Callable[[], Engine]], path: Path) -> Engine:
+def _first_that_works(path: Path, threads: int, build: Builder | None) -> Engine:
     reasons: list[str] = []
-    for name, load in loaders.items():
+    suffix = path.suffix.lower()
+    for name in ENGINES:
+        if suffix not in READS[name] or (name == "keras" and suffix == ".onnx" and build is None):
+            continue
         try:
-            engine = load()
+            engine = _load(name, path, threads, build)
         except (ImportError, WeightsError) as error:
             reasons.append(f"{name}: {error}")
         else:
@@ -87,7 +73,15 @@ def _first_that_works(loaders: dict[str, Callable[[], Engine]], path: Path) -> E
     raise WeightsError(f"{path}: no engine can run this model ({'; '.join(reasons)})")
 
 
-def _load_openvino(path: Path, threads: int) -> Engine:
+def _load(name: str, path: Path, threads: int, build: Builder | None) -> Engine:
+    if name == "keras":
+        from drive.runtime.keras_engine import KerasEngine
+
+        return KerasEngine.load(path, build)
+    if name == "onnx":
+        from drive.runtime.onnx_engine import OnnxEngine
+
+        return OnnxEngine(path, threads)
     if path.suffix.lower() == ".onnx" and has_qlinear(path):
         raise WeightsError(
             f"{path}: OpenVINO gives wrong results for QLinear operators; use the engine onnx, or "
@@ -96,15 +90,3 @@ def _load_openvino(path: Path, threads: int) -> Engine:
     from drive.runtime.openvino_engine import OpenVinoEngine
 
     return OpenVinoEngine(path, threads)
-
-
-def _load_onnx(path: Path, threads: int) -> Engine:
-    from drive.runtime.onnx_engine import OnnxEngine
-
-    return OnnxEngine(path, threads)
-
-
-def _load_keras(path: Path, build: Builder | None) -> Engine:
-    from drive.runtime.keras_engine import KerasEngine
-
-    return KerasEngine.load(path, build)

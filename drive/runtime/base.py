@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from drive.core.errors import InputError, MissingFileError
+from drive.core.errors import InputError, MissingFileError, WeightsError
 from drive.core.types import Array, DType, FloatArray
 
 Shape = tuple[int | None, ...]
@@ -46,6 +46,12 @@ def check_batch(batch: Array, dtype: DType, shape: Shape) -> None:
         )
 
 
+def unreadable(path: str | Path, runtime: str, error: Exception, line: int = -1) -> WeightsError:
+    """Return the error for a file that a runtime refuses; of its reason, only one line."""
+    reason = (str(error).strip().splitlines() or ["unknown"])[line]
+    return WeightsError(f"{path}: {runtime} cannot read this model: {reason}")
+
+
 def check_model_file(
     path: str | Path,
     suffixes: Sequence[str] = MODEL_SUFFIXES,
@@ -59,9 +65,8 @@ def check_model_file(
         return
     if not Path(path).is_dir():
         raise MissingFileError(f"there is no model file {path}")
+    text = f"{path} is a folder; expected a model file ({', '.join(suffixes)})"
     inside = (file for suffix in suffixes for file in sorted(Path(path).glob(f"*{suffix}")))
-    example = next((file for file in inside if usable is None or usable(file)), None)
-    raise InputError(
-        f"{path} is a folder; expected a model file ({', '.join(suffixes)})"
-        + (f", such as {example}" if example else "")
-    )
+    if example := next((file for file in inside if usable is None or usable(file)), None):
+        text += f", such as {example}"
+    raise InputError(text)

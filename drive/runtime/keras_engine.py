@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drive.core.errors import InputError, WeightsError
+from drive.core.errors import InputError
 from drive.core.types import Array, DType, FloatArray
 from drive.runtime.base import Shape, check_batch
 from drive.runtime.int8_form import is_int8
+from drive.runtime.keras_file import as_arrays, load_model
 from drive.runtime.quiet import load_keras
 
 if TYPE_CHECKING:
@@ -42,10 +43,10 @@ class KerasEngine:
     @classmethod
     def load(cls, path: str | Path, build: Builder | None = None) -> KerasEngine:
         """Load a `.keras` file, or the weights of an `.onnx` file into the network of `build`."""
-        load_keras()
         suffix = Path(path).suffix.lower()
         if suffix == ".keras":
-            return cls(_load_keras(path))
+            return cls(load_model(path))
+        load_keras()
         if suffix != ".onnx" or build is None:
             raise InputError(
                 "the keras engine runs .keras files, and .onnx files of drive; use the engine "
@@ -69,22 +70,4 @@ class KerasEngine:
             batch = batch.astype(self.input_dtype)
         check_batch(batch, self.input_dtype, self.input_shape)
         results = self._model(batch, training=False)
-        if not isinstance(results, list | tuple):
-            results = [results]
-        return [_to_numpy(result) for result in results]
-
-
-def _to_numpy(tensor: object) -> FloatArray:
-    from keras import ops
-
-    return np.asarray(ops.convert_to_numpy(tensor))
-
-
-def _load_keras(path: str | Path) -> keras.Model:
-    import keras
-
-    try:
-        return keras.saving.load_model(path, compile=False)
-    except (ValueError, OSError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise WeightsError(f"{path}: Keras cannot read this model: {reason}") from error
+        return as_arrays(results)

@@ -11,9 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from drive.core.errors import WeightsError
 from drive.core.files import atomic
-from drive.runtime.base import check_model_file
+from drive.core.types import FloatArray
+from drive.runtime.base import check_model_file, unreadable
 from drive.runtime.quiet import load_keras
 
 if TYPE_CHECKING:
@@ -49,5 +52,12 @@ def load_model(path: str | Path, compiled: bool = False) -> keras.Model:
     try:
         return keras.saving.load_model(path, compile=compiled)
     except (ValueError, OSError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise WeightsError(f"{path}: Keras cannot read this model: {reason}") from error
+        raise unreadable(path, "Keras", error, line=0) from error
+
+
+def as_arrays(outputs: object) -> list[FloatArray]:
+    """Return the output of a model, or its list of outputs, as arrays."""
+    from keras import ops
+
+    each = outputs if isinstance(outputs, list | tuple) else [outputs]
+    return [np.asarray(ops.convert_to_numpy(output)) for output in each]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drive.core.types import FloatArray, Image
+from drive.runtime.keras_file import as_arrays
 
 if TYPE_CHECKING:
     import keras
@@ -44,11 +45,9 @@ def feature_maps(model: keras.Model, image: Image, layers: int = 2) -> list[Laye
     if not chosen:
         return []
     outputs = [_activated(own, layer).output for layer in chosen]
-    values = keras.Model(model.inputs, outputs)([image[None]], training=False)
-    values = values if isinstance(values, list | tuple) else [values]
-    arrays = [np.asarray(keras.ops.convert_to_numpy(each))[0] for each in values]
+    arrays = as_arrays(keras.Model(model.inputs, outputs)([image[None]], training=False))
     return [
-        LayerMaps(layer.name, np.moveaxis(array, -1, 0))
+        LayerMaps(layer.name, np.moveaxis(array[0], -1, 0))
         for layer, array in zip(chosen, arrays, strict=True)
     ]
 

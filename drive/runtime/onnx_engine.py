@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from drive.core.errors import WeightsError
 from drive.core.types import Array, DType, FloatArray
-from drive.runtime.base import Shape, check_batch
+from drive.runtime.base import Shape, check_batch, unreadable
 from drive.runtime.file_form import peek_metadata
 from drive.runtime.int8_form import is_int8
 
@@ -32,8 +31,7 @@ class OnnxEngine:
                 _source(Path(path)), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # its exceptions have no public base class
-            reason = str(error).strip().splitlines()[-1]
-            raise WeightsError(f"{path}: ONNX Runtime cannot read this model: {reason}") from error
+            raise unreadable(path, "ONNX Runtime", error) from error
         source = self._session.get_inputs()[0]
         self.input_name: str = source.name
         self.input_dtype: DType = np.dtype(ELEMENT_TYPES[source.type])

@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import openvino
 
-from drive.core.errors import WeightsError
 from drive.core.types import Array, DType, FloatArray
-from drive.runtime.base import Shape, check_batch
+from drive.runtime.base import Shape, check_batch, unreadable
 
 MAX_COMPILED = 4  # compiled input shapes kept; each holds its own copy of the weights
 
@@ -29,8 +28,7 @@ class OpenVinoEngine:
         try:
             self._model = self._core.read_model(str(path))
         except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise WeightsError(f"{path}: OpenVINO cannot read this model: {reason}") from error
+            raise unreadable(path, "OpenVINO", error) from error
         self._settings = _settings(threads)
         self._compiled: OrderedDict[tuple[int, ...], openvino.CompiledModel] = OrderedDict()
         source = self._model.inputs[0]

@@ -109,9 +109,10 @@ class VideoWriter:
 
     def _open(self, size: tuple[int, int]) -> None:
         """Open the file and the encoder for frames of `size` (width, height)."""
-        if not all(0 < pixels <= LIBX264_MAX_SIZE for pixels in size):
+        width, height = size
+        if not (0 < width <= LIBX264_MAX_SIZE and 0 < height <= LIBX264_MAX_SIZE):
             raise InputError(
-                f"a video must have 1 to {LIBX264_MAX_SIZE} pixels per side; got {size[0]}x{size[1]}"
+                f"a video must have 1 to {LIBX264_MAX_SIZE} pixels per side; got {width}x{height}"
             )
         with ExitStack() as stack:
             part = stack.enter_context(atomic(self.path))
