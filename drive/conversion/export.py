@@ -1,6 +1,6 @@
 """Write a network as a file for another runtime, load it again, and compare it with the original.
 
-A file gets its final name only after the comparison. There is one writer per format.
+A file gets its final name only after the comparison. `write_as` and `load_written` know the formats.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from drive.conversion.quantise import quantise
 from drive.core.errors import InputError, MismatchError
 from drive.core.types import Image
 from drive.core.wording import counted
+from drive.runtime import load_engine
 from drive.runtime.base import Engine
-from drive.runtime.int8_form import CALIBRATED_ON, INT8, PRECISION, is_int8
+from drive.runtime.int8_form import CALIBRATED_ON, INT8, INT8_MARK, PRECISION, is_int8
 
 if TYPE_CHECKING:
     import keras
@@ -27,9 +28,7 @@ if TYPE_CHECKING:
 OPENVINO, ONNX, LITERT, SAVED_MODEL = "openvino", "onnx", "litert", "saved-model"
 FORMATS = (OPENVINO, ONNX, LITERT, SAVED_MODEL)
 INT8_FORMATS = (OPENVINO, ONNX, LITERT)
-FROM_KERAS = (LITERT, SAVED_MODEL)
-"""Formats that TensorFlow writes from the Keras network; they require float weights."""
-
+FROM_KERAS = (LITERT, SAVED_MODEL)  # TensorFlow writes them; they require float weights
 FIXED_SIZE = (LITERT,)  # formats whose files have one fixed input size
 ENDINGS = {
     OPENVINO: (".xml", ".bin"),
@@ -39,7 +38,6 @@ ENDINGS = {
 }
 """Endings after the network's name: files, or one folder. The first one is loaded."""
 
-INT8_MARK = "-int8"
 STAGE = ".part-export-"
 IMAGE_AXES = (1, 2)  # rows and columns of an (N, H, W, C) input
 
@@ -84,23 +82,23 @@ class Exported:
 
     def as_json(self) -> dict[str, object]:
         """Return the values that `--json` prints."""
+        of = self.difference
         return {
             "format": self.format,
             "precision": self.precision,
             "path": self.path,
             "bytes": self.size_bytes,
-            "largest_difference": self.difference.largest,
-            "mean_difference": self.difference.mean,
-            "share": self.difference.share,
-            "tolerance": self.difference.tolerance,
-            "frames": self.difference.frames,
+            "largest_difference": of.largest,
+            "mean_difference": of.mean,
+            "share": of.share,
+            "tolerance": of.tolerance,
+            "frames": of.frames,
         }
 
 
 def check_request(formats: Sequence[str], int8: bool, metadata: Mapping[str, str]) -> None:
     """Raise `InputError` if a network with this metadata cannot be written in one of `FORMATS`."""
-    unwritable = [name for name in formats if int8 and name not in INT8_FORMATS]
-    if unwritable:
+    if unwritable := [name for name in formats if int8 and name not in INT8_FORMATS]:
         raise InputError(
             f"--int8 supports {', '.join(INT8_FORMATS)}; got --format {' '.join(unwritable)}"
         )
@@ -139,7 +137,7 @@ def export(
     finals = [place(name + ending) for ending in ENDINGS[target]]
     with TemporaryDirectory(dir=finals[0].parent, prefix=STAGE) as folder:
         staged = [Path(folder) / final.name for final in finals]
-        WRITERS[target](original, staged[0], metadata, calibration)
+        write_as(target, original, staged[0], metadata, calibration)
         difference = _check(original, target, staged[0], metadata, checks, bool(calibration))
         size_bytes = sum(_size_bytes(path) for path in staged)
         for path, final in zip(staged, finals, strict=True):
@@ -152,14 +150,8 @@ def export(
 
 def load_written(target: str, path: Path) -> Engine:
     """Load a file that `export` wrote into its own runtime."""
-    if target == OPENVINO:
-        from drive.runtime.openvino_engine import OpenVinoEngine
-
-        return OpenVinoEngine(path)
-    if target == ONNX:
-        from drive.runtime.onnx_engine import OnnxEngine
-
-        return OnnxEngine(path)
+    if target in (OPENVINO, ONNX):
+        return load_engine(path, target)
     if target == LITERT:
         from drive.conversion.litert import LiteRtEngine
 
@@ -242,52 +234,38 @@ def _write_onnx(
     onnx.save(model, str(path))
 
 
-def _write_openvino(
-    original: Original, path: Path, metadata: Mapping[str, str], calibration: Sequence[Image]
+def write_as(
+    target: str,
+    original: Original,
+    path: Path,
+    metadata: Mapping[str, str],
+    calibration: Sequence[Image],
 ) -> None:
-    """Convert the ONNX file; OpenVINO keeps the metadata as the runtime info `framework`."""
-    import openvino
+    """Write a network in one format; int8 if there are images to calibrate on."""
+    if target == ONNX:
+        _write_onnx(original, path, metadata, calibration)
+    elif target == OPENVINO:  # keeps the metadata as the runtime info `framework`
+        import openvino
 
-    with TemporaryDirectory() as folder:
-        onnx_path = Path(folder) / "network.onnx"
-        _write_onnx(original, onnx_path, metadata, calibration)
-        model = openvino.Core().read_model(str(onnx_path))
-        openvino.save_model(model, str(path), compress_to_fp16=False)
+        with TemporaryDirectory() as folder:
+            onnx_path = Path(folder) / "network.onnx"
+            _write_onnx(original, onnx_path, metadata, calibration)
+            model = openvino.Core().read_model(str(onnx_path))
+            openvino.save_model(model, str(path), compress_to_fp16=False)
+    elif target == LITERT:
+        from drive.conversion.litert import write_litert
 
+        if original.size is None:
+            raise InputError("a LiteRT file requires one input size; got size=None")
+        first = original.float_first
+        write_litert(
+            original.build(), path, metadata, original.size, calibration, float_first=first
+        )
+    else:
+        from drive.conversion.saved_model import write_saved_model
 
-def _write_litert(
-    original: Original, path: Path, metadata: Mapping[str, str], calibration: Sequence[Image]
-) -> None:
-    from drive.conversion.litert import write_litert
-
-    if original.size is None:
-        raise InputError("a LiteRT file requires one input size; got size=None")
-    write_litert(
-        original.build(),
-        path,
-        metadata,
-        original.size,
-        calibration,
-        float_first=original.float_first,
-    )
-
-
-def _write_saved_model(
-    original: Original, path: Path, metadata: Mapping[str, str], calibration: Sequence[Image]
-) -> None:
-    from drive.conversion.saved_model import write_saved_model
-
-    rows, columns = original.size or (None, None)
-    write_saved_model(original.build(), path, metadata, (None, rows, columns, 3))
-
-
-Writer = Callable[[Original, Path, Mapping[str, str], Sequence[Image]], None]
-WRITERS: dict[str, Writer] = {
-    OPENVINO: _write_openvino,
-    ONNX: _write_onnx,
-    LITERT: _write_litert,
-    SAVED_MODEL: _write_saved_model,
-}
+        shape = (None, *(original.size or (None, None)), 3)
+        write_saved_model(original.build(), path, metadata, shape)
 
 
 def describe_input(

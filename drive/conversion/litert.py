@@ -16,13 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drive.conversion.saved_model import (
-    INPUT,
-    SIGNATURE,
-    output_names,
-    text_by_text,
-    write_saved_model,
-)
+from drive.conversion.saved_model import INPUT, SIGNATURE, output_names, write_saved_model
 from drive.core.errors import WeightsError
 from drive.core.types import Array, DType, FloatArray, Image
 from drive.runtime.base import Shape, check_batch
@@ -34,7 +28,6 @@ if TYPE_CHECKING:
 
 METADATA = "drive"
 Example = dict[str, Array]
-DARKEST, BRIGHTEST = 0, 255
 
 
 def write_litert(
@@ -133,7 +126,7 @@ def _examples(images: Sequence[Image]) -> Iterator[Example]:
     for number, image in enumerate(images):
         values = image.astype(np.float32)
         if number == 0:
-            values.flat[:2] = DARKEST, BRIGHTEST
+            values.flat[:2] = 0, 255
         yield {INPUT: values}
 
 
@@ -161,7 +154,7 @@ def read_litert_metadata(data: bytes) -> dict[str, str]:
     for number in range(model.MetadataLength()):
         entry = model.Metadata(number)
         if entry.Name() == METADATA.encode():
-            return text_by_text(model.Buffers(entry.Buffer()).DataAsNumpy().tobytes())
+            return dict(json.loads(model.Buffers(entry.Buffer()).DataAsNumpy().tobytes()))
     return {}
 
 
@@ -172,9 +165,13 @@ class LiteRtEngine:
 
     def __init__(self, path: str | Path) -> None:
         load_keras()
+        from tensorflow import lite
+
         data = Path(path).read_bytes()
         try:
-            self._interpreter = _interpreter(data)
+            with _silence():
+                self._interpreter = lite.Interpreter(model_content=data)
+                self._interpreter.allocate_tensors()
             self.metadata: dict[str, str] = read_litert_metadata(data)
             self._names = output_names(self.metadata)
             self._run = self._interpreter.get_signature_runner(SIGNATURE)
@@ -192,15 +189,6 @@ class LiteRtEngine:
         check_batch(batch, self.input_dtype, self.input_shape)
         rows = [self._run(**{INPUT: image[None]}) for image in batch]
         return [np.concatenate([row[name] for row in rows]) for name in self._names]
-
-
-def _interpreter(data: bytes) -> lite.Interpreter:
-    from tensorflow import lite
-
-    with _silence():
-        interpreter = lite.Interpreter(model_content=data)
-        interpreter.allocate_tensors()
-    return interpreter
 
 
 @contextmanager

@@ -36,8 +36,7 @@ def activation(graph: GraphBuilder, call: Call) -> Value:
 
 def rescaling(graph: GraphBuilder, call: Call) -> Value:
     """Translate a Rescaling layer: one factor and offset, or one per channel."""
-    layer = call.layer
-    x = call.inputs[0]
+    layer, x = call.layer, call.inputs[0]
     result = x.name
     for operator, setting in (("Mul", layer.scale), ("Add", layer.offset)):
         array = np.asarray(setting, np.float32)
@@ -48,12 +47,17 @@ def rescaling(graph: GraphBuilder, call: Call) -> Value:
     return call.output(result, x.channels_first)
 
 
+def _in_place(
+    graph: GraphBuilder, call: Call, operator: str, *others: str, **attributes: float
+) -> Value:
+    x = call.inputs[0]
+    result = graph.node(operator, [x.name, *others], call.name, **attributes)
+    return call.output(result, x.channels_first)
+
+
 def leaky_relu(graph: GraphBuilder, call: Call) -> Value:
     """Translate a LeakyReLU layer."""
-    layer = call.layer
-    x = call.inputs[0]
-    result = graph.node("LeakyRelu", [x.name], layer.name, alpha=float(layer.negative_slope))
-    return call.output(result, x.channels_first)
+    return _in_place(graph, call, "LeakyRelu", alpha=float(call.layer.negative_slope))
 
 
 def relu(graph: GraphBuilder, call: Call) -> Value:
@@ -62,22 +66,16 @@ def relu(graph: GraphBuilder, call: Call) -> Value:
     if layer.negative_slope or layer.threshold:
         settings = (layer.negative_slope, layer.threshold)
         raise unsupported(layer, "slope, threshold", settings, "(0, 0)")
-    x = call.inputs[0]
     if layer.max_value is None:
-        return call.output(graph.node("Relu", [x.name], layer.name), x.channels_first)
-    ends = [
-        graph.floats(f"{layer.name}/{name}", np.asarray(value))
-        for name, value in (("least", 0.0), ("most", layer.max_value))
-    ]
-    return call.output(graph.node("Clip", [x.name, *ends], layer.name), x.channels_first)
+        return _in_place(graph, call, "Relu")
+    least = graph.floats(f"{layer.name}/least", np.asarray(0.0))
+    most = graph.floats(f"{layer.name}/most", np.asarray(layer.max_value))
+    return _in_place(graph, call, "Clip", least, most)
 
 
 def elu(graph: GraphBuilder, call: Call) -> Value:
     """Translate an ELU layer."""
-    layer = call.layer
-    x = call.inputs[0]
-    result = graph.node("Elu", [x.name], layer.name, alpha=float(layer.alpha))
-    return call.output(result, x.channels_first)
+    return _in_place(graph, call, "Elu", alpha=float(call.layer.alpha))
 
 
 def as_it_is(graph: GraphBuilder, call: Call) -> Value:

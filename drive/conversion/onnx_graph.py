@@ -68,11 +68,6 @@ class GraphBuilder:
         self._initialisers: dict[str, onnx.TensorProto] = {}
         self._names: set[str] = set()
 
-    @property
-    def initialisers(self) -> list[onnx.TensorProto]:
-        """The stored arrays in the order in which they were added."""
-        return list(self._initialisers.values())
-
     def node(self, operator: str, inputs: Sequence[str], name: str, **attributes: Any) -> str:
         """Add one operator and return the name of its only output."""
         output = self._unique(name)
@@ -130,7 +125,8 @@ class GraphBuilder:
         metadata: Mapping[str, str],
     ) -> onnx.ModelProto:
         """Return the checked model with its metadata."""
-        graph = helper.make_graph(self.nodes, name, inputs, outputs, self.initialisers)
+        stored = list(self._initialisers.values())
+        graph = helper.make_graph(self.nodes, name, inputs, outputs, stored)
         model = helper.make_model(
             graph,
             opset_imports=[helper.make_opsetid("", OPSET)],

@@ -44,8 +44,7 @@ def convert_layer(graph: GraphBuilder, call: Call) -> Value:
 
 
 def _conv2d(graph: GraphBuilder, call: Call) -> Value:
-    layer = call.layer
-    x = graph.channels_first(call.inputs[0])
+    layer, x = call.layer, graph.channels_first(call.inputs[0])
     kernel = kernel_to_onnx(np.asarray(layer.kernel, np.float32))
     parameters = [graph.kernel(f"{layer.name}/kernel", kernel)]
     if layer.use_bias:
@@ -72,8 +71,7 @@ def _auto_pad(layer: keras.Layer) -> str:
 
 
 def _dense(graph: GraphBuilder, call: Call) -> Value:
-    layer = call.layer
-    x = graph.as_keras(call.inputs[0])
+    layer, x = call.layer, graph.as_keras(call.inputs[0])
     kernel = graph.kernel(f"{layer.name}/kernel", np.asarray(layer.kernel, np.float32))
     result = graph.node("MatMul", [x.name, kernel], layer.name)
     if layer.use_bias:
@@ -86,8 +84,7 @@ def _batch_normalisation(graph: GraphBuilder, call: Call) -> Value:
     layer = call.layer
     if layer.axis not in (-1, call.inputs[0].rank - 1):
         raise unsupported(layer, "axis", layer.axis, "the last one")
-    first = call.inputs[0].rank == 4
-    x = graph.channels_first(call.inputs[0]) if first else call.inputs[0]
+    (x,), first = _images_first(graph, call)
     channels = layer.moving_mean.shape[0]
     scale = layer.gamma if layer.scale else np.ones(channels)
     offset = layer.beta if layer.center else np.zeros(channels)
@@ -105,22 +102,14 @@ def _batch_normalisation(graph: GraphBuilder, call: Call) -> Value:
 
 
 def _max_pooling(graph: GraphBuilder, call: Call) -> Value:
-    layer = call.layer
-    x = graph.channels_first(call.inputs[0])
-    result = graph.node(
-        "MaxPool",
-        [x.name],
-        layer.name,
-        kernel_shape=list(layer.pool_size),
-        strides=list(layer.strides),
-        auto_pad=_auto_pad(layer),
-    )
+    layer, x = call.layer, graph.channels_first(call.inputs[0])
+    sizes = {"kernel_shape": list(layer.pool_size), "strides": list(layer.strides)}
+    result = graph.node("MaxPool", [x.name], layer.name, **sizes, auto_pad=_auto_pad(layer))
     return call.output(result, True)
 
 
 def _zero_padding(graph: GraphBuilder, call: Call) -> Value:
-    layer = call.layer
-    x = graph.channels_first(call.inputs[0])
+    layer, x = call.layer, graph.channels_first(call.inputs[0])
     (top, bottom), (left, right) = layer.padding
     pads = graph.integers(f"{layer.name}/pads", [0, 0, top, left, 0, 0, bottom, right])
     return call.output(graph.node("Pad", [x.name, pads], layer.name, mode="constant"), True)
@@ -143,23 +132,25 @@ def _upsampling(graph: GraphBuilder, call: Call) -> Value:
     return call.output(result, True)
 
 
-def _concatenate(graph: GraphBuilder, call: Call) -> Value:
-    layer = call.layer
+def _images_first(graph: GraphBuilder, call: Call) -> tuple[list[Value], bool]:
+    """Return the inputs, images with channels first, and whether they are images."""
     first = call.inputs[0].rank == 4
-    axis = layer.axis % call.inputs[0].rank
-    values = [graph.channels_first(value) if first else value for value in call.inputs]
+    return [graph.channels_first(value) if first else value for value in call.inputs], first
+
+
+def _concatenate(graph: GraphBuilder, call: Call) -> Value:
+    values, first = _images_first(graph, call)
+    axis = call.layer.axis % values[0].rank
     stored_axis = NHWC_TO_NCHW.index(axis) if first else axis
-    result = graph.node("Concat", [value.name for value in values], layer.name, axis=stored_axis)
+    result = graph.node("Concat", [value.name for value in values], call.name, axis=stored_axis)
     return call.output(result, first)
 
 
 def _add(graph: GraphBuilder, call: Call) -> Value:
-    layer = call.layer
-    first = call.inputs[0].rank == 4
-    values = [graph.channels_first(value) if first else value for value in call.inputs]
+    values, first = _images_first(graph, call)
     result = values[0].name
     for value in values[1:]:
-        result = graph.node("Add", [result, value.name], layer.name)
+        result = graph.node("Add", [result, value.name], call.name)
     return call.output(result, first)
 
 
@@ -170,21 +161,18 @@ def _average(graph: GraphBuilder, call: Call) -> Value:
 
 
 def _flatten(graph: GraphBuilder, call: Call) -> Value:
-    layer = call.layer
-    x = graph.as_keras(call.inputs[0])
+    layer, x = call.layer, graph.as_keras(call.inputs[0])
     return call.output(graph.node("Flatten", [x.name], layer.name, axis=1), False)
 
 
 def _reshape(graph: GraphBuilder, call: Call) -> Value:
-    layer = call.layer
-    x = graph.as_keras(call.inputs[0])
+    layer, x = call.layer, graph.as_keras(call.inputs[0])
     target = graph.integers(f"{layer.name}/shape", [0, *layer.target_shape])  # 0: unchanged
     return call.output(graph.node("Reshape", [x.name, target], layer.name), False)
 
 
 def _permute(graph: GraphBuilder, call: Call) -> Value:
-    layer = call.layer
-    return graph.permute(call.inputs[0], (0, *layer.dims), call.shape)
+    return graph.permute(call.inputs[0], (0, *call.layer.dims), call.shape)
 
 
 CONVERTERS: dict[str, Converter] = {

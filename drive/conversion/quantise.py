@@ -50,7 +50,9 @@ def quantise(
     use batches of one. Convolutions named in `keep_float` stay float; with `float_first` those on
     the image itself too.
     """
-    model = _read(float_path)
+    model = read_model(float_path)
+    if any(node.op_type == "QuantizeLinear" for node in model.graph.node):
+        raise WeightsError(f"{float_path}: the weights must be float; got int8 already")
     widen_kernels(model.graph)
     if float_first:
         keep_float = [*keep_float, *first_convolutions(model.graph)]
@@ -64,13 +66,6 @@ def quantise(
     with atomic(int8_path) as part:
         onnx.save(model, str(part))
     return examples
-
-
-def _read(path: str | Path) -> onnx.ModelProto:
-    model = read_model(path)
-    if any(node.op_type == "QuantizeLinear" for node in model.graph.node):
-        raise WeightsError(f"{path}: the weights must be float; got int8 already")
-    return model
 
 
 def _check(
@@ -96,7 +91,8 @@ def _measure(
     session = _session(model, names)
     source = session.get_inputs()[0]
     shape = tuple(size if isinstance(size, int) else None for size in source.shape)
-    kind = np.dtype(helper.tensor_dtype_to_np_dtype(_element_type(model)))
+    element = int(model.graph.input[0].type.tensor_type.elem_type)
+    kind = np.dtype(helper.tensor_dtype_to_np_dtype(element))
     lows: dict[str, list[float]] = {name: [] for name in names}
     highs: dict[str, list[float]] = {name: [] for name in names}
     totals: dict[str, FloatArray] = {name: np.zeros(1) for name in names}
@@ -116,19 +112,11 @@ def _measure(
 
 
 def _session(model: onnx.ModelProto, names: Iterable[str]) -> onnxruntime.InferenceSession:
-    import onnxruntime
+    from drive.runtime.onnx_engine import open_session
 
     watched = onnx.ModelProto.FromString(model.SerializeToString())
     outputs = {value.name for value in watched.graph.output}
     watched.graph.output.extend(
         helper.make_empty_tensor_value_info(name) for name in names if name not in outputs
     )
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors only
-    return onnxruntime.InferenceSession(
-        watched.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-
-
-def _element_type(model: onnx.ModelProto) -> int:
-    return int(model.graph.input[0].type.tensor_type.elem_type)
+    return open_session(watched.SerializeToString())

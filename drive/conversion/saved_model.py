@@ -85,7 +85,7 @@ class SavedModelEngine:
         import tensorflow
 
         try:
-            self.metadata = text_by_text((Path(folder) / METADATA).read_bytes())
+            self.metadata: dict[str, str] = dict(json.loads((Path(folder) / METADATA).read_bytes()))
             with silent_stderr():
                 self._model = tensorflow.saved_model.load(str(folder))
             self._serve = self._model.signatures[SIGNATURE]
@@ -110,9 +110,3 @@ class SavedModelEngine:
 def output_names(metadata: Mapping[str, str]) -> list[str]:
     """Return the names of the outputs in order, from the metadata entry `outputs`."""
     return list(json.loads(metadata["outputs"]))
-
-
-def text_by_text(data: bytes) -> dict[str, str]:
-    """Return the metadata that a file keeps as JSON."""
-    found: dict[str, str] = json.loads(data)
-    return found

@@ -26,13 +26,17 @@ def load_engine(
     """Load a model file into a runtime: `.onnx`, OpenVINO `.xml` or `.keras`.
 
     The engine "auto" is the first one that works; `Engine.fallback_reason` says why an earlier one
-    does not. `threads` of 0 is the runtime's choice; Keras ignores it. `build` builds the Keras
-    network of an `.onnx` file from its metadata; keras requires it.
-    Raises `InputError` if the engine is not installed or does not read this kind of file, and
-    `WeightsError` if the file is damaged.
+    does not. 0 threads is the runtime's choice. `build` builds the network of an `.onnx` file from
+    its metadata; keras requires it. Raises `InputError` if the engine is not installed or does not
+    read this kind of file, and `WeightsError` if the file is damaged.
     """
     model_path = Path(path)
-    _check(model_path, engine)
+    if engine not in ("auto", *ENGINES):
+        raise InputError(f"engine must be auto or one of {', '.join(ENGINES)}; got {engine!r}")
+    check_model_file(path)
+    if model_path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"a model file must end in one of {', '.join(SUFFIXES)}; got {path}")
+    check_form(model_path)
     if engine == "auto":
         return _first_that_works(model_path, threads, build)
     if model_path.suffix.lower() not in READS[engine]:
@@ -46,15 +50,6 @@ def load_engine(
             f"the engine '{engine}' is not installed ({error}); install it, or use another of "
             f"{', '.join(ENGINES)}"
         ) from error
-
-
-def _check(path: Path, engine: str) -> None:
-    if engine not in ("auto", *ENGINES):
-        raise InputError(f"engine must be auto or one of {', '.join(ENGINES)}; got {engine!r}")
-    check_model_file(path)
-    if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"a model file must end in one of {', '.join(SUFFIXES)}; got {path}")
-    check_form(path)
 
 
 def _first_that_works(path: Path, threads: int, build: Builder | None) -> Engine:

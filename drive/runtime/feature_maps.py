@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from drive.runtime.keras_engine import Builder
 
-CHANNELS_FIRST_AXIS, CHANNELS_LAST_AXIS = 1, -1
-MEAN_MAP = "mean_map"
 ACTIVATIONS = (
     *("Relu", "Elu", "LeakyRelu", "Sigmoid", "Tanh", "Softplus"),
     *("ReLU", "ELU", "LeakyReLU", "Activation"),
@@ -40,8 +38,7 @@ MOST_MEMBERS = 64
 """Maximum number of paths from input to output: one per network of an ensemble. A residual network
 has two to the power of its blocks."""
 
-FIRST_INPUT_COUNTS = ("Conv", "BatchNormalization", "MatMul", "Gemm", "Reshape")
-"""Operators whose other inputs are parameters."""
+FIRST_INPUT_COUNTS = ("Conv", "BatchNormalization", "MatMul", "Gemm", "Reshape")  # not parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +98,9 @@ def _load_onnx(path: Path, engine: str) -> tuple[Engine, tuple[Windows, ...]]:
     model = read_model(path)
     windows, tensors = _members(model.graph.output[0].name, _onnx_look(model.graph), path)
     for name in tensors:
-        positive, mean = f"{name}/positive", f"{name}/{MEAN_MAP}"
+        positive, mean = f"{name}/positive", f"{name}/mean_map"
         model.graph.node.append(helper.make_node("Relu", [name], [positive]))
-        node = helper.make_node(
-            "ReduceMean", [positive], [mean], axes=[CHANNELS_FIRST_AXIS], keepdims=0
-        )
+        node = helper.make_node("ReduceMean", [positive], [mean], axes=[1], keepdims=0)
         model.graph.node.append(node)
         sizes = ["batch", f"{name}/rows", f"{name}/columns"]
         model.graph.output.append(helper.make_tensor_value_info(mean, TensorProto.FLOAT, sizes))
@@ -123,7 +118,7 @@ def _load_keras(path: Path, build: Builder | None) -> tuple[Engine, tuple[Window
     from keras import ops
 
     windows, tensors = _members(engine.model.outputs[0], _keras_look, path)
-    maps = [ops.mean(ops.relu(tensor), axis=CHANNELS_LAST_AXIS) for tensor in tensors]
+    maps = [ops.mean(ops.relu(tensor), axis=-1) for tensor in tensors]
     model = keras.Model(engine.model.inputs[0], [*engine.model.outputs, *maps])
     return KerasEngine(model, engine.metadata), windows
 

@@ -13,15 +13,9 @@ from typing import BinaryIO
 
 from drive.core.errors import WeightsError
 
-VARINT, DELIMITED = 0, 2
-"""Wire types of protocol buffers that occur at the outermost level of an ONNX file."""
-
-QLINEAR = b"QLinear"
-"""Start of the names of operators that compute in int8; names are stored as plain text."""
-
+VARINT, DELIMITED = 0, 2  # wire types of protocol buffers at the outermost level of an ONNX file
 VARINT_BYTES = 10
-GRAPH = 7
-METADATA = 14  # the fields `graph` and `metadata_props` of ONNX's ModelProto
+GRAPH, METADATA = 7, 14  # the fields `graph` and `metadata_props` of ONNX's ModelProto
 KEY, VALUE = 1, 2  # the fields of a StringStringEntryProto
 
 
@@ -51,7 +45,7 @@ def peek_metadata(path: Path) -> dict[str, str]:
 
 def has_qlinear(path: Path) -> bool:
     """Return whether an `.onnx` file has int8 operators, such as QLinearConv, of other programs."""
-    return QLINEAR in path.read_bytes()
+    return b"QLinear" in path.read_bytes()  # names are stored as plain text
 
 
 def _is_onnx(path: Path) -> bool:

@@ -9,14 +9,12 @@ from pathlib import Path
 PRECISION = "precision"
 INT8 = "int8"
 CALIBRATED_ON = "calibrated_on"  # metadata of the files that `drive.conversion.quantise` writes
-
-INT8_SUFFIX = "-int8"
-INT8_RUNTIMES: dict[str, tuple[str, ...]] = {
-    "auto": ("openvino", "onnxruntime"),
+INT8_MARK = "-int8"
+INT8_RUNTIMES = {
+    "auto": ("openvino", "onnxruntime"),  # an engine runs int8 files if one of these is installed
     "openvino": ("openvino",),
     "onnx": ("onnxruntime",),
 }
-"""An engine runs int8 files if one of these packages is installed."""
 
 
 def is_int8(metadata: Mapping[str, str]) -> bool:
@@ -27,7 +25,7 @@ def is_int8(metadata: Mapping[str, str]) -> bool:
 def int8_beside(float_weights: str | Path) -> Path:
     """Return the path of the int8 form of a weights file: NAME-int8.onnx for NAME.onnx."""
     path = Path(float_weights)
-    return path.with_name(f"{path.stem}{INT8_SUFFIX}{path.suffix}")
+    return path.with_name(f"{path.stem}{INT8_MARK}{path.suffix}")
 
 
 def usual_form(float_weights: Path, engine: str = "auto") -> Path:

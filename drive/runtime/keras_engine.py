@@ -27,18 +27,13 @@ class KerasEngine:
     name = "keras"
 
     def __init__(self, model: keras.Model, metadata: dict[str, str] | None = None) -> None:
-        self._model = model
+        self.model = model
         source = model.inputs[0]
         self.input_name: str = source.name
         self.input_dtype: DType = np.dtype(source.dtype)
         self.input_shape: Shape = tuple(source.shape)
         self.metadata = dict(metadata or {})
         self.fallback_reason: str | None = None
-
-    @property
-    def model(self) -> keras.Model:
-        """The Keras model."""
-        return self._model
 
     @classmethod
     def load(cls, path: str | Path, build: Builder | None = None) -> KerasEngine:
@@ -69,5 +64,4 @@ class KerasEngine:
         if batch.dtype == np.uint8:
             batch = batch.astype(self.input_dtype)
         check_batch(batch, self.input_dtype, self.input_shape)
-        results = self._model(batch, training=False)
-        return as_arrays(results)
+        return as_arrays(self.model(batch, training=False))

@@ -14,8 +14,6 @@ from drive.runtime.int8_form import is_int8
 
 ELEMENT_TYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
 
-ERRORS_ONLY = 3  # ONNX Runtime's log level; its warnings are about graph optimisation
-
 
 class OnnxEngine:
     """A network on the CPU in ONNX Runtime, for batches of any size."""
@@ -23,13 +21,8 @@ class OnnxEngine:
     name = "onnx"
 
     def __init__(self, path: str | Path, threads: int = 0) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = ERRORS_ONLY
         try:
-            self._session = onnxruntime.InferenceSession(
-                _source(Path(path)), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = open_session(_source(Path(path)), threads)
         except Exception as error:  # its exceptions have no public base class
             raise unreadable(path, "ONNX Runtime", error) from error
         source = self._session.get_inputs()[0]
@@ -47,6 +40,14 @@ class OnnxEngine:
         return list(self._session.run(None, {self.input_name: np.ascontiguousarray(batch)}))
 
 
+def open_session(model: str | bytes, threads: int = 0) -> onnxruntime.InferenceSession:
+    """Load a file, or its contents; 0 threads is ONNX Runtime's choice."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3  # errors only; warnings are about graph optimisation
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
 def _source(path: Path) -> str | bytes:
     """Return what to load: int8 files of our quantiser rewritten, all others unchanged."""
     if not is_int8(peek_metadata(path)):
@@ -54,5 +55,4 @@ def _source(path: Path) -> str | bytes:
     from drive.runtime.onnx_file import read_model
     from drive.runtime.onnx_int8 import for_onnx_runtime
 
-    content: bytes = for_onnx_runtime(read_model(path)).SerializeToString()
-    return content
+    return bytes(for_onnx_runtime(read_model(path)).SerializeToString())

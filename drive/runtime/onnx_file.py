@@ -41,15 +41,14 @@ def load_onnx_weights(keras_model: keras.Model, path: str | Path) -> None:
             f"{path}: the weights are of another network than '{keras_model.name}': "
             f"missing in the file: {missing or 'none'}; not in the network: {unknown or 'none'}"
         )
-    arrays = {name: stored[name] for name in wanted}
     for name, variable in wanted.items():
-        if arrays[name].shape != tuple(variable.shape):
+        if stored[name].shape != tuple(variable.shape):
             raise WeightsError(
                 f"{path}: '{name}' of '{keras_model.name}' must have shape "
-                f"{tuple(variable.shape)}; got {arrays[name].shape}"
+                f"{tuple(variable.shape)}; got {stored[name].shape}"
             )
     for name, variable in wanted.items():
-        variable.assign(arrays[name].astype(np.float32))
+        variable.assign(stored[name].astype(np.float32))
 
 
 def read_weights(path: str | Path) -> dict[str, FloatArray]:

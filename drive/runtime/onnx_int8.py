@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import numpy_helper
 
 from drive.core.types import Array, FloatArray
 from drive.runtime.quantised_graph import (
@@ -20,7 +20,7 @@ from drive.runtime.quantised_graph import (
     constants,
     quantise_activation,
     sort_nodes,
-    store,
+    store_quantised,
 )
 
 FURTHEST_BELOW = 0.5
@@ -42,7 +42,9 @@ def for_onnx_runtime(model: onnx.ModelProto) -> onnx.ModelProto:
             continue
         scale, zero = (_value(graph, name) for name in entry.input[1:3])
         if producers[node.input[0]] is not entry:
-            node.input[0] = _round(graph, node.input[0], node.name, scale, zero)
+            # round again to the same levels: without loss, but visible to ONNX Runtime
+            suffix = f"int8_for_{node.name}"
+            node.input[0] = quantise_activation(graph, node.input[0], scale, zero, suffix)
         if len(node.input) > 2:
             _round_bias(graph, node, scale * _value(graph, weights.input[1]))
         _round_output(graph, node)
@@ -55,31 +57,15 @@ def _rounding_above(producers: Nodes, name: str) -> onnx.NodeProto | None:
     producer = producers.get(name)
     while producer is not None and producer.op_type in PASSING:
         producer = producers.get(producer.input[0])
-    if producer is None or producer.op_type != "DequantizeLinear":
-        return None
-    return producer
-
-
-def _round(graph: onnx.GraphProto, name: str, reader: str, scale: Array, zero: Array) -> str:
-    """Round a tensor again to its own levels: without loss, but visible to ONNX Runtime."""
-    return quantise_activation(graph, name, scale, zero, f"int8_for_{reader}")
+    return producer if producer is not None and producer.op_type == "DequantizeLinear" else None
 
 
 def _round_bias(graph: onnx.GraphProto, node: onnx.NodeProto, scales: FloatArray) -> None:
     """Store a bias as int32 in the steps of the sums of the convolution."""
-    base = f"{node.name}/bias/int32"
     steps = np.round(_value(graph, node.input[2]).astype(np.float64) / scales)
     limits = np.iinfo(np.int32)
-    parameters = [
-        store(graph, base, np.clip(steps, limits.min, limits.max).astype(np.int32)),
-        store(graph, f"{base}/scale", scales.astype(np.float32)),
-        store(graph, f"{base}/zero", np.zeros(len(scales), np.int32)),
-    ]
-    node.input[2] = f"{base}/float"
-    back = helper.make_node(
-        "DequantizeLinear", parameters, [node.input[2]], name=node.input[2], axis=0
-    )
-    graph.node.append(back)
+    steps = np.clip(steps, limits.min, limits.max).astype(np.int32)
+    node.input[2] = store_quantised(graph, f"{node.name}/bias/int32", steps, scales)
 
 
 def _round_output(graph: onnx.GraphProto, node: onnx.NodeProto) -> None:

@@ -61,19 +61,12 @@ class OpenVinoEngine:
 
 
 def _settings(threads: int) -> dict[str, str | int]:
-    """Return compile settings: low latency, and the same results on every machine.
-
-    Without the precision hint OpenVINO computes in bfloat16 on some processors. With pinning every
-    process takes the first cores: two processes with one thread each would share a core.
-    """
     settings: dict[str, str | int] = {
         "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_PRECISION_HINT": "f32",
-        "ENABLE_CPU_PINNING": False,
+        "INFERENCE_PRECISION_HINT": "f32",  # without it, bfloat16 on some processors
+        "ENABLE_CPU_PINNING": False,  # with it, every process takes the first cores
     }
-    if threads:
-        settings["INFERENCE_NUM_THREADS"] = threads
-    return settings
+    return settings | ({"INFERENCE_NUM_THREADS": threads} if threads else {})
 
 
 def _metadata(model: openvino.Model) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import onnx
@@ -34,10 +35,6 @@ class Range:
 
     low: float
     high: float
-
-    def united(self, other: Range) -> Range:
-        """Return the range that covers both."""
-        return Range(min(self.low, other.low), max(self.high, other.high))
 
     def scale_and_zero(self) -> tuple[np.float32, np.uint8]:
         """Return the step and the level of 0, which is exact (arXiv 1712.05877, section 3)."""
@@ -120,10 +117,11 @@ def insert(
     """
     united = dict(ranges)
     for group in plan.groups:
-        whole = Range(0.0, 0.0)
-        for name in group:
-            whole = whole.united(ranges[name])
-        united.update(dict.fromkeys(group, whole))
+        low, high = (
+            min(ranges[name].low for name in group),
+            max(ranges[name].high for name in group),
+        )
+        united.update(dict.fromkeys(group, Range(low, high)))
     for name, readers in plan.entries.items():
         output = quantise_activation(graph, name, *united[name].scale_and_zero())
         for node, number in readers:
@@ -143,13 +141,26 @@ def quantise_activation(
     """Add the two nodes that turn a tensor into uint8 and back; return the name of the result."""
     base = f"{name}/{suffix}"
     parameters = [store(graph, f"{base}/scale", scale), store(graph, f"{base}/zero", zero)]
-    for operator, source, result in (
-        ("QuantizeLinear", name, f"{base}/stored"),
-        ("DequantizeLinear", f"{base}/stored", base),
-    ):
-        node = helper.make_node(operator, [source, *parameters], [result], name=result)
-        graph.node.append(node)
-    return base
+    stored = add_node(graph, "QuantizeLinear", [name, *parameters], f"{base}/stored")
+    return add_node(graph, "DequantizeLinear", [stored, *parameters], base)
+
+
+def store_quantised(graph: onnx.GraphProto, base: str, steps: Array, scales: FloatArray) -> str:
+    """Store integers with a scale per output channel; return the name of their values."""
+    parameters = [
+        store(graph, base, steps),
+        store(graph, f"{base}/scale", scales.astype(np.float32)),
+        store(graph, f"{base}/zero", np.zeros(len(scales), steps.dtype)),
+    ]
+    return add_node(graph, "DequantizeLinear", parameters, f"{base}/float", axis=0)
+
+
+def add_node(
+    graph: onnx.GraphProto, operator: str, inputs: list[str], output: str, **attributes: Any
+) -> str:
+    """Add an operator named as its output, and return that."""
+    graph.node.append(helper.make_node(operator, inputs, [output], name=output, **attributes))
+    return output
 
 
 def store(graph: onnx.GraphProto, name: str, array: Array | np.generic) -> str:
@@ -204,14 +215,7 @@ def _quantise_weights(
         _add_to_bias(graph, node, shift.astype(np.float32))
     base = f"{name}/int8"
     if f"{base}/scale" not in stored:
-        store(graph, base, steps)
-        store(graph, f"{base}/scale", scales)
-        store(graph, f"{base}/zero", np.zeros(len(scales), np.int8))
-        parameters = [base, f"{base}/scale", f"{base}/zero"]
-        back = helper.make_node(
-            "DequantizeLinear", parameters, [f"{base}/float"], name=f"{base}/float", axis=0
-        )
-        graph.node.append(back)
+        store_quantised(graph, base, steps, scales)
     node.input[1] = f"{base}/float"
     if not any(name in reader.input for reader in graph.node):
         graph.initializer.remove(stored[name])

@@ -11,12 +11,11 @@ from contextlib import contextmanager
 from drive.core.extras import load_extra
 
 STDERR = 2
-ERRORS_ONLY = "3"
 
 
 def load_keras() -> None:
     """Import Keras and its backend silently; raise `MissingPackageError` without them."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", ERRORS_ONLY)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors only
     with silent_stderr():
         load_extra("keras")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

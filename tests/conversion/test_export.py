@@ -219,10 +219,10 @@ def test_what_helps_where_int8_lies_too_far_off(
 def test_a_file_that_lost_its_metadata_is_not_kept(
     original: Original, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def forgetful(original: Original, path: Path, *rest: object) -> None:
+    def forgetful(target: str, original: Original, path: Path, *rest: object) -> None:
         path.write_bytes(original.onnx_path.read_bytes())
 
-    monkeypatch.setitem(module.WRITERS, "onnx", forgetful)
+    monkeypatch.setattr(module, "write_as", forgetful)
     with pytest.raises(MismatchError, match="metadata must read back as"):
         export(original, "onnx", tmp_path.joinpath, pictures(1))
     assert not list(tmp_path.iterdir())

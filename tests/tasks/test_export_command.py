@@ -6,12 +6,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from drive import cli
 from drive.conversion import compare
-from drive.conversion.export import WRITERS, Exported
+from drive.conversion import export as module
+from drive.conversion.export import Exported
 from drive.core.errors import MismatchError
 from drive.runtime import load_engine
 from drive.tasks import export as command
@@ -130,10 +132,14 @@ def test_a_format_that_fails_leaves_the_others_with_their_record(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fail(*_: object) -> None:
-        raise MismatchError("steering.onnx answers otherwise")
+    write_as = module.write_as
 
-    monkeypatch.setitem(WRITERS, "onnx", fail)
+    def fail(target: str, *rest: Any) -> None:
+        if target == "onnx":
+            raise MismatchError("steering.onnx answers otherwise")
+        write_as(target, *rest)
+
+    monkeypatch.setattr(module, "write_as", fail)
     out = tmp_path / "out"
     arguments = ["steering", "--format", "onnx", "openvino", "--frames", video, "--out", out]
     status, line = fails(capsys, *arguments)
