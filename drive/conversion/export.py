@@ -1,6 +1,6 @@
 """Write a network as a file for another runtime, load it again, and compare it with the original.
 
-A file gets its final name only after the comparison. `write_as` and `load_written` know the formats.
+A file gets its final name after the comparison. `write_as` and `load_written` know the formats.
 """
 
 from __future__ import annotations
