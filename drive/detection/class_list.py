@@ -52,10 +52,7 @@ def describe_classes(
         text += f" (new: {', '.join(new)})"
     elif new:
         text += " (all new)"
-    boxes: Counter[str] = Counter()
-    for dataset in datasets:
-        boxes.update(dataset.boxes_of())
-    others = [name for name, count in boxes.items() if count and name not in classes]
-    if others:
+    boxes = sum((dataset.boxes_of() for dataset in datasets), Counter[str]())
+    if others := [name for name in boxes if name not in classes]:
         text += f"; left out: {', '.join(others)} (--classes includes them)"
     return text

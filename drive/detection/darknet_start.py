@@ -31,8 +31,7 @@ QUIET_LOGIT = -4.0  # objectness of an untrained head: 0.018
 DARKNET_LAYERS = (
     "conv1", "conv2", "conv3", "conv4", "conv5", "conv6", "conv7",
     "neck32", "features32", "head32", "neck16", "features16", "head16",
-)  # fmt: skip
-"""Our names of yolov3-tiny's convolutions 1 to 13, in the order of its file."""
+)  # fmt: skip  # our names of yolov3-tiny's convolutions 1 to 13
 
 
 def start_from_darknet(

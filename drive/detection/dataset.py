@@ -14,30 +14,22 @@ from drive.core.errors import InputError
 from drive.core.wording import counted
 from drive.detection.dataset_formats import RawImage, listed_classes, read_raw
 
-CLASSES = ("car", "bus", "truck", "motorcycle", "bicycle", "person")
-"""Classes of `tiny-yolo-drive`, in the order of its outputs."""
-
+CLASSES = ("car", "bus", "truck", "motorcycle", "bicycle", "person")  # of `tiny-yolo-drive`
 SYNONYMS = {
     "motorbike": "motorcycle",
     "motor": "motorcycle",
     "bike": "bicycle",
     "pedestrian": "person",
     "people": "person",
-}
-"""Names of our classes in other datasets (VOC, BDD100K, VisDrone)."""
-
+}  # in VOC, BDD100K, VisDrone
 KINDS = {"van": "car", "minivan": "car"}  # unless van is a class itself
 ALIASES = SYNONYMS | KINDS
 
 COUNTED_IN = {
     "images_without_label_file": "without a label file, counted as empty",
     "boxes_cut": "cut at the image's edge",
-}
-"""Counts of what is used all the same, in words."""
-
-NOUNS = {"images": ("image", "images"), "boxes": ("box", "boxes")}
-"""The first word of a count's name, in words."""
-
+}  # what is used all the same
+NOUNS = {"images": ("image", "images"), "boxes": ("box", "boxes")}  # of the counts' names
 LEAST_SIDE = 1.0  # pixels; thinner boxes are left out
 
 

@@ -24,6 +24,9 @@ CUT_TOLERANCE = 0.5  # pixels; less is rounding
 TRUE_WORDS = ("1", "1.0", "true", "yes")
 
 
+Corners = tuple[float, float, float, float]
+
+
 @dataclass(slots=True)
 class RawImage:
     """An image as its dataset describes it; `boxes` are x1, y1, x2, y2 in pixels."""
@@ -31,10 +34,10 @@ class RawImage:
     path: Path
     origin: str = ""
     names: list[str] = field(default_factory=list)
-    boxes: list[tuple[float, float, float, float]] = field(default_factory=list)
+    boxes: list[Corners] = field(default_factory=list)
     ignored: list[bool] = field(default_factory=list)
 
-    def add(self, name: str, box: tuple[float, float, float, float], ignored: bool) -> None:
+    def add(self, name: str, box: Corners, ignored: bool) -> None:
         """Add one box."""
         self.names.append(name)
         self.boxes.append(box)
@@ -128,7 +131,7 @@ def _read_yolo(folder: Path, counts: Counter[str]) -> Iterator[RawImage]:
 
 def _yolo_row(
     line: str, names: dict[int, str], where: str, shape: tuple[int, ...]
-) -> tuple[str, tuple[float, float, float, float]]:
+) -> tuple[str, Corners]:
     """Return name and box of one line: class, centre and size as shares, or an outline."""
     columns = line.split()
     outline = len(columns) >= OUTLINE_COLUMNS and len(columns) % 2
@@ -153,9 +156,7 @@ def _yolo_row(
     return names[int(class_id)], (x1 * width, y1 * height, x2 * width, y2 * height)
 
 
-def _cut(
-    box: tuple[float, float, float, float], shape: tuple[int, ...], counts: Counter[str]
-) -> tuple[float, float, float, float]:
+def _cut(box: Corners, shape: tuple[int, ...], counts: Counter[str]) -> Corners:
     """Return the part of a box inside the image; count those cut by more than rounding."""
     height, width = shape[:2]
     limits = (width, height, width, height)

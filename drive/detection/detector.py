@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 DARKNET_SUFFIX = ".weights"
 TINY_YOLO_V1 = "tiny-yolo-v1"
 TINY_YOLO_DRIVE = "tiny-yolo-drive"
+NETWORKS = (TINY_YOLO_DRIVE, TINY_YOLO_V1)  # values of `network` in a detector's metadata
 
 
 def load_detector(
@@ -83,9 +84,8 @@ def shipped_weights(engine: str = "auto") -> Path:
 
 
 def _holds_detector(path: Path) -> bool:
-    if path.suffix.lower() == DARKNET_SUFFIX:
-        return True
-    return peek_metadata(path).get("network") in (TINY_YOLO_DRIVE, TINY_YOLO_V1)
+    of_darknet = path.suffix.lower() == DARKNET_SUFFIX
+    return of_darknet or peek_metadata(path).get("network") in NETWORKS
 
 
 def _check_classes(path: Path, classes: Sequence[str]) -> None:

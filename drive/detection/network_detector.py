@@ -50,11 +50,6 @@ class Detector(Finder, Protocol):
     """A finder with a network, as `load_detector` returns it.
 
     `thresholds` are minimum scores by class, used if `conf` is not given.
-
-    Example:
-        >>> detector = load_detector()
-        >>> for found in detector.detect(frame.image):  # (H, W, 3) uint8 RGB
-        ...     print(found.label, found.score, found.box)
     """
 
     name: str

@@ -14,6 +14,7 @@ from drive.core.region import PUBLISHED_CROP, PUBLISHED_FRAME, ROAD_BOTTOM, ROAD
 from drive.detection.decode import V1_INPUT
 from drive.detection.detector import (
     DARKNET_SUFFIX,
+    NETWORKS,
     TINY_YOLO_DRIVE,
     TINY_YOLO_V1,
     build_network,
@@ -27,7 +28,6 @@ from drive.runtime.keras_engine import KerasEngine
 from drive.runtime.onnx_file import read_model
 
 LARGEST_SIDE = 4096  # pixels; more than any dashcam has
-NETWORKS = (TINY_YOLO_DRIVE, TINY_YOLO_V1)  # values of `network` in a detector's metadata
 
 
 def open_original(path: Path, size: Size | None = None, fixed: bool = False) -> Original:

@@ -39,13 +39,13 @@ class Placement:
 def letterbox(image: np.ndarray, height: int, width: int) -> tuple[np.ndarray, Placement]:
     """Return (height, width, 3) uint8 with the image in the middle, aspect kept, and its place."""
     scale = min(width / image.shape[1], height / image.shape[0])
-    placement = _placed(image, scale, height, width)
+    inner_height = min(height, max(1, round(image.shape[0] * scale)))
+    inner_width = min(width, max(1, round(image.shape[1] * scale)))
+    left, top = (width - inner_width) // 2, (height - inner_height) // 2
     canvas = np.full((height, width, 3), GREY, np.uint8)
-    bottom, right = placement.top + placement.height, placement.left + placement.width
-    canvas[placement.top : bottom, placement.left : right] = resize(
-        image, placement.height, placement.width
-    )
-    return canvas, placement
+    inner = canvas[top : top + inner_height, left : left + inner_width]
+    inner[:] = resize(image, inner_height, inner_width)
+    return canvas, Placement(left, top, inner_width, inner_height)
 
 
 def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -66,10 +66,3 @@ def finer(size: tuple[int, int], height: int, width: int, most: float) -> tuple[
     gain = min(most, max(height / size[0], width / size[1]))
     steps = max(1.0, math.floor(gain / GAIN_STEP + ROUNDING) * GAIN_STEP)
     return round(size[0] * steps / GRID) * GRID, round(size[1] * steps / GRID) * GRID
-
-
-def _placed(image: np.ndarray, scale: float, height: int, width: int) -> Placement:
-    inner_height = min(height, max(1, round(image.shape[0] * scale)))
-    inner_width = min(width, max(1, round(image.shape[1] * scale)))
-    left, top = (width - inner_width) // 2, (height - inner_height) // 2
-    return Placement(left, top, inner_width, inner_height)

@@ -18,17 +18,13 @@ from drive.core.progress import Progress, no_progress
 from drive.detection.dataset import LabelledImages
 
 Part = Literal["train", "validation", "test"]
-PARTS: tuple[Part, ...] = ("train", "validation", "test")
 
 TEST_SHARE = 0.25
 VALIDATION_SHARE = 0.08  # enough to choose thresholds
 
 FEW_IMAGES = 100  # with fewer, a quarter is too much to hold out and too little to measure on
 FEW_VALIDATION_SHARE = 0.15  # of fewer images: three of twenty
-
-VIDEO_FRAME = re.compile(r"(?P<video>.*vid_\d+)_(?P<frame>\d+)")
-"""Names of frames of a video: `..vid_4_10020` is frame 10020 of `..vid_4`."""
-
+VIDEO_FRAME = re.compile(r"(?P<video>.*vid_\d+)_(?P<frame>\d+)")  # frame 7 of vid_4: `vid_4_7`
 BLOCK_FRAMES = 600  # 20 s at 30 frames per second: at town speed another stretch of road
 HASH_SIDE = 16  # of the grey image that is hashed; 256 bits
 NEAR_BITS = 26  # of 256; closer images show the same scene (docs/decisions/detector.md)

@@ -51,7 +51,7 @@ class _Track:
         self.strong_s = time_s
         self.number: int | None = None
         self._presence = 1.0
-        self._missed = 0
+        self.missed = 0  # updates since the last detection
         self._votes = {detection.label: detection.score}
 
     @property
@@ -71,14 +71,11 @@ class _Track:
         """Return how regularly and how surely it was found before it was missed, 0 to 1."""
         return self._presence * (min(self.score / threshold, 1.0) if threshold > 0 else 1.0)
 
-    def miss(self) -> None:
-        self._missed += 1
-
     def observe(self, detection: Detection, time_s: float, strong: bool) -> None:
         elapsed_s = time_s - self.motion.last_s
         keep = math.exp(-elapsed_s / PRESENCE_MEMORY_S)
-        self._presence = keep * self._presence + (1 - keep) / (1 + self._missed)
-        self._missed = 0
+        self._presence = keep * self._presence + (1 - keep) / (1 + self.missed)
+        self.missed = 0
         self.motion.observe(detection.box, time_s)
         fresh = 1 - math.exp(-elapsed_s / SCORE_MEMORY_S)
         fresh = max(fresh, 1 / self.motion.hits)  # the mean of the first ones
@@ -210,7 +207,7 @@ class Tracker:
         self._continue([t for t in believed if t.motion.last_s < time_s], low, strong=False)
         for track in self._tracks:
             if track.motion.last_s < time_s:
-                track.miss()
+                track.missed += 1
         self._merge()
         for detection in rest:
             self._begin(detection, at_once=first)
@@ -243,21 +240,19 @@ class Tracker:
         """Assign detections to tracks; return those that belong to none."""
         expected = [track.expected(self._time_s) for track in tracks]
         pairs = associate(detections, expected, self._min_iou)
-        for index, track in pairs.items():
-            self._take(tracks[track], detections[index], strong)
+        for index, place in pairs.items():
+            track = tracks[place]
+            track.observe(detections[index], self._time_s, strong)
+            if track.motion.hits >= self._confirm_hits or self._is_sure(detections[index]):
+                self._confirm(track)
         return [d for index, d in enumerate(detections) if index not in pairs]
-
-    def _take(self, track: _Track, detection: Detection, strong: bool) -> None:
-        track.observe(detection, self._time_s, strong)
-        if track.motion.hits >= self._confirm_hits or self._is_sure(detection):
-            self._confirm(track)
 
     def _begin(self, detection: Detection, at_once: bool) -> None:
         """Begin a track, unless the object has another detection in this frame."""
         here = [track for track in self._tracks if track.motion.last_s == self._time_s]
         overlaps = overlaps_of(detection.box, [track.motion.box for track in here])
-        limits = [_duplicate_iou(track.label, detection.label) for track in here]
-        if np.any(overlaps > limits):
+        same = np.array([track.label == detection.label for track in here], bool)
+        if np.any(overlaps > np.where(same, DUPLICATE_IOU, DUPLICATE_ACROSS_IOU)):
             return
         track = _Track(detection, self._time_s)
         self._tracks.append(track)
@@ -338,8 +333,7 @@ def _apart(held: Sequence[Detection], found: Sequence[Detection]) -> list[Detect
 
 def _leaves(last: Box, now: Box, view: Box) -> bool:
     """Return whether a box that was `last` and should be `now` is leaving the view."""
-    margin_x = EDGE_SHARE * view.width
-    margin_y = EDGE_SHARE * view.height
+    margin_x, margin_y = EDGE_SHARE * view.width, EDGE_SHARE * view.height
     return any(
         box.x1 < view.x1 + margin_x
         or box.x2 > view.x2 - margin_x
@@ -347,7 +341,3 @@ def _leaves(last: Box, now: Box, view: Box) -> bool:
         or box.y2 > view.y2 - margin_y
         for box in (last, now)
     )
-
-
-def _duplicate_iou(label: str, other: str) -> float:
-    return DUPLICATE_IOU if label == other else DUPLICATE_ACROSS_IOU

@@ -93,12 +93,12 @@ class RecordingOptions(Config):
 
 def tiling(text: str) -> str | None:
     """Accept what `Tiling.parse` reads."""
-    from drive.detection.tiles import MOST_TILES, Tiling
+    from drive.detection.tiles import TILES, Tiling
 
     try:
         Tiling.parse(text)
     except InputError:
-        return f"must be auto, N or COLSxROWS with 2 to {MOST_TILES} tiles"
+        return TILES
     return None
 
 

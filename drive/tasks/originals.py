@@ -13,7 +13,7 @@ from drive.core.files import sha256
 from drive.core.progress import Progress, no_progress
 from drive.core.shipped import DETECTOR, STEERING
 from drive.core.types import Image
-from drive.detection.detector import DARKNET_SUFFIX, TINY_YOLO_DRIVE
+from drive.detection.detector import DARKNET_SUFFIX, NETWORKS, TINY_YOLO_DRIVE
 from drive.runtime.onnx_file import read_metadata
 from drive.steering.predict import NETWORK
 from drive.video.reader import read_frames
@@ -54,12 +54,12 @@ def _open(path: Path, work: Path, size: Size | None, fixed: bool) -> Original:
 
     suffix = path.suffix.lower()
     network = read_metadata(path).get("network") if suffix == ".onnx" else None
-    if suffix == DARKNET_SUFFIX or network in cars.NETWORKS:
+    if suffix == DARKNET_SUFFIX or network in NETWORKS:
         return cars.open_original(path, size, fixed)
     if suffix == ".onnx" and network != NETWORK:
         raise WeightsError(
             f"{path}: not a network of drive; the metadata entry network must be one of "
-            f"{', '.join((*cars.NETWORKS, NETWORK))}; got {network}"
+            f"{', '.join((*NETWORKS, NETWORK))}; got {network}"
         )
     if size is not None:
         raise InputError(
