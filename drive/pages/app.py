@@ -46,7 +46,7 @@ from drive.pages.runs import (
     run_state,
     search_with,
 )
-from drive.recordings.excluded import ExcludedRange, add_mark, parse_mark, remove_mark
+from drive.recordings.excluded import add_mark, parse_mark, remove_mark
 from drive.results.run_results import read_run
 from drive.results.search import trial_folder
 
@@ -147,19 +147,15 @@ def _page(name: str, status: int = 200) -> Response:
 
 def _refused(request: Request, error: Exception) -> Response:
     """The error in one line; status 404 if something is missing, else 400."""
-    text = _in_words(error)
+    text = "a file of this run is damaged: it is nested too deeply"
+    if isinstance(error, DriveError):
+        text = str(error)
+    elif isinstance(error, OSError):
+        text = f"{Path(error.filename or '').name} cannot be read: {error.strerror}"
     status = 404 if isinstance(error, MissingFileError) else 400
     if request.url.path.startswith("/api/"):
         return _Json({"error": text}, status)
     return PlainTextResponse(f"{text}\n", status)
-
-
-def _in_words(error: Exception) -> str:
-    if isinstance(error, DriveError):
-        return str(error)
-    if isinstance(error, OSError):
-        return f"{Path(error.filename or '').name} cannot be read: {error.strerror}"
-    return "a file of this run is damaged: it is nested too deeply"
 
 
 class _Shelf:
@@ -262,7 +258,10 @@ class _Shelf:
                 recording.check_within(excluded)
                 add_mark(recording.folder, excluded)
             else:
-                remove_mark(recording.folder, _of_recording(table, recording))
+                excluded = parse_mark(table, "the range")
+                if excluded not in recording.excluded():
+                    raise MissingFileError(f"{recording.name}: {excluded} is not excluded")
+                remove_mark(recording.folder, excluded)
         return recordings
 
     def file(self, request: Request) -> Response:
@@ -296,14 +295,6 @@ def _as_it_goes_on(folder: Path, report: Report, state: str) -> None:
     entries |= {key: known[key] for key in ASKED if key in known}
     entries |= {"live": state == "running", "stopped": state == "stopped"}
     report.update(cast(Report, entries))
-
-
-def _of_recording(table: dict[str, object], recording: KnownRecording) -> ExcludedRange:
-    """The excluded range of this recording that a page means."""
-    excluded = parse_mark(table, "the range")
-    if excluded not in recording.excluded():
-        raise MissingFileError(f"{recording.name}: {excluded} is not excluded")
-    return excluded
 
 
 def _recordings_of(folder: Path) -> list[KnownRecording]:

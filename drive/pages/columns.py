@@ -34,16 +34,6 @@ def column(values: np.ndarray, step: float | None = None) -> Column:
     return _packed("f64", array.astype("<f8"), 1)
 
 
-def values_of(packed: Column) -> np.ndarray:
-    """Return the values of a column, (N,) float64."""
-    if packed["type"] == "linear":
-        return packed["start"] + packed["step"] * np.arange(packed["n"], dtype=np.float64)
-    kind = packed["type"]
-    size = int(kind[1:]) // 8
-    raw = np.frombuffer(base64.b64decode(packed["data"]), f"<{kind[0]}{size}")
-    return raw.astype(np.float64) * packed["scale"]
-
-
 def _linear(whole: np.ndarray, step: float) -> Column | None:
     """The column as two numbers, if the values are evenly spaced."""
     if len(whole) < 2 or (np.diff(whole) != whole[1] - whole[0]).any():

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypedDict
 
 import numpy as np
 
@@ -22,15 +21,6 @@ from drive.recordings.recording_config import CONFIG_FILE
 from drive.results.record import InputFile, Record
 
 LONGEST_FRAME_S = 1.0  # the last frame is shown as long as the one before it, at most for this long
-
-
-class RecordingData(TypedDict):
-    """What a page shows of a recording; `error` says what is wrong with its excluded ranges."""
-
-    name: str
-    file: str
-    ranges: list[dict[str, object]]
-    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +55,13 @@ class KnownRecording:
         clock = read_clock(self.video, times=True)
         return clock.time_s if clock else np.zeros(0)
 
-    def data(self) -> RecordingData:
-        """Return what a page shows of it."""
-        ranges: list[dict[str, object]] = []
-        problem = ""
+    def data(self) -> dict[str, object]:
+        """Return what a page shows of it; `error` says what is wrong with its excluded ranges."""
+        shown: dict[str, object] = {"name": self.name, "file": str(self.folder / CONFIG_FILE)}
         try:
-            ranges = [asdict(each) for each in self.excluded()]
+            return shown | {"ranges": [asdict(each) for each in self.excluded()], "error": ""}
         except InputError as error:
-            problem = str(error)
-        file = str(self.folder / CONFIG_FILE)
-        return {"name": self.name, "file": file, "ranges": ranges, "error": problem}
+            return shown | {"ranges": [], "error": str(error)}
 
 
 def known_recordings(record: Record) -> list[KnownRecording]:
@@ -92,28 +79,23 @@ def _known(entry: InputFile, steering: object) -> KnownRecording | None:
     for path in _places(entry.path):
         if path.is_dir() and udacity.is_udacity_folder(path):
             return KnownRecording(path.name, path, path, None)
-        if not path.is_file() or path.suffix.lower() not in VIDEO_SUFFIXES:
+        is_video = path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES
+        if not is_video or entry.bytes != path.stat().st_size:
             continue
-        if entry.bytes != path.stat().st_size:
-            continue
-        csv = _first_file(str(steering)) if steering else find_steering_csv(path)
+        if steering:
+            csv = next((place for place in _places(str(steering)) if place.is_file()), None)
+        else:
+            csv = find_steering_csv(path)
         if csv is not None:
             drive = path.stem.removesuffix(FRONT)
             return KnownRecording(f"{path.parent.name}/{drive}", path, csv.parent, drive)
     return None
 
 
-def _first_file(text: str) -> Path | None:
-    return next((path for path in _places(text) if path.is_file()), None)
-
-
 def _places(text: str) -> Iterator[Path]:
     """Where a path of a `run.json` may lead: it was written as typed, in an unknown folder."""
-    if not text:
-        return
-    path = Path(text)
-    for base in (Path(), CHECKOUT):
+    for base in (Path(), CHECKOUT) if text else ():
         try:
-            yield (base / path).resolve()
+            yield (base / text).resolve()
         except (OSError, ValueError):
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from drive.core.wording import noun
@@ -18,9 +19,8 @@ from drive.results.search import TrialResult
 
 def facts_of(run: RunResults) -> list[Fact]:
     """Return the facts of a run, the most important first."""
-    facts = search_facts(run.search)
     say = _SAYERS.get(run.command, _analysed)
-    facts += [fact for fact in say(run.numbers, run.record) if fact is not None]
+    facts = search_facts(run.search) + list(filter(None, say(run.numbers, run.record)))
     if run.record.total_s:
         facts.append(_fact("took", _duration(run.record.total_s), _since(run.record)))
     return facts
@@ -30,7 +30,7 @@ def video_facts(entry: Entry) -> list[Fact]:
     """Return the facts of a video of a run over several."""
     numbers = parse(Numbers, entry.results, "", lambda _: None)
     record = Record(seconds={"total": entry.seconds or 0.0})
-    facts = [fact for fact in _analysed(numbers, record) if fact is not None]
+    facts = list(filter(None, _analysed(numbers, record)))
     return facts + ([_fact("took", _duration(entry.seconds))] if entry.seconds else [])
 
 
@@ -55,12 +55,12 @@ def trial_facts(trial: TrialResult) -> list[Fact]:
     at = f"epoch {trial.best_epoch}" if trial.best_epoch else ""
     loss = trial.val_loss if math.isfinite(trial.val_loss) else None
     facts = [
-        _measure("best loss", loss, "", 3, at),
+        _measure("best loss", loss, ".3f", "", at),
         _fact("outcome", trial.outcome),
-        _number("epochs", trial.epochs),
+        _measure("epochs", trial.epochs),
         _fact("took", _duration(trial.seconds)),
     ]
-    return [fact for fact in facts if fact is not None]
+    return list(filter(None, facts))
 
 
 def history_facts(history: Sequence[EpochResult]) -> list[Fact]:
@@ -75,8 +75,7 @@ def history_facts(history: Sequence[EpochResult]) -> list[Fact]:
 
 
 def _outcomes(trials: Sequence[TrialResult]) -> str:
-    kinds = dict.fromkeys(trial.outcome for trial in trials)
-    counts = {kind: sum(trial.outcome == kind for trial in trials) for kind in kinds}
+    counts = Counter(trial.outcome for trial in trials)
     return ", ".join(f"{count} {kind}" for kind, count in counts.items())
 
 
@@ -89,18 +88,18 @@ def _analysed(numbers: Numbers, record: Record) -> list[Fact | None]:
     videos = numbers.videos if isinstance(numbers.videos, int) else None
     return [
         *_errors(numbers.against_human or Numbers()),
-        _number("videos", videos),
-        _number("failed", numbers.failed or None),
-        _number("frames", frames, f"{lost:,} lost" if lost else rate),
-        _number("boxes", numbers.boxes, share),
-        _number("tracks", numbers.tracks),
+        _measure("videos", videos),
+        _measure("failed", numbers.failed or None),
+        _measure("frames", frames, note=f"{lost:,} lost" if lost else rate),
+        _measure("boxes", numbers.boxes, note=share),
+        _measure("tracks", numbers.tracks),
     ]
 
 
 def _evaluated(numbers: Numbers, record: Record) -> list[Fact | None]:
     recordings = len(numbers.recordings)
     where = f"{recordings} recordings" if recordings > 1 else ""
-    return [*_errors(numbers, where), _number("frames", numbers.n)]
+    return [*_errors(numbers, where), _measure("frames", numbers.n)]
 
 
 def _simulated(numbers: Numbers, record: Record) -> list[Fact | None]:
@@ -109,18 +108,18 @@ def _simulated(numbers: Numbers, record: Record) -> list[Fact | None]:
     metres = numbers.metres
     beside = f"straight ahead: {straight}" if straight is not None else ""
     return [
-        _measure("autonomy", numbers.autonomy_percent, " %", 1),
-        _number("interventions", numbers.interventions, beside),
-        _measure("mean offset", numbers.mean_abs_offset_m, " m", 2),
-        _measure("driven", metres / 1000 if metres else None, " km", 2),
+        _measure("autonomy", numbers.autonomy_percent, ".1f", " %"),
+        _measure("interventions", numbers.interventions, note=beside),
+        _measure("mean offset", numbers.mean_abs_offset_m, ".2f", " m"),
+        _measure("driven", metres / 1000 if metres else None, ".2f", " km"),
     ]
 
 
 def _compared(numbers: Numbers, record: Record) -> list[Fact | None]:
     sides = zip(("left", "right"), numbers.sides, strict=False)
     return [
-        _measure("length", numbers.seconds, " s", 1),
-        *(_measure(where, side.seconds, " s", 1, _in_words(side)) for where, side in sides),
+        _measure("length", numbers.seconds, ".1f", " s"),
+        *(_measure(where, side.seconds, ".1f", " s", _in_words(side)) for where, side in sides),
     ]
 
 
@@ -135,7 +134,7 @@ def _trained_steering(numbers: Numbers, record: Record) -> list[Fact | None]:
     return [
         *_errors(measured, "test" if numbers.test else "validation"),
         _fact("best epoch", f"{best} of {epochs}") if best else None,
-        _measure("validation loss", numbers.val_loss, "", 3),
+        _measure("validation loss", numbers.val_loss, ".3f"),
     ]
 
 
@@ -145,9 +144,9 @@ def _trained_detector(numbers: Numbers, record: Record) -> list[Fact | None]:
     classes = numbers.classes
     measured = numbers.validation or Numbers()
     return [
-        _measure("mean AP50", measured.map50, "", 3, note),
-        _measure("validation loss", numbers.val_loss, "", 3),
-        _number("epochs", numbers.epochs),
+        _measure("mean AP50", measured.map50, ".3f", "", note),
+        _measure("validation loss", numbers.val_loss, ".3f"),
+        _measure("epochs", numbers.epochs),
         _fact("classes", str(len(classes)), ", ".join(classes)) if classes else None,
     ]
 
@@ -163,19 +162,15 @@ def _errors(numbers: Numbers, where: str = "") -> list[Fact | None]:
     compared = f"{count:,} {noun(count, 'frame')} compared" if count else ""
     place = f", {where}" if where else ""
     return [
-        _measure(f"RMSE{place}", numbers.rmse_deg, "°", 2, note if baselines else ""),
-        _measure(f"mean absolute error{place}", numbers.mae_deg, "°", 2, compared),
+        _measure(f"RMSE{place}", numbers.rmse_deg, ".2f", "°", note if baselines else ""),
+        _measure(f"mean absolute error{place}", numbers.mae_deg, ".2f", "°", compared),
     ]
 
 
-def _number(label: str, value: float | None, note: str = "") -> Fact | None:
-    return None if value is None else _fact(label, f"{value:,}", note)
-
-
 def _measure(
-    label: str, value: float | None, unit: str, digits: int, note: str = ""
+    label: str, value: float | None, form: str = ",", unit: str = "", note: str = ""
 ) -> Fact | None:
-    return None if value is None else _fact(label, f"{value:.{digits}f}{unit}", note)
+    return None if value is None else _fact(label, f"{value:{form}}{unit}", note)
 
 
 def _fact(label: str, value: str, note: str = "") -> Fact:

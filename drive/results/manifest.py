@@ -20,7 +20,6 @@ from drive.results.names import MANIFEST, RUN, SUMMARY
 
 FORMAT = 1
 PENDING, DONE, FAILED = "pending", "done", "failed"
-STATUSES = (PENDING, DONE, FAILED)
 
 SECONDS_DIGITS = 3
 NAMELESS = "video"
@@ -84,34 +83,29 @@ class Manifest:
         path = Path(folder) / MANIFEST
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            if content["format"] != FORMAT:
-                raise InputError(
-                    f"{path} is of another version of drive: format must be {FORMAT}; "
-                    f"got {content['format']}"
-                )
-            entries = [Entry(**entry) for entry in content["videos"]]
-            return cls(path, content["command"], content["settings"], entries)
+            if content["format"] == FORMAT:
+                entries = [Entry(**entry) for entry in content["videos"]]
+                return cls(path, content["command"], content["settings"], entries)
         except (FileNotFoundError, NotADirectoryError):
             raise MissingFileError(
                 f"there is no {MANIFEST} in {folder}; expected the folder of a run over several "
                 "videos"
             ) from None
-        except InputError:
-            raise
-        except (KeyError, TypeError):
-            raise _unreadable(path, "entries are missing or have another form") from None
-        except (OSError, ValueError) as error:
-            raise _unreadable(path, str(error)) from None
+        except (KeyError, TypeError, OSError, ValueError) as error:
+            wrong = isinstance(error, KeyError | TypeError)
+            reason = "entries are missing or have another form" if wrong else error
+            raise InputError(
+                f"{path} is not a valid manifest: {reason}. Start the run again, without --resume"
+            ) from None
+        raise InputError(
+            f"{path} is of another version of drive: format must be {FORMAT}; "
+            f"got {content['format']}"
+        )
 
     def write(self) -> None:
         """Write the file, whole or not at all."""
-        content = {
-            "format": FORMAT,
-            "command": self.command,
-            "settings": self.settings,
-            "videos": [asdict(entry) for entry in self.entries],
-        }
-        write_json(self.path, content)
+        run = {"format": FORMAT, "command": self.command, "settings": self.settings}
+        write_json(self.path, run | {"videos": [asdict(entry) for entry in self.entries]})
 
     def add(self, sources: Iterable[str | Path]) -> list[Entry]:
         """Add the videos that are new, each with a folder name of its own; return them."""
@@ -136,8 +130,7 @@ class Manifest:
         entry.status = FAILED if outcome.results is None else DONE
         entry.seconds = round(outcome.seconds, SECONDS_DIGITS)
         entry.reason, entry.traceback = outcome.reason, outcome.traceback
-        entry.wrong_input = outcome.wrong_input
-        entry.results = outcome.results or {}
+        entry.wrong_input, entry.results = outcome.wrong_input, outcome.results or {}
         self.write()
         return entry
 
@@ -156,9 +149,3 @@ class Manifest:
             number += 1
             name = f"{stem}-{number}"
         return name
-
-
-def _unreadable(path: Path, reason: str) -> InputError:
-    return InputError(
-        f"{path} is not a valid manifest: {reason}. Start the run again, without --resume"
-    )

@@ -53,7 +53,9 @@ class Numbers:
 
     def updated(self, newer: Numbers) -> Numbers:
         """Return these numbers with those of `newer` in their place, as far as it has them."""
-        nothing = Numbers()
         values = {each.name: getattr(newer, each.name) for each in fields(newer)}
-        known = {name: each for name, each in values.items() if each != getattr(nothing, name)}
+        known = {name: each for name, each in values.items() if each != getattr(_NOTHING, name)}
         return replace(self, **known)
+
+
+_NOTHING = Numbers()

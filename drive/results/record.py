@@ -7,7 +7,7 @@ import platform
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -105,10 +105,8 @@ def versions() -> dict[str, str]:
     """Return the versions of drive, Python, the system and the packages that shape results."""
     found = {"drive": VERSION, "python": platform.python_version(), "system": platform.platform()}
     for package in PACKAGES:
-        try:
+        with suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
     return found
 
 
@@ -191,7 +189,8 @@ class Record:
             return " and ".join(_told_apart([Path(str(each)) for each in pair]))
         asked = filter(None, map(self.settings.get, ("source", "recordings", "datasets")))
         first = next(asked, [])
-        names = [Path(str(each)).name or str(each) for each in _as_list(first)]
+        sources = first if isinstance(first, list | tuple) else [first]
+        names = [Path(str(each)).name or str(each) for each in sources]
         if not names:
             return home.resolve().name
         return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
@@ -208,7 +207,3 @@ def _told_apart(paths: list[Path]) -> list[str]:
     if len({path.name for path in paths}) > 1:
         return [path.name for path in paths]
     return ["/".join(path.parts[-2:]) for path in paths]
-
-
-def _as_list(value: object) -> list[object]:
-    return list(value) if isinstance(value, list | tuple) else [value]

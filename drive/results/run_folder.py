@@ -45,7 +45,13 @@ def open_run_folder(command: str, out: str | None, overwrite: bool) -> RunFolder
             "Choose another --out, or allow it with --overwrite"
         )
     _make(path)
-    _prove_writable(path)
+    try:
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"{path} is not writable: {error.strerror}. Choose another folder"
+        ) from error
     return RunFolder(path, overwrite)
 
 
@@ -60,10 +66,9 @@ def _next_folder(command: str) -> Path:
         path = OUTPUTS / f"{number:03d}-{command}"
         try:
             path.mkdir()
+            return path
         except FileExistsError:
             number += 1
-        else:
-            return path
 
 
 def _make(path: Path) -> None:
@@ -74,14 +79,4 @@ def _make(path: Path) -> None:
         why = f"{above} is not writable" if above.is_dir() else f"{above} is a file"
         raise InputError(
             f"the folder {path} cannot be created: {why}. Choose another with --out"
-        ) from error
-
-
-def _prove_writable(path: Path) -> None:
-    try:
-        with tempfile.TemporaryFile(dir=path):
-            pass
-    except OSError as error:
-        raise InputError(
-            f"{path} is not writable: {error.strerror}. Choose another folder"
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
 import shutil
@@ -9,8 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from drive.pages.data import Column
 from tests.conftest import VideoMaker
 
 STEERING_COLUMNS = ("frame", "time_s", "angle_deg", "truth_deg")
@@ -104,3 +107,13 @@ def annotated_run(tmp_path: Path, make_video: VideoMaker) -> Callable[..., Path]
         return folder
 
     return make
+
+
+def values_of(packed: Column) -> np.ndarray:
+    """Return the values of a column, (N,) float64."""
+    if packed["type"] == "linear":
+        return packed["start"] + packed["step"] * np.arange(packed["n"], dtype=np.float64)
+    kind = packed["type"]
+    size = int(kind[1:]) // 8
+    raw = np.frombuffer(base64.b64decode(packed["data"]), f"<{kind[0]}{size}")
+    return raw.astype(np.float64) * packed["scale"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drive.pages.columns import CLOCK, column, values_of
+from drive.pages.columns import CLOCK, column
+from tests.pages.report.conftest import values_of
 
 
 @pytest.mark.parametrize(

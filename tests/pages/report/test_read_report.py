@@ -12,11 +12,11 @@ import pytest
 
 from drive.core.errors import MissingFileError
 from drive.pages import read_report
-from drive.pages.columns import values_of
 from drive.pages.facts import facts_of
 from drive.pages.moments import peaks
 from drive.results.run_results import read_run
 from drive.results.training_notes import Notes
+from tests.pages.report.conftest import values_of
 
 VARIABLE_MS = [0, 40, 95, 140, 260, 300, 340, 420, 700, 720, 800, 840]
 
