@@ -118,7 +118,7 @@ def reference_stages(path: Path, frame: Image) -> list[tuple[Row, Stage]]:
             raise DriveError(f"{path}: the input must have a fixed size")
         batch = resize(frame, side, side)[None].astype(engine.input_dtype)
         row = Row(INFERENCE, V1, FLOAT, name, f"{side}x{side}")
-        found.append((row, _inference(row, engine.predict, batch)))
+        found.append(_inference(row, engine.predict, batch))
     return found
 
 
@@ -138,7 +138,7 @@ def detector_stages(
         batch = image[None].astype(detector.engine.input_dtype)
         size = f"{image.shape[1]}x{image.shape[0]}"
         row = Row(INFERENCE, detector.name, precision, name, size)
-        found.append((row, _inference(row, detector.engine.predict, batch)))
+        found.append(_inference(row, detector.engine.predict, batch))
     return found
 
 
@@ -154,10 +154,16 @@ def steering_stages(
         model = load_steering(weights, name)
         batch = preprocess(frame, model.crop)[None].astype(model.engine.input_dtype)
         row = Row(INFERENCE, STEERING, precision, name, f"{batch.shape[2]}x{batch.shape[1]}")
-        found.append((row, _inference(row, model.engine.predict, batch)))
+        found.append(_inference(row, model.engine.predict, batch))
     return found
 
 
-def _inference(row: Row, predict: Callable[[Array], object], batch: Array) -> Stage:
+def _inference(row: Row, predict: Callable[[Array], object], batch: Array) -> tuple[Row, Stage]:
     repeat = KERAS_REPEAT if row.engine == KERAS else REPEAT
-    return Stage(row.key, lambda: predict(batch), repeat=repeat)
+    return row, Stage(row.key, lambda: predict(batch), repeat=repeat)
+
+
+def long_stage(row: Row, call: Callable[[], object], units: int) -> tuple[Row, Stage]:
+    """Return a stage that is called once per turn; it runs here once, to trace its graphs."""
+    call()
+    return row, Stage(row.key, call, units=units, repeat=1, warm_up=0)

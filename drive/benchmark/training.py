@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drive.benchmark.measure import Stage
-from drive.benchmark.stages import Row
+from drive.benchmark.stages import Row, long_stage
 from drive.core.errors import InputError
 from drive.core.progress import Progress, no_progress
 from drive.core.types import FloatArray, IntArray
@@ -77,22 +77,20 @@ def training_stages(
     from drive.video.probe import probe
 
     shares = _shares(recordings, cache, progress)
-    split, settings = (
-        Split([share.part for share in shares], []),
-        TrainingSettings(batch_norm=False),
-    )
+    split = Split([share.part for share in shares], [])
+    settings = TrainingSettings(batch_norm=False)
     plain = SteeringCourse(split, replace(settings, augment=False))
     varied = SteeringCourse(split, settings)
     chosen = plain.batches.chosen(0)
     pairs = []
     for subject, course in ((DRIVE, plain), (VARIED, varied)):
         row = Row(TRAINING, subject, "", CACHE, f"{INPUT_WIDTH}x{INPUT_HEIGHT}")
-        pairs.append((row, _stage(row, _from_cache(course), len(chosen))))
+        pairs.append(long_stage(row, _from_cache(course), len(chosen)))
     first = probe(shares[0].video)
     drives = _as_drives(shares, plain.samples.angle_deg, chosen)
     for reader, epoch in _straightforward(drives, settings.batch).items():
         row = Row(TRAINING, STRAIGHTFORWARD, "", reader, f"{first.width}x{first.height}")
-        pairs.append((row, _stage(row, epoch, len(chosen))))
+        pairs.append(long_stage(row, epoch, len(chosen)))
     facts = TrainingFacts(
         videos=tuple(str(share.video) for share in shares),
         frames_decoded=sum(share.frames for share in shares),
@@ -152,11 +150,6 @@ def _as_drives(
         angles = drives[owner[position]][1]
         angles[int(frame[position])] = float(angle_deg[position])
     return drives
-
-
-def _stage(row: Row, epoch: Callable[[], object], frames: int) -> Stage:
-    epoch()
-    return Stage(row.key, epoch, units=frames, repeat=1, warm_up=0)
 
 
 def _from_cache(course: SteeringCourse) -> Callable[[], object]:

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from drive.benchmark.measure import Stage
-from drive.benchmark.stages import Row
+from drive.benchmark.stages import Row, long_stage
 from drive.core.errors import DriveError, InputError
 
 DETECT, PREDICT = "detect", "predict-steering"
@@ -70,7 +70,7 @@ def our_stage(
 ) -> tuple[Row, Stage]:
     """Return the stage of one of our commands; the label says how it works."""
     row = Row(command, OURS, "", label, excerpt.size)
-    return row, _stage(row, excerpt, lambda: call(excerpt.path))
+    return long_stage(row, lambda: call(excerpt.path), excerpt.frames)
 
 
 def straightforward_stage(excerpt: Excerpt, folder: Path) -> list[tuple[Row, Stage]]:
@@ -85,7 +85,7 @@ def straightforward_stage(excerpt: Excerpt, folder: Path) -> list[tuple[Row, Sta
     def detect() -> None:
         straightforward.detect_video(model, excerpt.path, folder / "straightforward.mp4")
 
-    return [(row, _stage(row, excerpt, detect))]
+    return [long_stage(row, detect, excerpt.frames)]
 
 
 @contextmanager
@@ -99,14 +99,9 @@ def ultralytics_stage(
     peer = _Peer(python, excerpt, folder)
     row = Row(DETECT, ULTRALYTICS, "", "yolo11n, pytorch", excerpt.size)
     try:
-        yield [(row, _stage(row, excerpt, peer.predict))]
+        yield [long_stage(row, peer.predict, excerpt.frames)]
     finally:
         peer.close()
-
-
-def _stage(row: Row, excerpt: Excerpt, call: Callable[[], object]) -> Stage:
-    call()  # traces graphs, loads files into memory
-    return Stage(row.key, call, units=excerpt.frames, repeat=1, warm_up=0)
 
 
 class _Peer:
