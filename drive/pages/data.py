@@ -179,10 +179,10 @@ class Report(TypedDict):
     title: str
     started: str
     command_line: str
-    live: bool  # the run goes on, and `report-data.js` changes
+    live: bool  # the run is in progress, and `report-data.js` changes
     stopped: NotRequired[bool]  # it ended early
     reason: NotRequired[str]  # why; empty if somebody stopped it
-    written: NotRequired[float]  # of a run that goes on or was stopped: its numbers,
+    written: NotRequired[float]  # of a run in progress or stopped: its numbers,
     alive: NotRequired[float]  # and its last sign of life
     damaged: list[str]  # what cannot be read, and is left out
     warnings: list[str]

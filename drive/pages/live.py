@@ -1,4 +1,4 @@
-"""The report of a training that goes on: a page that reloads `report-data.js` regularly.
+"""The report of a running training: a page that reloads `report-data.js` regularly.
 
 A page opened from disk may load nothing but scripts, so the data is one.
 """

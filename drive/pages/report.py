@@ -139,8 +139,8 @@ def _clock(run: RunResults, path: Path | None, times: bool = False) -> VideoCloc
     """The clock of a video that the run has; without it the report says why."""
     clock = read_clock(path, times)
     if path is not None and clock is None:
-        lacks = "is not a valid video" if path.is_file() else "is no longer in this folder"
-        run.tell(f"{path.name} {lacks}: charts and tables are shown without it")
+        state = "is not a valid video" if path.is_file() else "is no longer in this folder"
+        run.tell(f"{path.name} {state}: charts and tables are shown without it")
     return clock
 
 

@@ -99,7 +99,7 @@ def open_table(path: Path, columns: Sequence[Column]) -> Iterator[WriteRow]:
 
 
 def write_table(path: Path, table: DataclassInstance) -> None:
-    """Write a table; optional columns that it lacks (None) are left out."""
+    """Write a table; missing optional columns (None) are left out."""
     columns = _present(table)
     with open_table(path, columns) as write:
         for row in zip(*(getattr(table, column.field) for column in columns), strict=True):
