@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from drive.benchmark.measure import Times, ratio
@@ -38,14 +38,9 @@ HEAD = ("stage", "subject", "precision", "engine", "size", "ms", "quartiles", "p
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(Row):
     """A row of the table, as `bench.json` has it; times are milliseconds per unit."""
 
-    stage: str
-    subject: str
-    precision: str | None
-    engine: str
-    size: str
     ms: float
     ms_quartiles: tuple[float, float]
     per_second: float
@@ -94,11 +89,7 @@ def table_rows(rows: Sequence[Row], times: Mapping[str, Times]) -> list[Figure]:
 def _figure(row: Row, times: Times) -> Figure:
     low, high = times.quartiles_ms
     return Figure(
-        stage=row.stage,
-        subject=row.subject,
-        precision=row.precision or None,
-        engine=row.engine,
-        size=row.size,
+        **asdict(row) | {"precision": row.precision or None},
         ms=round(times.median_ms, DIGITS),
         ms_quartiles=(round(low, DIGITS), round(high, DIGITS)),
         per_second=round(1000 / times.median_ms, DIGITS),
@@ -130,7 +121,7 @@ def ratios(rows: Sequence[Row], times: Mapping[str, Times], frame_s: float | Non
 
 
 def _of_engine(
-    engine: str, timed: Mapping[tuple[str, str, str, str], Times]
+    engine: str, timed: Mapping[tuple[str, str, str | None, str], Times]
 ) -> dict[str, float | None]:
     subjects = ((DRIVE, FLOAT), (DRIVE, INT8), (V1, FLOAT))
     plain, int8, v1 = (timed.get((INFERENCE, *each, engine)) for each in subjects)

@@ -38,7 +38,7 @@ class Row:
 
     stage: str
     subject: str
-    precision: str
+    precision: str | None
     engine: str
     size: str
 

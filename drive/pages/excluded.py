@@ -37,7 +37,7 @@ class KnownRecording:
         return marks_of(self.folder, self.drive or self.folder.name)
 
     def check_within(self, excluded: ExcludedRange) -> None:
-        """Refuse a range that leads beyond the end of the recording."""
+        """Raise `InputError` if a range leads beyond the end of the recording."""
         times_s = self._times_s()
         if not len(times_s):
             return

@@ -86,7 +86,7 @@ def run_state(run: RunResults) -> str:
 
 
 def below(root: Path, path: str) -> Path:
-    """Return the file or folder that a relative path names below `root`."""
+    """Return what a relative path names below `root`; `MissingFileError` also if it leads out."""
     parts = path.split("/") if path else []
     odd = not _can_be_asked_for(path) or any(part in ("", ".", "..") for part in parts)
     try:
@@ -109,7 +109,7 @@ def _is_text(name: str) -> bool:
 
 
 def run_folder(root: Path, run: str) -> Path:
-    """Return the folder of a run by its name in the list."""
+    """Return the folder of a run by its name in the list; raise `MissingFileError` without one."""
     folder = below(root, run)
     files = [folder / name for name in (names.RUN, *UNFINISHED)]
     if not any(file.exists() and not file.is_dir() for file in files):

@@ -20,7 +20,7 @@ KEPT = 400
 
 
 def thumbnail(path: Path) -> bytes:
-    """Return a JPEG of at most 480 x 270 pixels."""
+    """Return a JPEG of at most 480 x 270 pixels; raise `InputError` without a valid image."""
     state = path.stat()
     return _made(path, state.st_mtime_ns, state.st_size)
 

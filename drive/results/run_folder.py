@@ -21,7 +21,7 @@ class RunFolder:
     overwrite: bool = False
 
     def file(self, name: str) -> Path:
-        """Return the path of a result in this folder."""
+        """Return the path of a result; raise `InputError` if it exists and `overwrite` is off."""
         path = self.path / name
         if path.exists() and not self.overwrite:
             raise InputError(
