@@ -55,8 +55,7 @@ class Linker:
     """Numbers boxes only by overlap with the last box: no motion, no scores, no smoothing."""
 
     def __init__(self, min_iou: float = LINK_IOU, gap_s: float = LINK_GAP_S) -> None:
-        self._min_iou = min_iou
-        self._gap_s = gap_s
+        self._min_iou, self._gap_s = min_iou, gap_s
         self._count = 0
         self._links: list[tuple[int, Box, float]] = []
 
@@ -80,8 +79,7 @@ class FlickerReport:
     """Flicker of the tracks, beside that of the same detections without a tracker."""
 
     def __init__(self) -> None:
-        self._shown = Flicker()
-        self._found = Flicker()
+        self._shown, self._found = Flicker(), Flicker()
         self._linker = Linker()
 
     def add_shown(self, detections: Sequence[Detection]) -> None:

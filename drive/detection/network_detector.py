@@ -56,9 +56,11 @@ class Detector(Finder, Protocol):
     thresholds: dict[str, float]
     engine: Engine
 
+    @abstractmethod
     def default_region(self, width: int, height: int) -> Region:
         """Return where to look in a frame of this size by default."""
 
+    @abstractmethod
     def prepare(self, crop: np.ndarray) -> tuple[np.ndarray, Placement]:
         """Return the network's input, (H, W, 3) uint8, and where the crop lies in it."""
 

@@ -238,10 +238,10 @@ def _is_part(
     inside = shared >= PART_SHARE * areas[:, None]
     beyond_left_top = boxes[None, :, :2] < edges[:, None, :2]
     beyond_right_bottom = boxes[None, :, 2:] > edges[:, None, 2:]
-    goes_on = np.any(beyond_left_top | beyond_right_bottom, axis=2)
+    continues = np.any(beyond_left_top | beyond_right_bottom, axis=2)
     same = class_ids[:, None] == class_ids[None, :]
-    sure = scores[None, :] >= PART_CERTAINTY * scores[:, None]
-    result: np.ndarray = np.any(inside & goes_on & same & sure, axis=1)
+    confident = scores[None, :] >= PART_CERTAINTY * scores[:, None]
+    result: np.ndarray = np.any(inside & continues & same & confident, axis=1)
     return result
 
 

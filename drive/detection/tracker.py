@@ -21,7 +21,7 @@ from drive.detection.nms import intersection_over_union, overlaps_of
 
 LOW_SHARE = 0.5  # share of the threshold that continues a track
 CONFIRM_HITS = 3  # detections that confirm a track
-SURE_SHARE = 0.5  # share of the way from the threshold to 1: one such detection confirms at once
+CONFIDENT_SHARE = 0.5  # of the way from the threshold to 1: one such detection confirms at once
 COAST_S = 1.0  # seconds that a track is remembered after its last detection
 HOLD_S = 0.3  # maximum seconds that a track without a detection is shown
 PRESENCE_MEMORY_S = 0.5  # time constant of how regularly a track is found
@@ -68,7 +68,7 @@ class _Track:
         return Expected(self.motion.predict(time_s), labels, MARGIN + drift)
 
     def steadiness(self, threshold: float) -> float:
-        """Return how regularly and how surely it was found before it was missed, 0 to 1."""
+        """Return how regularly and how confidently it was found before it was missed, 0 to 1."""
         return self._presence * (min(self.score / threshold, 1.0) if threshold > 0 else 1.0)
 
     def observe(self, detection: Detection, time_s: float, strong: bool) -> None:
@@ -177,7 +177,7 @@ class Tracker:
 
         Returns:
             The confirmed tracks, best first, with boxes in source pixels: those found in this frame
-            with a slightly smoothed box, and those held (missed in this frame, but surely still
+            with a slightly smoothed box, and those held (missed in this frame, but probably still
             there) where they should be. The label is the vote of the last seconds; the score is
             smoothed, and falls while the track is held.
 
@@ -243,7 +243,7 @@ class Tracker:
         for index, place in pairs.items():
             track = tracks[place]
             track.observe(detections[index], self._time_s, strong)
-            if track.motion.hits >= self._confirm_hits or self._is_sure(detections[index]):
+            if track.motion.hits >= self._confirm_hits or self._is_confident(detections[index]):
                 self._confirm(track)
         return [d for index, d in enumerate(detections) if index not in pairs]
 
@@ -256,7 +256,7 @@ class Tracker:
             return
         track = _Track(detection, self._time_s)
         self._tracks.append(track)
-        if at_once or self._confirm_hits <= 1 or self._is_sure(detection):
+        if at_once or self._confirm_hits <= 1 or self._is_confident(detection):
             self._confirm(track)
 
     def _confirm(self, track: _Track) -> None:
@@ -264,9 +264,9 @@ class Tracker:
             self._confirmed += 1
             track.number = self._confirmed
 
-    def _is_sure(self, detection: Detection) -> bool:
+    def _is_confident(self, detection: Detection) -> bool:
         threshold = self.threshold(detection.label)
-        return detection.score >= threshold + SURE_SHARE * (1 - threshold)
+        return detection.score >= threshold + CONFIDENT_SHARE * (1 - threshold)
 
     def _merge(self) -> None:
         """Of two tracks on one object, keep the one with more detections."""
@@ -298,7 +298,7 @@ class Tracker:
         return sorted(found + _apart(held, found), key=lambda detection: -detection.score)
 
     def _is_held(self, track: _Track, time_s: float) -> bool:
-        """Return whether a missed track is surely still there: not longer than it was seen.
+        """Return whether a missed track is probably still there: not longer than it was seen.
 
         Held boxes of unsteady tracks lay beside their cars: they are held less long.
         """
