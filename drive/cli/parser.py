@@ -170,7 +170,11 @@ class _OnOff(argparse.Action):
         values: object,
         option_string: str | None = None,
     ) -> None:
-        setattr(namespace, self.dest, not str(option_string).startswith("--no-"))
+        wanted = not str(option_string).startswith("--no-")
+        if getattr(namespace, self.dest, wanted) is not wanted:
+            other = next(name for name in self.option_strings if name != option_string)
+            raise argparse.ArgumentError(None, f"{option_string} does not go with {other}")
+        setattr(namespace, self.dest, wanted)
 
 
 def _reader(each: OptionField) -> Callable[[str], object]:

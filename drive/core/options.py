@@ -8,6 +8,7 @@ import math
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self, Union, get_args, get_origin, get_type_hints
 
@@ -72,6 +73,10 @@ def option(
     declared = Option(help, metavar, check, **settings)
     keywords: dict[str, Any] = {"kw_only": False} if declared.positional else {}
     return dataclasses.field(default=default, metadata={KEY: declared}, **keywords)
+
+
+rare_option = partial(option, advanced=True)
+"""Declares a field that only `--help-all` shows."""
 
 
 @dataclass(frozen=True, kw_only=True)

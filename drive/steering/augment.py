@@ -64,12 +64,9 @@ WIDEST_BLUR = 7
 class Looks:
     """How far the looks of an image vary, beyond light, shadow and saturation.
 
-    Attributes:
-        hue_deg: largest turn of the colours around the grey axis.
-        tone_share: share of images with other tones: a road may be lighter or darker than its
-            verge.
-        stain_share: share with stains, since tyre marks identify a road.
-        blur_share: share that is blurred, since fine texture identifies a place.
+    `hue_deg` is the largest turn of the colours around the grey axis. The shares are of images with
+    other tones (a road may be lighter or darker than its verge), with stains (tyre marks identify a
+    road), and blurred (fine texture identifies a place).
     """
 
     hue_deg: float
@@ -99,14 +96,7 @@ PATCH_SIDE = (0.1, 0.35)
 
 @dataclass(frozen=True, slots=True)
 class Viewpoint:
-    """Camera and car of one image.
-
-    Attributes:
-        view: geometry of the image as the network sees it.
-        car: what its angles mean.
-        speed_mps: m/s.
-        offset_m: metres right of the recorded path, for a side camera.
-    """
+    """Camera and car of one image; a side camera is `offset_m` right of the recorded path."""
 
     view: View
     car: Car
@@ -132,21 +122,12 @@ def augment(
     moves: Sequence[Move] | None = None,
     looks: Looks = LOOKS["mild"],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Vary a batch.
+    """Vary a batch; return new (N, 66, 200, 3) uint8 YUV images and their angles.
 
-    Args:
-        images: (N, 66, 200 + 2 M, 3) uint8 YUV; left as they are. The M columns on each side lie
-            beside what the network sees, for cameras that move.
-        angle_deg: (N,) float32 degrees, positive right.
-        rng: random generator.
-        viewpoints: of each image, to move its camera; None leaves the cameras where they are.
-        return_s: seconds in which the angle of a moved camera leads back to the path.
-        flip_share: chance of each image to be mirrored; one number, or (N,).
-        moves: where each camera is put; None for anywhere, with `viewpoints`.
-        looks: how far the images' looks are varied.
-
-    Returns:
-        (N, 66, 200, 3) uint8 YUV, and the angles that belong to them.
+    `images` are (N, 66, 200 + 2 M, 3): the M columns on each side lie beside what the network sees,
+    for cameras that move. Without `viewpoints` the cameras stay where they are; without `moves`
+    they are put anywhere. The angle of a moved one leads back to the path in `return_s`.
+    `flip_share` is the chance of each image to be mirrored: one number, or (N,).
     """
     angle_deg = angle_deg.copy()
     margin = (images.shape[2] - INPUT_WIDTH) // 2
@@ -208,13 +189,7 @@ def in_the_image(move: Move, viewpoint: Viewpoint, widen: float = 1.0) -> Move:
 def flip(
     images: np.ndarray, angle_deg: np.ndarray, chosen: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mirror the chosen images left to right and change the sign of their angles.
-
-    Args:
-        images: (N, H, W, 3).
-        angle_deg: (N,).
-        chosen: (N,) bool.
-    """
+    """Mirror the chosen (N,) images left to right and change the sign of their angles."""
     images, angle_deg = images.copy(), angle_deg.copy()
     images[chosen] = images[chosen, :, ::-1]
     angle_deg[chosen] *= -1
@@ -231,16 +206,9 @@ def redraw(
 ) -> np.ndarray:
     """Widen the road, move the camera, and roll, nod and zoom it a little, in one pass.
 
-    Args:
-        image: (H, W + 2 * margin, 3) uint8.
-        view: geometry of its middle, which the network sees; None for no move.
-        move: where to.
-        rng: of the tilt and of the lost edges.
-        widen: how many times wider all becomes around the camera that recorded it.
-        margin: columns of `image` on each side that lie beside what the network sees.
-
-    Returns:
-        (H, W, 3) uint8.
+    `image` is (H, W + 2 * margin, 3), the result (H, W, 3) uint8. `view` is the geometry of what
+    the network sees, the middle; None for no move. All becomes `widen` times as wide around the
+    camera that recorded it.
     """
     height, width = len(image), image.shape[1] - 2 * margin
     x, y = _tilted(height, width, rng)
@@ -271,11 +239,8 @@ def _tilted(height: int, width: int, rng: np.random.Generator) -> tuple[np.ndarr
 def _without_edges(x: np.ndarray, margin: int, rng: np.random.Generator) -> np.ndarray:
     """Remove the edges of the image, by random widths that grow downwards.
 
-    Args:
-        x: (H, W) float32, where each pixel comes from, counted from the left edge of what the
-            network sees.
-        margin: columns of the image beside that.
-        rng: random generator.
+    `x` is where each pixel comes from, counted from the left edge of what the network sees;
+    `margin` columns of the image lie beside that.
     """
     height, width = x.shape
     lost = rng.uniform(0, WIDEST_EDGE * width, 2) * rng.integers(0, 2, 2)
@@ -288,14 +253,9 @@ def _without_edges(x: np.ndarray, margin: int, rng: np.random.Generator) -> np.n
 def relight(
     image: np.ndarray, rng: np.random.Generator, looks: Looks = LOOKS["mild"]
 ) -> np.ndarray:
-    """Change light and colours; sometimes add a shadow or blur.
+    """Change light and colours of a (H, W, 3) uint8 YUV image; sometimes add a shadow or blur.
 
     Light falls on red, green and blue, each of which saturates; so it is changed there.
-
-    Args:
-        image: (H, W, 3) uint8 YUV.
-        rng: random generator.
-        looks: how far.
     """
     height, width = image.shape[:2]
     brightness = np.exp(rng.uniform(np.log(BRIGHTNESS[0]), np.log(BRIGHTNESS[1])))
@@ -342,13 +302,7 @@ def random_tones(rng: np.random.Generator) -> np.ndarray:
 
 
 def turn_colours(image: np.ndarray, strength: float, hue_deg: float = 0.0) -> np.ndarray:
-    """Strengthen the colours, and turn their hue.
-
-    Args:
-        image: (H, W, 3) uint8 YUV.
-        strength: 0 gives grey, 1 leaves the colours as strong as they are.
-        hue_deg: turn in the plane of U and V.
-    """
+    """Strengthen the colours of a YUV image (0: grey, 1: unchanged), and turn their hue."""
     cosine = strength * np.cos(np.radians(hue_deg))
     sine = strength * np.sin(np.radians(hue_deg))
     turn = [
@@ -360,11 +314,7 @@ def turn_colours(image: np.ndarray, strength: float, hue_deg: float = 0.0) -> np
 
 
 def shadow_mask(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
-    """A random shadow: all pixels on one side of a line from the top edge to the bottom edge.
-
-    Returns:
-        (height, width) bool.
-    """
+    """Return a random (height, width) bool shadow, on one side of a line from top to bottom."""
     top, bottom = rng.uniform(0, width, 2)
     edge = np.linspace(top, bottom, height)[:, None]
     left = np.arange(width)[None] < edge

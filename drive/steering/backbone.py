@@ -28,11 +28,7 @@ KERAS_MODELS = Path.home() / ".keras" / "models"
 WEIGHTS_SUFFIXES = (".h5", ".keras")
 BASE_URL = "https://storage.googleapis.com/tensorflow/keras-applications"
 
-YUV_TO_BGR = (
-    (1.0, 2.032, 0.0),
-    (1.0, -0.395, -0.581),
-    (1.0, 0.0, 1.140),
-)
+YUV_TO_BGR = ((1.0, 2.032, 0.0), (1.0, -0.395, -0.581), (1.0, 0.0, 1.140))
 """Blue, green and red from Y, U - 128 and V - 128: OpenCV's full-range BT.601 (the constants
 U2BF, U2GF, V2GF and V2RF of its color_yuv)."""
 
@@ -55,15 +51,10 @@ BLOCKS = 5
 
 @dataclass(frozen=True, slots=True)
 class Backbone:
-    """A network of keras.applications.
+    """A network of keras.applications, and its weights without the classifier.
 
-    Attributes:
-        application: its name there.
-        file: name of the weights without the classifier, under which Keras caches them.
-        folder: where Keras' server has the file.
-        md5: of the file (`WEIGHTS_HASHES` of keras.applications).
-        block: prefix of the names of its layers, with the number of the block, from 1 (at the
-            image) to `BLOCKS`.
+    Keras caches them as `file`; they are in `folder` on its server. `md5` is from `WEIGHTS_HASHES`.
+    `block` begins the names of layers, with the number of the block, from 1 (at the image).
     """
 
     application: str
@@ -99,21 +90,10 @@ BACKBONES = {
 def build_transfer(
     backbone: str, scale_deg: float = 1.0, *, dropout: float = 0.0, l2: float = 0.0
 ) -> keras.Model:
-    """Build a steering network on a backbone, with random weights.
+    """Build a steering network on a backbone, with random weights; see `build_network`.
 
-    Args:
-        backbone: one of `BACKBONES`.
-        scale_deg: degrees of 1.0 in the last dense layer.
-        dropout: share of the values that a training step drops before each hidden dense layer.
-        l2: weight of the squared kernels of the head; the backbone has none, which would pull it
-            away from its training.
-
-    Returns:
-        A model from (N, 66, 200, 3) uint8 YUV to (N, 1) float32 degrees, positive right. Its
-        layers are not nested, so that it can be written as ONNX and learn at several rates.
-
-    Raises:
-        InputError: an unknown backbone, or a scale that is not above 0.
+    The layers are not nested, so that the network can be written as ONNX and learn at several
+    rates. `l2` is that of the head only: it would pull the backbone away from its training.
     """
     kind = find_backbone(backbone)
     if not scale_deg > 0:
@@ -149,30 +129,14 @@ def build_transfer(
 
 
 def find_backbone(name: str) -> Backbone:
-    """Return the backbone of this name.
-
-    Raises:
-        InputError: there is none.
-    """
+    """Return the backbone of this name."""
     if name not in BACKBONES:
         raise InputError(f"--backbone must be one of {', '.join(BACKBONES)}; got {name!r}")
     return BACKBONES[name]
 
 
 def find_weights(backbone: str, given: str) -> Path | None:
-    """Return the file of a backbone's weights; download it if necessary.
-
-    Args:
-        backbone: one of `BACKBONES`.
-        given: a path, `imagenet` or `none`.
-
-    Returns:
-        The path; None for random weights.
-
-    Raises:
-        MissingFileError: there is no such file.
-        InputError: it is not a weights file, or it cannot be downloaded; says where to put it.
-    """
+    """Return the file of a backbone's weights, downloaded if necessary; None for random ones."""
     kind = find_backbone(backbone)
     if given == RANDOM:
         return None
@@ -216,20 +180,15 @@ def _fetch(kind: Backbone, backbone: str) -> Path:
 def load_backbone(model: keras.Model, backbone: str, path: Path) -> None:
     """Load pretrained weights into a network of `build_transfer`.
 
-    Args:
-        model: the network.
-        backbone: of the network.
-        path: weights without the classifier: Keras' own `..._notop.h5`, or what `save_weights`
-            of the application wrote (`.weights.h5`, `.h5`) or `save` (`.keras`).
-
-    Raises:
-        WeightsError: the file does not hold these layers.
+    `path` holds them without the classifier: Keras' own `..._notop.h5`, or what `save_weights` of
+    the application wrote (`.weights.h5`, `.h5`) or `save` (`.keras`).
     """
     kind = find_backbone(backbone)
     import keras
 
     application = getattr(keras.applications, kind.application)
-    trained = application(include_top=False, weights=None, input_shape=_input_shape())
+    shape = (INPUT_HEIGHT, INPUT_WIDTH, 3)
+    trained = application(include_top=False, weights=None, input_shape=shape)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # how Keras tells of layers left as drawn
@@ -245,10 +204,6 @@ def load_backbone(model: keras.Model, backbone: str, path: Path) -> None:
             model.get_layer(layer.name).set_weights(layer.get_weights())
 
 
-def _input_shape() -> tuple[int, int, int]:
-    return (INPUT_HEIGHT, INPUT_WIDTH, 3)
-
-
 def freeze(model: keras.Model, backbone: str) -> None:
     """Train only the head. Compile the model afterwards."""
     for layer in backbone_layers(model, backbone):
@@ -258,19 +213,11 @@ def freeze(model: keras.Model, backbone: str) -> None:
 def thaw(model: keras.Model, backbone: str, pretrained: bool = True) -> None:
     """Train the backbone too. Compile the model afterwards.
 
-    Args:
-        model: the network.
-        backbone: of the network.
-        pretrained: leave its batch normalisations frozen with the averages of their first
-            training, as keras.io/guides/transfer_learning advises.
+    If `pretrained`, its batch normalisations stay frozen with the averages of their first training,
+    as keras.io/guides/transfer_learning advises.
     """
     for layer in backbone_layers(model, backbone):
         layer.trainable = not (pretrained and type(layer).__name__ == "BatchNormalization")
-
-
-def is_frozen(model: keras.Model, backbone: str) -> bool:
-    """Return whether no layer of the backbone is trained."""
-    return not any(layer.trainable for layer in backbone_layers(model, backbone))
 
 
 def backbone_layers(model: keras.Model, backbone: str) -> Sequence[keras.layers.Layer]:
@@ -281,10 +228,8 @@ def backbone_layers(model: keras.Model, backbone: str) -> Sequence[keras.layers.
 def block_of(layer_name: str, backbone: str) -> int:
     """Return the number of the block of a layer, from 1; 0 outside the backbone."""
     pattern = find_backbone(backbone).block
-    return next(
-        (n for n in range(1, BLOCKS + 1) if layer_name.startswith(pattern.format(n))),
-        0,
-    )
+    blocks = range(1, BLOCKS + 1)
+    return next((n for n in blocks if layer_name.startswith(pattern.format(n))), 0)
 
 
 def rate_factors(model: keras.Model, backbone: str, depth_rate: float) -> dict[str, float]:

@@ -46,21 +46,10 @@ STALE_S = 3600.0
 class CachedRecording:
     """The frames of one recording that have an angle, as the network sees them.
 
-    Attributes:
-        name: of the recording.
-        digest: of the recording's contents.
-        images: (N, 66, 200, 3) uint8 YUV, mapped from disk, read-only.
-        wide: (N, 66, 200 + 2 M, 3), the same with M more columns on each side, for moved cameras;
-            M is the crop's `margin`. None without margins.
-        angle_deg: (N,) float32 degrees, positive right.
-        time_s: (N,) float64 presentation times in seconds.
-        frame_index: (N,) int64 frame numbers in the recording.
-        frames_lost: number of damaged frames.
-        speed_mps: (N,) float64 m/s; the car's usual speed if none is given.
-        camera, car: that recorded it.
-        view: geometry of `images`; None if unknown.
-        sides: cameras beside this one, for training only; see `drive.steering.side_cameras`.
-        bad: excluded ranges; their frames are cached, but not used.
+    `images` are (N, 66, 200, 3) uint8 YUV, mapped from disk; `wide` has as many more columns on
+    each side as the crop's `margin`, and is None without one. `view` is the geometry of `images`,
+    None if unknown. Arrays have one entry per frame; angles are float32. `sides` are for training
+    only. Frames in the excluded ranges `bad` are cached, but not used.
     """
 
     name: str
@@ -79,7 +68,6 @@ class CachedRecording:
     bad: tuple[ExcludedRange, ...] = ()
 
     def __post_init__(self) -> None:
-        """Use the car's usual speed if no speeds are given."""
         if not len(self.speed_mps):
             usual = np.full(len(self.angle_deg), self.car.speed_mps)
             object.__setattr__(self, "speed_mps", usual)
@@ -115,16 +103,7 @@ def open_cached(
 ) -> CachedRecording:
     """Open the small frames of a recording; decode them first if they are not cached.
 
-    Args:
-        recording: to open.
-        folder: of all caches.
-        stride: keep every `stride`-th frame.
-        crop: the part of a frame that shows the road.
-        camera: name of a side camera; empty for the front one.
-        progress: shows the decoding.
-
-    Raises:
-        InputError: no frame of the recording has an angle, or the folder cannot be written.
+    `camera` is the name of a side camera; empty for the front one.
     """
     check_cache(folder)
     what = f"{recording.pixels_digest} {PREPROCESS_VERSION} {crop} {stride}" + camera

@@ -22,12 +22,7 @@ WIDEST_HEADING_DEG = 80.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the simulated car is beside the recorded one.
-
-    Attributes:
-        offset_m: metres right of the path.
-        heading_deg: its heading, in degrees right of the recorded car's.
-    """
+    """Where the simulated car is: offset and heading, right of the recorded car's."""
 
     offset_m: float = 0.0
     heading_deg: float = 0.0
@@ -44,13 +39,6 @@ def moved(
     Both cars are always at the same length s of the path. With the path's curvature k0, the car's
     k, offset d and heading h: dd/ds = (1 - k0 d) tan h and dh/ds = k (1 - k0 d) / cos h - k0.
     Midpoint rule in steps of at most `LONGEST_STEP_S`.
-
-    Args:
-        place: where it is.
-        angle_deg, truth_deg: the car's and the recorded angle, positive right.
-        speed_mps: of the recorded car.
-        seconds: duration.
-        car: that was recorded.
     """
     lock = LOCK_DEG * car.steering_ratio
     path = float(car.curvature(min(lock, max(-lock, truth_deg)), speed_mps))

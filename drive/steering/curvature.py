@@ -49,9 +49,7 @@ class CurvatureCar(Car):
 class CurvatureOutput:
     """Turns the outputs of a network that was trained on curvatures into degrees.
 
-    Attributes:
-        per_curvature: output for a curvature of 1/m.
-        car: of the training; its degrees are predicted unless another car is known.
+    `per_curvature` is the output for a curvature of 1/m; `car` is that of the training.
     """
 
     per_curvature: float
@@ -67,21 +65,14 @@ class CurvatureOutput:
     ) -> np.ndarray:
         """Return the degrees of another car on the circles that the training's car drives.
 
-        Args:
-            angle_deg: from `degrees`.
-            car: the other one.
-            speed_mps: its speed; one for all, or in a shape that broadcasts with `angle_deg`.
+        `speed_mps` is one for all, or broadcasts with `angle_deg`.
         """
         curvature = self.car.curvature(np.asarray(angle_deg, np.float64), self.car.speed_mps)
         return np.asarray(car.angle_deg(curvature, speed_mps), np.float32)
 
 
 def read_target(metadata: Mapping[str, str]) -> CurvatureOutput | None:
-    """Return the target that a model file states; None for the angle.
-
-    Raises:
-        WeightsError: the target is unknown, or entries are missing.
-    """
+    """Return the target that a model file states; None for the angle."""
     target = metadata.get("target", ANGLE)
     if target == ANGLE:
         return None

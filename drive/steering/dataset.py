@@ -17,7 +17,6 @@ from drive.recordings.vehicle import aim_distance_m
 from drive.steering.augment import (
     FLIP_SHARE,
     LOOKS,
-    RETURN_S,
     Move,
     Viewpoint,
     angle_after,
@@ -27,6 +26,7 @@ from drive.steering.augment import (
 from drive.steering.cache import CachedRecording
 from drive.steering.sampling import balanced_epoch, share_of_frames
 from drive.steering.split import Part
+from drive.steering.training_settings import TrainingSettings
 from drive.training.batches import prefetched
 
 PLAIN_BATCH = 256
@@ -50,9 +50,7 @@ class Batch:
 class Samples:
     """The frames of several parts of recordings, one after the other.
 
-    Attributes:
-        angle_deg: (N,) float32 degrees, positive right.
-        has_sides: whether some have side cameras, and the view of each camera is known.
+    `has_sides`: whether some have side cameras, and the view of each camera is known.
     """
 
     def __init__(self, parts: Sequence[Part]) -> None:
@@ -127,62 +125,33 @@ class Samples:
 
 
 class TrainingBatches:
-    """Balanced and varied batches.
+    """Balanced and varied batches, as the settings ask for."""
 
-    Args:
-        samples: the frames to train on.
-        batch: frames per batch; the last one of an epoch may be smaller.
-        seed: of all random numbers.
-        balance: subsample straight driving; else each frame is used once per epoch.
-        vary: the variations of `drive.steering.augment`.
-        move: move the cameras too, with the angle that leads back.
-        mirror: mirror half of the images, unless the recording states its lane.
-        looks: how far light, colours and texture vary, one of `drive.steering.augment.LOOKS`.
-        return_s: seconds in which those angles lead back to the path.
-        fps: frames of a second that an epoch uses, others in each epoch; 0: all.
-
-    Raises:
-        InputError: there are no samples.
-    """
-
-    def __init__(  # noqa: PLR0913
-        self,
-        samples: Samples,
-        batch: int,
-        seed: int,
-        *,
-        balance: bool = True,
-        vary: bool = True,
-        move: bool = True,
-        mirror: bool = False,
-        looks: str = "mild",
-        return_s: float = RETURN_S,
-        fps: float = 0.0,
-    ) -> None:
+    def __init__(self, samples: Samples, settings: TrainingSettings) -> None:
         if not len(samples):
             raise InputError("Training needs at least one frame with an angle; got none")
-        self.samples, self.batch, self.seed = samples, batch, seed
-        self.balance, self.vary, self.move = balance, vary, move
-        self.mirror, self.looks, self.return_s = mirror, LOOKS[looks], return_s
+        self.samples, self.settings = samples, settings
+        self.looks, self.return_s = LOOKS[settings.looks], settings.return_s
+        self.redraws = settings.augment and settings.viewpoints
         times = [part.recording.time_s[part.rows] for part in samples.parts]
-        self.share = share_of_frames(times, fps)
+        self.share = share_of_frames(times, settings.fps)
 
     def chosen(self, epoch: int) -> np.ndarray:
         """(M,) positions of the frames that this epoch uses, in their order, each at most once."""
-        rng = np.random.default_rng([self.seed, epoch])
-        if self.balance:
+        rng = np.random.default_rng([self.settings.seed, epoch])
+        if self.settings.balance:
             return balanced_epoch(self.samples.angle_deg, rng, self.share)
         count = max(1, round(self.share * len(self.samples)))
         return rng.permutation(len(self.samples))[:count]
 
     def __len__(self) -> int:
         """Return the batches of an epoch."""
-        return -(-len(self.chosen(0)) // self.batch)
+        return -(-len(self.chosen(0)) // self.settings.batch)
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """Return the batches of one epoch, made ahead."""
-        chosen = self.chosen(number)
-        groups = [chosen[i : i + self.batch] for i in range(0, len(chosen), self.batch)]
+        chosen, size = self.chosen(number), self.settings.batch
+        groups = [chosen[i : i + size] for i in range(0, len(chosen), size)]
         return prefetched(
             partial(self.made, number, index, positions) for index, positions in enumerate(groups)
         )
@@ -190,12 +159,12 @@ class TrainingBatches:
     def made(self, epoch: int, index: int, positions: np.ndarray) -> Batch:
         """Batch `index` of an epoch, of the frames at these positions."""
         moves = self._moves(epoch, index, positions) if self.samples.has_sides else None
-        batch = self.samples.batch(positions, moves, wide=self.vary)
-        moved = bool(moves) or (self.vary and self.move)
+        batch = self.samples.batch(positions, moves, wide=self.settings.augment)
+        moved = bool(moves) or self.redraws
         viewpoints = self.samples.viewpoints(positions, moves) if moved else None
-        if not self.vary:
+        if not self.settings.augment:
             return self._with_corrected_angles(batch, viewpoints, moves)
-        rng = np.random.default_rng([self.seed, epoch, index])
+        rng = np.random.default_rng([self.settings.seed, epoch, index])
         share = self._flip_share(positions)
         how = (self.return_s, share, moves, self.looks)
         return Batch(*augment(batch.images, batch.angle_deg, rng, viewpoints, *how))
@@ -203,15 +172,15 @@ class TrainingBatches:
     def _flip_share(self, positions: np.ndarray) -> np.ndarray:
         """(N,) chance of each frame to be mirrored: none where the lane's side is known."""
         lanes = [self.samples.place(position)[0].car.lane_m for position in positions]
-        return np.array([FLIP_SHARE if self.mirror and m is None else 0.0 for m in lanes])
+        return np.array([FLIP_SHARE if self.settings.mirror and m is None else 0.0 for m in lanes])
 
     def _moves(self, epoch: int, index: int, positions: np.ndarray) -> list[Move]:
         """Where to put each camera of a batch that has side cameras.
 
         Without moves that are redrawn, to one of the places at which there is a camera.
         """
-        rng = np.random.default_rng([self.seed, epoch, index, OWN_CHANCE])
-        if self.vary and self.move:
+        rng = np.random.default_rng([self.settings.seed, epoch, index, OWN_CHANCE])
+        if self.redraws:
             speeds = [
                 recording.speed_mps[row] for recording, row in map(self.samples.place, positions)
             ]

@@ -13,12 +13,7 @@ import keras
 
 
 class _ByDepth:
-    """Base of an optimizer, before that of Keras.
-
-    Args:
-        rate_factors: factor of the rate by name of the layer; 1 for others.
-        settings: of the optimizer.
-    """
+    """Base before an optimizer of Keras; `rate_factors` are by name of the layer, 1 for others."""
 
     def __init__(
         self, *args: Any, rate_factors: Mapping[str, float] | None = None, **settings: Any

@@ -44,14 +44,9 @@ def shared_settings(first: TrainingSettings, members: int) -> TrainingSettings:
 
 
 def merge(models: Sequence[keras.Model]) -> keras.Model:
-    """Return one model of several networks on the same input.
+    """Return one model of several networks, with the outputs mean (N, 1) and members (N, M).
 
-    Args:
-        models: from (N, 66, 200, 3) uint8 YUV to (N, 1) degrees each.
-
-    Returns:
-        A model with the outputs mean (N, 1) and members (N, M); its layers are named
-        `member1_conv1` and so on.
+    Its layers are named `member1_conv1` and so on.
     """
     import keras
 
@@ -102,11 +97,7 @@ def spread_deg(members_deg: np.ndarray) -> np.ndarray:
 
 
 def combine(members: Sequence[Sequence[Predictions]]) -> list[Predictions]:
-    """Return the predictions of an ensemble.
-
-    Args:
-        members: predictions of each member, for the same recordings in the same order.
-    """
+    """Return the predictions of an ensemble, from each member's for the same recordings."""
     together = []
     for each in zip(*members, strict=True):
         angles_deg = np.stack([one.angle_deg for one in each], axis=1)
@@ -127,12 +118,9 @@ class MemberErrors:
 class Spread:
     """How well the spread of the members predicts the error of their mean; None if undefined.
 
-    Attributes:
-        mean_deg: mean spread in degrees.
-        error_correlation: Pearson's correlation of the spread with the mean's absolute error; 1
-            if the spread says which frames go wrong.
-        error_over_spread: the root mean square of the error divided by that of the spread: about
-            1 if an error is as large as the spread says, more if the members are wrong together.
+    The correlation is Pearson's with the absolute error: 1 if the spread says which frames go
+    wrong. `error_over_spread` is the ratio of the root mean squares: about 1 if an error is as
+    large as the spread says, more if the members are wrong together.
     """
 
     mean_deg: float
@@ -149,12 +137,7 @@ class EnsembleMetrics:
 
 
 def measure_members(members_deg: np.ndarray, truth_deg: np.ndarray) -> EnsembleMetrics:
-    """Measure each member and the spread of all.
-
-    Args:
-        members_deg: (N, M) predictions in degrees.
-        truth_deg: (N,) recorded angles.
-    """
+    """Measure each member and the spread of all, from (N, M) predictions."""
     members = members_deg.astype(np.float64)
     errors = members - np.asarray(truth_deg, np.float64)[:, None]
     error, spread = np.abs(errors.mean(axis=1)), spread_deg(members).astype(np.float64)

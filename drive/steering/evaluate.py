@@ -34,16 +34,10 @@ BASELINES = ("zero", "mean", "persistence_1s")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictions:
-    """Predicted and recorded angles of one recording, in order of time.
+    """Predicted and recorded angles of one recording, in order of time, positive right.
 
-    Attributes:
-        name: of the recording.
-        frame_index: (N,) frame numbers.
-        time_s: (N,) seconds, presentation timestamps.
-        angle_deg: (N,) predicted degrees, positive right.
-        truth_deg: (N,) recorded degrees.
-        members_deg: (N, M) predictions of each member of an ensemble; None for a single network.
-        marked_bad: number of frames in excluded ranges, which are left out.
+    `members_deg` (N, M) are of an ensemble, None for a single network. `marked_bad` frames in
+    excluded ranges are left out.
     """
 
     name: str
@@ -87,16 +81,9 @@ class Baselines:
 class SteeringMetrics:
     """Errors of predictions; None where not defined.
 
-    Attributes:
-        n: number of frames.
-        rmse_deg, mae_deg: root mean square and mean absolute error.
-        explained_variance: 1 - Var(recorded - predicted) / Var(recorded).
-        jitter_deg: mean absolute change of the prediction from one frame to the next, not across
-            frames that were left out.
-        truth_jitter_deg: the same of the recorded angle.
-        prediction_spread_deg, truth_spread_deg: standard deviations.
-        baselines: what needs no network.
-        ensemble: errors of the members; None for a single network.
+    Jitter is the mean absolute change from one frame to the next, not across frames that were left
+    out. Spreads are standard deviations. The explained variance is 1 - Var(recorded - predicted) /
+    Var(recorded).
     """
 
     n: int
@@ -136,9 +123,7 @@ def evaluate(
 ) -> SteeringMetrics:
     """Measure the predictions for one or several recordings together.
 
-    Args:
-        drives: predictions and recorded angles, recording by recording.
-        training_mean_deg: what the baseline `mean` predicts; None: the mean of each recording.
+    The baseline `mean` predicts `training_mean_deg`; None: the mean of each recording.
     """
     angle = np.concatenate([recording.angle_deg for recording in recordings]).astype(np.float64)
     truth = np.concatenate([recording.truth_deg for recording in recordings]).astype(np.float64)
@@ -210,9 +195,6 @@ def predict_recording(
     """Predict every frame of a recording that has an angle, in constant memory.
 
     Frames of excluded ranges are left out and counted.
-
-    Raises:
-        InputError: no frame outside excluded ranges has an angle.
     """
     found: list[tuple[int, float, float]] = []
     prepared: list[np.ndarray] = []
@@ -295,12 +277,7 @@ def as_table(results: Mapping[str, SteeringMetrics]) -> str:
 
 
 def in_one_line(metrics: SteeringMetrics, mean_of: str) -> str:
-    """Return a sentence on the model and the baselines.
-
-    Args:
-        metrics: from `evaluate`.
-        mean_of: what the baseline `mean` is the mean of.
-    """
+    """Return a sentence on the model and the baselines, with what `mean` is the mean of."""
     zero, mean, ago = map(_cell, astuple(metrics.baselines))
     return (
         f"{counted(metrics.n, 'frame')} compared with the recorded angle: mean absolute error "

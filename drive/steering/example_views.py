@@ -13,7 +13,7 @@ import numpy as np
 from drive.recordings.camera import move_camera
 from drive.recordings.vehicle import aim_distance_m
 from drive.steering.augment import Move, Viewpoint, angle_after
-from drive.steering.dataset import Samples
+from drive.steering.dataset import Samples, TrainingBatches
 from drive.steering.preprocess import INPUT_WIDTH
 from drive.steering.training_settings import TrainingSettings
 
@@ -29,13 +29,10 @@ NEAREST_M, STEPS = 2.5, 40
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExampleView:
-    """One image of a frame.
+    """One image of a frame, (66, 200, 3) uint8 RGB, and its label.
 
-    Attributes:
-        image: (66, 200, 3) uint8 RGB.
-        angle_deg: its label.
-        path: (N, 2) pixels of the path that the angle drives, to the point of the recorded path
-            that it aims at; None if unknown.
+    `path` (N, 2) is in pixels: what the angle drives, to the point of the recorded path that it
+    aims at; None if unknown.
     """
 
     image: np.ndarray
@@ -45,15 +42,7 @@ class ExampleView:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExampleFrame:
-    """One frame of the training data.
-
-    Attributes:
-        name: of the recording.
-        frame: number in it.
-        recorded: as it was recorded.
-        moved: by each of `shown_moves`, from the nearest camera.
-        drawn: random variations, as in training.
-    """
+    """A training frame as recorded, moved by each of `shown_moves`, and varied at random."""
 
     name: str
     frame: int
@@ -68,12 +57,7 @@ def shown_moves(settings: TrainingSettings) -> tuple[Move, ...]:
 
 
 def example_frames(samples: Samples, settings: TrainingSettings) -> list[ExampleFrame]:
-    """Choose the frames and vary them; empty if the view of a camera is not known.
-
-    Args:
-        samples: the frames to train on.
-        settings: of the training.
-    """
+    """Choose the frames and vary them; empty if the view of a camera is not known."""
     positions = chosen_positions(samples.angle_deg)
     drawn, moves = _drawn(samples, settings, positions), shown_moves(settings)
     frames = []
@@ -136,9 +120,7 @@ def _drawn(
     samples: Samples, settings: TrainingSettings, positions: np.ndarray
 ) -> list[list[ExampleView]]:
     """Return `DRAWS` random variations of the frames at these positions."""
-    from drive.steering.train import training_batches  # needs Keras
-
-    batches = training_batches(samples, settings)
+    batches = TrainingBatches(samples, settings)
     made = [batches.made(draw, 0, positions) for draw in range(DRAWS)]
     return [
         [

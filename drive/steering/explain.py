@@ -15,18 +15,16 @@ import numpy as np
 from drive.core.shipped import STEERING
 from drive.runtime.base import Engine, check_model_file
 from drive.runtime.feature_maps import Window, Windows, load_with_maps
-from drive.steering.predict import build_from_metadata
+from drive.steering.predict import build_from_metadata, metadata_of
 from drive.steering.preprocess import INPUT_HEIGHT, INPUT_WIDTH, ROAD, RoadCrop, preprocess
 
 
 class Explainer:
     """Computes which pixels determine a prediction; see `load_explainer`.
 
-    Args:
-        engine: returns the mean feature maps after the prediction; see `load_with_maps`.
-        members: the convolutions of each network in the file, from the image upwards; the mask of
-            an ensemble is the mean of its members' masks.
-        crop: the part of a frame that the network sees.
+    The engine returns the mean feature maps after the prediction (`load_with_maps`). `members` are
+    the convolutions of each network in the file, from the image upwards; the mask of an ensemble is
+    the mean of its members' masks.
     """
 
     def __init__(self, engine: Engine, members: Sequence[Windows], crop: RoadCrop = ROAD) -> None:
@@ -35,16 +33,8 @@ class Explainer:
         self.crop = crop
 
     def mask(self, image: np.ndarray) -> np.ndarray:
-        """Return the importance of each pixel of the road crop.
-
-        Args:
-            image: (H, W, 3) uint8 RGB, any size.
-
-        Returns:
-            (66, 200) float32, 0 to 1, over the crop of the frame.
-        """
-        result: np.ndarray = self.masks(self.prepare(image)[None])[0]
-        return result
+        """Return the (66, 200) importance, 0 to 1, of each pixel of a frame's road crop."""
+        return np.asarray(self.masks(self.prepare(image)[None])[0])
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
         """Return the (66, 200, 3) uint8 YUV image of a frame for `masks`."""
@@ -63,25 +53,11 @@ class Explainer:
 
 
 def load_explainer(model: str | Path | None = None, engine: str = "auto") -> Explainer:
-    """Load a steering model for `Explainer`; `.onnx` does not require TensorFlow.
-
-    Args:
-        model: `.onnx` or `.keras` file; None for the shipped one.
-        engine: "openvino", "onnx", "keras" or "auto".
-
-    Raises:
-        MissingFileError: there is no such file.
-        InputError: the network's convolutions are not in a sequence.
-        WeightsError: the file is damaged.
-    """
+    """Load a steering model, by default the shipped one; `.onnx` does not require TensorFlow."""
     path = Path(model or STEERING)
     check_model_file(path)
     runtime, members = load_with_maps(path, engine, build_from_metadata)
-    metadata = runtime.metadata
-    if path.suffix.lower() == ".keras":
-        from drive.runtime.keras_file import read_notes
-
-        metadata = read_notes(path)
+    metadata = metadata_of(path, runtime)
     return Explainer(runtime, members, RoadCrop.parse(metadata.get("crop", str(ROAD))))
 
 
@@ -91,15 +67,8 @@ def visual_back_prop(
     """Follow mean feature maps back to the image (arXiv 1611.05418, section 3).
 
     The deepest map is scaled up to the size of the one before it and multiplied with it, and so on
-    down to the image, as in the authors' code.
-
-    Args:
-        maps: (N, rows, columns) mean of each convolution's maps, from the image upwards.
-        windows: the convolutions, in the same order.
-        size: (rows, columns) of the image.
-
-    Returns:
-        (N, rows, columns) float32 from 0 to 1 per image, or all 0 if the maps are.
+    down to the image, as in the authors' code. `maps` (N, rows, columns) and their `windows` begin
+    at the image. Returns (N, *size) float32 from 0 to 1 per image, or all 0 if the maps are.
     """
     sizes = [size, *(values.shape[1:] for values in maps[:-1])]
     mask = np.ones_like(maps[-1], np.float32)
@@ -110,16 +79,7 @@ def visual_back_prop(
 
 
 def scale_up(values: np.ndarray, window: Window, size: tuple[int, int]) -> np.ndarray:
-    """Apply a transposed convolution with weights of one.
-
-    Args:
-        values: (N, rows, columns) float.
-        window: of the convolution.
-        size: (rows, columns) of its input; 0 where no window reached.
-
-    Returns:
-        (N, *size) float32.
-    """
+    """Apply a transposed convolution with weights of one; 0 where no window reached."""
     tall = _spread(values, 1, window.kernel[0], window.stride[0], size[0])
     return _spread(tall, 2, window.kernel[1], window.stride[1], size[1])
 

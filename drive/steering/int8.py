@@ -17,20 +17,9 @@ FLOAT_FIRST = True
 def quantise_steering(
     float_weights: str | Path, int8_weights: str | Path, images: Iterable[np.ndarray]
 ) -> int:
-    """Write the int8 form of a steering network's float weights, whole or not at all.
+    """Write the int8 form of a steering network, whole or not at all; return the number of images.
 
-    Args:
-        float_weights: `.onnx` file.
-        int8_weights: file to write.
-        images: (66, 200, 3) uint8 YUV of `drive.steering.preprocess`, from recordings that the
-            network was trained on; never from held-out ones.
-
-    Returns:
-        The number of images.
-
-    Raises:
-        InputError: there is no image.
-        WeightsError: the file is not an ONNX file, or already int8.
+    `images` are the network's inputs, from recordings that it was trained on; never held-out ones.
     """
     batches = (image[None] for image in images)
     return quantise(float_weights, int8_weights, batches, float_first=FLOAT_FIRST)

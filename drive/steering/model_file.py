@@ -31,15 +31,7 @@ def describe(
     angle_deg: np.ndarray,
     recordings: list[str],
 ) -> dict[str, str]:
-    """Return the metadata of a model file.
-
-    Args:
-        model: the trained network.
-        variant: of the network, see `drive.steering.network.VARIANTS`.
-        crop: the part of the frame that it was trained on.
-        angle_deg: (N,) degrees of its training frames.
-        recordings: names of those that it was trained on.
-    """
+    """Return the metadata of a model file, with the angles and recordings it was trained on."""
     return {
         "network": NETWORK,
         "variant": variant,
@@ -65,12 +57,7 @@ def save_trained(model: keras.Model, keras_path: Path, metadata: Mapping[str, st
 
 
 def load_network(path: str | Path) -> tuple[keras.Model, dict[str, str]]:
-    """Load a steering network to train on, from `.keras` or `.onnx`, with its metadata.
-
-    Raises:
-        MissingFileError: there is no such file.
-        WeightsError: the file is damaged or holds another network.
-    """
+    """Load a steering network to train on, from `.keras` or `.onnx`, with its metadata."""
     metadata = read_network_metadata(path)
     if Path(path).suffix.lower() == ".onnx":
         model = build_from_metadata({**metadata, **_unfolded(path)})
@@ -80,17 +67,15 @@ def load_network(path: str | Path) -> tuple[keras.Model, dict[str, str]]:
 
 
 def _unfolded(path: str | Path) -> dict[str, str]:
-    """What the first ensembles' `.onnx` files do not say: that batch normalisation is in them."""
+    """Return what the first ensembles' `.onnx` files omit: that batch normalisation is in them."""
     holds_norm = any(name.split("/")[0].endswith(NORM) for name in read_weights(path))
     return {"batch_norm": "yes"} if holds_norm else {}
 
 
 def read_network_metadata(path: str | Path) -> dict[str, str]:
-    """What a `.keras` or `.onnx` file of a steering network says about itself.
+    """Return what a `.keras` or `.onnx` file of a steering network says about itself.
 
-    Raises:
-        MissingFileError: there is no such file.
-        WeightsError: the file is damaged or holds another network.
+    Raises a `WeightsError` for a damaged file or another network.
     """
     check_model_file(path)
     suffix = Path(path).suffix.lower()

@@ -40,21 +40,11 @@ def build_network(
 ) -> keras.Model:
     """Build the network with random weights (drawn from Keras' global seed).
 
-    Args:
-        variant: one of `VARIANTS`.
-        scale_deg: degrees of 1.0 in the last dense layer, so that the layers see targets of about
-            1; a `Rescaling` converts them.
-        dropout: share of the values that a training step drops (arXiv 1207.0580) after the
-            convolutions and after each hidden dense layer except the last.
-        batch_norm: normalise over the batch (arXiv 1502.03167) between each convolution and its
-            activation.
-        l2: weight of the sum of the squared kernels in the training loss.
-
-    Returns:
-        A model from (N, 66, 200, 3) uint8 YUV to (N, 1) float32 degrees, positive right.
-
-    Raises:
-        InputError: an unknown variant, or a scale, dropout or l2 outside its range.
+    It maps (N, 66, 200, 3) uint8 YUV to (N, 1) float32 degrees, positive right. The last dense
+    layer is in units of `scale_deg`, so that it sees targets of about 1. Dropout (arXiv 1207.0580)
+    follows the convolutions and each hidden dense layer except the last; batch normalisation (arXiv
+    1502.03167) is between each convolution and its activation; `l2` weighs the squared kernels in
+    the training loss.
     """
     if variant not in VARIANTS:
         raise InputError(f"variant must be one of {', '.join(VARIANTS)}; got {variant!r}")

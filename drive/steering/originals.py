@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from drive.conversion.export import Original, describe_input
 from drive.conversion.onnx_writer import write_onnx
@@ -18,23 +17,11 @@ from drive.steering.model_file import load_network, read_network_metadata
 from drive.steering.predict import SteeringModel, load_steering
 from drive.steering.preprocess import COLOURS, INPUT_HEIGHT, INPUT_WIDTH, preprocess
 
-if TYPE_CHECKING:
-    import keras
-
 KERAS_SUFFIX = ".keras"
 
 
 def open_original(path: Path, work: Path) -> Original:
-    """Open a steering network, or an ensemble, for export.
-
-    Args:
-        path: `.onnx` or `.keras` that `train-steering` wrote.
-        work: a folder for the ONNX form of a `.keras` file.
-
-    Raises:
-        MissingFileError: there is no such file.
-        WeightsError: the file is damaged or holds another network.
-    """
+    """Open a steering network or an ensemble for export; `work` holds ONNX forms."""
     metadata = read_network_metadata(path)
     onnx_path = _as_onnx(path, metadata, work)
     model = load_steering(onnx_path, "onnx")
@@ -46,7 +33,7 @@ def open_original(path: Path, work: Path) -> Original:
         size=(INPUT_HEIGHT, INPUT_WIDTH),
         prepare=lambda frame: preprocess(frame, model.crop),
         load=lambda engine: _load(path, engine),
-        build=lambda: _build(path),
+        build=lambda: load_network(path)[0],
         usual_spread=float(metadata["scale_deg"]),
         float_first=FLOAT_FIRST,
     )
@@ -66,10 +53,6 @@ def _load(path: Path, engine: str) -> Engine:
     """Return the network in a runtime; a `.keras` file always in Keras."""
     chosen = "keras" if path.suffix.lower() == KERAS_SUFFIX else engine
     return load_steering(path, chosen).engine
-
-
-def _build(path: Path) -> keras.Model:
-    return load_network(path)[0]
 
 
 def _describe(model: SteeringModel) -> dict[str, str]:

@@ -74,25 +74,11 @@ class SteeringModel:
         self.members = count_members(self.metadata)
 
     def predict(self, image: np.ndarray) -> float:
-        """Predict the steering angle for one image.
-
-        Args:
-            image: (H, W, 3) uint8 RGB, any size.
-
-        Returns:
-            Degrees, positive right.
-        """
+        """Predict the angle, degrees positive right, for a (H, W, 3) uint8 RGB image."""
         return float(self.predict_batch([image])[0])
 
     def predict_batch(self, images: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
-        """Predict the steering angles for several images.
-
-        Args:
-            images: each (H, W, 3) uint8 RGB; their sizes may differ.
-
-        Returns:
-            (N,) float32 degrees, positive right.
-        """
+        """Predict the steering angles (N,), degrees positive right, for images of any sizes."""
         if not len(images):
             return np.zeros(0, np.float32)
         return self.predict_prepared(np.stack([preprocess(image, self.crop) for image in images]))
@@ -110,15 +96,9 @@ class SteeringModel:
     def restated(
         self, angle_deg: np.ndarray, recording: Recording, speed_mps: float | np.ndarray
     ) -> np.ndarray:
-        """Return predicted angles as the car of a recording would record them.
+        """Return predicted angles as the car of a recording would record them at these speeds.
 
         They change only if the network was trained on curvatures and the recording states its car.
-
-        Args:
-            angle_deg: predictions of this model, in any shape.
-            recording: with the car.
-            speed_mps: of the recorded car; one for all, or in a shape that `angle_deg` broadcasts
-                with.
         """
         if self.curvature is None or not recording.config.states_car:
             return angle_deg
@@ -131,19 +111,13 @@ class SteeringModel:
     def predict_with_spread(
         self, images: Sequence[np.ndarray] | np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Predict the steering angles for several images, with the spread of the ensemble.
+        """Predict the angles (N,) of several RGB images, and their spread (N,) in an ensemble.
 
-        Args:
-            images: each (H, W, 3) uint8 RGB.
-
-        Returns:
-            (N,) float32 degrees, positive right, and (N,) float32 standard deviations over the
-            members in degrees; NaN for a single network.
+        Both are float32 degrees; the spread of a single network is NaN.
         """
         if not len(images):
             return np.zeros(0, np.float32), np.zeros(0, np.float32)
-        prepared = np.stack([preprocess(image, self.crop) for image in images])
-        members = self.predict_members(prepared)
+        members = self.predict_members(np.stack([preprocess(one, self.crop) for one in images]))
         mean = members.mean(axis=1, dtype=np.float64).astype(np.float32)
         return mean, spread_deg(members)
 
@@ -175,15 +149,19 @@ def load_steering(
         )
     path = Path(model) if model else usual_form(DEFAULT_MODEL, engine)
     runtime = load_engine(path, engine, threads, build_from_metadata)
-    metadata: Mapping[str, str] | None = None
-    if path.suffix.lower() == ".keras":
-        from drive.runtime.keras_file import read_notes
-
-        metadata = read_notes(path)
     try:
-        return SteeringModel(runtime, metadata)
+        return SteeringModel(runtime, metadata_of(path, runtime))
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from None
+
+
+def metadata_of(path: Path, engine: Engine) -> Mapping[str, str]:
+    """Return the metadata of a model file in a runtime; of `.keras` files it knows none."""
+    if path.suffix.lower() != ".keras":
+        return engine.metadata
+    from drive.runtime.keras_file import read_notes
+
+    return read_notes(path)
 
 
 def build_from_metadata(metadata: dict[str, str]) -> keras.Model:

@@ -33,15 +33,12 @@ PREPROCESS_VERSION = 2
 
 @dataclass(frozen=True, slots=True)
 class RoadCrop:
-    """The part of the frame that the network sees.
+    """The part of the frame that the network sees, as shares of its height, and of its width.
 
-    Attributes:
-        top: share of the height left out above. Level cameras have the horizon at 0.37 to 0.53;
-            with more sky and trees a network overfits to places (docs/decisions/steering.md).
-        bottom: share of the height where the crop ends. DeepTesla's dashboard begins at 0.86, the
-            Udacity simulator's hood at 0.88.
-        side: share of the width left out on the left, and again on the right. Moved cameras
-            see these margins.
+    `top` is left out above: level cameras have the horizon at 0.37 to 0.53; with more sky and trees
+    a network overfits to places (docs/decisions/steering.md). The crop ends at `bottom`:
+    DeepTesla's dashboard begins at 0.86, the Udacity simulator's hood at 0.88. `side` is left out
+    on the left, and again on the right; moved cameras see these margins.
     """
 
     top: float = 0.4
@@ -81,11 +78,7 @@ class RoadCrop:
 
     @classmethod
     def parse(cls, text: str) -> RoadCrop:
-        """Read the text of `str`.
-
-        Raises:
-            InputError: the shares are invalid.
-        """
+        """Read the text of `str`."""
         try:
             shares = [float(part) for part in text.split(",")]
         except ValueError:
@@ -102,18 +95,7 @@ ROAD = RoadCrop()
 
 
 def preprocess(image: np.ndarray, crop: RoadCrop = ROAD) -> np.ndarray:
-    """Crop the road and convert it to the network's size and colours.
-
-    Args:
-        image: (H, W, 3) uint8 RGB, any size.
-        crop: the part of the frame that shows the road.
-
-    Returns:
-        (66, 200, 3) uint8 YUV.
-
-    Raises:
-        InputError: `image` is another kind of array.
-    """
+    """Return the road of a (H, W, 3) uint8 RGB image as (66, 200, 3) uint8 YUV."""
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise InputError(
             f"expected (H, W, 3) uint8 RGB; got {image.dtype.name} in shape {image.shape}"
@@ -123,11 +105,7 @@ def preprocess(image: np.ndarray, crop: RoadCrop = ROAD) -> np.ndarray:
 
 
 def preprocess_with_margins(image: np.ndarray, crop: RoadCrop = ROAD) -> np.ndarray:
-    """Return the network's image with margins on the left and right, at the same scale.
-
-    Returns:
-        (66, 200 + 2 * crop.margin, 3) uint8 YUV; its middle is `preprocess(image, crop)`.
-    """
+    """Return the network's image with `crop.margin` more columns on each side, in its scale."""
     small, margin = preprocess(image, crop), crop.margin
     if not margin:
         return small

@@ -29,13 +29,9 @@ the network's input, 200 pixels wide, stays the same except for rounding."""
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moment:
-    """One frame of the path.
+    """One frame of the path, shrunk; the speed is that until the next frame.
 
-    Attributes:
-        frame: with the shrunk image.
-        truth_deg: recorded degrees, positive right.
-        speed_mps: m/s until the next frame.
-        after_mark: whether an excluded range lies between this frame and the one before.
+    `after_mark`: an excluded range lies between this frame and the one before.
     """
 
     frame: Frame
@@ -48,13 +44,9 @@ class Moment:
 class PathReport:
     """What was left out of a path, or assumed.
 
-    Attributes:
-        frames_lost: damaged packets and unreadable images.
-        frames_without_angle: frames without a row, or whose row has no angle.
-        frames_marked_bad: frames in excluded ranges.
-        marks_passed: number of excluded ranges between two frames.
-        frames_without_speed: frames that use the speed of their neighbours.
-        speed: "recorded", or "assumed" if no row has one.
+    `frames_without_angle` have no row, or none with an angle; `marks_passed` excluded ranges lie
+    between two frames; `frames_without_speed` use that of their neighbours. `speed` is "recorded",
+    or "assumed" if no row has one.
     """
 
     frames_lost: int = 0
@@ -73,16 +65,9 @@ def read_path(
     end_s: float | None = None,
     shrink: int = 1,
 ) -> Iterator[Moment]:
-    """Yield the frames of a recording in order, one image in memory at a time.
+    """Yield the frames of a recording in order, one image in memory at a time; fill `report`.
 
-    Args:
-        recording: to read.
-        report: filled while the frames are read.
-        start_s, end_s: the part to read, in seconds of the video or of the log.
-        shrink: whole number to divide the image size by; see `shrink_of`.
-
-    Raises:
-        InputError: the times are out of range, or the speed's unit is unknown.
+    Times are seconds of the video or of the log; `shrink` divides the image size, see `shrink_of`.
     """
     angles = recording.angles_by_frame()
     speeds_mps, known = _speeds_mps(recording, report)
@@ -106,11 +91,7 @@ def read_path(
 
 
 def frame_size(recording: Recording) -> tuple[int, int]:
-    """Return (width, height) of the frames in pixels.
-
-    Raises:
-        InputError: no image of a folder can be read.
-    """
+    """Return (width, height) of the frames in pixels."""
     if not recording.images:
         info = probe(recording.path)
         return info.width, info.height
@@ -154,10 +135,7 @@ def camera_of(recording: Recording) -> tuple[Camera, str]:
 
 
 def _frames(
-    recording: Recording,
-    report: PathReport,
-    start_s: float,
-    end_s: float | None,
+    recording: Recording, report: PathReport, start_s: float, end_s: float | None
 ) -> Iterator[Frame]:
     if recording.images:
         for frame in recording.frames():

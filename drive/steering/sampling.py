@@ -38,12 +38,7 @@ def frames_per_bin(bins: np.ndarray, share: float = 1.0) -> np.ndarray:
 
 
 def share_of_frames(time_s: Sequence[np.ndarray], fps: float) -> float:
-    """Return the share of frames that leaves about `fps` per second; at most 1.
-
-    Args:
-        time_s: of each recording, the ascending seconds of its frames.
-        fps: frames per second; 0 keeps all.
-    """
+    """Return the share of frames that leaves about `fps` per second, at most 1; 0 keeps all."""
     steps = [float(np.median(np.diff(times))) for times in time_s if len(times) > 1]
     kept = [min(1.0, fps * step) if fps else 1.0 for step in steps]
     counts = [len(times) for times in time_s if len(times) > 1]
@@ -53,18 +48,10 @@ def share_of_frames(time_s: Sequence[np.ndarray], fps: float) -> float:
 def balanced_epoch(
     angle_deg: np.ndarray, rng: np.random.Generator, share: float = 1.0
 ) -> np.ndarray:
-    """Choose the frames of one epoch.
+    """Choose the frames of one epoch: positions in random order, each at most once.
 
     Of a bin with too many frames each epoch uses another random part. The number of frames is the
     same in every epoch.
-
-    Args:
-        angle_deg: (N,) degrees of all training frames.
-        rng: random generator.
-        share: of the frames that the bins leave; see `share_of_frames`.
-
-    Returns:
-        (M,) positions in `angle_deg` in random order, each at most once.
     """
     bins = bin_of_angle(angle_deg)
     wanted = frames_per_bin(bins, share)

@@ -38,14 +38,10 @@ OF_THE_VARIANTS = ("variant", "batch_norm")
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A setting that is searched: a choice of values, or a range.
+    """A field of `TrainingSettings` that is searched: a choice of `values`, or a range.
 
-    Attributes:
-        name: a field of `TrainingSettings`.
-        values: those to choose from; empty for a range.
-        low, high: ends of the range, both included.
-        step: between the values of a range; None for any.
-        log: whether the range is searched by its logarithm.
+    Both ends of the range are included; without `step` it is continuous. With `log` it is searched
+    by its logarithm.
     """
 
     name: str
@@ -66,12 +62,8 @@ class Parameter:
 class Search:
     """What a search was asked.
 
-    Attributes:
-        settings: of every trial, except what is searched; its `seed` also seeds the proposals.
-        space: what is searched.
-        trials: number of finished trials.
-        data: what the trials are trained on.
-        options: of `train-steering`, that belong to the best trial too, by key of its config file.
+    `settings` are those of every trial; their seed also seeds the proposals. `options` are of
+    `train-steering` and belong to the best trial too, by key of its config file.
     """
 
     settings: TrainingSettings
@@ -84,16 +76,7 @@ class Search:
 def names_to_search(
     asked: str | None, given: Collection[str], backbone: str | None
 ) -> tuple[str, ...]:
-    """Return the settings to search: those asked for, or all that are not given.
-
-    Args:
-        asked: names with commas between.
-        given: settings with a fixed value.
-        backbone: of the network; it has no variants.
-
-    Raises:
-        InputError: a setting is both asked for and given, or has no meaning.
-    """
+    """Return the settings to search: those asked for (a comma between), or all not given."""
     meaningless = OF_THE_VARIANTS if backbone else ()
     if asked is None:
         return tuple(name for name in SEARCHED if name not in (*given, *meaningless))
@@ -106,15 +89,7 @@ def names_to_search(
 
 
 def search_space(settings: TrainingSettings, names: Sequence[str] = SEARCHED) -> list[Parameter]:
-    """Return the parameters of a search.
-
-    Args:
-        settings: of every trial, except what is searched; its optimizer sets the learning rates.
-        names: of the settings to search, some of `SEARCHED`.
-
-    Raises:
-        InputError: none, or one that cannot be searched.
-    """
+    """Return the parameters of a search; the optimizer of `settings` sets the learning rates."""
     unknown = [name for name in names if name not in SEARCHED]
     if unknown or not names:
         raise InputError(
@@ -141,11 +116,7 @@ def with_values(settings: TrainingSettings, values: Mapping[str, Value]) -> Trai
 
 
 def find_study(folder: str | Path) -> Path:
-    """Return the file of the search in a folder.
-
-    Raises:
-        InputError: there is none.
-    """
+    """Return the file of the search in a folder."""
     path = Path(folder) / STUDY
     if not path.is_file():
         raise InputError(f"{folder}: there is no search to resume; {STUDY} is missing")

@@ -38,18 +38,9 @@ Predict = Callable[[np.ndarray], np.ndarray]
 
 
 class EvenSample:
-    """Keeps some of a stream of unknown length, evenly spread, in constant memory.
-
-    Attributes:
-        seen: number of images so far.
-    """
+    """Keeps at most `most` of the `seen` images of a stream, evenly spread, in constant memory."""
 
     def __init__(self, most: int) -> None:
-        """Keep at most `most`.
-
-        Raises:
-            InputError: `most` is below 1.
-        """
         if most < 1:
             raise InputError(f"a sample must have at least one image; got {most}")
         self._most = most
@@ -77,18 +68,11 @@ class EvenSample:
 class ShiftReport:
     """How far the angle follows shifted pixels; the entries of `explain.json`.
 
-    Attributes:
-        frames: number of images.
-        width_px: of the images.
-        threshold, dilation_px: of the salient pixels.
-        area_share: share of the pixels, for each of `WHAT`.
-        shifts_px: to the left and to the right.
-        change_deg: mean absolute change of the angle for each of `WHAT` and each shift.
-        named_shift_px, at_named_shift_deg: the same at this shift.
-        salient_over_rest, salient_over_random: ratios there; None if nothing changed the angle.
-        salient_moves_more_share: share of images in which the salient part changed the angle more
-            than the rest.
-        frames_seen: frames that the images were sampled from; None if unknown.
+    Dictionaries are by `WHAT`: the share of the pixels, the mean absolute change of the angle for
+    each shift, to both sides, and that at the named shift. Ratios are at that shift, None if
+    nothing changed the angle; `salient_moves_more_share` is the share of images in which the
+    salient part changed the angle more than the rest. `frames_seen`, if known, are those that the
+    images were sampled from.
     """
 
     frames: int
@@ -120,17 +104,8 @@ def shift_check(
 ) -> ShiftReport:
     """Shift parts of images sideways and measure the change of the angle.
 
-    Salient parts cover the rest; gaps are filled from the left and right of the same row.
-
-    Args:
-        predict: (N, H, W, 3) uint8 to (N,) degrees.
-        images: (N, H, W, 3) uint8, as the network sees them.
-        masks: (N, H, W) float, 0 to 1, the pixels' importance.
-        seed: of the random places.
-        progress: shows the progress.
-
-    Raises:
-        InputError: there is no image, or not one mask per image.
+    Salient parts cover the rest; gaps are filled from the left and right of the same row. `images`
+    are as the network sees them, `masks` (N, H, W) from 0 to 1.
     """
     if not len(images) or masks.shape != images.shape[:3]:
         raise InputError(
@@ -168,17 +143,10 @@ def salient_pixels(masks: np.ndarray) -> np.ndarray:
 
 
 def shifted(images: np.ndarray, moves: np.ndarray, shift_px: int, on_top: bool) -> np.ndarray:
-    """Shift some pixels of images sideways, and leave the others.
+    """Shift some pixels of images to the right (negative: left), and leave the others.
 
-    Args:
-        images: (N, H, W, 3) uint8.
-        moves: (N, H, W) bool, the pixels that move.
-        shift_px: pixels to the right; negative to the left.
-        on_top: whether the moved pixels cover the others.
-
-    Returns:
-        (N, H, W, 3) uint8. Pixels that neither covers are blended from their neighbours in the
-        row; at the image's edge the nearest one is repeated.
+    `on_top`: whether the moved pixels cover the others. Pixels that neither covers are blended from
+    their neighbours in the row; at the image's edge the nearest one is repeated.
     """
     width = images.shape[2]
     source = np.arange(width) - shift_px

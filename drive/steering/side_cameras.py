@@ -24,14 +24,10 @@ DIRECTIONS = {"left": -1.0, "right": 1.0}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SideCamera:
-    """The frames of one side camera.
+    """The frames of one side camera; their angles are those of the path, not corrected.
 
-    Attributes:
-        side: `left` or `right`.
-        offset_m: metres right of the front camera; negative left.
-        path: its video, or the folder of its images.
-        recording: its frames; their angles are those of the path, not corrected.
-        rows: (N,) int64, its row for each row of the front camera; -1 if there is none.
+    `offset_m` is metres right of the front camera; `rows` (N,) are its rows for those of the front
+    camera, -1 if there is none.
     """
 
     side: str
@@ -74,15 +70,8 @@ def open_sides(
 ) -> CachedRecording:
     """Return the cached front camera with the side cameras of its recording.
 
-    Args:
-        recording: that `front` was opened from.
-        front: its cached frames.
-        folder, stride, crop, progress: as in `open_cached`, the same as for `front`.
-        on_error: called with the name of a camera that cannot be read, which is then left out; None
-            raises the error.
-
-    Raises:
-        InputError: a side camera cannot be read.
+    The options are those of `open_cached` for `front`. `on_error` gets the name of a camera that
+    cannot be read, which is then left out; None raises the error.
     """
     sides: list[SideCamera] = []
     for side, beside in side_recordings(recording).items():

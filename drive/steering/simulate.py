@@ -59,16 +59,10 @@ Predict = Callable[[np.ndarray], float]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """One frame of a simulation.
+    """One frame of a simulation: what the model saw and predicted, and where the car was.
 
-    Attributes:
-        moment: of the recording.
-        image: (H, W, 3) uint8 RGB, what the model saw.
-        reached: where the car was at the frame.
-        place: where it was put: `reached`, or the path after an intervention.
-        angle_deg: the prediction.
-        intervention: whether this frame is one.
-        interventions: so far, including this one.
+    `place` is where it was put: `reached`, or the path after an intervention. `interventions` are
+    those so far, including this one.
     """
 
     moment: Moment
@@ -82,22 +76,11 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class SimulationResult:
-    """A simulation along one recording, frame by frame.
+    """A simulation along one recording, frame by frame; all is positive to the right.
 
-    Attributes:
-        name: of the recording.
-        frame_index: (N,) int64 frame numbers.
-        time_s: (N,) seconds, presentation timestamps.
-        offset_m: (N,) metres right of the path, before the car was put back.
-        heading_deg: (N,) degrees right of the path, likewise.
-        angle_deg: (N,) predicted degrees, positive right.
-        truth_deg: (N,) recorded degrees.
-        speed_mps: (N,) recorded speed in m/s.
-        intervention: (N,) bool.
-        cut: (N,) bool, frames after a gap or an excluded range.
-        camera: that the frames were redrawn for; None without images.
-        horizon: source of its horizon: "given", "estimated" or "assumed"; "" without a camera.
-        path: what was left out of the recording.
+    Offset and heading are those before the car was put back. `cut` frames follow a gap or an
+    excluded range. Without images, `camera` is None; else `horizon` is the source of its horizon:
+    "given", "estimated" or "assumed".
     """
 
     name: str
@@ -148,8 +131,7 @@ class SimulationResult:
     def changes_deg(self) -> np.ndarray:
         """Return changes of the angle per frame, without interventions and gaps."""
         undisturbed = ~(self.cut | self.intervention)[1:]
-        result: np.ndarray = np.abs(np.diff(self.angle_deg))[undisturbed]
-        return result
+        return np.asarray(np.abs(np.diff(self.angle_deg))[undisturbed])
 
 
 def autonomy_percent(interventions: int, seconds: float) -> float:
@@ -173,22 +155,11 @@ def simulate_recording(  # noqa: PLR0913
 ) -> SimulationResult:
     """Let a model drive along a recording; it sees what a camera in its place would see.
 
-    Args:
-        recording: its `config` describes the camera and the car.
-        model: an object with `predict`, or a function: (H, W, 3) uint8 RGB to degrees, positive
-            right. Predictions of a network that was trained on curvatures are restated for the
-            recording's car and speed.
-        limit_m: metres beside the path that are an intervention.
-        delay_s: seconds from an image to the moment its angle acts.
-        smooth_s: delay in seconds of a filter over the angles (`drive.steering.smooth`); it starts
-            again where the car is put back. None: no filter.
-        start_s, end_s: the part of the recording to simulate.
-        watch: called with each frame.
-        progress: shows the progress.
-
-    Raises:
-        InputError: an option is out of range, the part has fewer than two frames with an angle,
-            or a prediction is not finite.
+    Predictions of a network that was trained on curvatures are restated for the recording's car and
+    speed. `limit_m` beside the path is an intervention; `delay_s` passes from an image to the
+    moment its angle acts; `smooth_s` is the delay of a filter over the angles, which starts again
+    where the car is put back, None: no filter. Raises an `InputError` for options out of range,
+    fewer than two frames with an angle, and predictions that are not finite.
     """
     camera, horizon = camera_of(recording)
     size = frame_size(recording)
@@ -224,18 +195,10 @@ def follow(
     driven: SimulationResult,
     angle_deg: np.ndarray,
     car: Car,
-    *,
     limit_m: float = LIMIT_M,
     delay_s: float = 0.0,
 ) -> SimulationResult:
-    """Drive given angles, without images, along the path of an earlier simulation.
-
-    Args:
-        driven: gives frames, times, speeds and recorded angles.
-        angle_deg: (N,) degrees, positive right, for each of its frames.
-        car: as `simulate_recording` has it from the recording.
-        limit_m, delay_s: as in `simulate_recording`.
-    """
+    """Drive given angles (N,), without images, along the path of an earlier simulation."""
     loop = _Loop(car, limit_m, delay_s)
     known = (driven.frame_index, driven.time_s, driven.truth_deg, driven.speed_mps, driven.cut)
     columns = [column.tolist() for column in (*known, angle_deg)]
@@ -253,10 +216,7 @@ def follow_baselines(
     Without a delay `recorded` stays on the path by construction: a check of the integration.
     """
     angles = {"zero": np.zeros_like(driven.truth_deg), "recorded": driven.truth_deg}
-    return {
-        name: follow(driven, angles[name], car, limit_m=limit_m, delay_s=delay_s)
-        for name in BASELINES
-    }
+    return {name: follow(driven, angles[name], car, limit_m, delay_s) for name in BASELINES}
 
 
 def _steering(
@@ -279,6 +239,14 @@ def redraw(image: np.ndarray, view: View, place: Place) -> np.ndarray:
     return move_camera(image, view, place.offset_m, place.heading_deg)
 
 
+NUMBERS = ("time_s", "offset_m", "heading_deg", "angle_deg", "truth_deg", "speed_mps")
+FLAGS = ("intervention", "cut")
+ROW = np.dtype(
+    [("frame_index", "i8"), *((name, "f8") for name in NUMBERS), *((name, "?") for name in FLAGS)]
+)
+"""The columns of a `SimulationResult`."""
+
+
 class _Loop:
     """The state of a simulation: place, acting angle, and angles that are delayed."""
 
@@ -287,16 +255,12 @@ class _Loop:
             raise InputError(f"limit_m must be above 0; got {limit_m:g}")
         if not 0 <= delay_s < LONGEST_GAP_S:
             raise InputError(f"delay_s must be from 0 to below {LONGEST_GAP_S:g}; got {delay_s:g}")
-        self._car = car
-        self._limit_m = limit_m
-        self._delay_s = delay_s
-        self._rows: list[tuple[float, ...]] = []
+        self._car, self._limit_m, self._delay_s = car, limit_m, delay_s
+        self._rows: list[tuple[float, ...]] = []  # see ROW
         self._coming: list[tuple[float, float]] = []
         self._acting: float | None = None
-        self.place = ON_THE_PATH
-        self._reached = ON_THE_PATH
-        self._intervention = False
-        self._cut = False
+        self.place = self._reached = ON_THE_PATH
+        self._intervention = self._cut = False
         self._now: tuple[int, float, float, float] | None = None
         self._interventions = 0
 
@@ -327,32 +291,14 @@ class _Loop:
         assert self._now is not None
         frame, time_s, truth_deg, speed_mps = self._now
         self._coming.append((time_s + self._delay_s, angle_deg))
-        self._rows.append(
-            (
-                frame,
-                time_s,
-                self._reached.offset_m,
-                self._reached.heading_deg,
-                angle_deg,
-                truth_deg,
-                speed_mps,
-                self._intervention,
-                self._cut,
-            )
-        )
+        place = self._reached.offset_m, self._reached.heading_deg
+        angles, put_back = (angle_deg, truth_deg), (self._intervention, self._cut)
+        self._rows.append((frame, time_s, *place, *angles, speed_mps, *put_back))
 
     def step(self, moment: Moment, image: np.ndarray) -> Step:
         """Return the last frame for `watch`."""
-        angle_deg = self._rows[-1][4]
-        return Step(
-            moment,
-            image,
-            self._reached,
-            self.place,
-            angle_deg,
-            self._intervention,
-            self._interventions,
-        )
+        angle_deg, places = self._rows[-1][4], (self._reached, self.place)
+        return Step(moment, image, *places, angle_deg, self._intervention, self._interventions)
 
     def result(self, name: str, path: PathReport, **known: Any) -> SimulationResult:
         """Return the simulation so far."""
@@ -363,23 +309,9 @@ class _Loop:
                 f"{len(self._rows)} in this part"
                 + (f", and {marked} in excluded ranges of recording.toml" if marked else "")
             )
-        frame, time_s, offset, heading, angle, truth, speed, intervention, cut = np.array(
-            self._rows, np.float64
-        ).T
-        return SimulationResult(
-            name,
-            frame.astype(np.int64),
-            time_s,
-            offset,
-            heading,
-            angle,
-            truth,
-            speed,
-            intervention.astype(bool),
-            cut.astype(bool),
-            path=path,
-            **known,
-        )
+        rows = np.array(self._rows, ROW)
+        columns: dict[str, Any] = {each: rows[each].copy() for each in ROW.names or ()}
+        return SimulationResult(name, **columns, path=path, **known)
 
     def _drive_to(self, time_s: float, cut: bool) -> None:
         assert self._now is not None

@@ -22,11 +22,7 @@ IMPLAUSIBLE_SHARE = 0.02
 class SimulationMetrics:
     """Numbers of one or several simulated recordings together.
 
-    Attributes:
-        seconds, interventions, autonomy_percent, metres: of the simulated time.
-        mean_abs_offset_m, max_abs_offset_m: distance from the recorded path.
-        jitter_deg: mean absolute change of the angle from frame to frame while nobody intervened;
-            None where not defined.
+    `jitter_deg` is the mean absolute change of the angle per frame while nobody intervened.
     """
 
     seconds: float

@@ -21,30 +21,16 @@ if TYPE_CHECKING:
 
 
 class Smoother:
-    """Smooths angles one by one.
-
-    Attributes:
-        delay_s: seconds by which slow changes come later.
-    """
+    """Smooths angles one by one; slow changes come `delay_s` later. The first one is unchanged."""
 
     def __init__(self, delay_s: float) -> None:
-        """Start; the first angle is returned unchanged.
-
-        Raises:
-            InputError: the delay is not above 0.
-        """
         if not (math.isfinite(delay_s) and delay_s > 0):
             raise InputError(f"delay_s must be above 0; got {delay_s!r}")
         self.delay_s = delay_s
         self._last: tuple[float, float] | None = None
 
     def add(self, time_s: float, angle_deg: float) -> float:
-        """Add the next angle; return the smoothed one.
-
-        Args:
-            time_s: presentation timestamp in seconds; if it jumps back, the filter starts again.
-            angle_deg: degrees, positive right.
-        """
+        """Add the next angle; return the smoothed one. A time that jumps back starts anew."""
         smoothed = angle_deg
         if self._last is not None and time_s >= self._last[0]:
             last_s, before = self._last
@@ -55,16 +41,7 @@ class Smoother:
 
 
 def smooth(time_s: np.ndarray, angle_deg: np.ndarray, delay_s: float) -> np.ndarray:
-    """Smooth the angles of a recording.
-
-    Args:
-        time_s: (N,) seconds.
-        angle_deg: (N,) degrees.
-        delay_s: seconds by which slow changes come later.
-
-    Returns:
-        (N,) float64 degrees.
-    """
+    """Return the smoothed (N,) float64 angles of a recording; slow changes come `delay_s` later."""
     smoother = Smoother(delay_s)
     pairs = zip(time_s.tolist(), angle_deg.tolist(), strict=True)
     return np.array([smoother.add(time, angle) for time, angle in pairs], np.float64)
@@ -78,14 +55,10 @@ def jitter_deg(angle_deg: np.ndarray) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class SmoothingMetrics:
-    """What smoothing makes of predictions: less jitter, and a delay.
+    """What smoothing makes of predictions: errors of the smoothed angles.
 
-    Attributes:
-        delay_s: seconds by which slow changes come later.
-        rmse_deg, mae_deg, explained_variance, jitter_deg: of the smoothed angles.
-        rmse_change_deg: the smoothed RMSE minus the plain one.
-        delay_costs_deg: RMSE of the recorded angle behind the same filter: what the delay costs a
-            perfect model.
+    `rmse_change_deg` is the smoothed RMSE minus the plain one. `delay_costs_deg`, the RMSE of the
+    recorded angle behind the same filter, is what the delay costs a perfect model.
     """
 
     delay_s: float
@@ -98,12 +71,7 @@ class SmoothingMetrics:
 
 
 def measure_smoothing(recordings: Sequence[Predictions], delay_s: float) -> SmoothingMetrics:
-    """Measure what smoothing gains and costs.
-
-    Args:
-        drives: predictions and recorded angles, recording by recording.
-        delay_s: seconds by which slow changes come later.
-    """
+    """Measure what smoothing gains and costs."""
     from drive.steering.evaluate import evaluate
 
     plain = evaluate(recordings)

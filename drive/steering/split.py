@@ -53,16 +53,10 @@ def split_recordings(
 ) -> Split:
     """Divide recordings into training, validation and, if asked for, test.
 
-    Args:
-        recordings: all of them.
-        validation: names of recordings, or of their folders, with commas between; or a share from
-            0 to 1. Of several recordings the last ones are taken whole (at least one); of a single
-            recording the last part, `GAP_S` after the training part.
-        test: the same for the test, taken before the rest is divided; None for no test.
-
-    Raises:
-        InputError: an unknown name, a share out of range, or nothing left on one side. A
-            recording that is excluded from end to end counts as unknown.
+    `validation` and `test` are names of recordings or of their folders, with commas between, or a
+    share from 0 to 1. Of several recordings the last ones are taken whole (at least one); of a
+    single one the last part, `GAP_S` after the training part. The test is taken first. A recording
+    that is excluded from end to end counts as unknown.
     """
     recordings = _with_good_frames(recordings)
     test_share = None if test is None else _as_share(test, "--test")
@@ -98,14 +92,7 @@ def split_by_time(
 ) -> Split:
     """Divide one recording in time: training, validation, test, with `gap_s` between them.
 
-    Args:
-        recording: to divide; excluded ranges are in no part.
-        share: of its time, for validation.
-        test_share: of its time, at the end, for the test; 0 for no test.
-        gap_s: seconds left out before each of the two.
-
-    Raises:
-        InputError: the recording is too short.
+    Excluded ranges are in no part.
     """
     good, time_s = recording.good, recording.time_s
     first, last = time_s[good].min(), time_s[good].max()
@@ -139,11 +126,7 @@ def gap_before(part: Part, split: Split) -> int:
 
 
 def refuse_doubled(recordings: Sequence[Recording]) -> None:
-    """Refuse a recording that is given twice: its frames would train and validate.
-
-    Raises:
-        InputError: two have the same name; names are unique for unique files.
-    """
+    """Refuse a recording that is given twice: its frames would train and validate."""
     names = [recording.name for recording in recordings]
     if doubled := next((name for name in names if names.count(name) > 1), None):
         raise InputError(f"{doubled} is given more than once. Name each recording once")
@@ -152,11 +135,7 @@ def refuse_doubled(recordings: Sequence[Recording]) -> None:
 def leave_out_copies(
     recordings: Sequence[Recording],
 ) -> tuple[list[Recording], list[tuple[Recording, Recording]]]:
-    """Leave out copies of other recordings, whose frames would train and validate.
-
-    Returns:
-        What is kept, and each copy with its original.
-    """
+    """Return the recordings without copies, and each copy with its original."""
     first: dict[str, Recording] = {}
     copies = []
     for recording in recordings:
@@ -167,23 +146,14 @@ def leave_out_copies(
 
 
 def check_held_out(names: Sequence[str], validation: str, test: str | None) -> None:
-    """Refuse shares out of range and unknown names, before anything is decoded.
-
-    Args:
-        names: of all recordings.
-        validation, test: as `split_recordings` takes them.
-    """
+    """Refuse shares out of range and unknown names, before anything is decoded."""
     for option, text in (("--validation", validation), ("--test", test)):
         if text is not None and _as_share(text, option) is None:
             _named(names, text, option)
 
 
 def leave_out(recordings: Sequence[Recording], names: str | None) -> list[Recording]:
-    """Return the recordings without those named, with commas between.
-
-    Raises:
-        InputError: an unknown name, or nothing is left.
-    """
+    """Return the recordings without those named, with commas between."""
     wanted = [name.strip() for name in names.split(",")] if names else []
     known = [recording.name for recording in recordings]
     for name in wanted:

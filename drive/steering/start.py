@@ -29,11 +29,7 @@ def can_train(path: Path) -> bool:
 
 
 def check_weights(weights: str, settings: TrainingSettings) -> None:
-    """Refuse a file whose network a training with these settings cannot start from.
-
-    Raises:
-        InputError: it is int8, an ensemble, or another network than the settings ask for.
-    """
+    """Refuse a file whose network a training with these settings cannot start from."""
     metadata = read_network_metadata(weights)
     if is_int8(metadata):
         raise InputError(
@@ -62,11 +58,7 @@ def check_weights(weights: str, settings: TrainingSettings) -> None:
 
 
 def load_start(weights: str | None, settings: TrainingSettings, split: Split) -> keras.Model | None:
-    """Load the network to start from; None for a new one.
-
-    Raises:
-        InputError: it was trained for another target.
-    """
+    """Load the network to start from; None for a new one."""
     if weights is None:
         return None
     from drive.steering.train import rebuild_network

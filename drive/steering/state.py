@@ -17,11 +17,7 @@ CHANGEABLE = tuple(each.name for each in fields_of(LengthOptions))
 
 
 def read_state(folder: str | Path) -> tuple[TrainingSettings, dict[str, Any]]:
-    """Return the settings and notes of a training in `folder`, finished or not.
-
-    Raises:
-        InputError: there is none.
-    """
+    """Return the settings and notes of a training in `folder`, finished or not."""
     about = state.read_state(folder).about
     return TrainingSettings.from_state(about["settings"]), about["notes"]
 
@@ -34,11 +30,7 @@ def about_training(
 
 
 def check_resumable(folder: Path, settings: TrainingSettings, about: Mapping[str, Any]) -> None:
-    """Check that a training can resume with these settings and frames.
-
-    Raises:
-        InputError: there is none, or the settings or the frames are not those it began with.
-    """
+    """Check that a training can resume with these settings and frames."""
     before, noted = read_state(folder)
     state.check_unchanged(folder, asdict(before), asdict(settings), CHANGEABLE)
     if noted["frames"] != about["notes"]["frames"]:

@@ -19,13 +19,7 @@ from drive.steering.split import Part, Split
 
 
 def as_curvature(split: Split) -> Split:
-    """Restate every recording of a split in the unit of one `CurvatureCar`.
-
-    It is the car with the most training frames.
-
-    Raises:
-        InputError: there are no training frames.
-    """
+    """Restate every recording of a split in the unit of the car with the most training frames."""
     shape = {name: getattr(_most_frequent(split.training), name) for name in OF_CAR}
     return replace(
         split,
@@ -60,11 +54,7 @@ def unit_text(parts: Sequence[Part]) -> str:
 
 
 def check_start(metadata: Mapping[str, str], parts: Sequence[Part], where: str) -> float:
-    """Return the factor that turns the output of a network to start from into the new unit.
-
-    Raises:
-        InputError: it was trained on another target.
-    """
+    """Return the factor that turns the output of a network to start from into the new unit."""
     wanted = describe_target(parts)
     had, want = metadata.get("target", ANGLE), wanted.get("target", ANGLE)
     if had != want:

@@ -15,14 +15,7 @@ import numpy as np
 from drive.core.progress import Progress, no_progress
 from drive.results.names import CHECKPOINT
 from drive.runtime.keras_file import load_model, save_model
-from drive.steering.backbone import (
-    build_transfer,
-    find_weights,
-    freeze,
-    load_backbone,
-    rate_factors,
-    thaw,
-)
+from drive.steering import backbone
 from drive.steering.dataset import Batch, Samples, TrainingBatches
 from drive.steering.depth_rate import DepthAdadelta, DepthAdam
 from drive.steering.evaluate import Predictions
@@ -44,13 +37,7 @@ PROBE_FRAMES = 128
 
 
 class SteeringCourse:
-    """What `drive.training.fit` trains: the steering network on the frames of a split.
-
-    Args:
-        split: frames to train on, and frames that select the best epoch.
-        settings: how to train.
-        start: a network to continue from; None for random weights.
-    """
+    """What `drive.training.fit` trains: the steering network on the frames of a split."""
 
     best = BEST
 
@@ -60,7 +47,7 @@ class SteeringCourse:
         self.settings, self.epochs, self.patience = settings, settings.epochs, settings.patience
         self.frozen_epochs = settings.frozen_epochs if settings.backbone else 0
         self.samples, self.validation = Samples(split.training), Samples(split.validation)
-        self.batches = training_batches(self.samples, settings)
+        self.batches = TrainingBatches(self.samples, settings)
         self.network = start or new_network(settings, self.samples.angle_deg)
         self.rate = learning_rates(
             settings.schedule,
@@ -76,9 +63,11 @@ class SteeringCourse:
         """Return the network, ready to train; if `frozen`, only the layers above the backbone."""
         settings = self.settings
         if settings.backbone and frozen:
-            freeze(self.network, settings.backbone)
+            backbone.freeze(self.network, settings.backbone)
         elif settings.backbone:
-            thaw(self.network, settings.backbone, pretrained=settings.backbone_weights != RANDOM)
+            backbone.thaw(
+                self.network, settings.backbone, pretrained=settings.backbone_weights != RANDOM
+            )
         compile_network(self.network, settings, len(self.batches))
         return self.network
 
@@ -109,19 +98,10 @@ def train_steering(
 ) -> TrainingResult:
     """Train a network; write `history.csv` and `checkpoint/` (state and best epoch).
 
-    Args:
-        split: frames to train on, and frames that select the best epoch.
-        folder: of the results.
-        settings: how to train; to resume, only those in `CHANGEABLE` may differ from before.
-        start: a network to continue from; None for random weights.
-        resume: continue from the state in `folder`.
-        notes: what `read_state` returns to a caller that resumes; JSON.
-        progress: shows each epoch.
-        on_epoch: called after each epoch, its state on disk; what it raises ends the training.
-
-    Raises:
-        InputError: nothing to resume, other settings or frames than before, or no frames.
-        DivergedError: the loss, or the validation loss, is not finite.
+    A training resumes with the state in `folder`; only settings in `CHANGEABLE` may differ. `start`
+    is a network to continue from. `notes`, as JSON, come back from `read_state`. `on_epoch` is
+    called when an epoch is on disk; what it raises ends the training. A loss that is not finite is
+    a `DivergedError`.
     """
     keras.utils.set_random_seed(settings.seed)
     if settings.tensorboard:
@@ -137,29 +117,13 @@ def train_steering(
     )
 
 
-def training_batches(samples: Samples, settings: TrainingSettings) -> TrainingBatches:
-    """Return the batches that `settings` ask for."""
-    return TrainingBatches(
-        samples,
-        settings.batch,
-        settings.seed,
-        balance=settings.balance,
-        vary=settings.augment,
-        move=settings.viewpoints,
-        mirror=settings.mirror,
-        looks=settings.looks,
-        return_s=settings.return_s,
-        fps=settings.fps,
-    )
-
-
 def new_network(settings: TrainingSettings, angle_deg: np.ndarray) -> keras.Model:
     """Build the network of `settings` for training frames with these angles."""
     model = _build(settings, target_scale_deg(angle_deg))
     if settings.backbone:
-        path = find_weights(settings.backbone, settings.backbone_weights)
+        path = backbone.find_weights(settings.backbone, settings.backbone_weights)
         if path:
-            load_backbone(model, settings.backbone, path)
+            backbone.load_backbone(model, settings.backbone, path)
     return model
 
 
@@ -173,7 +137,7 @@ def rebuild_network(model: keras.Model, settings: TrainingSettings) -> keras.Mod
 def _build(settings: TrainingSettings, scale_deg: float) -> keras.Model:
     how: dict[str, Any] = {"dropout": settings.dropout, "l2": settings.l2}
     if settings.backbone:
-        return build_transfer(settings.backbone, scale_deg, **how)
+        return backbone.build_transfer(settings.backbone, scale_deg, **how)
     return build_network(settings.variant, scale_deg, batch_norm=bool(settings.batch_norm), **how)
 
 
@@ -214,7 +178,7 @@ def compile_network(model: keras.Model, settings: TrainingSettings, steps_per_ep
     more: dict[str, Any] = {}
     if settings.backbone:
         kinds = {"adam": DepthAdam, "adadelta": DepthAdadelta}
-        more["rate_factors"] = rate_factors(model, settings.backbone, settings.depth_rate)
+        more["rate_factors"] = backbone.rate_factors(model, settings.backbone, settings.depth_rate)
     momentum = 1 - 1 / max(FEWEST_AVERAGED_STEPS, steps_per_epoch)
     optimizer = kinds[settings.optimizer](
         settings.rate, use_ema=True, ema_momentum=momentum, **more

@@ -10,7 +10,7 @@ from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from drive.core.options import Config, at_least, between, option
+from drive.core.options import Config, at_least, between, option, rare_option
 from drive.core.shipped import SAMPLE
 
 Overrides = Mapping[str, float | str | None]
@@ -30,7 +30,7 @@ class TrainingDataOptions(Config):
     recordings: Sequence[str] = option(
         (),
         "folders or videos",
-        metavar="RECORDING",
+        "RECORDING",
         positional=True,
         shown_default="the shipped sample",
     )
@@ -39,58 +39,53 @@ class TrainingDataOptions(Config):
         "0.2",
         "recordings that choose the best epoch, or a share: the last recordings; of a single "
         "recording its last part, after a gap",
-        metavar="NAME[,NAME]|SHARE",
+        "NAME[,NAME]|SHARE",
     )
     test: str | None = option(
         None,
         "recordings (or the last share) that are held out from training and model selection, and "
         "evaluated at the end",
-        metavar="NAME[,NAME]|SHARE",
+        "NAME[,NAME]|SHARE",
     )
-    exclude: str | None = option(None, "recordings to leave out", metavar="NAME[,NAME]")
-    stride: int = option(1, "use every N-th frame", metavar="N", check=at_least(1), advanced=True)
+    exclude: str | None = option(None, "recordings to leave out", "NAME[,NAME]")
+    stride: int = rare_option(1, "use every N-th frame", "N", at_least(1))
     crop: str | None = option(
         None,
         "part of the frame that shows the road, as shares of its height, and the share of its "
         "width to leave out on each side, where only moved cameras look",
-        metavar="TOP,BOTTOM[,SIDE]",
+        "TOP,BOTTOM[,SIDE]",
         shown_default="0.4,0.875",
     )
-    auto_lag: bool = option(
+    auto_lag: bool = rare_option(
         False,
         "remove the lag of the angles where video and angles show one; see check-data",
-        advanced=True,
     )
-    smooth_labels_s: float = option(
+    smooth_labels_s: float = rare_option(
         0.0,
         "average the angles to learn over S seconds around each frame, without delay; 0.5 removes "
         "the steps of keyboard steering in simulators",
+        "S",
+        between(0, WIDEST_SMOOTHING_S),
         flag="--smooth-labels",
-        metavar="S",
-        check=between(0, WIDEST_SMOOTHING_S),
-        advanced=True,
     )
-    side_cameras: bool | None = option(
+    side_cameras: bool | None = rare_option(
         None,
         "require side cameras, or do not use them",
         shown_default="use those that exist, as shifts that were recorded",
-        advanced=True,
     )
-    target: str = option(
+    target: str = rare_option(
         "angle",
         "what the network learns: the recorded angle, or 1/r of the circle that it drives, which "
         "is the same for every car (see --wheelbase, --steering-ratio, --understeer); either way "
         "it predicts degrees",
         choices=("angle", "curvature"),
-        advanced=True,
     )
-    cache: str | None = option(
+    cache: str | None = rare_option(
         None,
         "folder for decoded frames",
-        metavar="DIR",
+        "DIR",
         shown_default="~/.cache/drive",
         resumable=True,
-        advanced=True,
     )
 
 
@@ -98,14 +93,9 @@ class TrainingDataOptions(Config):
 class TrainingData:
     """A request for training data; the same request gives the same split later.
 
-    Attributes:
-        recordings: absolute paths.
-        exclude, validation, test: as the options have them.
-        crop: as `RoadCrop.parse` reads it.
-        steering: the CSV of a single video.
-        overrides: of `recording.toml`.
-        side_cameras: one of the values of `SIDE_CAMERAS`.
-        ensemble: number of networks that are trained on it; None for a single one.
+    Paths are absolute, `overrides` are of `recording.toml`, `side_cameras` is one of
+    `SIDE_CAMERAS`; `ensemble` is the number of networks that are trained on it, None for a single
+    one.
     """
 
     recordings: tuple[str, ...]
@@ -126,11 +116,7 @@ class TrainingData:
     def from_options(
         cls, options: TrainingDataOptions, steering: str | None, overrides: Overrides
     ) -> Self:
-        """Return what the options of a command ask for.
-
-        Raises:
-            InputError: the crop is invalid.
-        """
+        """Return what the options of a command ask for."""
         from drive.steering.preprocess import ROAD, RoadCrop
 
         return cls(

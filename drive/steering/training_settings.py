@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from drive.core.errors import InputError, as_option
-from drive.core.options import Config, above, at_least, fields_of, from_below, option
+from drive.core.options import Config, above, at_least, fields_of, from_below, option, rare_option
 from drive.training.schedule import SCHEDULES
 
 LEARNING_RATES = {"adam": 5e-4, "adadelta": 1.0}
@@ -36,40 +36,36 @@ class VariationOptions(Config):
 
     group = "data"
 
-    balance: bool = option(True, "do not subsample straight driving", advanced=True)
-    augment: bool = option(True, "do not vary the images", advanced=True)
-    viewpoints: bool = option(
+    balance: bool = rare_option(True, "do not subsample straight driving")
+    augment: bool = rare_option(True, "do not vary the images")
+    viewpoints: bool = rare_option(
         True,
         "do not move the cameras of training images. Without moved cameras, the model imitates the "
         "driver but cannot recover from drift",
-        advanced=True,
     )
     mirror: bool = option(
         False,
         "mirror half of the images: for a car in the middle of its road, such as on a circuit "
         "whose bends all turn one way; do not use it where the car keeps to one side",
     )
-    looks: str = option(
+    looks: str = rare_option(
         "mild",
         "how far light, colours and texture vary; wild for many recordings on many roads, trained "
         "for many epochs, to drive on other roads",
         choices=("mild", "wild"),
-        advanced=True,
     )
-    fps: float = option(
+    fps: float = rare_option(
         0.0,
         "frames per second of video that an epoch uses, others in each epoch; the paper uses 10. "
         "0: all",
-        metavar="F",
-        check=at_least(0),
-        advanced=True,
+        "F",
+        at_least(0),
     )
-    return_s: float = option(
+    return_s: float = rare_option(
         2.0,
         "seconds in which a moved car returns to its path",
-        metavar="S",
-        check=from_below(0.1, 60),
-        advanced=True,
+        "S",
+        from_below(0.1, 60),
     )
 
 
@@ -79,72 +75,64 @@ class LearningOptions(Config):
 
     group = "learning"
 
-    batch: int = option(32, "frames per step", metavar="N", check=at_least(1))
-    optimizer: str = option("adam", "optimizer", choices=tuple(LEARNING_RATES), advanced=True)
+    batch: int = option(32, "frames per step", "N", at_least(1))
+    optimizer: str = rare_option("adam", "optimizer", choices=tuple(LEARNING_RATES))
     learning_rate: float | None = option(
         None,
         "learning rate",
-        metavar="R",
-        check=above(0),
+        "R",
+        above(0),
         shown_default="adam 0.001, without batch normalisation 0.0005; adadelta 1.0",
     )
-    variant: str = option(
+    variant: str = rare_option(
         "published",
         "network: that of the paper, or with ELU",
         choices=("published", "elu"),
-        advanced=True,
     )
-    dropout: float = option(
+    dropout: float = rare_option(
         0.0,
         "share of the values dropped in each step, behind the convolutions and the larger dense "
         "layers",
-        metavar="P",
-        check=from_below(0, 1),
-        advanced=True,
+        "P",
+        from_below(0, 1),
     )
-    batch_norm: bool | None = option(
+    batch_norm: bool | None = rare_option(
         None,
         "normalise over the batch between each convolution and its activation; the finished "
         "network has it folded into the convolutions",
         shown_default="yes; with --weights as in that network, with --backbone no",
-        advanced=True,
     )
-    l2: float = option(
+    l2: float = rare_option(
         0.0,
         "add W times the sum of squared kernels to the loss, but not to val_loss, which stays the "
         "mean squared error",
-        metavar="W",
-        check=at_least(0),
-        advanced=True,
+        "W",
+        at_least(0),
     )
-    schedule: str = option(
+    schedule: str = rare_option(
         "constant",
         "learning rate over time: constant, falling to 0 over all --epochs, or falling to 0 and "
         "restarting",
         choices=SCHEDULES,
-        advanced=True,
     )
-    restart_epochs: int = option(
+    restart_epochs: int = rare_option(
         10,
         "with --schedule restarts: epochs before the first restart; let --patience be longer than "
         "a cycle",
-        metavar="N",
-        check=at_least(1),
-        advanced=True,
+        "N",
+        at_least(1),
     )
-    restart_factor: float = option(
+    restart_factor: float = rare_option(
         2.0,
         "with --schedule restarts: each cycle is F times longer than the one before",
-        metavar="F",
-        check=at_least(1),
-        advanced=True,
+        "F",
+        at_least(1),
     )
-    warm_up: int = option(
+    warm_up: int = rare_option(
         100,
         "steps at the beginning over which the learning rate rises, at most a tenth of all",
-        metavar="STEPS",
-        check=at_least(0),
-        advanced=True,
+        "STEPS",
+        at_least(0),
     )
 
 
@@ -154,34 +142,30 @@ class TransferOptions(Config):
 
     group = "transfer learning"
 
-    backbone: str | None = option(
+    backbone: str | None = rare_option(
         None,
         "put the angle on top of a pretrained network, in place of --variant",
         choices=("vgg16", "resnet50"),
-        advanced=True,
     )
-    backbone_weights: str = option(
+    backbone_weights: str = rare_option(
         IMAGENET,
         "weights of the backbone without its classifier; imagenet: those of Keras, downloaded if "
         "they are not in ~/.keras/models; none: a random start",
-        metavar="FILE|imagenet|none",
-        advanced=True,
+        "FILE|imagenet|none",
     )
-    freeze_epochs: int | None = option(
+    freeze_epochs: int | None = rare_option(
         None,
         "epochs at the beginning in which only the layers on top are trained",
-        metavar="N",
-        check=at_least(0),
+        "N",
+        at_least(0),
         shown_default=f"{FREEZE_EPOCHS}; of a random start 0",
-        advanced=True,
     )
-    depth_rate: float = option(
+    depth_rate: float = rare_option(
         0.3,
         "after these, the backbone's last block learns at F times --learning-rate, and each "
         "earlier block at F times the rate of the next one",
-        metavar="F",
-        check=above(0, 1),
-        advanced=True,
+        "F",
+        above(0, 1),
     )
 
 
@@ -191,35 +175,24 @@ class LengthOptions(Config):
 
     group = "learning"
 
-    epochs: int = option(
-        40, "maximum number of epochs", metavar="N", check=at_least(1), resumable=True
-    )
+    epochs: int = option(40, "maximum number of epochs", "N", at_least(1), resumable=True)
     patience: int = option(
         12,
         "stop after N epochs without a better validation loss; 0: never",
-        metavar="N",
-        check=at_least(0),
+        "N",
+        at_least(0),
         resumable=True,
     )
-    tensorboard: bool = option(
+    tensorboard: bool = rare_option(
         False,
         "write losses and histograms of weights and gradients for TensorBoard, each epoch",
         resumable=True,
-        advanced=True,
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings(LengthOptions, LearningOptions, VariationOptions, TransferOptions):
-    """How to train. What the options leave open is resolved: no `batch_norm` is None.
-
-    Attributes:
-        seed: of weights, batches and variations.
-
-    Example:
-        >>> TrainingSettings(epochs=10, mirror=True).rate
-        0.001
-    """
+    """How to train. What the options leave open is resolved: no `batch_norm` is None."""
 
     seed: int = option(0, "random seed", check=at_least(0))
 
@@ -254,15 +227,10 @@ class TrainingSettings(LengthOptions, LearningOptions, VariationOptions, Transfe
 
     @classmethod
     def from_options(cls, options: Config, weights: str | None = None, **changes: Any) -> Self:
-        """Return the settings that the options of a command ask for.
+        """Return the settings of a command with the options above; `changes` replace some of them.
 
-        Args:
-            options: a config with the bases above.
-            weights: model file to start from; None for a new network.
-            changes: values that replace those of the options.
-
-        Raises:
-            InputError: options exclude each other.
+        `weights` is a model file to start from. Raises an `InputError` if options exclude each
+        other.
         """
         _check_transfer(options, weights)
         names = [each.name for each in fields_of(cls)]

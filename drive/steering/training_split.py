@@ -53,16 +53,7 @@ class DataReporter(Reporter, Protocol):
 
 
 def read_split(data: TrainingData, cache: str | None, reporter: DataReporter) -> Split:
-    """Open the recordings (from the cache if they are there) and split them.
-
-    Args:
-        data: the request.
-        cache: folder of decoded frames; None for the user's own.
-        reporter: gets inputs, counts, messages and warnings.
-
-    Raises:
-        InputError: a recording is unknown, or nothing is left to train or validate on.
-    """
+    """Open the recordings (from the cache if they are there) and split them."""
     return _Reader(data, Path(cache or default_cache()), reporter).read()
 
 

@@ -101,12 +101,7 @@ class Study:
     def resume(cls, folder: str | Path, trials: int | None = None) -> Study:
         """Open the search in `folder`; an interrupted trial does not count.
 
-        Args:
-            folder: of the search.
-            trials: new number of finished trials; None for the number before.
-
-        Raises:
-            InputError: there is no search.
+        `trials` is a new number of finished trials; None keeps the number.
         """
         folder = Path(folder)
         find_study(folder)
@@ -147,21 +142,9 @@ class Study:
         progress: Progress = no_progress,
         on_trial: Callable[[TrialResult], None] | None = None,
     ) -> list[TrialResult]:
-        """Train until enough trials have finished, or the time is over.
+        """Train until enough trials have finished or the time is over; return all finished ones.
 
         The current trial then ends after its epoch and does not count, unless it is the first.
-
-        Args:
-            split: frames to train on, and frames to select the best trial.
-            minutes: wall-clock time for this call; None for no limit.
-            progress: shows each epoch.
-            on_trial: called with each trial that has finished.
-
-        Returns:
-            All finished trials, also of earlier calls.
-
-        Raises:
-            InputError: other frames than before, or minutes below 0.
         """
         if minutes is not None and not minutes >= 0:
             raise InputError(f"minutes must be at least 0; got {minutes}")

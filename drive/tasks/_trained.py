@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,7 +81,7 @@ def write_trained(
     onnx = save_trained(network, model, metadata)
     validated, tested = (predictions_for(network, part) for part in (split.validation, split.test))
     metrics = evaluate_split(validated, tested, float(metadata["training_mean_deg"]))
-    batches = TrainingBatches(training, settings.batch, settings.seed, balance=settings.balance)
+    batches = TrainingBatches(training, replace(settings, fps=0.0))
     series = {
         "training data": training.angle_deg,
         "training data, balanced": training.angle_deg[batches.chosen(0)],

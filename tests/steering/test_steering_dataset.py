@@ -13,6 +13,7 @@ from drive.steering.cache import CachedRecording
 from drive.steering.dataset import Samples, TrainingBatches
 from drive.steering.sampling import balanced_epoch, bin_of_angle
 from drive.steering.split import Part
+from drive.steering.training_settings import TrainingSettings
 
 Maker = Callable[..., CachedRecording]
 VIEW = Camera().view(200, 66)
@@ -56,7 +57,9 @@ def test_bins_have_equal_width_and_hold_outliers() -> None:
 
 def test_without_balancing_every_frame_comes_exactly_once(make_drive: Maker) -> None:
     drives = [make_drive("a/1", np.arange(1, 38)), make_drive("b/1", np.arange(101, 126))]
-    batches = TrainingBatches(samples_of(*drives), 16, 7, balance=False, vary=False)
+    batches = TrainingBatches(
+        samples_of(*drives), TrainingSettings(batch=16, seed=7, balance=False, augment=False)
+    )
     made = list(batches.epoch(0))
     assert len(made) == len(batches) == 4
     assert sorted(np.concatenate([batch.angle_deg for batch in made]).tolist()) == [
@@ -67,7 +70,9 @@ def test_without_balancing_every_frame_comes_exactly_once(make_drive: Maker) -> 
 
 def test_pictures_come_with_their_own_angles(make_drive: Maker) -> None:
     drives = [make_drive("a/1", np.linspace(-5, 5, 20)), make_drive("b/1", np.linspace(1, 3, 9))]
-    batches = TrainingBatches(samples_of(*drives), 8, 7, balance=False, vary=False)
+    batches = TrainingBatches(
+        samples_of(*drives), TrainingSettings(batch=8, seed=7, balance=False, augment=False)
+    )
     known = {float(a): d.images[i] for d in drives for i, a in enumerate(d.angle_deg)}
     for batch in batches.epoch(3):
         for image, angle in zip(batch.images, batch.angle_deg, strict=True):
@@ -79,7 +84,8 @@ def test_a_lane_beside_the_middle_gets_no_mirror_images(make_drive: Maker, move:
     lane = replace(make_drive("lane/1", np.full(40, 9.0)), car=Car(lane_m=2.5), view=VIEW)
     middle = replace(make_drive("middle/1", np.full(40, 3.0)), view=VIEW)
     batches = TrainingBatches(
-        samples_of(lane, middle), 16, 7, balance=False, move=move, mirror=True
+        samples_of(lane, middle),
+        TrainingSettings(batch=16, seed=7, balance=False, viewpoints=move, mirror=True),
     )
     angles = np.concatenate([batch.angle_deg for batch in batches.epoch(0)])
     assert not (angles < -6).any()
@@ -90,7 +96,8 @@ def test_seed_and_epoch_decide_every_batch(make_drive: Maker) -> None:
     samples = samples_of(make_drive())
 
     def epoch(seed: int, number: int) -> np.ndarray:
-        return np.concatenate([b.images for b in TrainingBatches(samples, 16, seed).epoch(number)])
+        batches = TrainingBatches(samples, TrainingSettings(batch=16, seed=seed))
+        return np.concatenate([batch.images for batch in batches.epoch(number)])
 
     assert np.array_equal(epoch(1, 4), epoch(1, 4))
     assert not np.array_equal(epoch(1, 4), epoch(1, 5))
@@ -105,7 +112,7 @@ def test_plain_batches_are_the_frames_themselves_in_order(make_drive: Maker) -> 
 
 def test_nothing_to_train_on_is_refused() -> None:
     with pytest.raises(InputError, match="none"):
-        TrainingBatches(Samples([]), 8, 0)
+        TrainingBatches(Samples([]), TrainingSettings(batch=8, seed=0))
 
 
 def test_an_epoch_uses_about_the_asked_frames_of_a_second(
@@ -114,13 +121,13 @@ def test_an_epoch_uses_about_the_asked_frames_of_a_second(
     drive = make_drive(angles=np.linspace(-5, 5, 400), fps=20)
     samples = Samples([Part(drive, np.arange(400))])
     for balance in (True, False):
-        whole = TrainingBatches(samples, 8, 0, balance=balance)
-        tenth = TrainingBatches(samples, 8, 0, balance=balance, fps=10)
+        whole, tenth, more = (
+            TrainingBatches(samples, TrainingSettings(batch=8, balance=balance, fps=fps))
+            for fps in (0, 10, 50)
+        )
         assert len(tenth.chosen(0)) == pytest.approx(len(whole.chosen(0)) / 2, rel=0.15)
         assert set(tenth.chosen(0)) != set(tenth.chosen(1))
-        assert len(TrainingBatches(samples, 8, 0, balance=balance, fps=50).chosen(0)) == len(
-            whole.chosen(0)
-        )
+        assert len(more.chosen(0)) == len(whole.chosen(0))
 
 
 def test_curves_come_all_over_an_epoch() -> None:

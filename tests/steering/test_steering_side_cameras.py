@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from drive.cli import main
 from drive.core.errors import InputError
 from drive.recordings.camera import Camera, View
 from drive.recordings.recording import Recording, open_recordings
@@ -23,6 +24,7 @@ from drive.steering.preprocess import preprocess
 from drive.steering.side_cameras import SideCamera, open_sides, side_recordings
 from drive.steering.split import Part
 from drive.steering.state import fingerprint
+from drive.steering.training_settings import TrainingSettings
 from drive.video.reader import read_frames
 
 Maker = Callable[..., Path]
@@ -68,7 +70,9 @@ def test_unvaried_pictures_come_from_all_cameras_with_the_angle_that_leads_back(
     make_drive: MakeDrive,
 ) -> None:
     drive = three_cameras(make_drive)
-    batches = TrainingBatches(samples_of(drive), 8, 3, balance=False, vary=False)
+    batches = TrainingBatches(
+        samples_of(drive), TrainingSettings(batch=8, seed=3, balance=False, augment=False)
+    )
     colours = []
     for number, batch in enumerate(batches.epoch(0)):
         recorded = drive.angle_deg[batches.chosen(0)[number * 8 : number * 8 + 8]]
@@ -97,7 +101,9 @@ def test_a_move_starts_from_the_nearest_camera(
         return image
 
     monkeypatch.setattr("drive.steering.augment.redraw", note)
-    batches = TrainingBatches(samples, 40, 3, balance=False, mirror=False)
+    batches = TrainingBatches(
+        samples, TrainingSettings(batch=40, seed=3, balance=False, mirror=False)
+    )
     (batch,) = batches.epoch(0)
     assert {by.yaw_deg for by in redrawn} == {1.5}
     assert [by.shift_m for by in redrawn] == pytest.approx([shift_m - taken_m] * 40)
@@ -117,7 +123,8 @@ def test_seed_and_epoch_decide_which_camera(make_drive: MakeDrive) -> None:
     samples = samples_of(three_cameras(make_drive))
 
     def epoch(number: int) -> np.ndarray:
-        return np.concatenate([b.images for b in TrainingBatches(samples, 16, 1).epoch(number)])
+        batches = TrainingBatches(samples, TrainingSettings(batch=16, seed=1))
+        return np.concatenate([batch.images for batch in batches.epoch(number)])
 
     assert np.array_equal(epoch(2), epoch(2))
     assert not np.array_equal(epoch(2), epoch(3))
@@ -226,3 +233,10 @@ def test_side_cameras_that_are_insisted_on_must_be_there(
         read_training(tmp_path / "two", "--side-cameras")
     (part,) = read_training(tmp_path / "two").split.training
     assert not part.recording.sides
+
+
+def test_side_cameras_are_not_both_required_and_unused(capsys: pytest.CaptureFixture[str]) -> None:
+    both = ["--side-cameras", "--no-side-cameras"]
+    for options in (both, both[::-1]):
+        assert main(["train-steering", "absent", *options]) == 2
+        assert f"{options[1]} does not go with {options[0]}" in capsys.readouterr().err
