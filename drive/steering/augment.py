@@ -1,8 +1,4 @@
-"""Augmentation of training images, with the right angle for each.
-
-Moved cameras with the angle that leads back (arXiv 1604.07316, section 5.2), mirror images, tilts,
-light, colours, patches; on batches in YUV. The same generator gives the same images.
-"""
+"""Augmentation of training images in YUV, with the right angle for each; repeatable by its seed."""
 
 from __future__ import annotations
 

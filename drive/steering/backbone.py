@@ -1,8 +1,4 @@
-"""Transfer learning: VGG16 or ResNet50, trained on ImageNet, under a small steering head.
-
-The network's input is that of every steering network, (66, 200, 3) uint8 YUV; its first layers
-convert it to the input of the backbone.
-"""
+"""Transfer learning: VGG16 or ResNet50, trained on ImageNet, under a small steering head."""
 
 from __future__ import annotations
 
@@ -53,15 +49,19 @@ BLOCKS = 5
 class Backbone:
     """A network of keras.applications, and its weights without the classifier.
 
-    Keras caches them as `file`; they are in `folder` on its server. `md5` is from `WEIGHTS_HASHES`.
+    They are in `folder` on the server of Keras; `md5` is from its `WEIGHTS_HASHES`.
     `block` begins the names of layers, with the number of the block, from 1 (at the image).
     """
 
     application: str
-    file: str
     folder: str
     md5: str
     block: str
+
+    @property
+    def file(self) -> str:
+        """Name of the weights without the classifier, under which Keras caches them."""
+        return f"{self.application.lower()}_weights_tf_dim_ordering_tf_kernels_notop.h5"
 
     @property
     def url(self) -> str:
@@ -70,20 +70,8 @@ class Backbone:
 
 
 BACKBONES = {
-    "vgg16": Backbone(
-        "VGG16",
-        "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        "vgg16",
-        "6d6bbae143d832006294945121d1f1fc",
-        "block{}_",
-    ),
-    "resnet50": Backbone(
-        "ResNet50",
-        "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        "resnet",
-        "4d473c1dd8becc155b73f8504c6f6626",
-        "conv{}_",
-    ),
+    "vgg16": Backbone("VGG16", "vgg16", "6d6bbae143d832006294945121d1f1fc", "block{}_"),
+    "resnet50": Backbone("ResNet50", "resnet", "4d473c1dd8becc155b73f8504c6f6626", "conv{}_"),
 }
 
 
@@ -235,9 +223,8 @@ def block_of(layer_name: str, backbone: str) -> int:
 def rate_factors(model: keras.Model, backbone: str, depth_rate: float) -> dict[str, float]:
     """Return the factor of the learning rate for each layer of the backbone, by name.
 
-    The head learns at the full rate (1), the last block at `depth_rate` times it, and each earlier
-    block at `depth_rate` times the next one's (Howard and Ruder's discriminative fine-tuning,
-    arXiv 1801.06146, section 3.2, by block).
+    The last block learns at `depth_rate` times the head's rate, and each earlier block at
+    `depth_rate` times the next one's (arXiv 1801.06146, section 3.2, by block).
     """
     return {
         layer.name: depth_rate ** (BLOCKS + 1 - block_of(layer.name, backbone))

@@ -1,8 +1,6 @@
 """The cache of decoded, small frames: a recording is decoded once.
 
-One folder per recording: `frames.npy`, memory-mapped, and `rows.npz`, whose row i belongs to frame
-i. The folder's name is a digest of all that determines the pixels. Angles, speeds and excluded
-ranges are not cached but read from the recording, so that changing them decodes nothing again.
+Angles, speeds and excluded ranges are read from the recording, so changing them decodes nothing.
 """
 
 from __future__ import annotations
@@ -59,18 +57,13 @@ class CachedRecording:
     time_s: np.ndarray
     frame_index: np.ndarray
     frames_lost: int
-    speed_mps: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    speed_mps: np.ndarray
     camera: Camera = field(default_factory=Camera)
     car: Car = field(default_factory=Car)
     view: View | None = None
     sides: tuple[SideCamera, ...] = ()
     wide: np.ndarray | None = None
     bad: tuple[ExcludedRange, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not len(self.speed_mps):
-            usual = np.full(len(self.angle_deg), self.car.speed_mps)
-            object.__setattr__(self, "speed_mps", usual)
 
     def __len__(self) -> int:
         return len(self.angle_deg)
@@ -95,9 +88,9 @@ def check_cache(folder: str | Path) -> None:
 def open_cached(
     recording: Recording,
     folder: str | Path,
-    *,
     stride: int = 1,
     crop: RoadCrop = ROAD,
+    *,
     camera: str = "",
     progress: Progress = no_progress,
 ) -> CachedRecording:
@@ -197,7 +190,6 @@ def _decode(
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what killed processes left."""
     for work in folder.glob(f"{UNFINISHED}*"):
         try:
             if time.time() - work.stat().st_mtime > STALE_S:

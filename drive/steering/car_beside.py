@@ -1,7 +1,4 @@
-"""A simulated car beside a recorded one: how angles move it off the path and back.
-
-It is the bicycle model of `drive.recordings.vehicle`.
-"""
+"""How angles move a simulated car off the recorded path and back, by the bicycle model."""
 
 from __future__ import annotations
 

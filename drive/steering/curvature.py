@@ -1,7 +1,7 @@
 """Curvatures as outputs of a network, and the car that turns them back into degrees.
 
-One unit is the curvature that one degree of the training's car drives, without tangent and slip: so
-outputs, losses and labels have the size of degrees, and are proportional to 1/r.
+One unit is what one degree of the training's car drives, without tangent and slip: so losses and
+labels have the size of degrees, and are proportional to 1/r.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Batches for training the steering network.
 
-Batch `i` of epoch `e` depends only on the seed, `e` and `i`, so that a resumed training sees what
-an uninterrupted one would have seen.
+Batch `i` of epoch `e` depends only on the seed, `e` and `i`: a resumed training sees the same.
 """
 
 from __future__ import annotations
@@ -145,7 +144,6 @@ class TrainingBatches:
         return rng.permutation(len(self.samples))[:count]
 
     def __len__(self) -> int:
-        """Return the batches of an epoch."""
         return -(-len(self.chosen(0)) // self.settings.batch)
 
     def epoch(self, number: int) -> Iterator[Batch]:
@@ -175,10 +173,7 @@ class TrainingBatches:
         return np.array([FLIP_SHARE if self.settings.mirror and m is None else 0.0 for m in lanes])
 
     def _moves(self, epoch: int, index: int, positions: np.ndarray) -> list[Move]:
-        """Where to put each camera of a batch that has side cameras.
-
-        Without moves that are redrawn, to one of the places at which there is a camera.
-        """
+        """Choose where to put each camera: anywhere, or where there is one if none is redrawn."""
         rng = np.random.default_rng([self.settings.seed, epoch, index, OWN_CHANCE])
         if self.redraws:
             speeds = [

@@ -1,8 +1,4 @@
-"""Optimizers whose learning rate differs between layers.
-
-Keras has one rate for all variables. Here each group of variables has the optimizer's rate times
-its own factor, so that a schedule or the rate finder keeps the proportions.
-"""
+"""Optimizers with a learning rate per layer: each layer has its factor, which schedules keep."""
 
 from __future__ import annotations
 
@@ -34,11 +30,7 @@ class _ByDepth:
     def _backend_update_step(
         self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Any
     ) -> None:
-        """Take the step, once per factor.
-
-        All backends of Keras (3.8 to 3.15) use this method: those of TensorFlow and JAX update
-        variable by variable, that of PyTorch all at once.
-        """
+        """Take the step, once per factor; all backends of Keras (3.8 to 3.15) use this method."""
         groups: dict[float, list[tuple[Any, Any]]] = {}
         for grad, variable in zip(grads, trainable_variables, strict=True):
             factor = self._factors[self._get_variable_index(variable)]  # type: ignore[attr-defined]

@@ -1,8 +1,6 @@
 """Ensembles: several steering networks as one, with the mean and the spread of their angles.
 
-Members are trained from different seeds on the same frames. One file holds all of them, with the
-outputs `mean` (N, 1) and `members` (N, M). The spread measures the uncertainty of the mean
-(Lakshminarayanan et al., arXiv 1612.01474).
+Members differ in their seeds. The spread measures the uncertainty of the mean (arXiv 1612.01474).
 """
 
 from __future__ import annotations

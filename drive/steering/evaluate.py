@@ -82,8 +82,7 @@ class SteeringMetrics:
     """Errors of predictions; None where not defined.
 
     Jitter is the mean absolute change from one frame to the next, not across frames that were left
-    out. Spreads are standard deviations. The explained variance is 1 - Var(recorded - predicted) /
-    Var(recorded).
+    out. Spreads are standard deviations.
     """
 
     n: int
@@ -128,27 +127,21 @@ def evaluate(
     angle = np.concatenate([recording.angle_deg for recording in recordings]).astype(np.float64)
     truth = np.concatenate([recording.truth_deg for recording in recordings]).astype(np.float64)
     variance = float(np.var(truth))
-    means = [
-        np.full(len(d.truth_deg), _mean(d.truth_deg, training_mean_deg), float) for d in recordings
-    ]
-    behind = np.concatenate([_persistence_errors(recording) for recording in recordings])
-    members = [
-        recording.members_deg for recording in recordings if recording.members_deg is not None
-    ]
+    means = [_off_mean(one.truth_deg.astype(np.float64), training_mean_deg) for one in recordings]
+    behind = np.concatenate([_persistence_errors(one) for one in recordings])
+    members = [one.members_deg for one in recordings if one.members_deg is not None]
     return SteeringMetrics(
         n=len(truth),
         rmse_deg=_rms(angle - truth),
         mae_deg=float(np.mean(np.abs(angle - truth))),
         explained_variance=1 - float(np.var(truth - angle)) / variance if variance else None,
-        jitter_deg=_jitter([_changes(recording, recording.angle_deg) for recording in recordings]),
-        truth_jitter_deg=_jitter(
-            [_changes(recording, recording.truth_deg) for recording in recordings]
-        ),
+        jitter_deg=_jitter([_changes(one, one.angle_deg) for one in recordings]),
+        truth_jitter_deg=_jitter([_changes(one, one.truth_deg) for one in recordings]),
         prediction_spread_deg=float(np.std(angle)),
         truth_spread_deg=math.sqrt(variance),
         baselines=Baselines(
             zero=_rms(truth),
-            mean=_rms(truth - np.concatenate(means)),
+            mean=_rms(np.concatenate(means)),
             persistence_1s=_rms(behind) if len(behind) else None,
         ),
         ensemble=measure_members(np.concatenate(members), truth) if members else None,
@@ -226,7 +219,6 @@ def predict_recording(
 
 
 def _why_nothing(recording: Recording, marked_bad: int) -> str:
-    """Return why there is no frame to evaluate on."""
     if marked_bad:
         return "every frame is excluded. Remove ranges ([[bad]] in recording.toml)"
     if not recording.angles_by_frame():
@@ -238,7 +230,6 @@ def _why_nothing(recording: Recording, marked_bad: int) -> str:
 
 
 def _speeds(recording: Recording, frames: np.ndarray, dimensions: int) -> np.ndarray:
-    """Return (N,) m/s of these frames, or (N, 1)."""
     rows = np.searchsorted(recording.frame_index, frames)
     return recording.speed_mps[rows].reshape(-1, *[1] * (dimensions - 1))
 
@@ -252,11 +243,8 @@ def in_one_row(recordings: Sequence[Predictions]) -> tuple[np.ndarray, np.ndarra
         times.append(recording.time_s + shift_s)
         end_s = float(times[-1][-1])
     angle_deg = np.concatenate([recording.angle_deg for recording in recordings])
-    return (
-        np.concatenate(times),
-        angle_deg,
-        np.concatenate([recording.truth_deg for recording in recordings]),
-    )
+    truth_deg = np.concatenate([recording.truth_deg for recording in recordings])
+    return np.concatenate(times), angle_deg, truth_deg
 
 
 def as_table(results: Mapping[str, SteeringMetrics]) -> str:
@@ -295,10 +283,8 @@ def _cell(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _mean(truth_deg: np.ndarray, training_mean_deg: float | None) -> float:
-    if training_mean_deg is not None:
-        return training_mean_deg
-    return float(np.mean(truth_deg, dtype=np.float64))
+def _off_mean(truth_deg: np.ndarray, training_mean_deg: float | None) -> np.ndarray:
+    return truth_deg - (truth_deg.mean() if training_mean_deg is None else training_mean_deg)
 
 
 def _persistence_errors(recording: Predictions) -> np.ndarray:

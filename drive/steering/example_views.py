@@ -1,7 +1,4 @@
-"""Examples of training frames: as recorded, from moved cameras, and varied at random.
-
-They are from straight driving and from curves, spread over the data.
-"""
+"""Examples of training frames: as recorded, from moved cameras, and varied at random."""
 
 from __future__ import annotations
 
@@ -119,7 +116,6 @@ def _moved(samples: Samples, one: np.ndarray, move: Move, return_s: float) -> Ex
 def _drawn(
     samples: Samples, settings: TrainingSettings, positions: np.ndarray
 ) -> list[list[ExampleView]]:
-    """Return `DRAWS` random variations of the frames at these positions."""
     batches = TrainingBatches(samples, settings)
     made = [batches.made(draw, 0, positions) for draw in range(DRAWS)]
     return [

@@ -1,8 +1,4 @@
-"""Where a steering network looks: VisualBackProp (arXiv 1611.05418); `shift_check` verifies it.
-
-It follows the feature maps of every convolution back to the image. arXiv 1704.07911 applies it to
-this network.
-"""
+"""Where a steering network looks: VisualBackProp (arXiv 1611.05418); `shift_check` verifies it."""
 
 from __future__ import annotations
 
@@ -22,9 +18,8 @@ from drive.steering.preprocess import INPUT_HEIGHT, INPUT_WIDTH, ROAD, RoadCrop,
 class Explainer:
     """Computes which pixels determine a prediction; see `load_explainer`.
 
-    The engine returns the mean feature maps after the prediction (`load_with_maps`). `members` are
-    the convolutions of each network in the file, from the image upwards; the mask of an ensemble is
-    the mean of its members' masks.
+    `members` are the convolutions of each network in the file, whose mean feature maps the engine
+    returns; the mask is the mean of theirs.
     """
 
     def __init__(self, engine: Engine, members: Sequence[Windows], crop: RoadCrop = ROAD) -> None:

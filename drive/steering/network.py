@@ -40,11 +40,9 @@ def build_network(
 ) -> keras.Model:
     """Build the network with random weights (drawn from Keras' global seed).
 
-    It maps (N, 66, 200, 3) uint8 YUV to (N, 1) float32 degrees, positive right. The last dense
-    layer is in units of `scale_deg`, so that it sees targets of about 1. Dropout (arXiv 1207.0580)
-    follows the convolutions and each hidden dense layer except the last; batch normalisation (arXiv
-    1502.03167) is between each convolution and its activation; `l2` weighs the squared kernels in
-    the training loss.
+    It maps (N, 66, 200, 3) uint8 YUV to (N, 1) degrees. The last dense layer is in units of
+    `scale_deg`, so that it sees targets of about 1. Dropout follows the convolutions and each
+    hidden dense layer except the last; `l2` weighs the squared kernels in the training loss.
     """
     if variant not in VARIANTS:
         raise InputError(f"variant must be one of {', '.join(VARIANTS)}; got {variant!r}")

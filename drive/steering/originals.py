@@ -40,7 +40,6 @@ def open_original(path: Path, work: Path) -> Original:
 
 
 def _as_onnx(path: Path, metadata: dict[str, str], work: Path) -> Path:
-    """Return the network as an ONNX file: itself, or one written into `work`."""
     if path.suffix.lower() != KERAS_SUFFIX:
         return path
     target = work / f"{path.stem}.onnx"

@@ -1,7 +1,4 @@
-"""Steering angles from images, on any runtime; TensorFlow is not required.
-
-The model file states the crop that the network was trained with.
-"""
+"""Steering angles from images, on any runtime; TensorFlow is not required."""
 
 from __future__ import annotations
 
@@ -78,7 +75,7 @@ class SteeringModel:
         return float(self.predict_batch([image])[0])
 
     def predict_batch(self, images: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
-        """Predict the steering angles (N,), degrees positive right, for images of any sizes."""
+        """Predict the angles (N,), degrees positive right, for uint8 RGB images of any sizes."""
         if not len(images):
             return np.zeros(0, np.float32)
         return self.predict_prepared(np.stack([preprocess(image, self.crop) for image in images]))
@@ -105,7 +102,6 @@ class SteeringModel:
         return self.curvature.restated(angle_deg, recording.config.car, speed_mps)
 
     def _degrees(self, outputs: np.ndarray) -> np.ndarray:
-        """Return the network's outputs as degrees of the car that it was trained with."""
         return outputs if self.curvature is None else self.curvature.degrees(outputs)
 
     def predict_with_spread(

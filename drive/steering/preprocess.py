@@ -1,7 +1,4 @@
-"""From a frame of any size to the input of the steering network, for training and prediction.
-
-The crop is kept in the model file.
-"""
+"""From a frame of any size to the input of the steering network, for training and prediction."""
 
 from __future__ import annotations
 

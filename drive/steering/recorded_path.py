@@ -1,7 +1,4 @@
-"""The recorded path, frame by frame: image, time, recorded angle and speed.
-
-Frames without an angle and excluded ranges are left out and counted, never guessed.
-"""
+"""The recorded path, frame by frame; what is left out is counted, never guessed."""
 
 from __future__ import annotations
 

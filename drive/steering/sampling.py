@@ -1,7 +1,6 @@
 """Which training frames an epoch uses: all curves, and a subsample of straight driving.
 
-Driving is mostly straight; a network that sees only that learns to predict zero. As in the paper
-(arXiv 1604.07316, section 5.1) curves get a larger share.
+Else a network learns to predict zero; see arXiv 1604.07316, section 5.1.
 """
 
 from __future__ import annotations
@@ -62,7 +61,6 @@ def balanced_epoch(
 
 
 def _rank_within_bin(bins: np.ndarray) -> np.ndarray:
-    """Return the (N,) number of earlier entries of the same bin."""
     by_bin = np.argsort(bins, kind="stable")
     starts = np.searchsorted(bins[by_bin], np.arange(BINS))
     ranks = np.empty(len(bins), np.int64)

@@ -1,8 +1,7 @@
-"""Check whether the salient pixels steer: shift them, then all others, then the whole image.
+"""Check whether the salient pixels steer (arXiv 1704.07911, section 4).
 
-The test of arXiv 1704.07911, section 4: an explanation is right if shifting the salient pixels
-changes the angle almost as much as shifting the whole image, and shifting the rest hardly does.
-Masks of the same shape at random places are the control.
+Shifting them must change the angle almost as much as shifting the whole image, and shifting the
+rest hardly. Masks of the same shape at random places are the control.
 """
 
 from __future__ import annotations
@@ -68,11 +67,10 @@ class EvenSample:
 class ShiftReport:
     """How far the angle follows shifted pixels; the entries of `explain.json`.
 
-    Dictionaries are by `WHAT`: the share of the pixels, the mean absolute change of the angle for
-    each shift, to both sides, and that at the named shift. Ratios are at that shift, None if
-    nothing changed the angle; `salient_moves_more_share` is the share of images in which the
-    salient part changed the angle more than the rest. `frames_seen`, if known, are those that the
-    images were sampled from.
+    Dictionaries are by `WHAT`: shares of the pixels, and mean absolute changes of the angle for
+    each shift, to both sides. Ratios are those at the named shift, None if nothing changed the
+    angle; `salient_moves_more_share` is of images. `frames_seen` are those that the images are a
+    sample of.
     """
 
     frames: int

@@ -1,7 +1,6 @@
-"""Side cameras of a recording: images that were taken further left and right.
+"""Side cameras of a recording, which show what the car would see further left and right.
 
-They show what the car would see from there, better than any redrawing, so training uses the camera
-nearest to each new position (arXiv 1604.07316, section 2). Frames are paired by their number.
+Training uses the camera nearest to each new position; frames are paired by their number.
 """
 
 from __future__ import annotations
@@ -13,11 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from drive.core.errors import InputError
-from drive.core.progress import Progress, no_progress
 from drive.recordings import udacity
 from drive.recordings.recording import FRONT, VIDEO_SUFFIXES, PairingReport, Recording
-from drive.steering.cache import CachedRecording, open_cached
-from drive.steering.preprocess import ROAD, RoadCrop
+from drive.steering.cache import CachedRecording
 
 DIRECTIONS = {"left": -1.0, "right": 1.0}
 
@@ -61,24 +58,18 @@ def side_recordings(recording: Recording) -> dict[str, Recording]:
 def open_sides(
     recording: Recording,
     front: CachedRecording,
-    folder: str | Path,
-    *,
-    stride: int = 1,
-    crop: RoadCrop = ROAD,
-    progress: Progress = no_progress,
+    open_frames: Callable[[Recording, str], CachedRecording],
     on_error: Callable[[str, InputError], None] | None = None,
 ) -> CachedRecording:
     """Return the cached front camera with the side cameras of its recording.
 
-    The options are those of `open_cached` for `front`. `on_error` gets the name of a camera that
-    cannot be read, which is then left out; None raises the error.
+    `open_frames` opens a camera by its side. `on_error` gets the name of one that cannot be read,
+    which is then left out; None raises the error.
     """
     sides: list[SideCamera] = []
     for side, beside in side_recordings(recording).items():
         try:
-            cached = open_cached(
-                beside, folder, stride=stride, crop=crop, camera=side, progress=progress
-            )
+            cached = open_frames(beside, side)
         except InputError as error:
             if on_error is None:
                 raise

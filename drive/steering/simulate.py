@@ -1,11 +1,7 @@
 """Closed loop on a recording: the simulator of arXiv 1604.07316, sections 6 and 7.
 
-A simulated car drives beside the recorded one. Each recorded frame is redrawn as seen from the
-simulated car and given to the model; the predicted angle moves the car: a bicycle model,
-integrated over the time to the next frame. More than 1 m beside the recorded path is an
-intervention: the car is put back on the path, and 6 s are counted.
-
-Limits: only what the recorded camera saw, only the recorded speeds, no slip of the tyres.
+Each recorded frame is redrawn as the simulated car sees it. Limits: only what the recorded camera
+saw, only the recorded speeds, no slip of the tyres.
 """
 
 from __future__ import annotations
@@ -156,10 +152,8 @@ def simulate_recording(  # noqa: PLR0913
     """Let a model drive along a recording; it sees what a camera in its place would see.
 
     Predictions of a network that was trained on curvatures are restated for the recording's car and
-    speed. `limit_m` beside the path is an intervention; `delay_s` passes from an image to the
-    moment its angle acts; `smooth_s` is the delay of a filter over the angles, which starts again
-    where the car is put back, None: no filter. Raises an `InputError` for options out of range,
-    fewer than two frames with an angle, and predictions that are not finite.
+    speed. `delay_s` passes from an image to the moment its angle acts. The filter of `smooth_s`,
+    None for none, starts again where the car is put back.
     """
     camera, horizon = camera_of(recording)
     size = frame_size(recording)

@@ -80,16 +80,9 @@ def implausible_share(one: SimulationResult, car: Car) -> float:
 
 def table_of(one: SimulationResult) -> Simulation:
     """Return the rows of `simulation.csv` of a simulated recording."""
-    return Simulation(
-        frame=one.frame_index,
-        time_s=one.time_s,
-        offset_m=one.offset_m,
-        heading_deg=one.heading_deg,
-        angle_deg=one.angle_deg,
-        truth_deg=one.truth_deg,
-        intervention=one.intervention,
-        distance_m=one.distance_m,
-    )
+    place, angles = (one.offset_m, one.heading_deg), (one.angle_deg, one.truth_deg)
+    frames = one.frame_index, one.time_s
+    return Simulation(*frames, *place, *angles, one.intervention, one.distance_m)
 
 
 def as_table(results: Mapping[str, WithBaselines]) -> str:

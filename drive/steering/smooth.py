@@ -1,8 +1,6 @@
-"""A filter over time that steadies the angle, with a known delay.
+"""A filter over time that steadies the angle: a one-pole low-pass on presentation timestamps.
 
-It is a one-pole low-pass (backward Euler) on presentation timestamps:
-`y = (delay * y_before + dt * x) / (delay + dt)`. The output for an angle that grows steadily is
-exactly the angle `delay` seconds ago, whatever the distances between the frames.
+An angle that grows steadily comes out `delay` seconds late, whatever the distances of the frames.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ import numpy as np
 from drive.core.errors import InputError
 
 if TYPE_CHECKING:
-    from drive.steering.evaluate import Predictions
+    from drive.steering.evaluate import Predictions, SteeringMetrics
 
 
 class Smoother:
@@ -74,19 +72,18 @@ def measure_smoothing(recordings: Sequence[Predictions], delay_s: float) -> Smoo
     """Measure what smoothing gains and costs."""
     from drive.steering.evaluate import evaluate
 
-    plain = evaluate(recordings)
-    after = evaluate(
-        [replace(d, angle_deg=smooth(d.time_s, d.angle_deg, delay_s)) for d in recordings]
-    )
-    perfect = evaluate(
-        [replace(d, angle_deg=smooth(d.time_s, d.truth_deg, delay_s)) for d in recordings]
-    )
+    def filtered(angles: Sequence[np.ndarray]) -> SteeringMetrics:
+        pairs = zip(recordings, angles, strict=True)
+        return evaluate([replace(d, angle_deg=smooth(d.time_s, a, delay_s)) for d, a in pairs])
+
+    after = filtered([each.angle_deg for each in recordings])
+    perfect = filtered([each.truth_deg for each in recordings])
     return SmoothingMetrics(
         delay_s=delay_s,
         rmse_deg=after.rmse_deg,
         mae_deg=after.mae_deg,
         explained_variance=after.explained_variance,
         jitter_deg=after.jitter_deg,
-        rmse_change_deg=after.rmse_deg - plain.rmse_deg,
+        rmse_change_deg=after.rmse_deg - evaluate(recordings).rmse_deg,
         delay_costs_deg=perfect.rmse_deg,
     )

@@ -1,6 +1,6 @@
 """Which frames train, validate and test: separate recordings, or parts in time with a gap.
 
-Neighbouring frames are almost equal, so a random split would measure memory, not driving.
+Neighbouring frames are almost equal: a random split would measure memory, not driving.
 """
 
 from __future__ import annotations
@@ -53,10 +53,9 @@ def split_recordings(
 ) -> Split:
     """Divide recordings into training, validation and, if asked for, test.
 
-    `validation` and `test` are names of recordings or of their folders, with commas between, or a
-    share from 0 to 1. Of several recordings the last ones are taken whole (at least one); of a
-    single one the last part, `GAP_S` after the training part. The test is taken first. A recording
-    that is excluded from end to end counts as unknown.
+    `validation` and `test` are names of recordings or folders, or a share: the last recordings, at
+    least one; of a single one the last part, after a gap. The test is taken first. A recording that
+    is excluded from end to end counts as unknown.
     """
     recordings = _with_good_frames(recordings)
     test_share = None if test is None else _as_share(test, "--test")
@@ -181,7 +180,6 @@ def _given(recordings: Sequence[CachedRecording]) -> str:
 
 
 def _has_strides(recording: CachedRecording) -> bool:
-    """Return whether no two frames are neighbours in the recording."""
     return bool((np.diff(recording.frame_index) > 1).all())
 
 
@@ -221,7 +219,6 @@ def _named(names: Sequence[str], text: str, option: str) -> list[str]:
 
 
 def _with_good_frames(recordings: Sequence[CachedRecording]) -> list[CachedRecording]:
-    """Return the recordings with frames outside excluded ranges."""
     kept = [recording for recording in recordings if recording.good.any()]
     if not kept:
         names = ", ".join(recording.name for recording in recordings)
@@ -233,5 +230,4 @@ def _with_good_frames(recordings: Sequence[CachedRecording]) -> list[CachedRecor
 
 
 def _whole(recording: CachedRecording) -> Part:
-    """Return all frames of a recording that are not excluded."""
     return Part(recording, np.flatnonzero(recording.good))

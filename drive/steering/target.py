@@ -1,12 +1,11 @@
-"""The target of a training: the recorded angle, or the curvature 1/r of the circle it drives.
+"""The target of a training: the recorded angle, or the curvature 1/r, the same for every car.
 
-The paper's network predicts 1/r (arXiv 1604.07316, section 2), which is the same for every car on
-the same road. For `curvature` each recording is restated before training as if a `CurvatureCar` had
-recorded it; the model file describes the car that turns predictions back into degrees.
+For `curvature` recordings are restated as if a `CurvatureCar` had recorded them.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 
@@ -21,12 +20,8 @@ from drive.steering.split import Part, Split
 def as_curvature(split: Split) -> Split:
     """Restate every recording of a split in the unit of the car with the most training frames."""
     shape = {name: getattr(_most_frequent(split.training), name) for name in OF_CAR}
-    return replace(
-        split,
-        training=[_restated(part, shape) for part in split.training],
-        validation=[_restated(part, shape) for part in split.validation],
-        test=[_restated(part, shape) for part in split.test],
-    )
+    uses = (split.training, split.validation, split.test)
+    return Split(*([_restated(part, shape) for part in parts] for parts in uses))
 
 
 def describe_target(parts: Sequence[Part]) -> dict[str, str]:
@@ -63,16 +58,15 @@ def check_start(metadata: Mapping[str, str], parts: Sequence[Part], where: str) 
 
 
 def _most_frequent(parts: Sequence[Part]) -> Car:
-    frames: dict[Car, int] = {}
+    frames: Counter[Car] = Counter()
     for part in parts:
-        frames[part.recording.car] = frames.get(part.recording.car, 0) + len(part)
+        frames[part.recording.car] += len(part)
     if not frames:
         raise InputError("training requires at least one frame with an angle; got none")
-    return max(frames, key=lambda car: frames[car])
+    return frames.most_common(1)[0][0]
 
 
 def _restated(part: Part, shape: dict[str, float]) -> Part:
-    """Return a part in the unit of a car of this shape."""
     recording = part.recording
     own = {entry.name: getattr(recording.car, entry.name) for entry in fields(Car)}
     unit = CurvatureCar(**{**own, **shape})

@@ -1,7 +1,4 @@
-"""Training of the steering network: its batches, its network, its optimiser and its loss.
-
-The epoch loop is `drive.training.fit`.
-"""
+"""What is special to the training of the steering network; `drive.training.fit` has the loop."""
 
 from __future__ import annotations
 
@@ -98,10 +95,8 @@ def train_steering(
 ) -> TrainingResult:
     """Train a network; write `history.csv` and `checkpoint/` (state and best epoch).
 
-    A training resumes with the state in `folder`; only settings in `CHANGEABLE` may differ. `start`
-    is a network to continue from. `notes`, as JSON, come back from `read_state`. `on_epoch` is
-    called when an epoch is on disk; what it raises ends the training. A loss that is not finite is
-    a `DivergedError`.
+    To resume, only settings in `CHANGEABLE` may differ. `notes`, as JSON, come back from
+    `read_state`. `on_epoch` is called when an epoch is on disk; what it raises ends the training.
     """
     keras.utils.set_random_seed(settings.seed)
     if settings.tensorboard:

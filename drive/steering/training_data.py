@@ -1,7 +1,4 @@
-"""Which recordings a training uses: the options, and the request that is kept beside its results.
-
-Knows options and their JSON; `drive.steering.training_split` opens the recordings.
-"""
+"""Which recordings a training uses: the options, and the request kept beside its results."""
 
 from __future__ import annotations
 
@@ -28,11 +25,7 @@ class TrainingDataOptions(Config):
     group = "data"
 
     recordings: Sequence[str] = option(
-        (),
-        "folders or videos",
-        "RECORDING",
-        positional=True,
-        shown_default="the shipped sample",
+        (), "folders or videos", "RECORDING", positional=True, shown_default="the shipped sample"
     )
     _: KW_ONLY
     validation: str = option(
@@ -57,8 +50,7 @@ class TrainingDataOptions(Config):
         shown_default="0.4,0.875",
     )
     auto_lag: bool = rare_option(
-        False,
-        "remove the lag of the angles where video and angles show one; see check-data",
+        False, "remove the lag of the angles where video and angles show one; see check-data"
     )
     smooth_labels_s: float = rare_option(
         0.0,
@@ -81,11 +73,7 @@ class TrainingDataOptions(Config):
         choices=("angle", "curvature"),
     )
     cache: str | None = rare_option(
-        None,
-        "folder for decoded frames",
-        "DIR",
-        shown_default="~/.cache/drive",
-        resumable=True,
+        None, "folder for decoded frames", "DIR", shown_default="~/.cache/drive", resumable=True
     )
 
 
@@ -119,19 +107,14 @@ class TrainingData:
         """Return what the options of a command ask for."""
         from drive.steering.preprocess import ROAD, RoadCrop
 
+        same = ("validation", "test", "exclude", "stride", "auto_lag", "smooth_labels_s", "target")
         return cls(
             recordings=absolute(options.recordings or (str(SAMPLE),)),
-            exclude=options.exclude,
-            validation=options.validation,
-            test=options.test,
-            stride=options.stride,
             crop=str(RoadCrop.parse(options.crop) if options.crop else ROAD),
             steering=str(Path(steering).resolve()) if steering else None,
             overrides=overrides,
-            auto_lag=options.auto_lag,
-            smooth_labels_s=options.smooth_labels_s,
-            target=options.target,
             side_cameras=SIDE_CAMERAS[options.side_cameras],
+            **{name: getattr(options, name) for name in same},
         )
 
     @classmethod

@@ -1,8 +1,4 @@
-"""How a training of the steering network learns: the options, declared once, and the settings.
-
-The bases below are options of `train-steering` and `tune-steering`; `TrainingSettings` has the
-same fields with every default resolved. Knows no recordings and takes no step of training.
-"""
+"""How a training of the steering network learns: the options, declared once, and the settings."""
 
 from __future__ import annotations
 
@@ -62,10 +58,7 @@ class VariationOptions(Config):
         at_least(0),
     )
     return_s: float = rare_option(
-        2.0,
-        "seconds in which a moved car returns to its path",
-        "S",
-        from_below(0.1, 60),
+        2.0, "seconds in which a moved car returns to its path", "S", from_below(0.1, 60)
     )
 
 
@@ -85,9 +78,7 @@ class LearningOptions(Config):
         shown_default="adam 0.001, without batch normalisation 0.0005; adadelta 1.0",
     )
     variant: str = rare_option(
-        "published",
-        "network: that of the paper, or with ELU",
-        choices=("published", "elu"),
+        "published", "network: that of the paper, or with ELU", choices=("published", "elu")
     )
     dropout: float = rare_option(
         0.0,
@@ -263,7 +254,6 @@ def _check_transfer(options: Config, weights: str | None) -> None:
 
 
 def _normalises(weights: str) -> bool:
-    """Return whether the network in a model file has batch normalisation."""
     from drive.steering.model_file import read_network_metadata
     from drive.steering.network import read_network_options
 

@@ -1,8 +1,4 @@
-"""The training data that was asked for: recordings opened, corrected, cached and split.
-
-The policy of which recordings are trained on is here and in `drive.steering.split`. Takes no step
-of training.
-"""
+"""The training data that was asked for: recordings opened, corrected, cached and split."""
 
 from __future__ import annotations
 
@@ -80,7 +76,6 @@ class _Reader:
         return split
 
     def _wanted(self) -> list[Recording]:
-        """Return the recordings that are used, without copies."""
         data = self.data
         recordings = open_recordings(
             data.recordings, steering_csv=data.steering, overrides=dict(data.overrides)
@@ -108,17 +103,13 @@ class _Reader:
         self.opened[recording.name] = recording
         return cached
 
-    def _cached(self, recording: Recording) -> CachedRecording:
+    def _cached(self, recording: Recording, camera: str = "") -> CachedRecording:
+        crop, progress = RoadCrop.parse(self.data.crop), self.reporter.progress
         return open_cached(
-            recording,
-            self.cache,
-            stride=self.data.stride,
-            crop=RoadCrop.parse(self.data.crop),
-            progress=self.reporter.progress,
+            recording, self.cache, self.data.stride, crop, camera=camera, progress=progress
         )
 
     def _without_lag(self, recording: Recording) -> Recording:
-        """Return the recording without its lag, if `auto_lag`."""
         if not self.data.auto_lag:
             return recording
         turning = stored_turning(recording, self.cache, self.reporter.progress)
@@ -129,7 +120,6 @@ class _Reader:
         return recording
 
     def _with_horizon(self, recording: Recording) -> Recording:
-        """Return the recording with an estimated horizon, unless it is given."""
         if recording.config.camera.horizon is not None:
             return recording
         estimate = stored_horizon(recording, self.cache)
@@ -142,13 +132,9 @@ class _Reader:
         """Return the split with unsmoothed angles in the test."""
         if not self.data.smooth_labels_s:
             return split
-        test = [
-            replace(
-                part, recording=self._cached(smooth_labels(self.opened[part.recording.name], 0))
-            )
-            for part in split.test
-        ]
-        return replace(split, test=test)
+        recorded = (smooth_labels(self.opened[part.recording.name], 0) for part in split.test)
+        pairs = zip(split.test, map(self._cached, recorded), strict=True)
+        return replace(split, test=[replace(part, recording=each) for part, each in pairs])
 
     def _with_side_cameras(self, split: Split) -> Split:
         training = [self._beside(part) for part in split.training]
@@ -160,14 +146,10 @@ class _Reader:
         return replace(split, training=training)
 
     def _beside(self, part: Part) -> Part:
-        """Return a part with the side cameras of its recording."""
         cached = open_sides(
             self.opened[part.recording.name],
             part.recording,
-            self.cache,
-            stride=self.data.stride,
-            crop=RoadCrop.parse(self.data.crop),
-            progress=self.reporter.progress,
+            self._cached,
             on_error=lambda name, error: self.reporter.warn(f"{name} is not used: {error}"),
         )
         for side in cached.sides:
@@ -196,9 +178,7 @@ class _Reader:
         for use, parts in uses.items():
             if parts:
                 named = [_named(part, gap_before(part, split)) for part in parts]
-                self.reporter.record.counts[use] = {
-                    part.recording.name: len(part) for part in parts
-                }
+                self.reporter.record.counts[use] = {p.recording.name: len(p) for p in parts}
                 self.reporter.message(f"{use}: {', '.join(named)}")
 
     def _report(self, cached: CachedRecording, recording: Recording) -> None:

@@ -1,7 +1,7 @@
 """Search for settings of a training: trials of a few epochs, proposed and pruned by Optuna.
 
-A search is in one SQLite file, `study.db`, so that one that was killed resumes after its last
-finished trial.
+The file `study.db` holds it, so that a search that was killed resumes after its last finished
+trial.
 """
 
 from __future__ import annotations
@@ -29,13 +29,7 @@ from drive.results.history import EpochResult
 from drive.results.names import CHECKPOINT, STUDY, TRIAL_FOLDERS
 from drive.results.search import COMPLETE as COMPLETE
 from drive.results.search import TrialResult, trial_folder
-from drive.steering.search_space import (
-    Parameter,
-    find_study,
-    read_space,
-    usual,
-    with_values,
-)
+from drive.steering.search_space import Parameter, find_study, read_space, usual, with_values
 from drive.steering.search_space import Search as Search
 from drive.steering.state import fingerprint
 from drive.steering.train import train_steering
@@ -191,10 +185,9 @@ class Study:
         self._study.set_user_attr("frames", frames)
 
     def _propose(self, finished: int) -> Trial:
-        """Return a trial with its values: the default ones first, then those of the sampler.
+        """Return a trial: the default values first, then the sampler's.
 
-        The sampler is seeded by the number of finished trials, so that a resumed search proposes
-        what an uninterrupted one would have proposed.
+        It is seeded by the number of finished trials, so that a resumed search proposes the same.
         """
         seed = np.random.SeedSequence([self.search.settings.seed, finished]).generate_state(1)
         self._study.sampler = optuna.samplers.TPESampler(
@@ -209,7 +202,6 @@ class Study:
         return self._study.ask({p.name: _distribution(p) for p in self.search.space})
 
     def _train(self, trial: Trial, split: Split, end: float, progress: Progress) -> None:
-        """Train a trial and record its result; raise what interrupts it."""
         folder = trial_folder(self.folder, trial.number)
         began = time.perf_counter()
         history: list[EpochResult] = []

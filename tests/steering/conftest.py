@@ -12,6 +12,7 @@ import pytest
 
 from drive.cli.parser import build, make_parser, parse
 from drive.core.reporter import KeepingReporter
+from drive.recordings.vehicle import Car
 from drive.steering.cache import CachedRecording
 from drive.steering.split import Split
 from drive.steering.training_data import TrainingData
@@ -73,6 +74,7 @@ def make_drive() -> Callable[..., CachedRecording]:
             time_s=np.arange(len(angle_deg)) / fps,
             frame_index=np.arange(len(angle_deg)),
             frames_lost=0,
+            speed_mps=np.full(len(angle_deg), Car().speed_mps),
         )
 
     return make

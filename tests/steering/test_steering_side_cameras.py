@@ -62,6 +62,10 @@ def samples_of(drive: CachedRecording) -> Samples:
     return Samples([Part(drive, np.arange(len(drive)))])
 
 
+def opener(cache: Path) -> Callable[[Recording, str], CachedRecording]:
+    return lambda recording, side: open_cached(recording, cache, camera=side)
+
+
 def led_back(drive: CachedRecording, angle: float, shift_m: float, yaw_deg: float) -> float:
     return corrected_angle(angle, shift_m, yaw_deg, drive.car.speed_mps, drive.car, 2.0)
 
@@ -145,7 +149,7 @@ def test_side_videos_are_paired_by_frame_number(
     make_video("drive/epoch01_right.mp4", frames=9)
     recording = the_recording(folder)
     front = open_cached(recording, tmp_path / "cache")
-    drive = open_sides(recording, front, tmp_path / "cache")
+    drive = open_sides(recording, front, opener(tmp_path / "cache"))
     left, right = drive.sides
     assert [(side.side, side.offset_m, side.missing) for side in drive.sides] == [
         ("left", -0.5, 0),
@@ -168,12 +172,12 @@ def test_a_side_camera_that_cannot_be_read_is_told_and_left_out(
     recording = the_recording(folder)
     front, told = open_cached(recording, tmp_path / "cache"), []
     drive = open_sides(
-        recording, front, tmp_path / "cache", on_error=lambda name, _: told.append(name)
+        recording, front, opener(tmp_path / "cache"), on_error=lambda name, _: told.append(name)
     )
     assert drive.sides == ()
     assert told == ["drive/epoch01 (left)"]
     with pytest.raises(InputError):
-        open_sides(recording, front, tmp_path / "cache")
+        open_sides(recording, front, opener(tmp_path / "cache"))
 
 
 def test_a_udacity_folder_has_its_side_pictures(tmp_path: Path) -> None:
@@ -189,7 +193,7 @@ def test_a_udacity_folder_has_its_side_pictures(tmp_path: Path) -> None:
     (folder / "driving_log.csv").write_text("\n".join(rows) + "\n")
     recording = the_recording(folder)
     front = open_cached(recording, tmp_path / "cache")
-    left, right = open_sides(recording, front, tmp_path / "cache").sides
+    left, right = open_sides(recording, front, opener(tmp_path / "cache")).sides
     assert [(side.side, side.rows.tolist()) for side in (left, right)] == [
         ("left", [-1, 0, 1]),
         ("right", [0, -1, 1]),
