@@ -12,18 +12,9 @@ from drive.core.errors import InputError
 from drive.core.types import FloatArray, Image
 from drive.runtime.base import Engine
 
-FLOAT_TOLERANCE = 1e-3
-"""Float networks: largest difference as a share of the largest output. Runtimes sum in different
-orders; measured differences are a hundred times lower (docs/decisions.md)."""
-
-INT8_TOLERANCE = 0.15
-"""Int8 against float: root mean square of the differences as a share of the standard deviation of
-the float network's outputs. Measurements: docs/decisions.md."""
-
-LEAST_SPREAD = 0.1
-"""Minimum standard deviation, as a share of the largest output and of the usual spread: for images
-on which the outputs hardly vary (a parked car)."""
-
+FLOAT_TOLERANCE = 1e-3  # measured differences are a hundred times lower (docs/decisions.md)
+INT8_TOLERANCE = 0.15  # against float; measurements: docs/decisions.md
+LEAST_SPREAD = 0.1  # minimum, as a share of the largest output and of the usual spread: parked cars
 HARDLY_VARIES = 0.25
 """Share of the usual spread below which outputs are too constant to judge rounding by. A network
 trained for one epoch had 0.19, and a single frame of thirteen decided."""

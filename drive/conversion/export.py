@@ -30,17 +30,12 @@ FORMATS = (OPENVINO, ONNX, LITERT, SAVED_MODEL)
 INT8_FORMATS = (OPENVINO, ONNX, LITERT)
 FROM_KERAS = (LITERT, SAVED_MODEL)  # TensorFlow writes them; they require float weights
 FIXED_SIZE = (LITERT,)  # formats whose files have one fixed input size
-ENDINGS = {
+ENDINGS = {  # after the network's name: files, or one folder; the first one is loaded
     OPENVINO: (".xml", ".bin"),
     ONNX: (".onnx",),
     LITERT: (".tflite",),
     SAVED_MODEL: ("_saved_model",),
 }
-"""Endings after the network's name: files, or one folder. The first one is loaded."""
-
-STAGE = ".part-export-"
-IMAGE_AXES = (1, 2)  # rows and columns of an (N, H, W, C) input
-
 Size = tuple[int, int]  # (height, width) in pixels
 
 
@@ -109,8 +104,8 @@ def check_request(formats: Sequence[str], int8: bool, metadata: Mapping[str, str
             "--int8 requires float weights; got an int8 file. Leave --int8 out to keep these "
             "weights, or name the float file"
         )
-    for name in formats:
-        if name in FROM_KERAS:
+    for name in FROM_KERAS:
+        if name in formats:
             raise InputError(
                 f"{name} requires float weights; got an int8 file. Name the float file, with "
                 "--int8 if the result should be int8"
@@ -135,7 +130,7 @@ def export(
         metadata |= {PRECISION: INT8, CALIBRATED_ON: str(len(calibration))}
     name = original.name + (INT8_MARK if calibration else "")
     finals = [place(name + ending) for ending in ENDINGS[target]]
-    with TemporaryDirectory(dir=finals[0].parent, prefix=STAGE) as folder:
+    with TemporaryDirectory(dir=finals[0].parent, prefix=".part-export-") as folder:
         staged = [Path(folder) / final.name for final in finals]
         write_as(target, original, staged[0], metadata, calibration)
         difference = _check(original, target, staged[0], metadata, checks, bool(calibration))
@@ -175,7 +170,9 @@ def _check(
         raise MismatchError(
             f"{path.name}: the metadata must read back as {dict(metadata)}; got {written.metadata}"
         )
-    reference = original.load(_reference(target, original.metadata))
+    # another runtime than the file's reveals its faults, but would round int8 at other places
+    other = OPENVINO if target == ONNX else ONNX
+    reference = original.load(target if is_int8(original.metadata) else other)
     difference = compare(
         reference, written, checks, rounded=rounded, usual_spread=original.usual_spread
     )
@@ -203,16 +200,6 @@ def _advice(target: str, difference: Difference) -> str:
     return f". Use --calibrate with more varied frames{other}, or leave --int8 out"
 
 
-def _reference(target: str, metadata: Mapping[str, str]) -> str:
-    """Return the runtime for the original: another one than the file's, to reveal its faults.
-
-    Int8 networks use the same one, since runtimes round at different places.
-    """
-    if is_int8(metadata):
-        return target
-    return OPENVINO if target == ONNX else ONNX
-
-
 def _write_onnx(
     original: Original, path: Path, metadata: Mapping[str, str], calibration: Sequence[Image]
 ) -> None:
@@ -229,8 +216,8 @@ def _write_onnx(
     helper.set_model_props(model, dict(metadata))
     if original.size:
         axes = model.graph.input[0].type.tensor_type.shape.dim
-        for axis, pixels in zip(IMAGE_AXES, original.size, strict=True):
-            axes[axis].dim_value = pixels
+        for axis, pixels in zip(axes[1:3], original.size, strict=True):
+            axis.dim_value = pixels
     onnx.save(model, str(path))
 
 

@@ -1,7 +1,6 @@
 """Write Keras networks as LiteRT files (`.tflite`), float or int8, and run them.
 
-A file has one input size and a batch of one. The metadata is JSON in the metadata table of the
-flatbuffer.
+A file has one input size and a batch of one. Its metadata table has ours as JSON.
 """
 
 from __future__ import annotations
@@ -17,9 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drive.conversion.saved_model import INPUT, SIGNATURE, output_names, write_saved_model
-from drive.core.errors import WeightsError
 from drive.core.types import Array, DType, FloatArray, Image
-from drive.runtime.base import Shape, check_batch
+from drive.runtime.base import Shape, check_batch, refused
 from drive.runtime.quiet import load_keras, silent_stderr
 
 if TYPE_CHECKING:
@@ -51,10 +49,8 @@ def write_litert(
         home = Path(folder) / "saved_model"
         rounds_pixels = bool(calibration) and not float_first
         write_saved_model(model, home, metadata, shape, "float32" if rounds_pixels else "uint8")
-        if calibration and float_first:
-            data = _convert_partly(home, calibration)
-        else:
-            data = _convert(home, calibration)
+        convert = _convert_partly if calibration and float_first else _convert
+        data = convert(home, calibration)
     Path(path).write_bytes(_with_metadata(data, metadata))
 
 
@@ -176,8 +172,7 @@ class LiteRtEngine:
             self._names = output_names(self.metadata)
             self._run = self._interpreter.get_signature_runner(SIGNATURE)
         except (ValueError, KeyError, RuntimeError) as error:
-            reason = (str(error).strip().splitlines() or ["unknown"])[0]
-            raise WeightsError(f"{path}: not a .tflite file of drive: {reason}") from error
+            raise refused(path, "not a .tflite file of drive", error, line=0) from error
         source = self._interpreter.get_input_details()[0]
         self.input_name = INPUT
         self.input_dtype: DType = np.dtype(source["dtype"])
@@ -193,7 +188,6 @@ class LiteRtEngine:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Suppress TensorFlow's notes about its own modules."""
     with silent_stderr(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -6,26 +6,27 @@ import numpy as np
 
 from drive.conversion.onnx_graph import Call, GraphBuilder, Value, unsupported
 
-KERAS_LEAKY_SLOPE = 0.2  # keras.activations.leaky_relu, when named as an activation
-SIMPLE_ACTIVATIONS = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "softplus": "Softplus"}
+ACTIVATIONS: dict[str, tuple[str, dict[str, float]]] = {
+    "elu": ("Elu", {"alpha": 1.0}),
+    "leaky_relu": ("LeakyRelu", {"alpha": 0.2}),  # the slope of keras.activations.leaky_relu
+    "relu": ("Relu", {}),
+    "sigmoid": ("Sigmoid", {}),
+    "tanh": ("Tanh", {}),
+    "softplus": ("Softplus", {}),
+}
 
 
 def activate(graph: GraphBuilder, call: Call, value: Value) -> Value:
     """Apply the `activation` of a layer."""
     layer = call.layer
     kind = getattr(layer.activation, "__name__", type(layer.activation).__name__)
-    name = f"{layer.name}/{kind}"
     if kind == "linear":
         return value
-    if kind in SIMPLE_ACTIVATIONS:
-        result = graph.node(SIMPLE_ACTIVATIONS[kind], [value.name], name)
-    elif kind == "elu":
-        result = graph.node("Elu", [value.name], name, alpha=1.0)
-    elif kind == "leaky_relu":
-        result = graph.node("LeakyRelu", [value.name], name, alpha=KERAS_LEAKY_SLOPE)
-    else:
-        known = ", ".join(["linear", "elu", "leaky_relu", *SIMPLE_ACTIVATIONS])
+    if kind not in ACTIVATIONS:
+        known = ", ".join(["linear", *ACTIVATIONS])
         raise unsupported(layer, "activation", kind, f"one of {known}")
+    operator, attributes = ACTIVATIONS[kind]
+    result = graph.node(operator, [value.name], f"{layer.name}/{kind}", **attributes)
     return Value(result, value.shape, value.channels_first)
 
 

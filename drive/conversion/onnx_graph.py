@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 OPSET = 17  # 2022: read by OpenVINO since 2022.3 and by ONNX Runtime since 1.12
 IR_VERSION = 8  # the file format version that goes with opset 17
-
 NHWC_TO_NCHW = (0, 3, 1, 2)
 NCHW_TO_NHWC = (0, 2, 3, 1)
 
@@ -71,9 +70,8 @@ class GraphBuilder:
     def node(self, operator: str, inputs: Sequence[str], name: str, **attributes: Any) -> str:
         """Add one operator and return the name of its only output."""
         output = self._unique(name)
-        self.nodes.append(
-            helper.make_node(operator, list(inputs), [output], name=output, **attributes)
-        )
+        node = helper.make_node(operator, list(inputs), [output], name=output, **attributes)
+        self.nodes.append(node)
         return output
 
     def constant(self, name: str, array: Array) -> str:
@@ -127,11 +125,9 @@ class GraphBuilder:
         """Return the checked model with its metadata."""
         stored = list(self._initialisers.values())
         graph = helper.make_graph(self.nodes, name, inputs, outputs, stored)
+        opsets = [helper.make_opsetid("", OPSET)]
         model = helper.make_model(
-            graph,
-            opset_imports=[helper.make_opsetid("", OPSET)],
-            ir_version=IR_VERSION,
-            producer_name="drive",
+            graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="drive"
         )
         helper.set_model_props(model, dict(metadata))
         onnx.checker.check_model(model)

@@ -10,15 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drive.conversion.onnx_elementwise import (
-    activate,
-    activation,
-    as_it_is,
-    elu,
-    leaky_relu,
-    relu,
-    rescaling,
-)
+from drive.conversion import onnx_elementwise as elementwise
 from drive.conversion.onnx_graph import NHWC_TO_NCHW, Call, GraphBuilder, Value, unsupported
 from drive.core.errors import DriveError
 from drive.runtime.onnx_file import kernel_to_onnx
@@ -59,7 +51,7 @@ def _conv2d(graph: GraphBuilder, call: Call) -> Value:
         group=layer.groups,
         auto_pad=_auto_pad(layer),
     )
-    return activate(graph, call, call.output(result, True))
+    return elementwise.activate(graph, call, call.output(result, True))
 
 
 def _auto_pad(layer: keras.Layer) -> str:
@@ -77,7 +69,7 @@ def _dense(graph: GraphBuilder, call: Call) -> Value:
     if layer.use_bias:
         bias = graph.floats(f"{layer.name}/bias", layer.bias)
         result = graph.node("Add", [result, bias], f"{layer.name}/biased")
-    return activate(graph, call, call.output(result, False))
+    return elementwise.activate(graph, call, call.output(result, False))
 
 
 def _batch_normalisation(graph: GraphBuilder, call: Call) -> Value:
@@ -176,23 +168,23 @@ def _permute(graph: GraphBuilder, call: Call) -> Value:
 
 
 CONVERTERS: dict[str, Converter] = {
-    "Activation": activation,
+    "Activation": elementwise.activation,
     "Add": _add,
     "Average": _average,
     "BatchNormalization": _batch_normalisation,
     "Concatenate": _concatenate,
     "Conv2D": _conv2d,
     "Dense": _dense,
-    "Dropout": as_it_is,
-    "ELU": elu,
+    "Dropout": elementwise.as_it_is,
+    "ELU": elementwise.elu,
     "Flatten": _flatten,
-    "LeakyReLU": leaky_relu,
+    "LeakyReLU": elementwise.leaky_relu,
     "MaxPooling2D": _max_pooling,
     "Permute": _permute,
-    "ReLU": relu,
-    "Rescaling": rescaling,
+    "ReLU": elementwise.relu,
+    "Rescaling": elementwise.rescaling,
     "Reshape": _reshape,
-    "SpatialDropout2D": as_it_is,
+    "SpatialDropout2D": elementwise.as_it_is,
     "UpSampling2D": _upsampling,
     "ZeroPadding2D": _zero_padding,
 }

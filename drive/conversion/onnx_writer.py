@@ -49,18 +49,16 @@ def _convert(
 ) -> onnx.ModelProto:
     source = keras_model.inputs[0]
     name = str(source.name)
-    element = INPUT_TYPES[input_dtype]
-    axes = list(IMAGE_AXES[: len(source.shape)])
-    sizes = [size or axis for size, axis in zip(source.shape, axes, strict=True)]
-    inputs = [helper.make_tensor_value_info(name, element, sizes)]
+    sizes = [size or axis for size, axis in zip(source.shape, IMAGE_AXES, strict=False)]
+    inputs = [helper.make_tensor_value_info(name, INPUT_TYPES[input_dtype], sizes)]
     values = {id(source): _input_value(graph, name, tuple(source.shape), input_dtype)}
     outputs = []
     for tensor in keras_model.outputs:
         value = graph.as_keras(_convert_tensor(graph, tensor, values))
-        output = graph.node(
-            "Identity", [value.name], f"output_{tensor._keras_history.operation.name}"
-        )
-        outputs.append(_output_info(output, tuple(tensor.shape)))
+        name = f"output_{tensor._keras_history.operation.name}"
+        name = graph.node("Identity", [value.name], name)
+        sizes = ["batch", *(size or f"{name}_{n}" for n, size in enumerate(tensor.shape) if n)]
+        outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, sizes))
     return graph.model(inputs, outputs, keras_model.name, metadata)
 
 
@@ -88,8 +86,3 @@ def _convert_tensor(
         call = Call(history.operation, inputs, tuple(tensor.shape))
         values[id(tensor)] = convert_layer(graph, call)
     return values[id(tensor)]
-
-
-def _output_info(name: str, shape: tuple[int | None, ...]) -> onnx.ValueInfoProto:
-    sizes = ["batch", *(size or f"{name}_{axis}" for axis, size in enumerate(shape[1:], start=1))]
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, sizes)

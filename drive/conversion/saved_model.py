@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drive.core.errors import InputError, WeightsError
+from drive.core.errors import InputError
 from drive.core.types import Array, DType, FloatArray
-from drive.runtime.base import Shape, check_batch
+from drive.runtime.base import Shape, check_batch, refused
 from drive.runtime.quiet import load_keras, silent_stderr
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 SIGNATURE = "serving_default"
 INPUT = "image"
 METADATA = Path("assets.extra") / "drive.json"
-BACKEND = "tensorflow"
 
 
 def write_saved_model(
@@ -41,10 +40,8 @@ def write_saved_model(
     load_keras()
     import keras
 
-    if keras.backend.backend() != BACKEND:
-        raise InputError(
-            f"SavedModel and LiteRT require KERAS_BACKEND={BACKEND}; got {keras.backend.backend()}"
-        )
+    if (backend := keras.backend.backend()) != "tensorflow":
+        raise InputError(f"SavedModel and LiteRT require KERAS_BACKEND=tensorflow; got {backend}")
     import tensorflow
 
     network = with_input(model, shape, dtype)
@@ -90,8 +87,7 @@ class SavedModelEngine:
                 self._model = tensorflow.saved_model.load(str(folder))
             self._serve = self._model.signatures[SIGNATURE]
         except (OSError, ValueError, KeyError) as error:
-            reason = (str(error).strip().splitlines() or ["unknown"])[0]
-            raise WeightsError(f"{folder}: not a SavedModel of drive: {reason}") from error
+            raise refused(folder, "not a SavedModel of drive", error, line=0) from error
         source = self._serve.structured_input_signature[1][INPUT]
         self.input_name = INPUT
         self.input_dtype: DType = np.dtype(source.dtype.as_numpy_dtype)

@@ -46,10 +46,10 @@ def check_batch(batch: Array, dtype: DType, shape: Shape) -> None:
         )
 
 
-def unreadable(path: str | Path, runtime: str, error: Exception, line: int = -1) -> WeightsError:
+def refused(path: str | Path, what: str, error: Exception, line: int = -1) -> WeightsError:
     """Return the error for a file that a runtime refuses; of its reason, only one line."""
     reason = (str(error).strip().splitlines() or ["unknown"])[line]
-    return WeightsError(f"{path}: {runtime} cannot read this model: {reason}")
+    return WeightsError(f"{path}: {what}: {reason}")
 
 
 def check_model_file(

@@ -34,10 +34,7 @@ IN_PLACE = (
 convolutions. After the last convolution any layer is allowed."""
 
 DILATED = "a dilated convolution"
-MOST_MEMBERS = 64
-"""Maximum number of paths from input to output: one per network of an ensemble. A residual network
-has two to the power of its blocks."""
-
+MOST_MEMBERS = 64  # paths, one per network of an ensemble; residual networks have far more
 FIRST_INPUT_COUNTS = ("Conv", "BatchNormalization", "MatMul", "Gemm", "Reshape")  # not parameters
 
 

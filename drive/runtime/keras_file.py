@@ -16,7 +16,7 @@ import numpy as np
 from drive.core.errors import WeightsError
 from drive.core.files import atomic
 from drive.core.types import FloatArray
-from drive.runtime.base import check_model_file, unreadable
+from drive.runtime.base import check_model_file, refused
 from drive.runtime.quiet import load_keras
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def load_model(path: str | Path, compiled: bool = False) -> keras.Model:
     try:
         return keras.saving.load_model(path, compile=compiled)
     except (ValueError, OSError, KeyError) as error:
-        raise unreadable(path, "Keras", error, line=0) from error
+        raise refused(path, "Keras cannot read this model", error, line=0) from error
 
 
 def as_arrays(outputs: object) -> list[FloatArray]:

@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 
 from drive.core.types import Array, DType, FloatArray
-from drive.runtime.base import Shape, check_batch, unreadable
+from drive.runtime.base import Shape, check_batch, refused
 from drive.runtime.file_form import peek_metadata
 from drive.runtime.int8_form import is_int8
 
@@ -24,7 +24,7 @@ class OnnxEngine:
         try:
             self._session = open_session(_source(Path(path)), threads)
         except Exception as error:  # its exceptions have no public base class
-            raise unreadable(path, "ONNX Runtime", error) from error
+            raise refused(path, "ONNX Runtime cannot read this model", error) from error
         source = self._session.get_inputs()[0]
         self.input_name: str = source.name
         self.input_dtype: DType = np.dtype(ELEMENT_TYPES[source.type])

@@ -27,8 +27,6 @@ FURTHEST_BELOW = 0.5
 """Lower end of the range before a leaky ReLU, as a share of its upper end. Few values are below it,
 and the leaky ReLU leaves a tenth of their error; all levels become finer."""
 
-Nodes = Mapping[str, onnx.NodeProto]
-
 
 def for_onnx_runtime(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the model with the rounding that makes convolutions int8 in ONNX Runtime."""
@@ -52,7 +50,7 @@ def for_onnx_runtime(model: onnx.ModelProto) -> onnx.ModelProto:
     return changed
 
 
-def _rounding_above(producers: Nodes, name: str) -> onnx.NodeProto | None:
+def _rounding_above(producers: Mapping[str, onnx.NodeProto], name: str) -> onnx.NodeProto | None:
     """Return the rounding whose levels a tensor has; concatenated tensors share one scale."""
     producer = producers.get(name)
     while producer is not None and producer.op_type in PASSING:

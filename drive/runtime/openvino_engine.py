@@ -9,7 +9,7 @@ import numpy as np
 import openvino
 
 from drive.core.types import Array, DType, FloatArray
-from drive.runtime.base import Shape, check_batch, unreadable
+from drive.runtime.base import Shape, check_batch, refused
 
 MAX_COMPILED = 4  # compiled input shapes kept; each holds its own copy of the weights
 
@@ -28,7 +28,7 @@ class OpenVinoEngine:
         try:
             self._model = self._core.read_model(str(path))
         except RuntimeError as error:
-            raise unreadable(path, "OpenVINO", error) from error
+            raise refused(path, "OpenVINO cannot read this model", error) from error
         self._settings = _settings(threads)
         self._compiled: OrderedDict[tuple[int, ...], openvino.CompiledModel] = OrderedDict()
         source = self._model.inputs[0]

@@ -79,17 +79,12 @@ def make_plan(graph: onnx.GraphProto, keep_float: Collection[str] = ()) -> Plan:
     """Return what to quantise: every convolution with stored weights, except those named."""
     stored = constants(graph)
     producers = {name: node for node in graph.node for name in node.output}
-    plan = Plan(
-        [
-            node
-            for node in graph.node
-            if node.op_type == "Conv" and node.input[1] in stored and node.name not in keep_float
-        ]
-    )
+    found = [node for node in graph.node if node.op_type == "Conv" and node.input[1] in stored]
+    plan = Plan([node for node in found if node.name not in keep_float])
     for node in plan.convolutions:
-        found = _enter(plan, producers, node, 0)
-        if len(found) > 1:
-            _unite(plan.groups, found)
+        entries = _enter(plan, producers, node, 0)
+        if len(entries) > 1:
+            _unite(plan.groups, entries)
     return plan
 
 
