@@ -35,17 +35,10 @@ def begin_report(
     loss_note: str = "",
     angles: Mapping[str, np.ndarray] | None = None,
 ) -> OnEpoch | None:
-    """Begin the live report of a training.
+    """Begin the live report of a training; return a function to call after each epoch.
 
-    Args:
-        run: of the task.
-        epochs: maximum number of epochs.
-        loss_unit: unit of the loss.
-        loss_note: why training and validation loss differ.
-        angles: degrees by what they are of, to show their distributions.
-
-    Returns:
-        A function to call after each epoch; None without a report.
+    `loss_note` says why training and validation loss differ; `angles` are degrees by what they are
+    of, to show their distributions.
     """
     if not run.reports:
         return None
@@ -65,19 +58,12 @@ def note_steering(
     settings: TrainingSettings,
     network: keras.Model,
     parts: Sequence[Part],
-    answers: Sequence[Predictions],
+    predictions: Sequence[Predictions],
     angles: Mapping[str, np.ndarray],
 ) -> None:
-    """Write what the report of a steering network shows.
+    """Write what the report of a steering network (or of a member of an ensemble) shows.
 
-    Args:
-        run: of the task.
-        folder: of the run, or of a member of an ensemble.
-        settings: of the training.
-        network: the trained one.
-        parts: of the recordings that it was evaluated on.
-        answers: its predictions there.
-        angles: degrees by what they are of, to show their distributions.
+    `parts` are those that it was evaluated on, `predictions` its own there.
     """
     if not run.reports:
         return
@@ -86,7 +72,7 @@ def note_steering(
     notes = Notes(settings.epochs, LOSS_UNIT, steering_loss_note(settings))
     notes.count(angles)
     home = _images_folder(folder)
-    notes.worst = tuple(_worst(home, parts, answers))
+    notes.worst = tuple(_worst(home, parts, predictions))
     image = parts[0].recording.images[int(parts[0].rows[len(parts[0]) // 2])]
     notes.layers = tuple(_layers(home, network, image, yuv=True))
     notes.write(folder)
@@ -134,7 +120,9 @@ def _images_folder(folder: Path) -> Path:
     return home
 
 
-def _worst(home: Path, parts: Sequence[Part], answers: Sequence[Predictions]) -> list[NotedImage]:
+def _worst(
+    home: Path, parts: Sequence[Part], predictions: Sequence[Predictions]
+) -> list[NotedImage]:
     """Return the frames with the largest errors, no two of the same moment."""
     import cv2
     import numpy as np
@@ -147,27 +135,24 @@ def _worst(home: Path, parts: Sequence[Part], answers: Sequence[Predictions]) ->
 
     found = [
         (abs(float(recording.angle_deg[row] - recording.truth_deg[row])), number, row)
-        for number, recording in enumerate(answers)
+        for number, recording in enumerate(predictions)
         for row in peaks(recording.time_s, np.abs(recording.angle_deg - recording.truth_deg), WORST)
     ]
     worst = sorted(found, reverse=True)[:WORST]
-    full_deg = max(
-        (float(np.abs([recording.angle_deg, recording.truth_deg]).max()) for recording in answers),
-        default=1.0,
-    )
+    largest = (float(np.abs([each.angle_deg, each.truth_deg]).max()) for each in predictions)
+    full_deg = max(largest, default=1.0) or 1.0
     images = []
     for place, (error, number, row) in enumerate(worst, start=1):
-        recording, part = answers[number], parts[number]
+        recording, part = predictions[number], parts[number]
         seen = np.asarray(part.recording.images[part.rows[row]])
         image = np.asarray(cv2.cvtColor(seen, cv2.COLOR_YUV2RGB), np.uint8)
         angle, truth = float(recording.angle_deg[row]), float(recording.truth_deg[row])
         name = WORST_NAME.format(place)
-        save_image(home / name, steering_card(image, angle, truth, full_deg or 1.0))
+        save_image(home / name, steering_card(image, angle, truth, full_deg))
         note = f"model {angle_text(angle)}, recorded {angle_text(truth)}"
-        where = (
-            f"{recording.name}, frame {recording.frame_index[row]}, {recording.time_s[row]:.1f} s"
-        )
-        images.append(NotedImage(name, f"{error:.1f}° off", f"{note}; {where}"))
+        moment = f"frame {recording.frame_index[row]}, {recording.time_s[row]:.1f} s"
+        said = f"{note}; {recording.name}, {moment}"
+        images.append(NotedImage(name, f"{error:.1f}° off", said))
     return images
 
 

@@ -45,13 +45,9 @@ class EvaluateDetectorConfig(EngineOptions, DetailOptions, TilesOptions, Weights
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateDetectorResult(TaskResult):
-    """Average precision of the detector.
+    """Average precision of the detector: over all images, and by origin if there are several.
 
-    Attributes:
-        metrics: over all images; also written to `metrics.json`.
-        origins: by origin of the images; empty if there is only one.
-        evaluations: what these are computed from, with the precision-recall curves, by row of the
-            table.
+    `evaluations` are what these are computed from, with the curves, by row of the table.
     """
 
     metrics: DetectionMetrics

@@ -50,8 +50,8 @@ class TrainDetectorConfig(LearningOptions, ReportConfig, WeightsConfig, SeedConf
 
     datasets: Sequence[str] = option(
         (),
-        "folders with labels.csv, data.yaml or Annotations/. Of 100 images and more, a quarter is "
-        "held out for evaluate-detector --split test, and a twelfth selects the epoch and the "
+        "folders with labels.csv, data.yaml or Annotations/. From 100 images on, a quarter is held "
+        "out for evaluate-detector --split test, and a twelfth selects the epoch and the "
         "thresholds; of fewer, a seventh selects and the others train",
         "DATASET",
         positional=True,
@@ -64,8 +64,7 @@ class TrainDetectorConfig(LearningOptions, ReportConfig, WeightsConfig, SeedConf
         None,
         "classes to find",
         "cone,car,...",
-        shown_default="those of data.yaml or of the boxes; all classes of the weights if the "
-        "images show no others",
+        shown_default="those of the dataset; all of the weights if it shows no others",
     )
     hold_out: bool | None = option(
         None,
@@ -90,22 +89,9 @@ class TrainDetectorConfig(LearningOptions, ReportConfig, WeightsConfig, SeedConf
 class TrainDetectorResult(TaskResult):
     """The trained detector and its average precision.
 
-    With `find_lr` only `found_rate` has a value.
-
-    Attributes:
-        epochs: number of epochs.
-        best_epoch: the epoch whose weights were exported.
-        stopped_early: whether `patience` ended the training.
-        classes: that the detector finds.
-        val_loss: the lowest validation loss; None if no image was held out.
-        thresholds: minimum confidence by class.
-        validation: metrics on the validation images; None if there is no box on them.
-        validation_before: the same of the weights that the training began with.
-        validation_int8: the same of the int8 file.
-        model: `detector.onnx`.
-        int8: `detector-int8.onnx`; None if it was not asked for.
-        history: `history.csv`.
-        found_rate: the result of `find_lr`.
+    With `find_lr` only `found_rate` has a value. `val_loss` is None if no image was held out. The
+    metrics are of the validation images: of the network, of the weights that the training began
+    with, and of the int8 file; None if there is no box on those images.
     """
 
     epochs: int = 0
@@ -174,11 +160,7 @@ def _train(config: TrainDetectorConfig, run: Run) -> TrainDetectorResult:
 
 
 def _resumed(config: TrainDetectorConfig) -> TrainDetectorConfig:
-    """Return the config of the training to resume.
-
-    Raises:
-        InputError: there is none, or options are given that it cannot change.
-    """
+    """Return the config of the training to resume."""
     from drive.detection.old_checkpoint import stopped_config
 
     folder = config.resume or ""
@@ -188,8 +170,7 @@ def _resumed(config: TrainDetectorConfig) -> TrainDetectorConfig:
     if config.datasets or config.extra:
         return replace(config, **here)
     refuse_with_resume(config)
-    free = {each.name for each in fields_of(type(config)) if each.option.resumable} & config.given
-    given: dict[str, Any] = {name: getattr(config, name) for name in free}
+    given = {name: getattr(config, name) for name in config.given.intersection(config.resumable())}
     before = TrainDetectorConfig.from_settings(stopped_config(folder), folder)
     return replace(before, **(given | here))
 
@@ -218,8 +199,7 @@ def _read(config: TrainDetectorConfig, start: Path, run: Run) -> _Data:
     paths = [*config.extra, *config.datasets]
     if not paths:
         raise InputError("train-detector requires a DATASET or --extra DATASET")
-    for path in paths:
-        run.record.add_input(label_file(Path(path)))
+    run.add_inputs(*(label_file(Path(path)) for path in paths))
     unsorted = {path: open_dataset(path) for path in paths}
     known, opened = _known_classes(start), list(unsorted.values())
     classes = parse_classes(config.classes) if config.classes else choose_classes(opened, known)
@@ -249,19 +229,13 @@ def _split(
     holds_out = not few if hold_out is None else hold_out
     parts = (split_dataset if holds_out else split_few)(dataset, run.progress)
     counts = {part: parts.count(part) for part in ("train", "validation", "test")}
-    held_out = (
-        f"{counts['test']} held out (evaluate-detector --split test)"
-        if holds_out
-        else "none held out for measuring (--hold-out holds out a quarter)"
-    )
-    run.message(
-        f"{unsorted.path}: {dataset.summary()}; {counts['train']} for training, "
-        f"{counts['validation']} for validation, {held_out}"
-    )
-    return _Data(
-        dataset.select(part == "train" for part in parts),
-        dataset.select(part == "validation" for part in parts),
-    )
+    held_out = "none held out for measuring (--hold-out holds out a quarter)"
+    if holds_out:
+        held_out = f"{counts['test']} held out (evaluate-detector --split test)"
+    used = f"{counts['train']} for training, {counts['validation']} for validation"
+    run.message(f"{unsorted.path}: {dataset.summary()}; {used}, {held_out}")
+    chosen = ([part == name for part in parts] for name in ("train", "validation"))
+    return _Data(*map(dataset.select, chosen))
 
 
 def _start(start: Path, training: LabelledImages, seed: int) -> keras.Model:
@@ -281,15 +255,7 @@ def _start(start: Path, training: LabelledImages, seed: int) -> keras.Model:
 
 @dataclass(frozen=True, slots=True)
 class _Training:
-    """A training that was asked for.
-
-    Attributes:
-        config: of the task.
-        run: of the task.
-        start: the weights to begin from.
-        settings: how to train.
-        data: what to train on.
-    """
+    """A training that was asked for; `start` are the weights to begin from."""
 
     config: TrainDetectorConfig
     run: Run
@@ -316,14 +282,13 @@ class _Training:
         steps = steps_per_epoch(turns, settings.batch)
         times = len(turns.images) // max(1, len(data.training.images))
         often = f", each {times} times per epoch" if times > 1 else ""
-        frozen = settings.frozen
-        run.message(
-            f"{counted(len(data.training.images), 'image')} for training{often}, "
-            f"{len(data.validation.images)} for validation; "
-            f"{counted(settings.epochs, 'epoch')} of {counted(steps, 'step')} of "
-            f"{counted(settings.batch, 'image')}, {settings.epochs * steps} in all"
-            + (f"; the backbone keeps its weights in the first {frozen}" if frozen else "")
-        )
+        told = f"{counted(len(data.training.images), 'image')} for training{often}, "
+        told += f"{len(data.validation.images)} for validation; "
+        told += f"{counted(settings.epochs, 'epoch')} of {counted(steps, 'step')} of "
+        told += f"{counted(settings.batch, 'image')}, {settings.epochs * steps} in all"
+        if settings.frozen:
+            told += f"; the backbone keeps its weights in the first {settings.frozen}"
+        run.message(told)
         if not data.validation.images:
             more = " and --patience has no effect" if settings.patience else ""
             run.warn(f"no image is held out for validation: the last epoch is the best{more}")
@@ -336,10 +301,9 @@ class _Training:
         from drive.detection.train import BEST
         from drive.training.state import STATE
 
-        if not self.config.resume:
-            states = (BEST, STATE, CHECKPOINT, HISTORY)
-            for name in (*states, DETECTOR, DETECTOR_INT8, LOSS_PLOT, CURVES, EXAMPLES):
-                self.run.folder.file(name)
+        results = (HISTORY, DETECTOR, DETECTOR_INT8, LOSS_PLOT, CURVES, EXAMPLES)
+        for name in () if self.config.resume else (BEST, STATE, CHECKPOINT, *results):
+            self.run.folder.file(name)
 
     def found_rate(self) -> FoundRate:
         """Search for a learning rate."""
@@ -364,11 +328,7 @@ class _Training:
         with run.record.stage("train"), resumable(folder, "finished epochs", *states):
             try:
                 return train_detector(
-                    network,
-                    self._turns(),
-                    self.data.validation,
-                    folder,
-                    self.settings,
+                    *(network, self._turns(), self.data.validation, folder, self.settings),
                     resume=bool(self.config.resume),
                     notes={"config": self.config.settings()},
                     progress=run.progress,
@@ -380,19 +340,19 @@ class _Training:
 
     def written(self, result: TrainingResult) -> TrainDetectorResult:
         """Export and measure the network of the best epoch, and draw what to look at."""
+        from drive.drawing.plots import plot_loss
+
         run, folder, data = self.run, self.folder, self.data
         with run.record.stage("export"):
             exported = self._export(result.model)
             int8 = self._export_int8() if self.config.int8 else None
         with run.record.stage("measure"):
             measured = self._measure(exported, int8)
-        _plot(result, folder / LOSS_PLOT)
+        plot_loss(result.history, folder / LOSS_PLOT, training_name="training, augmented images")
         shown = data.validation if data.validation.images else data.training
         note_detector(run, self.settings.epochs, result.model, shown)
-        run.message(
-            f"model, history, curves and {EXAMPLES} -> {folder}; use it: drive detect VIDEO "
-            f"--weights {folder / DETECTOR}"
-        )
+        use = f"use it: drive detect VIDEO --weights {folder / DETECTOR}"
+        run.message(f"model, history, curves and {EXAMPLES} -> {folder}; {use}")
         return TrainDetectorResult(
             epochs=len(result.history),
             best_epoch=result.best.epoch,
@@ -423,11 +383,9 @@ class _Training:
         from drive.detection.export import export_detector
         from drive.detection.transfer import weights_thresholds
 
-        validation = self.data.validation
+        path, validation = self.folder / DETECTOR, self.data.validation
         known = {} if self.of_darknet else weights_thresholds(self.start, validation.classes)
-        return export_detector(
-            network, self.folder / DETECTOR, validation, known, self.run.progress
-        )
+        return export_detector(network, path, validation, known, self.run.progress)
 
     def _export_int8(self) -> Path:
         """Write the int8 form beside the float one, calibrated on training images."""
@@ -448,9 +406,8 @@ class _Training:
         if exported.measured is None:
             shown = sample(self.data.training)
             measured, found = measure(self.folder / DETECTOR, shown, run.progress)
-            run.warn(
-                f"no labelled image was held out: {CURVES} and {EXAMPLES} show training images"
-            )
+            shown_there = f"{CURVES} and {EXAMPLES} show training images"
+            run.warn(f"no labelled image was held out: {shown_there}")
             _draw(measured, shown, found, exported.thresholds, "training", self.folder)
             return {}
         files = {"before": None if self.of_darknet else self.start, INT8: int8}
@@ -461,8 +418,8 @@ class _Training:
         run.message(as_table({n: rows[n] for n in ("before", "after", INT8) if n in rows}))
         metrics = {name: row.metrics() for name, row in rows.items()}
         _warn_if_worse(metrics["after"], metrics.get("before"), len(validation.images), run)
-        shown_there = (exported.found, exported.thresholds, "validation", self.folder)
-        _draw(exported.measured, validation, *shown_there)
+        found, thresholds = exported.found, exported.thresholds
+        _draw(exported.measured, validation, found, thresholds, "validation", self.folder)
         return metrics
 
 
@@ -472,10 +429,10 @@ def _warn_if_worse(
     if before is None or set(before.ap50) != set(after.ap50):
         return  # of other classes: no comparison
     if after.map50 < before.map50:
+        fell = f"fell from {before.map50:.3f} to {after.map50:.3f}"
         run.warn(
-            f"mean AP50 fell from {before.map50:.3f} to {after.map50:.3f} on "
-            f"{counted(images, 'validation image')}. Train on more images or for longer, or keep "
-            "the weights of before"
+            f"mean AP50 {fell} on {counted(images, 'validation image')}. Train on more images or "
+            "for longer, or keep the weights of before"
         )
 
 
@@ -496,17 +453,8 @@ def _draw(
     plot_precision_recall(folder / CURVES, measured.curves(note) if measured else {})
     examples = choose_examples(shown, found, thresholds)
     typical = sum(example.typical for example in examples)
-    title = f"{len(examples)} of {len(shown.images)} {what} images"
-    title += (
-        f": the {len(examples) - typical} worst, then {typical} typical ones"
-        if typical
-        else ", worst first"
-    )
+    worst = f": the {len(examples) - typical} worst, then {typical} typical ones"
+    order = worst if typical else ", worst first"
+    title = f"{len(examples)} of {len(shown.images)} {what} images{order}"
     shown_images = (SheetImage(e.image.read(), e.caption, e.truth, e.found) for e in examples)
     write_prediction_sheet(folder / EXAMPLES, title, shown_images)
-
-
-def _plot(result: TrainingResult, path: Path) -> None:
-    from drive.drawing.plots import plot_loss
-
-    plot_loss(result.history, path, training_name="training, augmented images")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from drive.core.errors import DivergedError
 from drive.core.options import between, fields_of, option
 from drive.core.reporter import Reporter
+from drive.results.names import HISTORY
 from drive.steering.training_data import SIDE_CAMERAS, TrainingData, TrainingDataOptions
 from drive.steering.training_settings import (
     LearningOptions,
@@ -86,14 +87,10 @@ class TrainSteeringConfig(
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSteeringResult(TaskResult):
-    """What came out of a training.
+    """What came out of a training: the network of the best epoch, or the ensemble of its `members`.
 
-    Attributes:
-        network: the network of the best epoch, or the ensemble; None after a search of rates.
-        members: of an ensemble.
-        found_rate: what `find_lr` found.
-        augmented_views: training frames and how they are varied; None if nothing is known of the
-            camera.
+    With `find_lr`, only `found_rate` has a value. `augmented_views` shows training frames and how
+    they are varied; None if nothing is known of the camera.
     """
 
     network: TrainedNetwork | None = None
@@ -123,11 +120,11 @@ class TrainSteeringResult(TaskResult):
 
     def as_json(self) -> dict[str, object]:
         """Return the metrics and the files."""
-        views = {"augmented_views": self.augmented_views} if self.augmented_views else {}
-        members = {"members": self.members} if self.members else {}
+        names = ("augmented_views", "members")
+        known = {name: value for name in names if (value := getattr(self, name))}
         network = self.network.as_json() if self.network else {}
         rate = asdict(self.found_rate) if self.found_rate else {}
-        return views | members | network | rate | self.run_files()
+        return known | network | rate | self.run_files()
 
 
 def train_steering(
@@ -160,6 +157,8 @@ def _train(config: TrainSteeringConfig, run: Run) -> TrainSteeringResult:
 
 def _fresh(config: TrainSteeringConfig, run: Run) -> tuple[TrainingSettings, TrainingData]:
     """Return the settings and data of a new training, checked before any work."""
+    from drive.steering.ensemble import member_folder
+
     if config.weights:
         from drive.runtime.base import check_model_file
         from drive.steering.start import can_train
@@ -171,16 +170,10 @@ def _fresh(config: TrainSteeringConfig, run: Run) -> tuple[TrainingSettings, Tra
         from drive.steering.start import check_weights
 
         check_weights(config.weights, settings)
-    _refuse_stopped_training(run.folder)
+    place = run.folder.path
+    for home in (place, member_folder(place, 1)):  # refuses one that was stopped there
+        run.folder.file(str(home.relative_to(place) / HISTORY))
     return settings, replace(data, ensemble=config.ensemble)
-
-
-def _refuse_stopped_training(folder: RunFolder) -> None:
-    from drive.results.names import HISTORY
-    from drive.steering.ensemble import member_folder
-
-    for home in (folder.path, member_folder(folder.path, 1)):
-        folder.file(str(home.relative_to(folder.path) / HISTORY))
 
 
 def _resumed(config: TrainSteeringConfig, run: Run) -> tuple[TrainingSettings, TrainingData]:
@@ -254,24 +247,23 @@ class _Training:
         return search_rate(model, course.batches, *how)
 
     def _networks(self, split: Split) -> TrainSteeringResult:
-        on_epoch = _begin_report(split, self.settings, self.run)
+        run, resume = self.run, bool(self.config.resume)
+        on_epoch = _begin_report(split, self.settings, run)
 
         def train(home: RunFolder, own: TrainingSettings, resume: bool) -> TrainingResult:
             return self._train_one(split, home, own, resume, on_epoch)
 
         def write(result: TrainingResult, own: TrainingSettings, home: RunFolder) -> TrainedNetwork:
-            return write_trained(split, result, own, self.data.crop, home, self.run)
+            return write_trained(split, result, own, self.data.crop, home, run)
 
-        run, resume = self.run, bool(self.config.resume)
         if self.data.ensemble:
             if self.config.weights:
                 run.warn(
                     "every member starts from the same weights: they will hardly lie apart, and "
                     "their spread says little. Leave --weights out"
                 )
-            network, members = train_members(
-                split, self.settings, self.data.ensemble, resume, run, train, write
-            )
+            how = (self.settings, self.data.ensemble, resume, run)
+            network, members = train_members(split, *how, train, write)
             return TrainSteeringResult(network=network, members=members)
         with run.record.stage("train"):
             result = train(run.folder, self.settings, resume)
@@ -288,6 +280,7 @@ class _Training:
     ) -> TrainingResult:
         from drive.steering import train
         from drive.steering.start import load_start
+        from drive.training.fit import kept_result
 
         try:
             return train.train_steering(
@@ -300,17 +293,9 @@ class _Training:
                 progress=self.run.progress,
                 on_epoch=on_epoch,
             )
-        except DivergedError as error:
-            return _kept(home, error, self.run)
-
-
-def _kept(home: RunFolder, error: DivergedError, run: Run) -> TrainingResult:
-    """Return the epochs before the one that diverged; the task fails once they are written."""
-    from drive.steering.train import BEST
-    from drive.training.fit import kept_result
-
-    result, run.failure = kept_result(home.path, BEST, error)
-    return result
+        except DivergedError as error:  # the task fails once the epochs before are written
+            result, self.run.failure = kept_result(home.path, train.BEST, error)
+            return result
 
 
 def _begin_report(
@@ -318,8 +303,6 @@ def _begin_report(
 ) -> Callable[[EpochResult], None] | None:
     from drive.steering.dataset import Samples
 
-    angles = {
-        "training data": Samples(split.training).angle_deg,
-        "validation data": Samples(split.validation).angle_deg,
-    }
+    parts = {"training data": split.training, "validation data": split.validation}
+    angles = {name: Samples(part).angle_deg for name, part in parts.items()}
     return begin_report(run, settings.epochs, LOSS_UNIT, steering_loss_note(settings), angles)

@@ -35,7 +35,6 @@ from drive.tasks._run import (
 )
 
 if TYPE_CHECKING:
-    from drive.pages import LiveReport
     from drive.steering.search_space import Search
     from drive.steering.split import Split
     from drive.steering.tune import Study
@@ -72,19 +71,10 @@ class TuneSteeringConfig(
     )
 
     trials: int = option(
-        20,
-        "number of finished trials; the first has the settings of train-steering",
-        "N",
-        at_least(1),
-        resumable=True,
+        20, "number of trials; the first has the defaults", "N", at_least(1), resumable=True
     )
     minutes: float | None = option(
-        None,
-        "stop after this time; the current trial is then interrupted",
-        "M",
-        above(0),
-        shown_default="no limit",
-        resumable=True,
+        None, "stop after this time, even within a trial", "M", above(0), resumable=True
     )
     epochs: int = option(6, "epochs per trial; poor ones are stopped earlier", "N", at_least(1))
     search: str | None = option(
@@ -100,19 +90,11 @@ class TuneSteeringConfig(
 
 @dataclass(frozen=True, kw_only=True)
 class TuneSteeringResult(TaskResult):
-    """What a search found.
+    """What a search found; losses are in degrees squared.
 
-    Attributes:
-        trials: number of finished trials.
-        outcomes: how many of them were complete, pruned or diverged.
-        epochs: per trial.
-        best_trial: number of the best one.
-        val_loss: its validation loss in degrees squared.
-        usual_val_loss: that of the default settings; None if that trial diverged.
-        best: the values of the best trial.
-        importance: the share of each setting in the differences; None for too few trials.
-        note: what the validation loss does not tell.
-        table, config, plot, study: `trials.csv`, `best.toml`, `search.png`, `study.db`.
+    `outcomes` counts the trials that were complete, pruned or diverged. `usual_val_loss` is of the
+    default settings, None if that trial diverged. `importance` is the share of each setting in the
+    differences, None for too few trials; `note` says what the validation loss does not tell.
     """
 
     trials: int
@@ -131,12 +113,10 @@ class TuneSteeringResult(TaskResult):
 
     def as_json(self) -> dict[str, object]:
         """Return the fields, with the outcomes by name."""
-        entries = super().as_json() | {
-            "usual_val_loss": self.usual_val_loss,
-            "importance": self.importance,
-        }
+        entries = super().as_json()
         del entries["outcomes"]
-        return entries | {**self.outcomes}
+        unknown = {name: getattr(self, name) for name in ("usual_val_loss", "importance")}
+        return entries | unknown | {**self.outcomes}
 
 
 OF_THE_SEARCH = {"recordings", "cache", *TuneSteeringConfig.__annotations__}
@@ -174,23 +154,17 @@ def _tune(config: TuneSteeringConfig, run: Run) -> TuneSteeringResult:
         with run.record.stage("search"):
             begun = study or _study().begin(folder, search)
             report = run.live_report()
-            begun.run(
-                split,
-                minutes=config.minutes,
-                progress=run.progress,
-                on_trial=lambda result: _after_trial(result, begun, run, report),
-            )
+
+            def after(result: TrialResult) -> None:
+                _write(begun)
+                if report:
+                    report.update()
+                run.message(_line(result, begun))
+
+            begun.run(split, minutes=config.minutes, progress=run.progress, on_trial=after)
         with run.record.stage("write"):
             _write(begun)
     return _summary(begun, split, run)
-
-
-def _after_trial(result: TrialResult, study: Study, run: Run, report: LiveReport | None) -> None:
-    """Write what is known after a trial, and report how it went."""
-    _write(study)
-    if report:
-        report.update()
-    run.message(_line(result, study))
 
 
 def _study() -> type[Study]:
@@ -208,16 +182,12 @@ def _fresh(config: TuneSteeringConfig, run: Run) -> Search:
 
     names = names_to_search(config.search, config.given, config.backbone)
     settings = short(TrainingSettings.from_options(config), config.epochs)
-    search = Search(
-        settings=settings,
-        space=search_space(settings, names),
-        trials=config.trials,
-        data=TrainingData.from_options(config, config.steering, config.overrides()),
-        options=_training_options(config),
-    )
+    data = TrainingData.from_options(config, config.steering, config.overrides())
+    options = _training_options(config)
     for name in (STUDY, TRIALS, BEST_CONFIG, SEARCH_PLOT):
         run.folder.file(name)  # refuses a folder in which another search was stopped
-    return search
+    space, trials = search_space(settings, names), config.trials
+    return Search(settings=settings, space=space, trials=trials, data=data, options=options)
 
 
 def _resumed(config: TuneSteeringConfig, run: Run) -> Study:
@@ -255,13 +225,11 @@ def _write(study: Study) -> None:
     write_trials(study.folder / TRIALS, results, [parameter.name for parameter in space])
     if best := best_trial(results):
         _write_config(study.folder / BEST_CONFIG, best, study)
-    plot_search(
-        study.folder / SEARCH_PLOT,
-        [Trial(r.number, r.outcome, r.val_loss, r.values) for r in results],
-        [Axis(p.name, p.values, p.low, p.high, p.log) for p in space],
-        study.importance() or f"not known before\n{FEWEST_FOR_IMPORTANCE} trials are complete",
-        loss_axis=LOSS_AXIS,
-    )
+    trials = [Trial(r.number, r.outcome, r.val_loss, r.values) for r in results]
+    axes = [Axis(p.name, p.values, p.low, p.high, p.log) for p in space]
+    unknown = f"not known before\n{FEWEST_FOR_IMPORTANCE} trials are complete"
+    importance = study.importance() or unknown
+    plot_search(study.folder / SEARCH_PLOT, trials, axes, importance, loss_axis=LOSS_AXIS)
 
 
 def _write_config(path: Path, best: TrialResult, study: Study) -> None:
@@ -278,21 +246,18 @@ def _write_config(path: Path, best: TrialResult, study: Study) -> None:
 
 
 def _rounded(values: Mapping[str, Value]) -> dict[str, Value]:
-    return {
-        name: float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
-        for name, value in values.items()
-    }
+    floats = {name: value for name, value in values.items() if isinstance(value, float)}
+    return {**values, **{name: float(f"{value:.{DIGITS}g}") for name, value in floats.items()}}
 
 
 def _line(result: TrialResult, study: Study) -> str:
     best = best_trial(study.results())
     values = ", ".join(f"{name} {value}" for name, value in _rounded(result.values).items())
-    return (
-        f"trial {result.number} ({len(study.results())} of {study.search.trials}): "
-        f"{result.outcome}, validation loss {result.val_loss:.{DIGITS}g}"
-        + (f" (best {best.val_loss:.{DIGITS}g}, trial {best.number})" if best else "")
-        + f", {counted(result.epochs, 'epoch')}, {result.seconds:.0f} s: {values}"
-    )
+    told = f"trial {result.number} ({len(study.results())} of {study.search.trials}): "
+    told += f"{result.outcome}, validation loss {result.val_loss:.{DIGITS}g}"
+    if best:
+        told += f" (best {best.val_loss:.{DIGITS}g}, trial {best.number})"
+    return f"{told}, {counted(result.epochs, 'epoch')}, {result.seconds:.0f} s: {values}"
 
 
 def _summary(study: Study, split: Split, run: Run) -> TuneSteeringResult:
@@ -308,16 +273,12 @@ def _summary(study: Study, split: Split, run: Run) -> TuneSteeringResult:
     count = {name: sum(result.outcome == name for result in results) for name in OUTCOMES}
     usual = first.val_loss if first.outcome == COMPLETE else None
     if len(results) < study.search.trials:
-        run.message(
-            f"{len(results)} of {study.search.trials} trials have finished in the given time; "
-            f"resume with --resume {study.folder}"
-        )
+        told = f"{len(results)} of {study.search.trials} trials have finished in the given time"
+        run.message(f"{told}; resume with --resume {study.folder}")
     outcomes = ", ".join(f"{number} {name}" for name, number in count.items() if number)
-    run.message(
-        f"best: trial {best.number} of {len(results)} ({outcomes}), validation loss "
-        f"{best.val_loss:.{DIGITS}g} degrees squared"
-        + (f"; with the default settings {usual:.{DIGITS}g}" if usual is not None else "")
-    )
+    loss = f"validation loss {best.val_loss:.{DIGITS}g} degrees squared"
+    beside = f"; with the default settings {usual:.{DIGITS}g}" if usual is not None else ""
+    run.message(f"best: trial {best.number} of {len(results)} ({outcomes}), {loss}{beside}")
     note = _caution(len(results), bool(split.test))
     run.message(note)
     run.message(f"settings for train-steering --config, table and plot -> {study.folder}")
