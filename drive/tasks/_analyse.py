@@ -4,28 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from drive.core.errors import InputError
+from drive.core.region import Region
 from drive.core.wording import are, counted
+from drive.pipeline.analyser import Analyser, run_pipeline
+from drive.pipeline.sinks import (
+    AnnotatedImages,
+    AnnotatedVideo,
+    DetectionTable,
+    Sink,
+    SteeringTable,
+    VideoSettings,
+)
 from drive.results.names import DETECTIONS, IMAGES, STEERING
 from drive.tasks import _detecting, _steering
-from drive.tasks._options import DetectionConfig, SteeringConfig
-
-if TYPE_CHECKING:
-    from drive.pipeline.analyser import Analyser
-    from drive.pipeline.sinks import (
-        AnnotatedImages,
-        AnnotatedVideo,
-        DetectionTable,
-        Sink,
-        SteeringTable,
-        VideoSettings,
-    )
-    from drive.tasks._options import AnalysisConfig
-    from drive.tasks._results import AnalysisResult, Fields
-    from drive.tasks._run import Run
-    from drive.video.reader import FrameReader
+from drive.tasks._options import AnalysisConfig, DetectionConfig, SteeringConfig
+from drive.tasks._results import AnalysisResult, Fields
+from drive.tasks._run import Run
+from drive.video.reader import FrameReader, read_frames
+from drive.video.sources import Kind
 
 ResultT = TypeVar("ResultT", bound="AnalysisResult")
 
@@ -52,8 +51,6 @@ def analyse_source(
 
     A `DetectionConfig` runs the detector, a `SteeringConfig` the steering model.
     """
-    from drive.pipeline.analyser import Analyser, run_pipeline
-
     reader = _open(config)
     _ = run.folder  # whether it can be written shows before the networks load
     with run.record.stage("load"):
@@ -66,7 +63,7 @@ def analyse_source(
     run_pipeline(reader, analyser, sinks.all(), run.record, run.progress, threads=threads)
     found = _summary(run, reader, sinks, analyser)
     if predicting and sinks.steering:
-        found |= _steering.evaluate(run, predicting, sinks.steering.steering)
+        found |= _steering.compare_angles(run, predicting, sinks.steering.steering)
         found |= _steering.check_explanation(run, predicting, config.seed)
     if reader.frames_lost:
         run.warn(_loss(reader))
@@ -76,10 +73,6 @@ def analyse_source(
 
 def _open(config: AnalysisConfig) -> FrameReader:
     """Open the source, and refuse what does not suit it before any work."""
-    from drive.core.region import Region
-    from drive.video.reader import read_frames
-    from drive.video.sources import Kind
-
     reader = read_frames(
         config.sources[0],
         start_s=config.start_s,
@@ -98,8 +91,6 @@ def _open(config: AnalysisConfig) -> FrameReader:
 
 def _open_sinks(config: AnalysisConfig, run: Run, reader: FrameReader, members: int) -> _Sinks:
     """Return what takes the results; `members` of the steering model, 0 without one."""
-    from drive.pipeline.sinks import DetectionTable, SteeringTable
-
     sinks = _Sinks()
     if isinstance(config, DetectionConfig):
         sinks.detections = DetectionTable(run.folder.file(DETECTIONS))
@@ -114,9 +105,6 @@ def _open_sinks(config: AnalysisConfig, run: Run, reader: FrameReader, members: 
 def _annotated(
     config: AnalysisConfig, run: Run, reader: FrameReader
 ) -> AnnotatedVideo | AnnotatedImages:
-    from drive.pipeline.sinks import AnnotatedImages, AnnotatedVideo
-    from drive.video.sources import Kind
-
     if reader.source.kind is Kind.IMAGES:
         folders = {image.parent for image in reader.source.images}
         return AnnotatedImages(run.file(IMAGES, *folders))
@@ -125,8 +113,6 @@ def _annotated(
 
 
 def _video_settings(config: AnalysisConfig, reader: FrameReader) -> VideoSettings | None:
-    from drive.pipeline.sinks import VideoSettings
-
     info = reader.info
     if info is None:
         return None

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from drive.core.errors import InputError
-from drive.tasks._options import DetectionConfig
-
-if TYPE_CHECKING:
-    from drive.core.region import Region
-    from drive.detection.network_detector import Detector
-    from drive.pipeline.analyser import Detecting
-    from drive.tasks._options import AnalysisConfig
-    from drive.tasks._run import Run
-    from drive.video.reader import FrameReader
+from drive.core.region import Region
+from drive.detection.detector import load_detector, prefer_detail
+from drive.detection.network_detector import Detector
+from drive.detection.tiles import TiledDetector, with_tiles
+from drive.detection.tracker import Tracker
+from drive.pipeline.analyser import Detecting
+from drive.tasks._options import AnalysisConfig, DetectionConfig
+from drive.tasks._run import Run
+from drive.video.reader import FrameReader, read_image
+from drive.video.sources import Kind
 
 
 def load(config: AnalysisConfig, run: Run, reader: FrameReader) -> Detecting | None:
     """Load the detector, if the config has one; report what it is and where it looks."""
-    from drive.detection.tracker import Tracker
-    from drive.pipeline.analyser import Detecting
-    from drive.video.sources import Kind
-
     if not isinstance(config, DetectionConfig):
         return None
     images = reader.source.kind is Kind.IMAGES
@@ -34,9 +29,6 @@ def load(config: AnalysisConfig, run: Run, reader: FrameReader) -> Detecting | N
 
 def _load_detector(config: DetectionConfig, run: Run, images: bool) -> Detector:
     """The detector; for `images` in fine detail unless the config names one."""
-    from drive.detection.detector import load_detector, prefer_detail
-    from drive.detection.tiles import with_tiles
-
     classes, threads = _wanted_classes(config.classes), config.threads or 0
     if config.weights:
         run.message(f"loading {config.weights}")
@@ -74,8 +66,6 @@ def say_detector(run: Run, detector: Detector) -> None:
 
 def _say_region(config: DetectionConfig, run: Run, reader: FrameReader, detector: Detector) -> None:
     """Report the pixels that the detector looks at; of images, those of the first one."""
-    from drive.core.region import Region
-
     size = _first_size(reader)
     if size is None:
         return
@@ -90,8 +80,6 @@ def say_tiles(
     run: Run, detector: Detector, size: tuple[int, int], region: Region
 ) -> tuple[Region, ...]:
     """Report the tiles of a frame of `size` (width, height), and return them."""
-    from drive.detection.tiles import TiledDetector
-
     if not isinstance(detector, TiledDetector):
         return ()
     width, height = size
@@ -118,8 +106,6 @@ def _wanted_classes(text: str | None) -> tuple[str, ...] | None:
 
 def _first_size(reader: FrameReader) -> tuple[int, int] | None:
     """(width, height) of the first image; None for a camera, and if it cannot be read."""
-    from drive.video.reader import read_image
-
     if reader.info is not None:
         return reader.info.width, reader.info.height
     image = read_image(reader.source.images[0]) if reader.source.images else None

@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drive.results.names import PREDICTIONS
+from drive.results.run_folder import RunFolder
 from drive.tasks._run import Run
-from drive.tasks._steering import plot_angles
 from drive.tasks._trained import TrainedNetwork
 from drive.tasks._training_report import note_steering, warn_of_uselessness
 
 if TYPE_CHECKING:
-    from drive.results.run_folder import RunFolder
     from drive.steering.evaluate import Predictions
     from drive.steering.split import Part, Split
     from drive.steering.training_settings import TrainingSettings
@@ -48,7 +48,6 @@ def train_members(
 
     With `resume`, the folders that have a state continue from it.
     """
-    from drive.results.run_folder import RunFolder
     from drive.steering.ensemble import member_folder, member_settings
     from drive.training.state import STATE
 
@@ -73,13 +72,13 @@ def _write_ensemble(
 ) -> TrainedNetwork:
     import numpy as np
 
-    from drive.results.names import PREDICTIONS
     from drive.results.table import write_by_recording
     from drive.runtime.keras_file import read_notes
     from drive.steering.ensemble import as_line, describe_ensemble, merge_trained
     from drive.steering.evaluate import as_table, by_recording, evaluate_split, in_one_row
     from drive.steering.model_file import KERAS_FILE, save_trained
     from drive.steering.network import fold_batch_norm
+    from drive.tasks._steering import plot_angles
 
     folder = run.folder
     metadata = describe_ensemble(read_notes(written[0].model), len(results))

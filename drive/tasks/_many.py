@@ -7,20 +7,20 @@ import shutil
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from drive.core.errors import DriveError, InputError, MissingFileError
+from drive.core.jobs import Outcome, Task
 from drive.core.options import fields_of
 from drive.core.reporter import KeepingReporter, Reporter
 from drive.core.wording import counted
-from drive.results.names import RUN
+from drive.pipeline.schedule import run_tasks, shares
+from drive.results.manifest import DONE, FAILED, PENDING, Entry, Manifest, only_run_in
+from drive.results.names import MANIFEST, RUN, SUMMARY
+from drive.results.summary import as_text, totals, write_summary
 from drive.tasks._options import AnalysisConfig, ManyOptions
 from drive.tasks._results import AnalysisResult, Fields, VideoOutcome
 from drive.tasks._run import Models, Run, run_task
-
-if TYPE_CHECKING:
-    from drive.core.jobs import Outcome, Task
-    from drive.results.manifest import Entry, Manifest
 
 ConfigT = TypeVar("ConfigT", bound=AnalysisConfig)
 ResultT = TypeVar("ResultT", bound=AnalysisResult)
@@ -61,7 +61,6 @@ def _run_all(
         from drive.pipeline.ray_cluster import load_ray
 
         load_ray()  # whether it is installed shows before any work
-    from drive.results.manifest import only_run_in
     from drive.video.sources import spread_videos
 
     names = spread_videos(config.sources)
@@ -82,9 +81,6 @@ def _run_all(
 
 def _fresh(config: AnalysisConfig, run: Run, names: list[str]) -> Manifest:
     """A manifest of the videos, in a run folder that holds nothing of theirs yet."""
-    from drive.results.manifest import Manifest
-    from drive.results.names import MANIFEST
-
     folder = run.folder
     if (folder.path / MANIFEST).exists() and not folder.overwrite:
         raise InputError(
@@ -100,8 +96,6 @@ def _fresh(config: AnalysisConfig, run: Run, names: list[str]) -> Manifest:
 
 def _resumed(config: ConfigT, run: Run, names: list[str]) -> tuple[ConfigT, Manifest]:
     """The config and the manifest of the run to resume, with the videos that are new."""
-    from drive.results.manifest import DONE, PENDING, Manifest
-
     folder = config.resume or ""
     if config.out is not None or config.overwrite:
         raise InputError("--resume names the folder of the run. Leave out --out and --overwrite")
@@ -189,9 +183,6 @@ class _Videos(Generic[ConfigT, ResultT]):
 
     def run_all(self) -> ResultT:
         """Do the work on every video that is not done, and return the summary."""
-        from drive.pipeline.schedule import run_tasks, shares
-        from drive.results.manifest import FAILED, PENDING
-
         config, folder = self.config, self.run.folder.path
         todo = self.manifest.with_status(PENDING, FAILED)
         shared = shares(len(todo), config.jobs, config.threads, config.engine_cluster)
@@ -211,9 +202,6 @@ class _Videos(Generic[ConfigT, ResultT]):
         return self._summary()
 
     def _tasks(self, threads: int) -> Iterator[Task[VideoJob[ConfigT, ResultT]]]:
-        from drive.core.jobs import Task
-        from drive.results.manifest import DONE
-
         for key, entry in enumerate(self.manifest.entries):
             if entry.status != DONE:
                 own = self._own_config(entry, threads)
@@ -243,10 +231,6 @@ class _Videos(Generic[ConfigT, ResultT]):
 
     def _summary(self) -> ResultT:
         """Write the summary; if videos failed, the task fails once all is written."""
-        from drive.results.manifest import FAILED
-        from drive.results.names import SUMMARY
-        from drive.results.summary import as_text, totals, write_summary
-
         run, entries, folder = self.run, self.manifest.entries, self.run.folder.path
         write_summary(folder / SUMMARY, entries)
         for entry in entries:

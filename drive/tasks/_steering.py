@@ -6,26 +6,33 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from drive.core.errors import InputError
-from drive.tasks._options import SteeringConfig
+from drive.pipeline.analyser import Predicting
+from drive.recordings.recording import RecordedAngles, find_steering_csv, open_recordings
+from drive.recordings.recording_config import RecordingConfig
+from drive.results.json_files import write_json
+from drive.results.names import STEERING_DISTRIBUTION, STEERING_OVER_TIME
+from drive.results.run_folder import RunFolder
+from drive.results.steering import Steering
+from drive.steering.evaluate import (
+    Predictions,
+    SteeringMetrics,
+    evaluate,
+    in_one_line,
+    name_of_mean,
+)
+from drive.steering.predict import SteeringModel, load_steering
+from drive.steering.smooth import Smoother, jitter_deg
+from drive.tasks._options import AnalysisConfig, SteeringConfig
 from drive.tasks._results import Fields, Smoothing
-from drive.tasks._run import SHIPPED_STEERING_NOTE
+from drive.tasks._run import SHIPPED_STEERING_NOTE, Run
+from drive.video.reader import FrameReader
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from drive.pipeline.analyser import Predicting
-    from drive.recordings.recording import RecordedAngles
-    from drive.results.run_folder import RunFolder
-    from drive.results.steering import Steering
-    from drive.steering.evaluate import SteeringMetrics
     from drive.steering.explain import Explainer
-    from drive.steering.predict import SteeringModel
     from drive.steering.shift_check import EvenSample
-    from drive.steering.smooth import Smoother
-    from drive.tasks._options import AnalysisConfig
-    from drive.tasks._run import Run
-    from drive.video.reader import FrameReader
 
 EXPLANATION, EXPLANATION_CHART = "explain.json", "explain_check.png"
 EXPLAIN_FRAMES = 40
@@ -41,9 +48,6 @@ def load(
     config: AnalysisConfig, run: Run, reader: FrameReader, weights: str | None
 ) -> Predicting | None:
     """Load the steering model, if the config has one, and what belongs to it."""
-    from drive.pipeline.analyser import Predicting
-    from drive.steering.smooth import Smoother
-
     if not isinstance(config, SteeringConfig):
         return None
     model = _load_model(config, run, weights)
@@ -54,8 +58,6 @@ def load(
 
 def _load_model(config: SteeringConfig, run: Run, weights: str | None) -> SteeringModel:
     """The steering model; reports and records what it is."""
-    from drive.steering.predict import load_steering
-
     model = run.loaded(
         ("steering", weights, config.engine),
         lambda: load_steering(weights, config.engine, STEERING_THREADS),
@@ -91,9 +93,6 @@ def _recorded_angles(
 
     One that only lies there is not needed: if it cannot be read, that is a warning.
     """
-    from drive.recordings.recording import RecordedAngles, find_steering_csv, open_recordings
-    from drive.recordings.recording_config import RecordingConfig
-
     overrides = config.overrides()
     RecordingConfig().with_overrides(**overrides)
     if reader.info is None:
@@ -113,7 +112,7 @@ def _recorded_angles(
     return RecordedAngles(recording)
 
 
-def evaluate(run: Run, predicting: Predicting, angles: Steering) -> Fields:
+def compare_angles(run: Run, predicting: Predicting, angles: Steering) -> Fields:
     """Plot the angles, and compare them with the smoothed and with the recorded ones."""
     known = angles.truth_deg == angles.truth_deg
     truth_deg = angles.truth_deg if known.any() else None
@@ -135,7 +134,6 @@ def plot_angles(
 ) -> Fields:
     """Plot angles over time and the distributions of `series`; return the paths by field."""
     from drive.drawing.plots import plot_steering_distribution, plot_steering_over_time
-    from drive.results.names import STEERING_DISTRIBUTION, STEERING_OVER_TIME
 
     over_time, distribution = folder.file(STEERING_OVER_TIME), folder.file(STEERING_DISTRIBUTION)
     plot_steering_over_time(over_time, time_s, angle_deg, truth_deg, **more_deg)
@@ -145,8 +143,6 @@ def plot_angles(
 
 def _say_smoothing(run: Run, smoother: Smoother | None, angles: Steering) -> Fields:
     """Report and record the delay of the filter, and how much calmer the angle is."""
-    from drive.steering.smooth import jitter_deg
-
     before = jitter_deg(angles.angle_deg)
     if smoother is None or angles.smoothed_deg is None or before is None:
         return {}
@@ -164,9 +160,6 @@ def _compare(run: Run, predicting: Predicting, angles: Steering) -> Fields:
 
     The model is evaluated by its own angle; the error of a smoothed one is recorded too.
     """
-    from drive.recordings.recording import RecordedAngles
-    from drive.steering.evaluate import in_one_line, name_of_mean
-
     recorded = predicting.recorded
     if not isinstance(recorded, RecordedAngles):
         return {}
@@ -192,8 +185,6 @@ def _errors(
     name: str, angles: Steering, angle_deg: np.ndarray | None, mean_deg: float | None
 ) -> SteeringMetrics | None:
     """The errors of some of the angles; None if nothing is recorded."""
-    from drive.steering.evaluate import Predictions, evaluate
-
     known = angles.truth_deg == angles.truth_deg
     if angle_deg is None or not known.any():
         return None
@@ -204,7 +195,6 @@ def _errors(
 def check_explanation(run: Run, predicting: Predicting, seed: int) -> Fields:
     """Write and report whether the model steers by what it looks at, if it was explained."""
     from drive.drawing.shift_chart import plot_shift_check
-    from drive.results.json_files import write_json
     from drive.steering.shift_check import frames_in_words, in_one_line, in_words, shift_check
 
     explainer, sample = predicting.explainer, predicting.sample

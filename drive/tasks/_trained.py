@@ -6,12 +6,12 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drive.results.names import HISTORY, LOSS_PLOT, PREDICTIONS
+from drive.results.run_folder import RunFolder
 from drive.tasks._run import Run
-from drive.tasks._steering import plot_angles
 from drive.tasks._training_report import LOSS_UNIT, note_steering, warn_of_uselessness
 
 if TYPE_CHECKING:
-    from drive.results.run_folder import RunFolder
     from drive.steering.evaluate import TrainingMetrics
     from drive.steering.split import Split
     from drive.steering.training_settings import TrainingSettings
@@ -64,7 +64,6 @@ def write_trained(
     import numpy as np
 
     from drive.drawing.plots import plot_loss
-    from drive.results.names import HISTORY, LOSS_PLOT, PREDICTIONS
     from drive.results.table import write_by_recording
     from drive.steering.dataset import Samples, TrainingBatches
     from drive.steering.evaluate import by_recording, evaluate_split, in_one_row
@@ -72,6 +71,7 @@ def write_trained(
     from drive.steering.network import fold_batch_norm
     from drive.steering.target import describe_target
     from drive.steering.train import predictions_for
+    from drive.tasks._steering import plot_angles
 
     training, network = Samples(split.training), fold_batch_norm(result.model)
     names = [part.recording.name for part in split.training]

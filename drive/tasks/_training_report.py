@@ -6,16 +6,26 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
+import numpy as np
+
+from drive.detection.dataset import LabelledImages
+from drive.detection.preprocess import letterbox
+from drive.drawing.gauge import angle_text
+from drive.drawing.layer_sheet import kernel_sheet, map_sheet
+from drive.drawing.steering_card import steering_card
+from drive.results.names import NOTES_FOLDER
+from drive.results.training_notes import NotedImage, Notes
+from drive.runtime.layer_views import feature_maps, first_kernels
+from drive.steering.evaluate import Predictions, SteeringMetrics
+from drive.steering.split import Part
+from drive.steering.training_settings import TrainingSettings
+from drive.tasks._run import Run
+from drive.video.writer import save_image
+
 if TYPE_CHECKING:
     import keras
-    import numpy as np
 
-    from drive.detection.dataset import LabelledImages
-    from drive.results.training_notes import NotedImage
-    from drive.steering.evaluate import Predictions, SteeringMetrics
-    from drive.steering.split import Part
-    from drive.steering.training_settings import TrainingSettings
-    from drive.tasks._run import Run
     from drive.training.fit import OnEpoch
 
 WORST = 12
@@ -42,8 +52,6 @@ def begin_report(
     """
     if not run.reports:
         return None
-    from drive.results.training_notes import Notes
-
     notes = Notes(epochs=epochs, loss_unit=loss_unit, loss_note=loss_note)
     if angles:
         notes.count(angles)
@@ -67,8 +75,6 @@ def note_steering(
     """
     if not run.reports:
         return
-    from drive.results.training_notes import Notes
-
     notes = Notes(settings.epochs, LOSS_UNIT, steering_loss_note(settings))
     notes.count(angles)
     home = _images_folder(folder)
@@ -100,9 +106,7 @@ def note_detector(run: Run, epochs: int, network: keras.Model, shown: LabelledIm
     """Write what the report of a detector shows: its first layers."""
     if not run.reports:
         return
-    from drive.detection.preprocess import letterbox
     from drive.detection.train import TRAINING_SIZES
-    from drive.results.training_notes import Notes
 
     notes = Notes(epochs=epochs, loss_note=LOSS_NOTE.format(made="augmented"))
     if shown.images:
@@ -113,8 +117,6 @@ def note_detector(run: Run, epochs: int, network: keras.Model, shown: LabelledIm
 
 
 def _images_folder(folder: Path) -> Path:
-    from drive.results.names import NOTES_FOLDER
-
     home = folder / NOTES_FOLDER
     home.mkdir(exist_ok=True)
     return home
@@ -124,14 +126,7 @@ def _worst(
     home: Path, parts: Sequence[Part], predictions: Sequence[Predictions]
 ) -> list[NotedImage]:
     """Return the frames with the largest errors, no two of the same moment."""
-    import cv2
-    import numpy as np
-
-    from drive.drawing.gauge import angle_text
-    from drive.drawing.steering_card import steering_card
     from drive.pages.moments import peaks
-    from drive.results.training_notes import NotedImage
-    from drive.video.writer import save_image
 
     found = [
         (abs(float(recording.angle_deg[row] - recording.truth_deg[row])), number, row)
@@ -158,13 +153,6 @@ def _worst(
 
 def _layers(home: Path, network: keras.Model, image: np.ndarray, yuv: bool) -> list[NotedImage]:
     """Return the first layer's kernels, and the feature maps of the first layers."""
-    import cv2
-
-    from drive.drawing.layer_sheet import kernel_sheet, map_sheet
-    from drive.results.training_notes import NotedImage
-    from drive.runtime.layer_views import feature_maps, first_kernels
-    from drive.video.writer import save_image
-
     images = []
     kernels = first_kernels(network)
     if kernels is not None:

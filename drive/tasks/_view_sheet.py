@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from drive.drawing.view_sheet import ViewCell, ViewGroup, ViewRow, write_view_sheet
 from drive.results.names import AUGMENTED_VIEWS
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from drive.drawing.view_sheet import ViewCell
-    from drive.results.run_folder import RunFolder
-    from drive.steering.augment import Move
-    from drive.steering.example_views import ExampleView
-    from drive.steering.split import Split
-    from drive.steering.training_settings import TrainingSettings
+from drive.results.run_folder import RunFolder
+from drive.steering.augment import Move
+from drive.steering.curvature import CurvatureCar
+from drive.steering.dataset import Samples
+from drive.steering.example_views import DRAWS, ExampleView, example_frames, shown_moves
+from drive.steering.split import Split
+from drive.steering.training_settings import TrainingSettings
 
 NOTE = (
     "Under each image the angle to learn: L left, R right, {unit}. The line is the path that it "
@@ -26,11 +24,6 @@ def write_augmented_views(
     split: Split, settings: TrainingSettings, folder: RunFolder
 ) -> Path | None:
     """Write the sheet into the folder of the run; None if no camera's view is known."""
-    from drive.drawing.view_sheet import ViewGroup, ViewRow, write_view_sheet
-    from drive.steering.curvature import CurvatureCar
-    from drive.steering.dataset import Samples
-    from drive.steering.example_views import DRAWS, example_frames, shown_moves
-
     frames = example_frames(Samples(split.training), settings)
     if not frames:
         return None
@@ -66,6 +59,4 @@ def _side(number: float) -> str:
 
 
 def _cell(view: ExampleView) -> ViewCell:
-    from drive.drawing.view_sheet import ViewCell
-
     return ViewCell(view.image, view.angle_deg, view.path)

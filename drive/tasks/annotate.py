@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from drive.core.options import option
 from drive.core.reporter import Reporter
-from drive.tasks._analyse import analyse_source
 from drive.tasks._many import run_sources
 from drive.tasks._options import DetectionConfig, SteeringConfig
 from drive.tasks._results import DetectionResult, SteeringResult, VideoOutcome
@@ -59,4 +58,6 @@ def annotate(config: AnnotateConfig, reporter: Reporter | None = None) -> Annota
 
 def annotate_one(config: AnnotateConfig, run: Run) -> AnnotateResult:
     """Run both models over one source."""
+    from drive.tasks._analyse import analyse_source
+
     return analyse_source(config, run, AnnotateResult, config.steering_weights)

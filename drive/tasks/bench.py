@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 from drive.core.options import at_least, option
 from drive.core.reporter import KeepingReporter, Reporter
 from drive.core.shipped import DETECTOR, SAMPLE, STEERING
+from drive.core.types import Image
+from drive.results.json_files import write_json
 from drive.results.names import BENCH
+from drive.results.record import Span
 from drive.tasks._run import Models, Run, TaskResult, WeightsConfig, run_task
 
 if TYPE_CHECKING:
@@ -21,8 +24,6 @@ if TYPE_CHECKING:
     from drive.benchmark.stages import Row
     from drive.benchmark.training import TrainingBench, TrainingFacts
     from drive.benchmark.whole import WholeFacts
-    from drive.core.types import Image
-    from drive.results.record import Span
 
 CHART = "bench.png"
 TRACE = "trace.json"
@@ -106,7 +107,6 @@ def _bench(config: BenchConfig, run: Run) -> BenchResult:
     from drive.benchmark import report
     from drive.benchmark.measure import take_turns
     from drive.benchmark.trace import chrome_trace
-    from drive.results.json_files import write_json
 
     run.record.add_input(config.video)
     machine = report.this_machine()

@@ -11,6 +11,7 @@ from drive.core.errors import InputError
 from drive.core.options import option
 from drive.core.reporter import Reporter
 from drive.core.wording import counted
+from drive.results.json_files import write_json
 from drive.tasks._options import RecordingOptions
 from drive.tasks._run import Run, RunConfig, TaskResult, run_task
 
@@ -91,7 +92,6 @@ def check_data(config: CheckDataConfig, reporter: Reporter | None = None) -> Che
 
 def _check_data(config: CheckDataConfig, run: Run) -> CheckDataResult:
     from drive.recordings.check import Finding, check_recording
-    from drive.results.json_files import write_json
 
     broken: list[Unreadable] = []
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from drive.core.errors import InputError
 from drive.core.options import option
 from drive.core.reporter import Reporter
-from drive.tasks._detecting import say_tiles
 from drive.tasks._options import EngineOptions, RegionOptions
 from drive.tasks._run import Run, TaskResult, WeightsConfig, run_task
 
@@ -66,6 +65,7 @@ def save_preview(
     from drive.detection.detector import load_detector
     from drive.detection.tiles import with_tiles
     from drive.drawing.preview import crop_preview as draw
+    from drive.tasks._detecting import say_tiles
     from drive.video.reader import read_frames
     from drive.video.writer import save_image
 

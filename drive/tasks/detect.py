@@ -7,7 +7,6 @@ from pathlib import Path
 
 from drive.core.options import option
 from drive.core.reporter import Reporter
-from drive.tasks._analyse import analyse_source
 from drive.tasks._many import run_sources
 from drive.tasks._options import DetectionConfig
 from drive.tasks._results import DetectionResult, VideoOutcome
@@ -55,6 +54,8 @@ def detect(config: DetectConfig, reporter: Reporter | None = None) -> DetectResu
 
 def detect_one(config: DetectConfig, run: Run) -> DetectResult:
     """Detect in one source."""
+    from drive.tasks._analyse import analyse_source
+
     result = analyse_source(config, run, DetectResult)
     if not config.preview:
         return result

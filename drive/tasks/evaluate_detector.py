@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from drive.core.errors import InputError
 from drive.core.options import option
 from drive.core.reporter import Reporter
+from drive.core.types import Detection
+from drive.results.json_files import write_json
 from drive.results.names import CURVES, METRICS
-from drive.tasks._detecting import say_detector
 from drive.tasks._options import DetailOptions, EngineOptions, TilesOptions
 from drive.tasks._run import Run, SeedConfig, TaskResult, WeightsConfig, run_task
 
 if TYPE_CHECKING:
-    from drive.core.types import Detection
     from drive.detection.dataset import LabelledImages
     from drive.detection.evaluate import DetectionMetrics, Evaluation
 
@@ -86,7 +86,7 @@ def _evaluate(config: EvaluateDetectorConfig, run: Run) -> EvaluateDetectorResul
     from drive.detection.evaluate import detect_all, evaluate
     from drive.detection.tiles import with_tiles
     from drive.drawing.plots import plot_precision_recall
-    from drive.results.json_files import write_json
+    from drive.tasks._detecting import say_detector
 
     detector = load_detector(config.weights, config.engine, detail=config.detail)
     if config.detail is None:

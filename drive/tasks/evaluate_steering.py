@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from drive.core.options import option
 from drive.core.reporter import Reporter
 from drive.core.wording import counted
+from drive.results.json_files import write_json
 from drive.results.names import METRICS, STEERING, recording_folder
 from drive.results.run_folder import RunFolder
+from drive.results.table import write_table
 from drive.tasks._options import SMOOTHING, DrivingConfig
 from drive.tasks._run import Run, TaskResult, run_task, warn_of_training_recordings
-from drive.tasks._steering import plot_angles
 
 if TYPE_CHECKING:
     from drive.recordings.recording import Recording
@@ -109,7 +110,6 @@ def evaluate_steering(
 
 
 def _evaluate(config: EvaluateSteeringConfig, run: Run) -> EvaluateSteeringResult:
-    from drive.results.json_files import write_json
     from drive.steering.evaluate import evaluate, name_of_mean
 
     recordings, model = config.load(run)
@@ -181,7 +181,7 @@ def _predict(recording: Recording, model: SteeringModel, run: Run) -> Prediction
 
 def _write_files(folder: RunFolder, predictions: Predictions) -> EvaluatedFiles:
     """Write the table and the plots of a recording."""
-    from drive.results.table import write_table
+    from drive.tasks._steering import plot_angles
 
     table = folder.file(STEERING)
     found = predictions

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from drive.core.reporter import Reporter
-from drive.tasks._analyse import analyse_source
 from drive.tasks._many import run_sources
 from drive.tasks._options import SteeringConfig
 from drive.tasks._results import SteeringResult, VideoOutcome
@@ -52,4 +51,6 @@ def predict_steering(
 
 def predict_one(config: PredictSteeringConfig, run: Run) -> PredictSteeringResult:
     """Predict the angles of one source."""
+    from drive.tasks._analyse import analyse_source
+
     return analyse_source(config, run, PredictSteeringResult, config.weights)

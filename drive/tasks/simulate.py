@@ -12,6 +12,9 @@ from drive.core.errors import InputError
 from drive.core.options import above, at_least, from_below, option
 from drive.core.reporter import Reporter
 from drive.core.wording import counted
+from drive.results.json_files import write_json
+from drive.results.names import METRICS, SIMULATION, SIMULATION_PLOT
+from drive.results.table import write_by_recording
 from drive.tasks._options import SMOOTHING, DrivingConfig
 from drive.tasks._run import (
     SHIPPED_STEERING_NOTE,
@@ -110,9 +113,6 @@ def simulate(config: SimulateConfig, reporter: Reporter | None = None) -> Simula
 
 
 def _simulate(config: SimulateConfig, run: Run) -> SimulateResult:
-    from drive.results.json_files import write_json
-    from drive.results.names import METRICS, SIMULATION, SIMULATION_PLOT
-    from drive.results.table import write_by_recording
     from drive.steering.simulation_report import measure_beside, table_of
 
     if config.end_s is not None and not config.end_s > config.start_s:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from drive.core.errors import DivergedError, InputError
 from drive.core.options import fields_of, option
 from drive.core.reporter import Reporter
+from drive.core.types import Detection
 from drive.core.wording import counted
 from drive.detection.training_settings import LearningOptions, TrainingSettings
 from drive.results.names import CURVES, DETECTOR, DETECTOR_INT8, EXAMPLES, HISTORY, LOSS_PLOT
@@ -30,7 +31,6 @@ from drive.tasks._training_report import LOSS_NOTE, begin_report, note_detector
 if TYPE_CHECKING:
     import keras
 
-    from drive.core.types import Detection
     from drive.detection.dataset import LabelledImages, UnsortedImages
     from drive.detection.evaluate import DetectionMetrics, Evaluation
     from drive.detection.export import Exported

@@ -10,6 +10,7 @@ from drive.core.errors import DivergedError
 from drive.core.options import between, fields_of, option
 from drive.core.reporter import Reporter
 from drive.results.names import HISTORY
+from drive.results.run_folder import RunFolder
 from drive.steering.training_data import SIDE_CAMERAS, TrainingData, TrainingDataOptions
 from drive.steering.training_settings import (
     LearningOptions,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from drive.results.history import EpochResult
-    from drive.results.run_folder import RunFolder
     from drive.steering.evaluate import TrainingMetrics
     from drive.steering.split import Split
     from drive.training.fit import TrainingResult

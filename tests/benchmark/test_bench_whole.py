@@ -184,7 +184,7 @@ def test_our_network_too_is_loaded_before_the_clock_starts(
         loads.append(path)
         return load_detector(path, *args, **settings)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("drive.detection.detector.load_detector", load)
+    monkeypatch.setattr("drive.tasks._detecting.load_detector", load)
     ours = _Turns("detect", str(weights), tmp_path)
     video = make_video(frames=3)
     ours(video)

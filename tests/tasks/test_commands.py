@@ -180,7 +180,7 @@ def test_what_cannot_work_is_told_before_the_network_loads(
 ) -> None:
     make_video(frames=3)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("drive.detection.detector.load_detector", None)
+    monkeypatch.setattr("drive.tasks._detecting.load_detector", None)
     options = [each for pair in ({"--out": "out"} | asked).items() for each in pair]
     assert cli.main(["detect", "video.mp4", *options]) == 2
     error = capsys.readouterr().err

@@ -22,7 +22,7 @@ def _stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
         detector.engine = SimpleNamespace(name="none", metadata={})
         return detector
 
-    monkeypatch.setattr("drive.detection.detector.load_detector", load)
+    monkeypatch.setattr("drive.tasks._detecting.load_detector", load)
 
 
 @pytest.fixture
