@@ -6,33 +6,36 @@ How one member is trained and written, `train_steering` hands in.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from drive.results.names import PREDICTIONS
 from drive.results.run_folder import RunFolder
+from drive.results.table import write_by_recording
+from drive.runtime.keras_file import read_notes
+from drive.steering.ensemble import (
+    as_line,
+    combine,
+    describe_ensemble,
+    member_folder,
+    member_settings,
+    merge_trained,
+)
+from drive.steering.evaluate import Predictions, as_table, by_recording, evaluate_split, in_one_row
+from drive.steering.model_file import KERAS_FILE, save_trained
+from drive.steering.network import fold_batch_norm
+from drive.steering.split import Part, Split
+from drive.steering.train import predictions_for
+from drive.steering.training_settings import TrainingSettings
 from drive.tasks._run import Run
+from drive.tasks._steering import plot_angles
 from drive.tasks._trained import TrainedNetwork
 from drive.tasks._training_report import note_steering, warn_of_uselessness
-
-if TYPE_CHECKING:
-    from drive.steering.evaluate import Predictions
-    from drive.steering.split import Part, Split
-    from drive.steering.training_settings import TrainingSettings
-    from drive.training.fit import TrainingResult
+from drive.training.fit import TrainingResult
+from drive.training.state import STATE
 
 Train = Callable[["RunFolder", "TrainingSettings", bool], "TrainingResult"]
 Write = Callable[["TrainingResult", "TrainingSettings", "RunFolder"], TrainedNetwork]
-
-
-def state_home(folder: str) -> Path:
-    """Return the folder with the state of a training: that of the first member of an ensemble."""
-    from drive.steering.ensemble import member_folder
-    from drive.training.state import STATE
-
-    home = Path(folder)
-    first = member_folder(home, 1)
-    return first if (first / STATE).is_file() and not (home / STATE).is_file() else home
 
 
 def train_members(
@@ -48,9 +51,6 @@ def train_members(
 
     With `resume`, the folders that have a state continue from it.
     """
-    from drive.steering.ensemble import member_folder, member_settings
-    from drive.training.state import STATE
-
     results, written, folder = [], [], run.folder
     for number, own in enumerate(member_settings(settings, members), start=1):
         home = RunFolder(member_folder(folder.path, number), folder.overwrite)
@@ -70,16 +70,6 @@ def _write_ensemble(
     settings: TrainingSettings,
     run: Run,
 ) -> TrainedNetwork:
-    import numpy as np
-
-    from drive.results.table import write_by_recording
-    from drive.runtime.keras_file import read_notes
-    from drive.steering.ensemble import as_line, describe_ensemble, merge_trained
-    from drive.steering.evaluate import as_table, by_recording, evaluate_split, in_one_row
-    from drive.steering.model_file import KERAS_FILE, save_trained
-    from drive.steering.network import fold_batch_norm
-    from drive.tasks._steering import plot_angles
-
     folder = run.folder
     metadata = describe_ensemble(read_notes(written[0].model), len(results))
     model = folder.file(KERAS_FILE)
@@ -106,7 +96,4 @@ def _write_ensemble(
 
 
 def _together(results: Sequence[TrainingResult], parts: list[Part]) -> list[Predictions]:
-    from drive.steering.ensemble import combine
-    from drive.steering.train import predictions_for
-
     return combine([predictions_for(result.model, parts) for result in results])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -166,20 +166,16 @@ def _shared_settings(config: AnalysisConfig) -> dict[str, object]:
     return settings
 
 
+@dataclass(frozen=True)
 class _Videos(Generic[ConfigT, ResultT]):
     """A run over several videos; its manifest is right at every moment."""
 
-    def __init__(
-        self,
-        config: ConfigT,
-        run: Run,
-        manifest: Manifest,
-        work: OneVideo[ConfigT, ResultT],
-        result: type[ResultT],
-    ) -> None:
-        self.config, self.run, self.manifest = config, run, manifest
-        self.work, self.result = work, result
-        self._said: set[str] = set()
+    config: ConfigT
+    run: Run
+    manifest: Manifest
+    work: OneVideo[ConfigT, ResultT]
+    result: type[ResultT]
+    said: set[str] = field(default_factory=set)
 
     def run_all(self) -> ResultT:
         """Do the work on every video that is not done, and return the summary."""
@@ -191,8 +187,10 @@ class _Videos(Generic[ConfigT, ResultT]):
         already = f" ({done} done already)" if done else ""
         self.run.message(f"videos: {len(todo)}{already}, {shared} -> {folder}")
         try:
-            with self.run.record.stage("videos"):
-                self._note_all(run_tasks(analyse_video, tasks, shared), len(tasks))
+            outcomes = run_tasks(analyse_video, tasks, shared)
+            with self.run.record.stage("videos"), contextlib.closing(outcomes):
+                for outcome in self.run.progress(outcomes, len(tasks), "videos"):
+                    self._note(outcome)
         except KeyboardInterrupt:
             told = f"finished videos are kept; resume with --resume {folder}"
             raise KeyboardInterrupt(told) from None
@@ -202,30 +200,21 @@ class _Videos(Generic[ConfigT, ResultT]):
         return self._summary()
 
     def _tasks(self, threads: int) -> Iterator[Task[VideoJob[ConfigT, ResultT]]]:
+        alone: Fields = dict.fromkeys(("jobs", "resume", "engine_cluster"))
+        own: Fields = {"overwrite": True, "threads": threads} | alone  # earlier attempts may go
         for key, entry in enumerate(self.manifest.entries):
             if entry.status != DONE:
-                own = self._own_config(entry, threads)
-                yield Task(key, VideoJob(self.run.name, own, self.work))
-
-    def _own_config(self, entry: Entry, threads: int) -> ConfigT:
-        """The config of one video, which may replace what an earlier attempt left."""
-        folder = str(self.manifest.folder(entry).absolute())
-        alone: Fields = dict.fromkeys(("jobs", "resume", "engine_cluster"))
-        own: Fields = {"source": entry.source, "out": folder, "overwrite": True, "threads": threads}
-        return replace(self.config, **own, **alone)
-
-    def _note_all(self, outcomes: Generator[Outcome], count: int) -> None:
-        with contextlib.closing(outcomes):
-            for outcome in self.run.progress(outcomes, count, "videos"):
-                self._note(outcome)
+                folder = str(self.manifest.folder(entry).absolute())
+                config = replace(self.config, source=entry.source, out=folder, **own)
+                yield Task(key, VideoJob(self.run.name, config, self.work))
 
     def _note(self, outcome: Outcome) -> None:
         """Note the outcome of a video, and pass on its messages, each of them once."""
         messages = outcome.results.pop("messages") if outcome.results else []
         entry = self.manifest.note(outcome)
-        for text in (text for text in messages if text not in self._said):
+        for text in (text for text in messages if text not in self.said):
             self.run.message(text)
-        self._said.update(messages)
+        self.said.update(messages)
         for text in [*entry.results.get("warnings", []), *([entry.reason] if entry.reason else [])]:
             self.run.warn(f"{entry.folder}: {text}")
 
@@ -233,9 +222,8 @@ class _Videos(Generic[ConfigT, ResultT]):
         """Write the summary; if videos failed, the task fails once all is written."""
         run, entries, folder = self.run, self.manifest.entries, self.run.folder.path
         write_summary(folder / SUMMARY, entries)
-        for entry in entries:
-            own = str(self.manifest.folder(entry) / RUN)
-            run.record.inputs.append({"path": entry.source, "run": own})
+        own = [(entry.source, str(self.manifest.folder(entry) / RUN)) for entry in entries]
+        run.record.inputs += [{"path": source, "run": path} for source, path in own]
         counts = totals(entries)
         run.record.counts |= counts
         run.record.extra["results"] = counts

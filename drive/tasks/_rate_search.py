@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drive.drawing.rate_plot import plot_rate_search
 from drive.results.names import RATE_PLOT, RATE_TABLE
+from drive.results.run_folder import RunFolder
+from drive.tasks._run import Run
+from drive.training.batches import Batches
+from drive.training.find_rate import RATES, find_rate, write_search
 
 if TYPE_CHECKING:
     import keras
-
-    from drive.results.run_folder import RunFolder
-    from drive.tasks._run import Run
-    from drive.training.batches import Batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,6 @@ def search_rate(
 
     The weights of the compiled model are useless afterwards.
     """
-    from drive.drawing.rate_plot import plot_rate_search
-    from drive.training.find_rate import RATES, find_rate, write_search
-
     table, plot = folder.file(RATE_TABLE), folder.file(RATE_PLOT)
     with run.record.stage("search"):
         found = find_rate(model, batches, *RATES[optimizer], epochs=epochs, progress=run.progress)

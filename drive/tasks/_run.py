@@ -159,8 +159,9 @@ class Run:
         """The folder of this run, made on first use."""
         if self._folder is None:
             self._folder = open_run_folder(self.name, self.config.out, self.config.overwrite)
-            if self.reports:
-                self._protect_page(self._folder)
+            page = self._folder.path / REPORT
+            if self.reports and page.exists() and GENERATOR not in page.read_bytes()[:PAGE_HEAD]:
+                self._folder.file(REPORT)  # refuses to replace a page that is not one of ours
         return self._folder
 
     def file(self, name: str, *sources: Path) -> Path:
@@ -279,12 +280,6 @@ class Run:
             told = f"all results are in {folder}, only {REPORT} was not finished"
             raise KeyboardInterrupt(told) from None
 
-    def _protect_page(self, folder: RunFolder) -> None:
-        """Refuse to replace a page that is not one of our reports, before any work."""
-        page = folder.path / REPORT
-        if page.exists() and GENERATOR not in page.read_bytes()[:PAGE_HEAD]:
-            folder.file(REPORT)
-
 
 def run_task(
     name: str,
@@ -311,10 +306,8 @@ def refuse_with_resume(config: RunConfig) -> None:
     usual = {*(each.name for each in declared if each.group == COMMON), "resume"}
     allowed = [each.flag for each in declared if each.option.resumable and each.name not in usual]
     if ignored:
-        raise InputError(
-            f"--resume continues with what the run was asked, except {', '.join(allowed)}. "
-            f"Leave out {', '.join(ignored)}"
-        )
+        told = f"--resume continues with what the run was asked, except {', '.join(allowed)}"
+        raise InputError(f"{told}. Leave out {', '.join(ignored)}")
 
 
 @contextlib.contextmanager
@@ -329,9 +322,8 @@ def resumable(folder: Path, kept: str, *states: Path) -> Iterator[None]:
         if any(state.is_file() for state in states):
             raise KeyboardInterrupt(f"{kept} are kept; resume with --resume {folder}") from None
         if folder.is_dir() and any(folder.iterdir()):
-            raise KeyboardInterrupt(
-                f"there is nothing to resume yet; start again, in {folder} with --overwrite"
-            ) from None
+            told = f"there is nothing to resume yet; start again, in {folder} with --overwrite"
+            raise KeyboardInterrupt(told) from None
         raise
 
 

@@ -4,18 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import numpy as np
+
+from drive.drawing.plots import plot_loss
 from drive.results.names import HISTORY, LOSS_PLOT, PREDICTIONS
 from drive.results.run_folder import RunFolder
+from drive.results.table import write_by_recording
+from drive.steering.dataset import Samples, TrainingBatches
+from drive.steering.evaluate import (
+    TrainingMetrics,
+    as_table,
+    by_recording,
+    evaluate_split,
+    in_one_row,
+)
+from drive.steering.model_file import KERAS_FILE, describe, save_trained
+from drive.steering.network import fold_batch_norm
+from drive.steering.split import Split
+from drive.steering.target import describe_target
+from drive.steering.train import predictions_for
+from drive.steering.training_settings import TrainingSettings
 from drive.tasks._run import Run
+from drive.tasks._steering import plot_angles
 from drive.tasks._training_report import LOSS_UNIT, note_steering, warn_of_uselessness
-
-if TYPE_CHECKING:
-    from drive.steering.evaluate import TrainingMetrics
-    from drive.steering.split import Split
-    from drive.steering.training_settings import TrainingSettings
-    from drive.training.fit import TrainingResult
+from drive.training.fit import TrainingResult
 
 LOSS_AXIS = f"mean squared error [{LOSS_UNIT}]"
 
@@ -61,18 +74,6 @@ def write_trained(
     run: Run,
 ) -> TrainedNetwork:
     """Write the network of the best epoch, its predictions and its plots."""
-    import numpy as np
-
-    from drive.drawing.plots import plot_loss
-    from drive.results.table import write_by_recording
-    from drive.steering.dataset import Samples, TrainingBatches
-    from drive.steering.evaluate import by_recording, evaluate_split, in_one_row
-    from drive.steering.model_file import KERAS_FILE, describe, save_trained
-    from drive.steering.network import fold_batch_norm
-    from drive.steering.target import describe_target
-    from drive.steering.train import predictions_for
-    from drive.tasks._steering import plot_angles
-
     training, network = Samples(split.training), fold_batch_norm(result.model)
     names = [part.recording.name for part in split.training]
     metadata = describe(network, settings.variant, crop, training.angle_deg, names)
@@ -112,8 +113,6 @@ def write_trained(
 
 
 def _tell(result: TrainingResult, metrics: TrainingMetrics, folder: RunFolder, run: Run) -> None:
-    from drive.steering.evaluate import as_table
-
     early = " (stopped early)" if result.stopped_early else ""
     run.message(f"best epoch {result.best.epoch} of {len(result.history)}{early}")
     run.message(as_table(metrics.as_json()))

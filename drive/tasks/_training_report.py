@@ -14,6 +14,7 @@ from drive.detection.preprocess import letterbox
 from drive.drawing.gauge import angle_text
 from drive.drawing.layer_sheet import kernel_sheet, map_sheet
 from drive.drawing.steering_card import steering_card
+from drive.pages.moments import peaks
 from drive.results.names import NOTES_FOLDER
 from drive.results.training_notes import NotedImage, Notes
 from drive.runtime.layer_views import feature_maps, first_kernels
@@ -21,12 +22,11 @@ from drive.steering.evaluate import Predictions, SteeringMetrics
 from drive.steering.split import Part
 from drive.steering.training_settings import TrainingSettings
 from drive.tasks._run import Run
+from drive.training.fit import OnEpoch
 from drive.video.writer import save_image
 
 if TYPE_CHECKING:
     import keras
-
-    from drive.training.fit import OnEpoch
 
 WORST = 12
 WORST_NAME, KERNELS_NAME, INPUT_NAME = "worst{:02d}.jpg", "kernels.png", "input.png"
@@ -126,8 +126,6 @@ def _worst(
     home: Path, parts: Sequence[Part], predictions: Sequence[Predictions]
 ) -> list[NotedImage]:
     """Return the frames with the largest errors, no two of the same moment."""
-    from drive.pages.moments import peaks
-
     found = [
         (abs(float(recording.angle_deg[row] - recording.truth_deg[row])), number, row)
         for number, recording in enumerate(predictions)

@@ -10,7 +10,7 @@ from drive.results.run_folder import RunFolder
 from drive.steering.augment import Move
 from drive.steering.curvature import CurvatureCar
 from drive.steering.dataset import Samples
-from drive.steering.example_views import DRAWS, ExampleView, example_frames, shown_moves
+from drive.steering.example_views import DRAWS, example_frames, shown_moves
 from drive.steering.split import Split
 from drive.steering.training_settings import TrainingSettings
 
@@ -36,7 +36,10 @@ def write_augmented_views(
     rows = [
         ViewRow(
             f"{frame.name}, frame {frame.frame}",
-            [_cell(view) for view in (frame.recorded, *frame.moved, *frame.drawn)],
+            [
+                ViewCell(view.image, view.angle_deg, view.path)
+                for view in (frame.recorded, *frame.moved, *frame.drawn)
+            ],
         )
         for frame in frames
     ]
@@ -56,7 +59,3 @@ def _words(move: Move) -> str:
 
 def _side(number: float) -> str:
     return "right" if number > 0 else "left"
-
-
-def _cell(view: ExampleView) -> ViewCell:
-    return ViewCell(view.image, view.angle_deg, view.path)

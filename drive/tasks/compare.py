@@ -91,37 +91,33 @@ def _compare(config: CompareConfig, run: Run) -> CompareResult:
         sides.append(Side(label, info.duration_s, info.width, info.height, info.fps))
         run.record.add_input(video)
         excerpts.append(read_excerpt(Path(video), str(run.record.inputs[-1]["sha256"])))
-    shared = _shared(excerpts, [side.seconds for side in sides], run)
+    starts_s, shared_s = _shared(excerpts, [side.seconds for side in sides], run)
     video_path, preview_path = run.folder.file(VIDEO_FILE), run.folder.file(PREVIEW_FILE)
     with run.record.stage("side_by_side"):
         seconds = side_by_side(
-            config.a,
-            config.b,
-            video_path,
+            *(config.a, config.b, video_path),
             height=config.height,
             labels=labels,
-            starts_s=(shared.starts_s[0], shared.starts_s[1]),
-            seconds=shared.seconds,
+            starts_s=starts_s,
+            seconds=shared_s,
         )
     with run.record.stage("preview"):
         preview_gif(video_path, preview_path, seconds=config.seconds, width=PREVIEW_WIDTH)
     run.message(f"wrote {video_path} ({seconds:.1f} s) and {preview_path}")
-    shown = map(lambda side, start_s: replace(side, start_s=start_s), sides, shared.starts_s)
+    shown = map(lambda side, start_s: replace(side, start_s=start_s), sides, starts_s)
     return CompareResult(
         video=video_path, preview=preview_path, seconds=seconds, sides=tuple(shown)
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Shared:
-    """From which second of each video on, and for how long; None: until both have ended."""
+def _shared(
+    excerpts: list[Excerpt], lengths_s: list[float | None], run: Run
+) -> tuple[tuple[float, float], float | None]:
+    """From which second of each video on both show the same, and for how long.
 
-    starts_s: tuple[float, ...] = (0.0, 0.0)
-    seconds: float | None = None
-
-
-def _shared(excerpts: list[Excerpt], lengths_s: list[float | None], run: Run) -> _Shared:
-    """Which stretch two videos of one source share; says what that is, and where there is none."""
+    Without a clock in common, from the beginning of each; None: until both have ended.
+    """
+    apart = (0.0, 0.0), None
     names = [excerpt.source.name for excerpt in excerpts]
     if excerpts[0].sha256 != excerpts[1].sha256:
         if all(excerpt.is_result for excerpt in excerpts):
@@ -129,9 +125,9 @@ def _shared(excerpts: list[Excerpt], lengths_s: list[float | None], run: Run) ->
                 f"A is of {names[0]} and B of another source, {names[1]}: their times are not the "
                 "same moments; both begin at their own beginning"
             )
-        return _Shared()
+        return apart
     if None in lengths_s:
-        return _Shared()
+        return apart
     ends_s = [each.first_s + (s or 0) for each, s in zip(excerpts, lengths_s, strict=True)]
     first_s, last_s = max(excerpt.first_s for excerpt in excerpts), min(ends_s)
     if last_s <= first_s:
@@ -140,9 +136,9 @@ def _shared(excerpts: list[Excerpt], lengths_s: list[float | None], run: Run) ->
             f"no moment of {names[0]} is in both: A shows {a}, B {b}; both begin at their own "
             "beginning"
         )
-        return _Shared()
-    starts_s = tuple(first_s - excerpt.first_s for excerpt in excerpts)
+        return apart
+    starts_s = (first_s - excerpts[0].first_s, first_s - excerpts[1].first_s)
     if any(starts_s) or max(ends_s) - last_s > SAME_END_S:
         told = f"side by side is what both show of {names[0]}"
         run.message(f"{told}: {first_s:.1f} to {last_s:.1f} s")
-    return _Shared(starts_s, last_s - first_s)
+    return starts_s, last_s - first_s

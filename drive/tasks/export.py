@@ -44,10 +44,10 @@ class ExportConfig(RunConfig):
     _: KW_ONLY
     format: Sequence[str] | None = option(
         None,
-        f"formats to write, of {', '.join(FORMATS)}",
+        "formats to write",
         "FORMAT",
         choices=FORMATS,
-        shown_default="all; with --int8 all but saved-model",
+        shown_default=f"{', '.join(FORMATS)}; with --int8 all but saved-model",
     )
     int8: bool = option(
         False,
@@ -56,8 +56,7 @@ class ExportConfig(RunConfig):
     )
     calibrate: Sequence[str] | None = option(
         None,
-        "videos or images from which --int8 measures ranges; they should look like the data the "
-        "network will see",
+        "videos or images, like those the network will see, from which --int8 measures ranges",
         "SOURCE",
         shown_default="two recordings of the sample, which is simulated",
     )
@@ -121,11 +120,10 @@ def _export(config: ExportConfig, run: Run) -> ExportResult:
             check_request(formats, config.int8, original.metadata)
             if original.size not in images:
                 images[original.size] = _read_images(config, run, original)
-            checks, calibration = images[original.size]
-            folder = run.folder
+            frames, folder = images[original.size], run.folder
             try:
                 with run.record.stage(target):
-                    written.append(export(original, target, folder.file, checks, calibration))
+                    written.append(export(original, target, folder.file, *frames))
             except DriveError as error:
                 failures.append(error)
     if failures and not written:

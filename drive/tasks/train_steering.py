@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drive.core.errors import DivergedError
 from drive.core.options import between, fields_of, option
 from drive.core.reporter import Reporter
 from drive.results.names import HISTORY
-from drive.results.run_folder import RunFolder
 from drive.steering.training_data import SIDE_CAMERAS, TrainingData, TrainingDataOptions
 from drive.steering.training_settings import (
     LearningOptions,
@@ -19,9 +17,7 @@ from drive.steering.training_settings import (
     TransferOptions,
     VariationOptions,
 )
-from drive.tasks._ensemble import state_home, train_members
 from drive.tasks._options import RecordingOptions
-from drive.tasks._rate_search import FoundRate, search_rate
 from drive.tasks._run import (
     ReportConfig,
     Run,
@@ -31,17 +27,11 @@ from drive.tasks._run import (
     resumable,
     run_task,
 )
-from drive.tasks._trained import LOSS_AXIS, TrainedNetwork, write_trained
-from drive.tasks._training_report import LOSS_UNIT, begin_report, steering_loss_note
-from drive.tasks._view_sheet import write_augmented_views
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from drive.results.history import EpochResult
     from drive.steering.evaluate import TrainingMetrics
-    from drive.steering.split import Split
-    from drive.training.fit import TrainingResult
+    from drive.tasks._rate_search import FoundRate
+    from drive.tasks._trained import TrainedNetwork
 
 FEWEST_MEMBERS, MOST_MEMBERS = 2, 100
 
@@ -145,14 +135,22 @@ def train_steering(
 
 
 def _train(config: TrainSteeringConfig, run: Run) -> TrainSteeringResult:
+    from drive.runtime.quiet import load_keras
     from drive.steering.ensemble import member_folder
+    from drive.steering.training_split import read_split
     from drive.training.state import STATE
 
     settings, data = _resumed(config, run) if config.resume else _fresh(config, run)
     folder = run.folder
     states = [home / STATE for home in (folder.path, member_folder(folder.path, 1))]
     with resumable(folder.path, "finished epochs", *states):
-        return _Training(config, settings, data, run).carry_out()
+        run.record.extra |= {"training": asdict(settings), "data": data.as_json()}
+        with run.record.stage("read"):
+            split = read_split(data, config.cache, run)
+        load_keras()  # takes seconds; wrong arguments have been reported by now
+        from drive.tasks._steering_training import SteeringTraining
+
+        return SteeringTraining(config, settings, data, split, run).carry_out()
 
 
 def _fresh(config: TrainSteeringConfig, run: Run) -> tuple[TrainingSettings, TrainingData]:
@@ -183,7 +181,7 @@ def _resumed(config: TrainSteeringConfig, run: Run) -> tuple[TrainingSettings, T
 
     assert config.resume
     refuse_with_resume(config)
-    settings, notes = read_state(state_home(config.resume))
+    settings, notes = read_state(_state_home(config.resume))
     data = TrainingData.from_json(notes["data"])
     if data.ensemble:
         settings = shared_settings(settings, data.ensemble)
@@ -191,6 +189,16 @@ def _resumed(config: TrainSteeringConfig, run: Run) -> tuple[TrainingSettings, T
     settings = replace(settings, **{name: getattr(config, name) for name in lengths})
     run.use(_as_config(config, settings, data))
     return settings, data
+
+
+def _state_home(folder: str) -> Path:
+    """Return the folder with the state of a training: that of the first member of an ensemble."""
+    from drive.steering.ensemble import member_folder
+    from drive.training.state import STATE
+
+    home = Path(folder)
+    first = member_folder(home, 1)
+    return first if (first / STATE).is_file() and not (home / STATE).is_file() else home
 
 
 def _as_config(
@@ -202,107 +210,3 @@ def _as_config(
     sides = next(key for key, value in SIDE_CAMERAS.items() if value == data.side_cameras)
     asked |= asdict(settings) | {"side_cameras": sides, "out": config.resume, "overwrite": True}
     return replace(config, **asked)
-
-
-@dataclass(frozen=True)
-class _Training:
-    """A training that was asked for: of one network, of an ensemble, or a search of rates."""
-
-    config: TrainSteeringConfig
-    settings: TrainingSettings
-    data: TrainingData
-    run: Run
-
-    def carry_out(self) -> TrainSteeringResult:
-        from drive.runtime.quiet import load_keras
-        from drive.steering.training_split import read_split
-
-        run = self.run
-        run.record.extra |= {"training": asdict(self.settings), "data": self.data.as_json()}
-        with run.record.stage("read"):
-            split = read_split(self.data, self.config.cache, run)
-        load_keras()  # takes seconds; wrong arguments have been reported by now
-        from drive.steering.start import load_start
-
-        if self.config.find_lr:
-            return TrainSteeringResult(found_rate=self._found_rate(split))
-        if not self.config.resume:
-            load_start(self.config.weights, self.settings, split)  # refused before all writing
-        with run.record.stage("write"):
-            views = write_augmented_views(split, self.settings, run.folder)
-        return replace(self._networks(split), augmented_views=views)
-
-    def _found_rate(self, split: Split) -> FoundRate:
-        import keras
-
-        from drive.steering.start import load_start
-        from drive.steering.train import SteeringCourse
-
-        settings, config = self.settings, self.config
-        keras.utils.set_random_seed(settings.seed)
-        course = SteeringCourse(split, settings, load_start(config.weights, settings, split))
-        model = course.compiled(frozen=course.frozen_epochs > 0)
-        epochs = config.epochs if "epochs" in config.given else 1
-        how = (settings.optimizer, epochs, self.run.folder, self.run, LOSS_AXIS)
-        return search_rate(model, course.batches, *how)
-
-    def _networks(self, split: Split) -> TrainSteeringResult:
-        run, resume = self.run, bool(self.config.resume)
-        on_epoch = _begin_report(split, self.settings, run)
-
-        def train(home: RunFolder, own: TrainingSettings, resume: bool) -> TrainingResult:
-            return self._train_one(split, home, own, resume, on_epoch)
-
-        def write(result: TrainingResult, own: TrainingSettings, home: RunFolder) -> TrainedNetwork:
-            return write_trained(split, result, own, self.data.crop, home, run)
-
-        if self.data.ensemble:
-            if self.config.weights:
-                run.warn(
-                    "every member starts from the same weights: they will hardly lie apart, and "
-                    "their spread says little. Leave --weights out"
-                )
-            how = (self.settings, self.data.ensemble, resume, run)
-            network, members = train_members(split, *how, train, write)
-            return TrainSteeringResult(network=network, members=members)
-        with run.record.stage("train"):
-            result = train(run.folder, self.settings, resume)
-        with run.record.stage("write"):
-            return TrainSteeringResult(network=write(result, self.settings, run.folder))
-
-    def _train_one(
-        self,
-        split: Split,
-        home: RunFolder,
-        own: TrainingSettings,
-        resume: bool,
-        on_epoch: Callable[[EpochResult], None] | None,
-    ) -> TrainingResult:
-        from drive.steering import train
-        from drive.steering.start import load_start
-        from drive.training.fit import kept_result
-
-        try:
-            return train.train_steering(
-                split,
-                home.path,
-                own,
-                start=None if resume else load_start(self.config.weights, own, split),
-                resume=resume,
-                notes={"data": self.data.as_json()},
-                progress=self.run.progress,
-                on_epoch=on_epoch,
-            )
-        except DivergedError as error:  # the task fails once the epochs before are written
-            result, self.run.failure = kept_result(home.path, train.BEST, error)
-            return result
-
-
-def _begin_report(
-    split: Split, settings: TrainingSettings, run: Run
-) -> Callable[[EpochResult], None] | None:
-    from drive.steering.dataset import Samples
-
-    parts = {"training data": split.training, "validation data": split.validation}
-    angles = {name: Samples(part).angle_deg for name, part in parts.items()}
-    return begin_report(run, settings.epochs, LOSS_UNIT, steering_loss_note(settings), angles)

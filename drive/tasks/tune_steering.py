@@ -71,7 +71,7 @@ class TuneSteeringConfig(
     )
 
     trials: int = option(
-        20, "number of trials; the first has the defaults", "N", at_least(1), resumable=True
+        20, "number of trials; the first as train-steering has it", "N", at_least(1), resumable=True
     )
     minutes: float | None = option(
         None, "stop after this time, even within a trial", "M", above(0), resumable=True

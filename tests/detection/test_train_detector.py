@@ -27,6 +27,7 @@ from drive.detection.training_settings import TrainingSettings
 from drive.results.history import read_history
 from drive.runtime.onnx_file import read_metadata
 from drive.tasks import train_detector
+from drive.tasks._detector_training import _warn_if_worse
 from drive.tasks._run import Run
 
 train = pytest.importorskip("drive.detection.train")
@@ -324,9 +325,9 @@ def test_a_training_that_made_it_worse_says_so() -> None:
 
     before = metrics(0.834, car=0.834)
     for after in (before, metrics(0.618, car=0.9, cone=0.336)):
-        train_detector._warn_if_worse(after, before, 3, run)
+        _warn_if_worse(after, before, 3, run)
     assert not run.record.warnings
-    train_detector._warn_if_worse(metrics(0.618, car=0.618), before, 3, run)
+    _warn_if_worse(metrics(0.618, car=0.618), before, 3, run)
     (said,) = run.record.warnings
     assert "mean AP50 fell from 0.834 to 0.618 on 3 validation images" in said
 

@@ -21,7 +21,6 @@ from drive.steering.model_file import describe, save_trained
 from drive.steering.network import build_network
 from drive.steering.predict import DEFAULT_MODEL
 from drive.steering.preprocess import ROAD
-from drive.tasks import train_steering as train_command
 from drive.tasks._run import Run, RunConfig
 from drive.tasks._training_report import warn_of_uselessness
 from drive.training import fit
@@ -218,7 +217,7 @@ def test_a_copy_in_another_folder_neither_teaches_nor_judges(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
 ) -> None:
-    monkeypatch.setattr(train_command, "search_rate", lambda *_: None)
+    monkeypatch.setattr("drive.tasks._steering_training.search_rate", lambda *_: None)
     folders = [make_recording(name, [float(n % 7) for n in range(20)]) for name in ("a", "b")]
     shutil.copytree(folders[0], tmp_path / "copy")
     labels = tmp_path / "copy" / "epoch01_steering.csv"

@@ -209,7 +209,7 @@ def test_one_start_for_all_members_is_warned_about(
         raise KeyboardInterrupt
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(train_steering, "train_members", stopped)
+    monkeypatch.setattr("drive.tasks._steering_training.train_members", stopped)
     recording = make_recording("town", np.sin(np.arange(120) / 9) * 5, fps=10)
     command = ["train-steering", str(recording), "--ensemble", "2", "--no-report"]
     command += ["--weights", str(DEFAULT_MODEL), "--out", str(tmp_path / "out")]

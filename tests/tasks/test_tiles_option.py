@@ -22,7 +22,8 @@ def _stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
         detector.engine = SimpleNamespace(name="none", metadata={})
         return detector
 
-    monkeypatch.setattr("drive.tasks._detecting.load_detector", load)
+    for module in ("drive.tasks._detecting", "drive.detection.detector"):
+        monkeypatch.setattr(f"{module}.load_detector", load)
 
 
 @pytest.fixture

@@ -1,0 +1,103 @@
+"""The work of `train-steering` once its options and recordings are known to be valid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+import keras
+
+from drive.core.errors import DivergedError
+from drive.results.run_folder import RunFolder
+from drive.steering import train
+from drive.steering.dataset import Samples
+from drive.steering.split import Split
+from drive.steering.start import load_start
+from drive.steering.train import SteeringCourse
+from drive.steering.training_data import TrainingData
+from drive.steering.training_settings import TrainingSettings
+from drive.tasks._ensemble import train_members
+from drive.tasks._rate_search import FoundRate, search_rate
+from drive.tasks._run import Run
+from drive.tasks._trained import LOSS_AXIS, TrainedNetwork, write_trained
+from drive.tasks._training_report import LOSS_UNIT, begin_report, steering_loss_note
+from drive.tasks._view_sheet import write_augmented_views
+from drive.tasks.train_steering import TrainSteeringConfig, TrainSteeringResult
+from drive.training.fit import OnEpoch, TrainingResult, kept_result
+
+
+@dataclass(frozen=True)
+class SteeringTraining:
+    """A training that was asked for: of one network, of an ensemble, or a search of rates."""
+
+    config: TrainSteeringConfig
+    settings: TrainingSettings
+    data: TrainingData
+    split: Split
+    run: Run
+
+    def carry_out(self) -> TrainSteeringResult:
+        """Train, or search for a learning rate."""
+        split, run = self.split, self.run
+        if self.config.find_lr:
+            return TrainSteeringResult(found_rate=self._found_rate())
+        if not self.config.resume:
+            load_start(self.config.weights, self.settings, split)  # refused before all writing
+        with run.record.stage("write"):
+            views = write_augmented_views(split, self.settings, run.folder)
+        return replace(self._networks(), augmented_views=views)
+
+    def _found_rate(self) -> FoundRate:
+        settings, config, split = self.settings, self.config, self.split
+        keras.utils.set_random_seed(settings.seed)
+        course = SteeringCourse(split, settings, load_start(config.weights, settings, split))
+        model = course.compiled(frozen=course.frozen_epochs > 0)
+        epochs = config.epochs if "epochs" in config.given else 1
+        how = (settings.optimizer, epochs, self.run.folder, self.run, LOSS_AXIS)
+        return search_rate(model, course.batches, *how)
+
+    def _networks(self) -> TrainSteeringResult:
+        run, settings, resume = self.run, self.settings, bool(self.config.resume)
+        train_one = partial(self._train_one, self._begin_report())
+        if self.data.ensemble:
+            if self.config.weights:
+                run.warn(
+                    "every member starts from the same weights: they will hardly lie apart, and "
+                    "their spread says little. Leave --weights out"
+                )
+            how = (settings, self.data.ensemble, resume, run, train_one, self._write)
+            network, members = train_members(self.split, *how)
+            return TrainSteeringResult(network=network, members=members)
+        with run.record.stage("train"):
+            result = train_one(run.folder, settings, resume)
+        with run.record.stage("write"):
+            return TrainSteeringResult(network=self._write(result, settings, run.folder))
+
+    def _begin_report(self) -> OnEpoch | None:
+        parts = {"training data": self.split.training, "validation data": self.split.validation}
+        angles = {name: Samples(part).angle_deg for name, part in parts.items()}
+        note = steering_loss_note(self.settings)
+        return begin_report(self.run, self.settings.epochs, LOSS_UNIT, note, angles)
+
+    def _train_one(
+        self, on_epoch: OnEpoch | None, home: RunFolder, own: TrainingSettings, resume: bool
+    ) -> TrainingResult:
+        try:
+            return train.train_steering(
+                self.split,
+                home.path,
+                own,
+                start=None if resume else load_start(self.config.weights, own, self.split),
+                resume=resume,
+                notes={"data": self.data.as_json()},
+                progress=self.run.progress,
+                on_epoch=on_epoch,
+            )
+        except DivergedError as error:  # the task fails once the epochs before are written
+            result, self.run.failure = kept_result(home.path, train.BEST, error)
+            return result
+
+    def _write(
+        self, result: TrainingResult, own: TrainingSettings, home: RunFolder
+    ) -> TrainedNetwork:
+        return write_trained(self.split, result, own, self.data.crop, home, self.run)
