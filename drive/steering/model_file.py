@@ -81,7 +81,7 @@ def read_network_metadata(path: str | Path) -> dict[str, str]:
     suffix = Path(path).suffix.lower()
     if suffix not in MODEL_SUFFIXES:
         raise WeightsError(
-            f"{path} is no model file of a steering network; expected one that train-steering "
+            f"{path} is not a model file of a steering network; expected one that train-steering "
             f"wrote: {', '.join(MODEL_SUFFIXES)}"
         )
     onnx = suffix == ".onnx"

@@ -165,7 +165,7 @@ def test_several_recordings_are_measured_each_and_together(
         (["--exclude", "town"], "no recording to train on"),
         (["--epochs", "0"], "--epochs must be at least 1; got 0"),
         (["--stride", "0"], "--stride"),
-        (["--crop", "1,2,3"], "--crop has"),
+        (["--crop", "1,2,3"], "--crop must have"),
         (["--weights", "absent.keras"], "absent.keras"),
         (["--smooth-labels", "9"], "--smooth-labels must be from 0 to 5; got 9"),
         (["--fov", "500"], "--fov must be a number from 10 to 170"),
@@ -276,8 +276,8 @@ def test_resume_without_a_training_is_exit_status_2(
 @pytest.mark.parametrize(
     ("option", "reason"),
     [
-        ("--weights", "is no model file of a steering network. Expected one that train-steering "),
-        ("--cache", "--cache names a folder, and "),
+        ("--weights", "is not a model file of a steering network; expected one that train-steering "),
+        ("--cache", "--cache must be a folder; "),
     ],
 )
 def test_a_text_in_the_place_of_something_else_is_named(
