@@ -33,17 +33,10 @@ class OptionError(InputError):
 class Option:
     """How a field of a config is shown and checked.
 
-    Attributes:
-        help: one phrase for `--help`, without the default.
-        metavar: placeholder of the value in the help.
-        check: the rule that a value other than None must meet.
-        flag: the option's name on the command line; empty for `--` and the field's name.
-        choices: the allowed values.
-        advanced: whether only `--help-all` shows it.
-        positional: whether it is an argument without a flag.
-        bare: the value of a flag that is given without one (`--tiles`).
-        resumable: whether `--resume` accepts a new value.
-        shown_default: what the help says instead of the default; empty to say nothing.
+    `check` is the rule that a value other than None must meet; `flag` the name on the command line,
+    if it is not the field's; `bare` the value of a flag without one (`--tiles`). Only `--help-all`
+    shows an `advanced` option; `--resume` accepts a new value of a `resumable` one. The help says
+    `shown_default` instead of the default; nothing if it is empty.
     """
 
     help: str
@@ -83,8 +76,8 @@ rare_option = partial(option, advanced=True)
 class Config:
     """Base of all configs: checks every field, and reads and writes plain settings.
 
-    A subclass, or a base that bundles options of several commands, may set `group`, the heading
-    of its options in the help, and `place`: groups with a higher number come later.
+    `group` is the heading of the options of a class in the help, and `place` its position. `rare`
+    names fields of the bases that only `--help-all` shows for this command.
     """
 
     group: ClassVar[str] = "options"
@@ -92,7 +85,6 @@ class Config:
     summary: ClassVar[str] = ""
     example: ClassVar[str] = ""
     rare: ClassVar[tuple[str, ...]] = ()
-    """Fields of the bases that only `--help-all` shows for this command."""
     _fields: ClassVar[tuple[OptionField, ...]]
 
     def __new__(cls, *values: Any, **named: Any) -> Self:
@@ -116,8 +108,7 @@ class Config:
     def given(self) -> frozenset[str]:
         """The fields that were passed, even if with their default value.
 
-        A copy by `dataclasses.replace` passes all of them; then those that differ from the
-        defaults.
+        A copy by `dataclasses.replace` passes all; then those that differ from the defaults.
         """
         passed: frozenset[str] = getattr(self, "_passed", frozenset())
         everything = {each.name for each in fields_of(type(self))}
@@ -138,9 +129,9 @@ class Config:
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, object], source: str = "settings") -> Self:
-        """Build a config from plain settings: of `run.json`, of a TOML file.
+        """Build a config from plain settings: of `run.json`, of a TOML file `source`.
 
-        Keys are the names of fields or flags; `-` and `_` mean the same. `no_video = true` means
+        Keys are names of fields or flags; `-` and `_` mean the same, and `no_video = true` means
         `video = false`.
 
         Raises:
@@ -236,11 +227,7 @@ def command_line(command: str, config: Config) -> list[str]:
 
 
 def checked_value(declared: OptionField, value: object) -> object:
-    """Return a value of a field in its usual form: paths as text, lists as tuples.
-
-    Raises:
-        OptionError: the value is invalid.
-    """
+    """Return a value in its usual form (paths as text, lists as tuples); refuse an invalid one."""
     if value is None:
         if not declared.optional:
             raise OptionError(declared.name, "must be given; got None")

@@ -43,6 +43,8 @@ class Reporter(Protocol):
 class LogReporter:
     """The default of the library: the logger `drive` receives messages (info) and warnings."""
 
+    progress = staticmethod(no_progress)
+
     def message(self, text: str) -> None:
         """Log at level INFO."""
         LOGGER.info(text)
@@ -51,19 +53,11 @@ class LogReporter:
         """Log at level WARNING."""
         LOGGER.warning(text)
 
-    def progress(
-        self, iterable: Iterable[Item], total: int | None = None, description: str = ""
-    ) -> Iterable[Item]:
-        """Return the iterable unchanged."""
-        return no_progress(iterable, total, description)
-
 
 class KeepingReporter:
-    """Keeps messages and warnings instead of showing them.
+    """Keeps messages and warnings in their order instead of showing them."""
 
-    Attributes:
-        messages, warnings: in the order in which they came.
-    """
+    progress = staticmethod(no_progress)
 
     def __init__(self) -> None:
         self.messages: list[str] = []
@@ -76,9 +70,3 @@ class KeepingReporter:
     def warn(self, text: str) -> None:
         """Keep a warning."""
         self.warnings.append(text)
-
-    def progress(
-        self, iterable: Iterable[Item], total: int | None = None, description: str = ""
-    ) -> Iterable[Item]:
-        """Return the iterable unchanged."""
-        return no_progress(iterable, total, description)

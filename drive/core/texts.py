@@ -6,9 +6,10 @@ import json
 import math
 import stat
 import tomllib
+from collections.abc import Callable
 from datetime import date, time
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, TypeVar
 
 from drive.core.errors import InputError, MissingFileError
 
@@ -18,8 +19,7 @@ BOM = "\ufeff"
 SHOWN = 40
 """Maximum number of characters of an invalid value in an error."""
 
-TOO_DEEP = "is nested too deeply: it is damaged"
-TOO_LONG = "has a whole number with too many digits"
+Parsed = TypeVar("Parsed")
 
 
 def read_text(path: Path, pipes: bool = False) -> str:
@@ -41,28 +41,26 @@ def read_text(path: Path, pipes: bool = False) -> str:
 
 def parse_toml(text: str, path: str | Path) -> dict[str, Any]:
     """Return the values of a TOML text; `path` is for errors."""
-    try:
-        return tomllib.loads(text.removeprefix(BOM))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path} is not valid TOML: {error}") from None
-    except RecursionError:
-        raise InputError(f"{path} {TOO_DEEP}") from None
-    except ValueError:
-        raise InputError(f"{path} {TOO_LONG}") from None
+    return _parsed(tomllib.loads, text, path)
 
 
 def parse_json(text: str, path: str | Path) -> Any:
     """Return the value of a JSON text; `path` is for errors."""
+    return _parsed(json.loads, text, path)
+
+
+def _parsed(parse: Callable[[str], Parsed], text: str, path: str | Path) -> Parsed:
     try:
-        return json.loads(text.removeprefix(BOM))
+        return parse(text.removeprefix(BOM))
+    except tomllib.TOMLDecodeError as error:
+        problem = f"is not valid TOML: {error}"
     except json.JSONDecodeError as error:
-        raise InputError(
-            f"{path} is not valid JSON: it is damaged or cut short at line {error.lineno}"
-        ) from None
+        problem = f"is not valid JSON: it is damaged or cut short at line {error.lineno}"
     except RecursionError:
-        raise InputError(f"{path} {TOO_DEEP}") from None
+        problem = "is nested too deeply: it is damaged"
     except ValueError:
-        raise InputError(f"{path} {TOO_LONG}") from None
+        problem = "has a whole number with too many digits"
+    raise InputError(f"{path} {problem}")
 
 
 def is_number(value: object) -> TypeGuard[float]:

@@ -49,7 +49,8 @@ def run_on_ray(
     _join(ray, jobs, threads)
     try:
         room = jobs or max(1, int(ray.cluster_resources().get("CPU", 1)) // threads)
-        variables = {**(environment or {}), "PYTHONPATH": _python_path()}
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        variables = {**(environment or {}), "PYTHONPATH": path}
         remote = ray.remote(attempt).options(
             num_cpus=threads, max_retries=0, runtime_env={"env_vars": variables}
         )
@@ -83,11 +84,6 @@ def _knock(address: str) -> None:
     host, _, port = address.rpartition(":")
     if host and port.isdigit() and "://" not in address:
         socket.create_connection((host.strip("[]"), int(port)), KNOCK_S).close()
-
-
-def _python_path() -> str:
-    given = os.environ.get("PYTHONPATH")
-    return os.pathsep.join([str(ROOT), *([given] if given else [])])
 
 
 def _collect(

@@ -9,8 +9,8 @@ import sys
 from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from itertools import chain, count
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -45,30 +45,19 @@ class Result:
     spread_deg: float | None = None
 
 
-class Sink(ABC):
+class Sink(ExitStack, ABC):
     """Takes the results of a source, frame by frame.
 
-    What `open` enters on `_stack` is left with the error of the `with` block, if there is one.
+    What `open` enters is left with the error of the `with` block, if there is one.
     """
-
-    def __init__(self) -> None:
-        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         try:
             self.open()
         except BaseException:
-            self._stack.__exit__(*sys.exc_info())
+            self.__exit__(*sys.exc_info())
             raise
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stack.__exit__(kind, error, traceback)
 
     @abstractmethod
     def open(self) -> None:
@@ -93,7 +82,7 @@ class DetectionTable(Sink):
 
     def open(self) -> None:
         """Open the file and write the header row."""
-        self._write = self._stack.enter_context(open_detections(self.path))
+        self._write = self.enter_context(open_detections(self.path))
 
     def write(self, result: Result) -> None:
         """Write the frame's boxes."""
@@ -120,7 +109,7 @@ class SteeringTable(Sink):
     def open(self) -> None:
         """Open the file and write the header row."""
         table = open_steering(self.path, self._smooths, self._spreads)
-        self._write = self._stack.enter_context(table)
+        self._write = self.enter_context(table)
 
     def write(self, result: Result) -> None:
         """Write the frame's angles."""
@@ -172,7 +161,7 @@ class AnnotatedVideo(Sink):
     def open(self) -> None:
         """Open the file."""
         writer = VideoWriter(self.path, **asdict(self._settings))
-        self._writer = self._stack.enter_context(writer)
+        self._writer = self.enter_context(writer)
 
     def write(self, result: Result) -> None:
         """Draw on the frame and write it at its own time."""
@@ -198,7 +187,7 @@ class AnnotatedImages(Sink):
 
     def open(self) -> None:
         """Make the folder; it gets its name when all images are in it."""
-        self._part = self._stack.enter_context(atomic_folder(self.path))
+        self._part = self.enter_context(atomic_folder(self.path))
 
     def write(self, result: Result) -> None:
         """Draw on the image and save it."""
@@ -208,10 +197,8 @@ class AnnotatedImages(Sink):
 
     def _free_name(self, stem: str) -> str:
         """Number images of the same name, from two folders or with two suffixes."""
-        name, number = stem, 1
-        while name in self._names:
-            number += 1
-            name = f"{stem}-{number}"
+        names = chain([stem], (f"{stem}-{number}" for number in count(2)))
+        name = next(name for name in names if name not in self._names)
         self._names.add(name)
         return name
 

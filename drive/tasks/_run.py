@@ -54,6 +54,22 @@ class RunConfig(Config):
     )
     overwrite: bool = option(False, "replace results that exist in --out", resumable=True)
 
+    def refuse_with_resume(self) -> None:
+        """Refuse options that a resumed run would ignore: those that are not `resumable`."""
+        given = {name for name in self.given if getattr(self, name) not in (None, ())}
+        declared = fields_of(type(self))
+        free = [each for each in declared if each.option.resumable]
+        ignored = [each.shown for each in declared if each.name in given and each not in free]
+        if ignored:
+            usual = (COMMON, "resume")
+            allowed = ", ".join(
+                e.flag for e in free if e.group not in usual and e.name not in usual
+            )
+            raise InputError(
+                f"--resume continues with what the run was asked, except {allowed}. "
+                f"Leave out {', '.join(ignored)}"
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class SeedConfig(RunConfig):
@@ -231,6 +247,13 @@ class Run:
             if count:
                 self.warn(f"{name}: {counted(count, thing)} {lacks} {are(count)} {what}")
 
+    def warn_of_known(self, names: Iterable[str], metadata: Mapping[str, str], what: str) -> None:
+        """Warn about recordings that the model was trained on: `what` there proves nothing."""
+        trained_on = {name.strip() for name in metadata.get("trained_on", "").split(",")}
+        if seen := [name for name in names if name in trained_on]:
+            told = f"the model was trained on {', '.join(seen)}"
+            self.warn(f"{told}: {what} there says nothing about other roads")
+
     def live_report(self) -> LiveReport | None:
         """Return the report of a training that begins; None if none is wanted."""
         if not self.reports:
@@ -298,18 +321,6 @@ def run_task(
     return run.finish(result)
 
 
-def refuse_with_resume(config: RunConfig) -> None:
-    """Refuse options that a resumed run would ignore: those that are not `resumable`."""
-    given = {name for name in config.given if getattr(config, name) not in (None, ())}
-    declared = fields_of(type(config))
-    ignored = [each.shown for each in declared if each.name in given and not each.option.resumable]
-    usual = {*(each.name for each in declared if each.group == COMMON), "resume"}
-    allowed = [each.flag for each in declared if each.option.resumable and each.name not in usual]
-    if ignored:
-        told = f"--resume continues with what the run was asked, except {', '.join(allowed)}"
-        raise InputError(f"{told}. Leave out {', '.join(ignored)}")
-
-
 @contextlib.contextmanager
 def resumable(folder: Path, kept: str, *states: Path) -> Iterator[None]:
     """Say how to resume when Ctrl-C ends the block, or that there is nothing to resume yet.
@@ -325,14 +336,3 @@ def resumable(folder: Path, kept: str, *states: Path) -> Iterator[None]:
             told = f"there is nothing to resume yet; start again, in {folder} with --overwrite"
             raise KeyboardInterrupt(told) from None
         raise
-
-
-def warn_of_training_recordings(
-    names: Iterable[str], metadata: Mapping[str, str], what: str, run: Run
-) -> None:
-    """Warn about recordings that the model was trained on: `what` there proves nothing."""
-    trained_on = {name.strip() for name in metadata.get("trained_on", "").split(",")}
-    seen = [name for name in names if name in trained_on]
-    if seen:
-        told = f"the model was trained on {', '.join(seen)}"
-        run.warn(f"{told}: {what} there says nothing about other roads")

@@ -15,7 +15,7 @@ from drive.results.names import METRICS, STEERING, recording_folder
 from drive.results.run_folder import RunFolder
 from drive.results.table import write_table
 from drive.tasks._options import SMOOTHING, DrivingConfig
-from drive.tasks._run import Run, TaskResult, run_task, warn_of_training_recordings
+from drive.tasks._run import Run, TaskResult, run_task
 
 if TYPE_CHECKING:
     from drive.recordings.recording import Recording
@@ -130,7 +130,7 @@ def _evaluate(config: EvaluateSteeringConfig, run: Run) -> EvaluateSteeringResul
     content = _with_smoothing(metrics, smoothing)
     write_json(metrics_path, {**content, "mean_of": mean_of, "recordings": each})
     _warn(each, run)
-    warn_of_training_recordings(each, model.metadata, "the error", run)
+    run.warn_of_known(each, model.metadata, "the error")
     files = 1 + len(written) * len(EvaluatedFiles.__slots__)
     run.message(f"{counted(files, 'file')}, metrics, tables and plots -> {folder.path}")
     return EvaluateSteeringResult(

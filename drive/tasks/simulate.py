@@ -16,13 +16,7 @@ from drive.results.json_files import write_json
 from drive.results.names import METRICS, SIMULATION, SIMULATION_PLOT
 from drive.results.table import write_by_recording
 from drive.tasks._options import SMOOTHING, DrivingConfig
-from drive.tasks._run import (
-    SHIPPED_STEERING_NOTE,
-    Run,
-    TaskResult,
-    run_task,
-    warn_of_training_recordings,
-)
+from drive.tasks._run import SHIPPED_STEERING_NOTE, Run, TaskResult, run_task
 
 if TYPE_CHECKING:
     from drive.recordings.recording import Recording
@@ -141,7 +135,7 @@ def _simulate(config: SimulateConfig, run: Run) -> SimulateResult:
     write_json(files[0], content)
     write_by_recording(files[1], {one.name: table_of(one) for one in driven})
     _plot(files[2], driven, config.limit_m)
-    warn_of_training_recordings(each, model.metadata, "driving", run)
+    run.warn_of_known(each, model.metadata, "driving")
     written = tuple(video for video in videos if video is not None)
     shown = f" and {counted(len(written), 'video')}" if written else ""
     run.message(f"metrics, table, plot{shown} -> {folder.path}")

@@ -12,15 +12,7 @@ from drive.core.options import option
 from drive.core.reporter import Reporter
 from drive.detection.training_settings import LearningOptions
 from drive.results.names import DETECTOR, DETECTOR_INT8
-from drive.tasks._run import (
-    ReportConfig,
-    Run,
-    SeedConfig,
-    TaskResult,
-    WeightsConfig,
-    refuse_with_resume,
-    run_task,
-)
+from drive.tasks._run import ReportConfig, Run, SeedConfig, TaskResult, WeightsConfig, run_task
 
 if TYPE_CHECKING:
     from drive.detection.evaluate import DetectionMetrics
@@ -150,7 +142,7 @@ def _resumed(config: TrainDetectorConfig) -> TrainDetectorConfig:
         raise InputError("--find-lr trains nothing that could resume. Leave out --resume")
     if config.datasets or config.extra:
         return replace(config, **here)
-    refuse_with_resume(config)
+    config.refuse_with_resume()
     given = {name: getattr(config, name) for name in config.given.intersection(config.resumable())}
     before = TrainDetectorConfig.from_settings(stopped_config(folder), folder)
     return replace(before, **(given | here))

@@ -18,15 +18,7 @@ from drive.steering.training_settings import (
     VariationOptions,
 )
 from drive.tasks._options import RecordingOptions
-from drive.tasks._run import (
-    ReportConfig,
-    Run,
-    SeedConfig,
-    TaskResult,
-    refuse_with_resume,
-    resumable,
-    run_task,
-)
+from drive.tasks._run import ReportConfig, Run, SeedConfig, TaskResult, resumable, run_task
 
 if TYPE_CHECKING:
     from drive.steering.evaluate import TrainingMetrics
@@ -180,7 +172,7 @@ def _resumed(config: TrainSteeringConfig, run: Run) -> tuple[TrainingSettings, T
     from drive.steering.state import read_state
 
     assert config.resume
-    refuse_with_resume(config)
+    config.refuse_with_resume()
     settings, notes = read_state(_state_home(config.resume))
     data = TrainingData.from_json(notes["data"])
     if data.ensemble:

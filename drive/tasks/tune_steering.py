@@ -29,7 +29,6 @@ from drive.tasks._run import (
     RunConfig,
     SeedConfig,
     TaskResult,
-    refuse_with_resume,
     resumable,
     run_task,
 )
@@ -195,7 +194,7 @@ def _resumed(config: TuneSteeringConfig, run: Run) -> Study:
     from drive.steering.search_space import find_study
 
     assert config.resume
-    refuse_with_resume(config)
+    config.refuse_with_resume()
     find_study(config.resume)
     study = _study().resume(config.resume, config.trials if "trials" in config.given else None)
     run.use(replace(config, out=config.resume, overwrite=True))

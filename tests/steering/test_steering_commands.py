@@ -276,7 +276,7 @@ def test_resume_without_a_training_is_exit_status_2(
 @pytest.mark.parametrize(
     ("option", "reason"),
     [
-        ("--weights", "is not a model file of a steering network; expected one that train-steering "),
+        ("--weights", "is not a model file of a steering network; expected one that "),
         ("--cache", "--cache must be a folder; "),
     ],
 )
