@@ -244,10 +244,8 @@ def write_as(
 
         if original.size is None:
             raise InputError("a LiteRT file requires one input size; got size=None")
-        first = original.float_first
-        write_litert(
-            original.build(), path, metadata, original.size, calibration, float_first=first
-        )
+        model, first = original.build(), original.float_first
+        write_litert(model, path, metadata, original.size, calibration, float_first=first)
     else:
         from drive.conversion.saved_model import write_saved_model
 
@@ -267,18 +265,17 @@ def describe_input(
 
     `interpolation` is OpenCV's name, `crop` the used part of the frame, which is then resized.
     """
-    return json.dumps(
-        {
-            "input": "NHWC, uint8",
-            "pixel_range": [0, 255],
-            "scaling": "inside the network; pixels go in as they are",
-            "sizes_height_width": [list(size) for size in sizes],
-            "colours": colours,
-            "crop": dict(crop),
-            "resize": resize,
-            "interpolation": interpolation,
-        }
-    )
+    entries = {
+        "input": "NHWC, uint8",
+        "pixel_range": [0, 255],
+        "scaling": "inside the network; pixels go in as they are",
+        "sizes_height_width": [list(size) for size in sizes],
+        "colours": colours,
+        "crop": dict(crop),
+        "resize": resize,
+        "interpolation": interpolation,
+    }
+    return json.dumps(entries)
 
 
 def _size_bytes(path: Path) -> int:

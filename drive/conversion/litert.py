@@ -57,9 +57,8 @@ def write_litert(
 def _convert(saved_model: Path, calibration: Sequence[Image]) -> bytes:
     from tensorflow import uint8
 
-    converter = _converter(saved_model)
+    converter = _converter(saved_model, (lambda: _examples(calibration)) if calibration else None)
     if calibration:
-        _round(converter, lambda: _examples(calibration))
         converter.inference_input_type = uint8
     with _silence():
         return bytes(converter.convert())
@@ -69,8 +68,7 @@ def _convert_partly(saved_model: Path, calibration: Sequence[Image]) -> bytes:
     """Convert to int8, except for the first convolutions and dense layers."""
     from tensorflow import lite
 
-    converter = _converter(saved_model)
-    _round(converter, lambda: ({INPUT: image} for image in calibration))
+    converter = _converter(saved_model, lambda: ({INPUT: image} for image in calibration))
     kept = lite.experimental.QuantizationDebugOptions(
         denylisted_nodes=_first_convolutions(_convert(saved_model, ())),
         denylisted_ops=["FULLY_CONNECTED"],
@@ -80,19 +78,18 @@ def _convert_partly(saved_model: Path, calibration: Sequence[Image]) -> bytes:
         return bytes(debugger.get_nondebug_quantized_model())
 
 
-def _converter(saved_model: Path) -> lite.TFLiteConverter:
+def _converter(
+    saved_model: Path, examples: Callable[[], Iterable[Example]] | None
+) -> lite.TFLiteConverter:
+    """Return a converter that writes int8 in the ranges of the examples, if there are any."""
     from tensorflow import lite
 
-    return lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=[SIGNATURE])
-
-
-def _round(converter: lite.TFLiteConverter, examples: Callable[[], Iterable[Example]]) -> None:
-    """Make a converter write int8 in the ranges of the examples."""
-    from tensorflow import lite
-
-    converter.optimizations = [lite.Optimize.DEFAULT]
-    converter.representative_dataset = examples
-    converter.target_spec.supported_ops = [lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter = lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=[SIGNATURE])
+    if examples is not None:
+        converter.optimizations = [lite.Optimize.DEFAULT]
+        converter.representative_dataset = examples
+        converter.target_spec.supported_ops = [lite.OpsSet.TFLITE_BUILTINS_INT8]
+    return converter
 
 
 def _first_convolutions(data: bytes) -> list[str]:

@@ -52,7 +52,7 @@ def _in_place(
     graph: GraphBuilder, call: Call, operator: str, *others: str, **attributes: float
 ) -> Value:
     x = call.inputs[0]
-    result = graph.node(operator, [x.name, *others], call.name, **attributes)
+    result = graph.node(operator, [x.name, *others], call.layer.name, **attributes)
     return call.output(result, x.channels_first)
 
 

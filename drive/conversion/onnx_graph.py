@@ -48,11 +48,6 @@ class Call:
     inputs: list[Value]
     shape: tuple[int | None, ...]
 
-    @property
-    def name(self) -> str:
-        """The name of the layer."""
-        return str(self.layer.name)
-
     def output(self, name: str, channels_first: bool) -> Value:
         """Return the output, stored under `name` in the graph."""
         return Value(name, self.shape, channels_first)

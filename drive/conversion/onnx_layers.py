@@ -112,16 +112,10 @@ def _upsampling(graph: GraphBuilder, call: Call) -> Value:
     if layer.interpolation != "nearest":
         raise unsupported(layer, "interpolation", layer.interpolation, "'nearest'")
     x = graph.channels_first(call.inputs[0])
-    scales = graph.floats(f"{layer.name}/scales", np.array([1, 1, *layer.size]))
-    result = graph.node(
-        "Resize",
-        [x.name, "", scales],
-        layer.name,
-        mode="nearest",
-        coordinate_transformation_mode="asymmetric",
-        nearest_mode="floor",
-    )
-    return call.output(result, True)
+    inputs = [x.name, "", graph.floats(f"{layer.name}/scales", np.array([1, 1, *layer.size]))]
+    nearest = {"mode": "nearest", "nearest_mode": "floor"}
+    nearest |= {"coordinate_transformation_mode": "asymmetric"}
+    return call.output(graph.node("Resize", inputs, layer.name, **nearest), True)
 
 
 def _images_first(graph: GraphBuilder, call: Call) -> tuple[list[Value], bool]:
@@ -134,7 +128,9 @@ def _concatenate(graph: GraphBuilder, call: Call) -> Value:
     values, first = _images_first(graph, call)
     axis = call.layer.axis % values[0].rank
     stored_axis = NHWC_TO_NCHW.index(axis) if first else axis
-    result = graph.node("Concat", [value.name for value in values], call.name, axis=stored_axis)
+    result = graph.node(
+        "Concat", [value.name for value in values], call.layer.name, axis=stored_axis
+    )
     return call.output(result, first)
 
 
@@ -142,14 +138,16 @@ def _add(graph: GraphBuilder, call: Call) -> Value:
     values, first = _images_first(graph, call)
     result = values[0].name
     for value in values[1:]:
-        result = graph.node("Add", [result, value.name], call.name)
+        result = graph.node("Add", [result, value.name], call.layer.name)
     return call.output(result, first)
 
 
 def _average(graph: GraphBuilder, call: Call) -> Value:
     total = _add(graph, call)
-    share = graph.floats(f"{call.name}/share", np.asarray(1 / len(call.inputs)))
-    return call.output(graph.node("Mul", [total.name, share], call.name), total.channels_first)
+    share = graph.floats(f"{call.layer.name}/share", np.asarray(1 / len(call.inputs)))
+    return call.output(
+        graph.node("Mul", [total.name, share], call.layer.name), total.channels_first
+    )
 
 
 def _flatten(graph: GraphBuilder, call: Call) -> Value:

@@ -1,7 +1,6 @@
-"""Load a network that also outputs the mean feature map of each convolution.
+"""Load a network, or an ensemble in one file, that also outputs the mean map of each convolution.
 
-Supports networks whose convolutions follow one another, with elementwise layers and batch
-normalisation between them, and ensembles of such networks in one file.
+Convolutions follow one another, with elementwise layers and batch normalisation between them.
 """
 
 from __future__ import annotations

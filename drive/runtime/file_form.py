@@ -14,7 +14,6 @@ from typing import BinaryIO
 from drive.core.errors import WeightsError
 
 VARINT, DELIMITED = 0, 2  # wire types of protocol buffers at the outermost level of an ONNX file
-VARINT_BYTES = 10
 GRAPH, METADATA = 7, 14  # the fields `graph` and `metadata_props` of ONNX's ModelProto
 KEY, VALUE = 1, 2  # the fields of a StringStringEntryProto
 
@@ -58,10 +57,7 @@ def _is_onnx(path: Path) -> bool:
 
 
 def _fields(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
-    """Yield number and length of each field of a message; the file is then at its value.
-
-    Raises `ValueError` if the message is not a sequence of whole fields.
-    """
+    """Yield number and length of each field, with the file at its value; `ValueError` if broken."""
     while (place := file.tell()) < size:
         number, kind = divmod(_varint(file), 8)
         length = _varint(file)  # of a plain number: the value itself
@@ -77,7 +73,7 @@ def _fields(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
 def _varint(file: BinaryIO) -> int:
     """Read a number of variable length; return -1 if there is none."""
     value = 0
-    for place in range(VARINT_BYTES):
+    for place in range(10):
         byte = file.read(1)
         if not byte:
             break

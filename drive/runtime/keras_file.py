@@ -1,7 +1,4 @@
-"""Keras models in `.keras` files with JSON notes, such as how a model was trained.
-
-The notes are an entry of the zip archive that Keras ignores, so both are replaced in one step.
-"""
+"""Keras models in `.keras` files, with JSON notes as an entry of the archive that Keras ignores."""
 
 from __future__ import annotations
 

@@ -65,6 +65,5 @@ def _all_layers(model: keras.Model) -> list[keras.Layer]:
 
 def _activated(layers: list[keras.Layer], layer: keras.Layer) -> keras.Layer:
     """Return the layer that activates a convolution: itself, or the next one."""
-    place = layers.index(layer) + 1
-    behind = layers[place] if place < len(layers) else None
+    behind = next(iter(layers[layers.index(layer) + 1 :]), None)
     return behind if type(behind).__name__ in ACTIVATIONS else layer

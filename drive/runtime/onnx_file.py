@@ -1,7 +1,6 @@
-"""Read ONNX files of drive: the graph, its metadata, and the weights for Keras.
+"""Read ONNX files of drive (`drive.conversion.onnx_writer`): graph, metadata, weights for Keras.
 
-Weights are stored as `LAYER/kernel`, `LAYER/bias` and so on, so the same file runs and is
-fine-tuned. `drive.conversion.onnx_writer` writes these files.
+Weights are stored as `LAYER/kernel`, `LAYER/bias` and so on, so the same file can be fine-tuned.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +29,7 @@ class OpenVinoEngine:
         except RuntimeError as error:
             raise refused(path, "OpenVINO cannot read this model", error) from error
         self._settings = _settings(threads)
-        self._compiled: OrderedDict[tuple[int, ...], openvino.CompiledModel] = OrderedDict()
+        self._compiled: dict[tuple[int, ...], openvino.CompiledModel] = {}
         source = self._model.inputs[0]
         self.input_name: str = source.get_any_name()
         self.input_dtype: DType = np.dtype(source.get_element_type().to_dtype())
@@ -49,14 +48,13 @@ class OpenVinoEngine:
 
     def _compile(self, shape: tuple[int, ...]) -> openvino.CompiledModel:
         """Return the model compiled for `shape`; drop the one that was not used for longest."""
-        if shape in self._compiled:
-            self._compiled.move_to_end(shape)
-            return self._compiled[shape]
-        self._model.reshape({self.input_name: list(shape)})
-        compiled = self._core.compile_model(self._model, "CPU", self._settings)
-        self._compiled[shape] = compiled
+        compiled = self._compiled.pop(shape, None)
+        if compiled is None:
+            self._model.reshape({self.input_name: list(shape)})
+            compiled = self._core.compile_model(self._model, "CPU", self._settings)
+        self._compiled[shape] = compiled  # the latest one is the last one
         if len(self._compiled) > MAX_COMPILED:
-            self._compiled.popitem(last=False)
+            del self._compiled[next(iter(self._compiled))]
         return compiled
 
 

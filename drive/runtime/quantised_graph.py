@@ -112,11 +112,9 @@ def insert(
     """
     united = dict(ranges)
     for group in plan.groups:
-        low, high = (
-            min(ranges[name].low for name in group),
-            max(ranges[name].high for name in group),
-        )
-        united.update(dict.fromkeys(group, Range(low, high)))
+        parts = [ranges[name] for name in group]
+        whole = Range(min(part.low for part in parts), max(part.high for part in parts))
+        united.update(dict.fromkeys(group, whole))
     for name, readers in plan.entries.items():
         output = quantise_activation(graph, name, *united[name].scale_and_zero())
         for node, number in readers:
