@@ -23,12 +23,10 @@ SILENT_S = 30.0
 
 
 class LiveReport:
-    """Keeps the report of a training or a search fresh.
+    """Keeps the report of a training or a search fresh, from the start until `close` or `stop`.
 
-    The page exists from the start. While the process lives, it writes the time into the data file
-    every few seconds; that is how pages know that the run goes on. In the end `write_report`
-    replaces the page and removes the data file, so that open pages load the whole report. A
-    training that is stopped leaves both.
+    It writes the time into the data file every few seconds, by which pages know that the run is in
+    progress. In the end `write_report` replaces the page; a run that is stopped leaves both.
     """
 
     def __init__(self, folder: Path, record: Mapping[str, object]) -> None:

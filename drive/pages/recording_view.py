@@ -31,12 +31,9 @@ MOST_INTERVENTIONS = 200
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frames:
-    """The frames of a recording, in order.
+    """The frames of a recording, in order: (N,) numbers and seconds in the source.
 
-    Attributes:
-        index: (N,) their numbers in the source.
-        time_s: (N,) seconds on the source's clock.
-        first_s: `time_s` at second 0 of the video that is shown.
+    `first_s` is `time_s` at second 0 of the video that is shown.
     """
 
     index: np.ndarray

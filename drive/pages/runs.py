@@ -44,22 +44,15 @@ TELLING = ("predictions", "loss", "simulation", "steering_over_time", "bench", "
 
 @dataclass(frozen=True, slots=True)
 class RunEntry:
-    """A line of the list.
+    """A line of the list: `run` is the path below the folder shown, `image` what stands for it.
 
-    Attributes:
-        run: path below the folder that is shown, with `/`; empty for that folder itself.
-        command: of the run; empty if unknown.
-        started: seconds since 1970.
-        state: `done`, `running`, `stopped` (a training or a search without an end) or `damaged`.
-        image: name of the video or image that stands for it; empty for none.
-        changed: when that was, in whole seconds since 1970.
-        problem: why a damaged run cannot be read, in one line; empty for others.
+    The state is `done`, `running`, `stopped` (without an end) or `damaged` (`problem` says why).
     """
 
-    run: str
-    command: str
+    run: str  # empty for the folder shown itself
+    command: str  # empty if unknown
     title: str
-    started: float
+    started: float  # seconds since 1970, as `changed` of the image
     state: str
     facts: list[Fact] = field(default_factory=list)
     image: str = ""

@@ -21,14 +21,7 @@ SCORE_DIGITS, PIXEL_DIGITS = 4, 2
 class Detections:
     """The columns of `detections.csv`, a value per box.
 
-    Attributes:
-        source: names of the video or the images.
-        frame: frame numbers, int64.
-        time_s: presentation timestamps in seconds.
-        track_id: numbers of the tracks, int64; 0 without tracking.
-        label: classes; the column `class`.
-        score: 0 to 1.
-        x1, y1, x2, y2: the box in pixels of the source, origin top left.
+    The box is in pixels of the source; `track_id` is 0 without tracking, `label` column `class`.
     """
 
     source: list[str] = text()

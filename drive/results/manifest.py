@@ -49,13 +49,9 @@ def only_run_in(folder: str | Path) -> Iterator[None]:
 
 @dataclass(slots=True)
 class Entry:
-    """One video of a run.
+    """One video of a run; `seconds` and `reason` (of a failure) are of the last attempt.
 
-    Attributes:
-        status: "pending", "done" or "failed".
-        seconds: duration of the last attempt; None before.
-        wrong_input: whether it failed because the input or the options are invalid.
-        traceback: where it failed, for errors that drive does not raise on purpose.
+    `wrong_input`: the input or the options are invalid; `traceback`: of an unforeseen error.
     """
 
     source: str = ""

@@ -23,13 +23,9 @@ Value = float | str | bool
 
 @dataclass(frozen=True, slots=True)
 class TrialResult:
-    """A finished trial.
+    """A finished trial: "complete", "pruned" (most others were better at that epoch) or "diverged".
 
-    Attributes:
-        outcome: "complete", "pruned" (most others were better at that epoch) or "diverged".
-        val_loss: smallest mean squared error of its epochs, degrees squared; NaN if it diverged
-            before the end of the first one.
-        best_epoch: the epoch of that loss; 0 for none.
+    `val_loss` is the smallest of its epochs, in degrees squared; NaN if it diverged in the first.
     """
 
     number: int

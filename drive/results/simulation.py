@@ -14,14 +14,9 @@ METRE_DIGITS = 4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Simulation:
-    """The columns of `simulation.csv` of one recording, a value per frame.
+    """The columns of `simulation.csv` of one recording, a value per frame; positive to the right.
 
-    Attributes:
-        frame: frame numbers, int64.
-        time_s: presentation timestamps in seconds.
-        offset_m: metres right of the recorded path.
-        heading_deg: degrees right of the recorded direction.
-        distance_m: metres since the last intervention; None in tables of early versions.
+    `intervention` is 1 where the car was put back on the path, `distance_m` counts from there on.
     """
 
     frame: np.ndarray = whole()

@@ -24,12 +24,8 @@ ANGLE_DIGITS = 4
 class Steering:
     """The columns of `steering.csv`, a value per frame; angles in degrees, positive right.
 
-    Attributes:
-        frame: frame numbers, int64.
-        time_s: presentation timestamps in seconds.
-        truth_deg: the recorded angle; NaN where unknown.
-        smoothed_deg: the prediction behind the filter over time; None without one.
-        spread_deg: standard deviation over the members of an ensemble; None for a single network.
+    `truth_deg` is recorded, NaN where unknown; `smoothed_deg` comes from a filter over time,
+    `spread_deg` is the standard deviation over the members of an ensemble.
     """
 
     frame: np.ndarray = whole()
