@@ -23,14 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.repaint_tracks import (
-    GROUND,
-    TRACKS,
-    build_model,
-    copy_track,
-    repaint,
-    set_width,
-)
+from benchmarks.repaint_tracks import GROUND, TRACKS, build_model, copy_track, repaint, set_width
 
 CORNERS = (8, 14)
 """Fewest and most corners of the polygon."""

@@ -8,14 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from drive.results.table import (
-    TIME_DIGITS,
-    WriteRow,
-    columns_of,
-    number,
-    open_table,
-    whole,
-)
+from drive.results.table import TIME_DIGITS, WriteRow, columns_of, number, open_table, whole
 
 ANGLE_DIGITS = 4
 

@@ -9,12 +9,7 @@ import numpy as np
 import pytest
 
 from drive.core.errors import WeightsError
-from drive.detection.darknet_start import (
-    DARKNET_LAYERS,
-    FULL_WIDTH,
-    load_darknet_weights,
-    narrow,
-)
+from drive.detection.darknet_start import DARKNET_LAYERS, FULL_WIDTH, load_darknet_weights, narrow
 from drive.detection.dataset import CLASSES
 from drive.detection.tiny_yolo_drive import WIDEST, build_tiny_yolo_drive
 

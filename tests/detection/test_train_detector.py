@@ -35,12 +35,7 @@ import keras  # noqa: E402
 
 from drive.detection import export, schedule  # noqa: E402
 from drive.detection.batches import TrainingBatches  # noqa: E402
-from drive.detection.tiny_yolo_drive import (  # noqa: E402
-    ANCHORS,
-    STRIDES,
-    build_tiny_yolo_drive,
-    onnx_metadata,
-)
+from drive.detection.tiny_yolo_drive import ANCHORS, STRIDES, build_tiny_yolo_drive, onnx_metadata  # noqa: E402
 
 SETTINGS = TrainingSettings(epochs=2, batch=2, learning_rate=1e-3, freeze=0, frozen_epochs=0)
 SMALL = ((64, 96),)

@@ -9,12 +9,7 @@ import pytest
 
 from drive.core.errors import InputError
 from drive.results.table import write_table
-from drive.steering.evaluate import (
-    Predictions,
-    as_table,
-    evaluate,
-    in_one_row,
-)
+from drive.steering.evaluate import Predictions, as_table, evaluate, in_one_row
 
 
 def answers(

@@ -27,12 +27,7 @@ from drive.steering.predict import load_steering
 from drive.steering.preprocess import ROAD
 from drive.steering.split import Split, split_recordings
 from drive.steering.state import read_state
-from drive.steering.train import (
-    TrainingResult,
-    predict_samples,
-    predictions_for,
-    train_steering,
-)
+from drive.steering.train import TrainingResult, predict_samples, predictions_for, train_steering
 from drive.steering.training_settings import TrainingSettings
 from drive.training.state import STATE
 

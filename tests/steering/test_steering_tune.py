@@ -24,21 +24,11 @@ from drive.results.names import STUDY
 from drive.results.search import TrialResult, best_trial
 from drive.steering import tune
 from drive.steering.cache import CachedRecording
-from drive.steering.search_space import (
-    SEARCHED,
-    Search,
-    read_space,
-    search_space,
-    short,
-    usual,
-)
+from drive.steering.search_space import SEARCHED, Search, read_space, search_space, short, usual
 from drive.steering.split import Split, split_recordings
 from drive.steering.training_data import TrainingData
 from drive.steering.training_settings import TrainingSettings
-from drive.steering.tune import (
-    FEWEST_FOR_IMPORTANCE,
-    Study,
-)
+from drive.steering.tune import FEWEST_FOR_IMPORTANCE, Study
 from drive.tasks.train_steering import TrainSteeringConfig
 
 Maker = Callable[..., CachedRecording]
