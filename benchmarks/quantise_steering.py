@@ -18,9 +18,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from drive.conversion.quantise import quantise
 from drive.recordings.recording import open_recordings
 from drive.steering.cache import CachedRecording, default_cache, open_cached
-from drive.steering.int8 import quantise_steering
+from drive.steering.originals import FLOAT_FIRST
 from drive.steering.predict import SteeringModel, load_steering
 
 PICTURES = 400
@@ -39,7 +40,8 @@ def main() -> int:
     args = parser.parse_args()
     model = load_steering(args.float_weights)
     taught = list(open_drives(args.calibrate, model, args.cache))
-    used = quantise_steering(args.float_weights, args.int8_weights, evenly(taught, args.images))
+    batches = (image[None] for image in evenly(taught, args.images))
+    used = quantise(args.float_weights, args.int8_weights, batches, float_first=FLOAT_FIRST)
     sizes = [Path(p).stat().st_size / 1e6 for p in (args.float_weights, args.int8_weights)]
     print(f"calibrated on {used} images; {sizes[0]:.2f} MB float, {sizes[1]:.2f} MB int8")
     losses = [

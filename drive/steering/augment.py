@@ -60,9 +60,8 @@ WIDEST_BLUR = 7
 class Looks:
     """How far the looks of an image vary, beyond light, shadow and saturation.
 
-    `hue_deg` is the largest turn of the colours around the grey axis. The shares are of images with
-    other tones (a road may be lighter or darker than its verge), with stains (tyre marks identify a
-    road), and blurred (fine texture identifies a place).
+    Roads may be lighter or darker than their verges, tyre marks identify a road, fine texture a
+    place.
     """
 
     hue_deg: float
@@ -233,11 +232,7 @@ def _tilted(height: int, width: int, rng: np.random.Generator) -> tuple[np.ndarr
 
 
 def _without_edges(x: np.ndarray, margin: int, rng: np.random.Generator) -> np.ndarray:
-    """Remove the edges of the image, by random widths that grow downwards.
-
-    `x` is where each pixel comes from, counted from the left edge of what the network sees;
-    `margin` columns of the image lie beside that.
-    """
+    """Remove random edges, wider below; `x` is where pixels come from, 0 at the crop's left."""
     height, width = x.shape
     lost = rng.uniform(0, WIDEST_EDGE * width, 2) * rng.integers(0, 2, 2)
     left, right = np.where(lost > 0, lost, -margin).astype(np.float32)

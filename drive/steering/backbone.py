@@ -47,11 +47,7 @@ BLOCKS = 5
 
 @dataclass(frozen=True, slots=True)
 class Backbone:
-    """A network of keras.applications, and its weights without the classifier.
-
-    They are in `folder` on the server of Keras; `md5` is from its `WEIGHTS_HASHES`.
-    `block` begins the names of layers, with the number of the block, from 1 (at the image).
-    """
+    """A network of keras.applications: `folder` of its weights there, prefix of a `block`."""
 
     application: str
     folder: str
@@ -80,8 +76,7 @@ def build_transfer(
 ) -> keras.Model:
     """Build a steering network on a backbone, with random weights; see `build_network`.
 
-    The layers are not nested, so that the network can be written as ONNX and learn at several
-    rates. `l2` is that of the head only: it would pull the backbone away from its training.
+    Its layers are not nested, for ONNX and several rates. `l2` is that of the head only.
     """
     kind = find_backbone(backbone)
     if not scale_deg > 0:
@@ -124,7 +119,7 @@ def find_backbone(name: str) -> Backbone:
 
 
 def find_weights(backbone: str, given: str) -> Path | None:
-    """Return the file of a backbone's weights, downloaded if necessary; None for random ones."""
+    """Return the file of a backbone's weights, downloaded if missing; None for random ones."""
     kind = find_backbone(backbone)
     if given == RANDOM:
         return None
@@ -166,11 +161,7 @@ def _fetch(kind: Backbone, backbone: str) -> Path:
 
 
 def load_backbone(model: keras.Model, backbone: str, path: Path) -> None:
-    """Load pretrained weights into a network of `build_transfer`.
-
-    `path` holds them without the classifier: Keras' own `..._notop.h5`, or what `save_weights` of
-    the application wrote (`.weights.h5`, `.h5`) or `save` (`.keras`).
-    """
+    """Load pretrained weights, without the classifier, into a network of `build_transfer`."""
     kind = find_backbone(backbone)
     import keras
 
@@ -199,11 +190,7 @@ def freeze(model: keras.Model, backbone: str) -> None:
 
 
 def thaw(model: keras.Model, backbone: str, pretrained: bool = True) -> None:
-    """Train the backbone too. Compile the model afterwards.
-
-    If `pretrained`, its batch normalisations stay frozen with the averages of their first training,
-    as keras.io/guides/transfer_learning advises.
-    """
+    """Train the backbone too, except batch normalisations of a pretrained one; then compile."""
     for layer in backbone_layers(model, backbone):
         layer.trainable = not (pretrained and type(layer).__name__ == "BatchNormalization")
 

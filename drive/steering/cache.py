@@ -44,10 +44,9 @@ STALE_S = 3600.0
 class CachedRecording:
     """The frames of one recording that have an angle, as the network sees them.
 
-    `images` are (N, 66, 200, 3) uint8 YUV, mapped from disk; `wide` has as many more columns on
-    each side as the crop's `margin`, and is None without one. `view` is the geometry of `images`,
-    None if unknown. Arrays have one entry per frame; angles are float32. `sides` are for training
-    only. Frames in the excluded ranges `bad` are cached, but not used.
+    `images` are (N, 66, 200, 3) uint8 YUV, mapped from disk; `wide` has `margin` more columns on
+    each side, and is None without. `view` is the geometry of `images`, None if unknown. `sides` are
+    for training only. Frames in the excluded ranges `bad` are cached, but not used.
     """
 
     name: str
@@ -94,10 +93,7 @@ def open_cached(
     camera: str = "",
     progress: Progress = no_progress,
 ) -> CachedRecording:
-    """Open the small frames of a recording; decode them first if they are not cached.
-
-    `camera` is the name of a side camera; empty for the front one.
-    """
+    """Open the small frames of a recording or of its side `camera`; decode them if not cached."""
     check_cache(folder)
     what = f"{recording.pixels_digest} {PREPROCESS_VERSION} {crop} {stride}" + camera
     home = Path(folder) / hashlib.sha256(what.encode()).hexdigest()[:32]

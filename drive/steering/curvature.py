@@ -47,10 +47,7 @@ class CurvatureCar(Car):
 
 @dataclass(frozen=True, slots=True)
 class CurvatureOutput:
-    """Turns the outputs of a network that was trained on curvatures into degrees.
-
-    `per_curvature` is the output for a curvature of 1/m; `car` is that of the training.
-    """
+    """Turns outputs of a network that was trained on curvatures into degrees of its car."""
 
     per_curvature: float
     car: Car
@@ -63,10 +60,7 @@ class CurvatureOutput:
     def restated(
         self, angle_deg: np.ndarray, car: Car, speed_mps: float | np.ndarray
     ) -> np.ndarray:
-        """Return the degrees of another car on the circles that the training's car drives.
-
-        `speed_mps` is one for all, or broadcasts with `angle_deg`.
-        """
+        """Return the degrees of another car on the circles that the training's car drives."""
         curvature = self.car.curvature(np.asarray(angle_deg, np.float64), self.car.speed_mps)
         return np.asarray(car.angle_deg(curvature, speed_mps), np.float32)
 

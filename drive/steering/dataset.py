@@ -47,10 +47,7 @@ class Batch:
 
 
 class Samples:
-    """The frames of several parts of recordings, one after the other.
-
-    `has_sides`: whether some have side cameras, and the view of each camera is known.
-    """
+    """The frames of several parts of recordings; `has_sides` if cameras beside can be used."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self.parts = list(parts)

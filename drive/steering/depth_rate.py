@@ -21,11 +21,9 @@ class _ByDepth:
     def build(self, variables: Sequence[Any]) -> None:
         """Look up the factor of each variable; its path begins with the layer's name."""
         if not self.built:  # type: ignore[attr-defined]
-            self._factors = [self._factor(variable) for variable in variables]
+            layers = [variable.path.split("/")[0] for variable in variables]
+            self._factors = [self.rate_factors.get(layer, 1.0) for layer in layers]
         super().build(variables)  # type: ignore[misc]
-
-    def _factor(self, variable: Any) -> float:
-        return self.rate_factors.get(variable.path.split("/")[0], 1.0)
 
     def _backend_update_step(
         self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Any

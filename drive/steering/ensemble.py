@@ -42,7 +42,7 @@ def shared_settings(first: TrainingSettings, members: int) -> TrainingSettings:
 
 
 def merge(models: Sequence[keras.Model]) -> keras.Model:
-    """Return one model of several networks, with the outputs mean (N, 1) and members (N, M).
+    """Return one model with the outputs mean (N, 1) and members (N, M).
 
     Its layers are named `member1_conv1` and so on.
     """
@@ -116,9 +116,8 @@ class MemberErrors:
 class Spread:
     """How well the spread of the members predicts the error of their mean; None if undefined.
 
-    The correlation is Pearson's with the absolute error: 1 if the spread says which frames go
-    wrong. `error_over_spread` is the ratio of the root mean squares: about 1 if an error is as
-    large as the spread says, more if the members are wrong together.
+    A correlation of 1 says which frames go wrong. `error_over_spread`, of root mean squares, is
+    about 1 if an error is as large as the spread says, more if the members are wrong together.
     """
 
     mean_deg: float

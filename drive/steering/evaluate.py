@@ -36,8 +36,7 @@ BASELINES = ("zero", "mean", "persistence_1s")
 class Predictions:
     """Predicted and recorded angles of one recording, in order of time, positive right.
 
-    `members_deg` (N, M) are of an ensemble, None for a single network. `marked_bad` frames in
-    excluded ranges are left out.
+    `members_deg` (N, M) is None for a single network; `marked_bad` excluded frames are left out.
     """
 
     name: str
@@ -79,10 +78,9 @@ class Baselines:
 
 @dataclass(frozen=True, slots=True)
 class SteeringMetrics:
-    """Errors of predictions; None where not defined.
+    """Errors of predictions; None where not defined. Spreads are standard deviations.
 
-    Jitter is the mean absolute change from one frame to the next, not across frames that were left
-    out. Spreads are standard deviations.
+    Jitter is the mean absolute change from frame to frame, not across frames that were left out.
     """
 
     n: int
@@ -120,14 +118,13 @@ class SteeringMetrics:
 def evaluate(
     recordings: Sequence[Predictions], training_mean_deg: float | None = None
 ) -> SteeringMetrics:
-    """Measure the predictions for one or several recordings together.
-
-    The baseline `mean` predicts `training_mean_deg`; None: the mean of each recording.
-    """
+    """Measure one or several recordings together; the mean is each one's own unless given."""
     angle = np.concatenate([recording.angle_deg for recording in recordings]).astype(np.float64)
-    truth = np.concatenate([recording.truth_deg for recording in recordings]).astype(np.float64)
+    truths = [recording.truth_deg.astype(np.float64) for recording in recordings]
+    truth = np.concatenate(truths)
     variance = float(np.var(truth))
-    means = [_off_mean(one.truth_deg.astype(np.float64), training_mean_deg) for one in recordings]
+    mean = training_mean_deg
+    off_mean = [each - (each.mean() if mean is None else mean) for each in truths]
     behind = np.concatenate([_persistence_errors(one) for one in recordings])
     members = [one.members_deg for one in recordings if one.members_deg is not None]
     return SteeringMetrics(
@@ -141,7 +138,7 @@ def evaluate(
         truth_spread_deg=math.sqrt(variance),
         baselines=Baselines(
             zero=_rms(truth),
-            mean=_rms(np.concatenate(means)),
+            mean=_rms(np.concatenate(off_mean)),
             persistence_1s=_rms(behind) if len(behind) else None,
         ),
         ensemble=measure_members(np.concatenate(members), truth) if members else None,
@@ -185,10 +182,7 @@ def by_recording(recordings: Sequence[Predictions]) -> dict[str, Steering]:
 def predict_recording(
     recording: Recording, model: SteeringModel, progress: Progress = no_progress
 ) -> Predictions:
-    """Predict every frame of a recording that has an angle, in constant memory.
-
-    Frames of excluded ranges are left out and counted.
-    """
+    """Predict every frame with an angle, in constant memory; excluded frames are counted."""
     found: list[tuple[int, float, float]] = []
     prepared: list[np.ndarray] = []
     outputs: list[np.ndarray] = []
@@ -281,10 +275,6 @@ def name_of_mean(training_mean_deg: float | None) -> str:
 
 def _cell(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
-
-
-def _off_mean(truth_deg: np.ndarray, training_mean_deg: float | None) -> np.ndarray:
-    return truth_deg - (truth_deg.mean() if training_mean_deg is None else training_mean_deg)
 
 
 def _persistence_errors(recording: Predictions) -> np.ndarray:

@@ -85,10 +85,7 @@ def chosen_positions(angle_deg: np.ndarray) -> np.ndarray:
 
 
 def way(viewpoint: Viewpoint, angle_deg: float, return_s: float) -> np.ndarray:
-    """Return (N, 2) pixels, from near to far, of the circle that an angle drives.
-
-    It ends at the distance at which `vehicle.corrected_angle` meets the recorded path.
-    """
+    """Return (N, 2) pixels of the circle that an angle drives, to where it meets the path."""
     aim_m = aim_distance_m(viewpoint.speed_mps, return_s)
     length = np.linspace(min(NEAREST_M, aim_m / 2), aim_m, STEPS)
     turned = length * float(viewpoint.car.curvature(angle_deg, viewpoint.speed_mps))

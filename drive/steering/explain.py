@@ -16,16 +16,10 @@ from drive.steering.preprocess import INPUT_HEIGHT, INPUT_WIDTH, ROAD, RoadCrop,
 
 
 class Explainer:
-    """Computes which pixels determine a prediction; see `load_explainer`.
-
-    `members` are the convolutions of each network in the file, whose mean feature maps the engine
-    returns; the mask is the mean of theirs.
-    """
+    """Computes which pixels determine a prediction; of an ensemble, the mean of its members."""
 
     def __init__(self, engine: Engine, members: Sequence[Windows], crop: RoadCrop = ROAD) -> None:
-        self.engine = engine
-        self.members = tuple(members)
-        self.crop = crop
+        self.engine, self.members, self.crop = engine, tuple(members), crop
 
     def mask(self, image: np.ndarray) -> np.ndarray:
         """Return the (66, 200) importance, 0 to 1, of each pixel of a frame's road crop."""
@@ -61,9 +55,8 @@ def visual_back_prop(
 ) -> np.ndarray:
     """Follow mean feature maps back to the image (arXiv 1611.05418, section 3).
 
-    The deepest map is scaled up to the size of the one before it and multiplied with it, and so on
-    down to the image, as in the authors' code. `maps` (N, rows, columns) and their `windows` begin
-    at the image. Returns (N, *size) float32 from 0 to 1 per image, or all 0 if the maps are.
+    The deepest map is scaled up to the size of the one before it and multiplied with it, and so on.
+    `maps` begin at the image. Returns (N, *size) from 0 to 1, or all 0 if the maps are.
     """
     sizes = [size, *(values.shape[1:] for values in maps[:-1])]
     mask = np.ones_like(maps[-1], np.float32)

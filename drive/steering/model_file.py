@@ -21,7 +21,7 @@ from drive.steering.preprocess import COLOURS, INPUT_HEIGHT, INPUT_WIDTH, RoadCr
 if TYPE_CHECKING:
     import keras
 
-KERAS_FILE, ONNX_FILE = "model.keras", "model.onnx"
+KERAS_FILE = "model.keras"
 
 
 def describe(
@@ -73,10 +73,7 @@ def _unfolded(path: str | Path) -> dict[str, str]:
 
 
 def read_network_metadata(path: str | Path) -> dict[str, str]:
-    """Return what a `.keras` or `.onnx` file of a steering network says about itself.
-
-    Raises a `WeightsError` for a damaged file or another network.
-    """
+    """Return what a steering network's file says of itself; others are a `WeightsError`."""
     check_model_file(path)
     suffix = Path(path).suffix.lower()
     if suffix not in MODEL_SUFFIXES:

@@ -98,10 +98,7 @@ def build_network(
 
 
 def fold_batch_norm(model: keras.Model) -> keras.Model:
-    """Return the same function with each batch normalisation folded into its convolution.
-
-    A model without batch normalisation is returned unchanged.
-    """
+    """Return the same function with batch normalisation, if any, folded into the convolutions."""
     options = read_network_options(network_options(model))
     if not options["batch_norm"]:
         return model

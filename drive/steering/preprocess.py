@@ -60,10 +60,7 @@ class RoadCrop:
         return int(INPUT_WIDTH * self.side / (1 - 2 * self.side))
 
     def region(self, width: int, height: int) -> Region:
-        """Return the crop in pixels of a `width` x `height` frame.
-
-        In a frame taller than wide the shares are those of the middle square.
-        """
+        """Return the crop in pixels; in a frame taller than wide, of the middle square."""
         side = min(width, height)
         above = (height - side) // 2
         y1 = above + round(self.top * side)

@@ -26,10 +26,7 @@ the network's input, 200 pixels wide, stays the same except for rounding."""
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moment:
-    """One frame of the path, shrunk; the speed is that until the next frame.
-
-    `after_mark`: an excluded range lies between this frame and the one before.
-    """
+    """One frame of the path, shrunk, and whether an excluded range lies before it."""
 
     frame: Frame
     truth_deg: float
@@ -118,11 +115,7 @@ def shrunk_size(size: tuple[int, int], shrink: int) -> tuple[int, int]:
 
 
 def camera_of(recording: Recording) -> tuple[Camera, str]:
-    """Return the recording's camera with its horizon, and the source of the horizon.
-
-    The source is "given" (`recording.toml` or an option), "estimated" from the video, or "assumed"
-    (the middle of the frame).
-    """
+    """Return the camera with its horizon, and whether that is given, estimated or assumed."""
     camera = recording.config.camera
     if camera.horizon is not None:
         return camera, "given"

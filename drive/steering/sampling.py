@@ -24,10 +24,7 @@ def bin_of_angle(angle_deg: np.ndarray) -> np.ndarray:
 
 
 def frames_per_bin(bins: np.ndarray, share: float = 1.0) -> np.ndarray:
-    """Return the number of frames per bin and epoch: at most the mean of the bins with frames.
-
-    Of these only `share`, but at least one of each bin that has any.
-    """
+    """Return frames per bin and epoch: at most the mean of bins with frames, of these a share."""
     counts = np.bincount(bins, minlength=BINS)
     cap = round(counts.sum() / max(1, np.count_nonzero(counts)))
     result: np.ndarray = np.minimum(
@@ -47,11 +44,7 @@ def share_of_frames(time_s: Sequence[np.ndarray], fps: float) -> float:
 def balanced_epoch(
     angle_deg: np.ndarray, rng: np.random.Generator, share: float = 1.0
 ) -> np.ndarray:
-    """Choose the frames of one epoch: positions in random order, each at most once.
-
-    Of a bin with too many frames each epoch uses another random part. The number of frames is the
-    same in every epoch.
-    """
+    """Choose the frames of an epoch, in random order; of full bins another part each time."""
     bins = bin_of_angle(angle_deg)
     wanted = frames_per_bin(bins, share)
     order = rng.permutation(len(angle_deg))

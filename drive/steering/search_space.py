@@ -38,11 +38,7 @@ OF_THE_VARIANTS = ("variant", "batch_norm")
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A field of `TrainingSettings` that is searched: a choice of `values`, or a range.
-
-    Both ends of the range are included; without `step` it is continuous. With `log` it is searched
-    by its logarithm.
-    """
+    """A field of `TrainingSettings` that is searched: some `values`, or a range with both ends."""
 
     name: str
     values: tuple[Value, ...] = ()
@@ -60,11 +56,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """What a search was asked.
-
-    `settings` are those of every trial; their seed also seeds the proposals. `options` are of
-    `train-steering` and belong to the best trial too, by key of its config file.
-    """
+    """What a search was asked; `options` of `train-steering` belong to the best trial too."""
 
     settings: TrainingSettings
     space: list[Parameter]
@@ -107,12 +99,6 @@ def usual(settings: TrainingSettings, space: Iterable[Parameter]) -> dict[str, V
 def short(settings: TrainingSettings, epochs: int) -> TrainingSettings:
     """Return the settings of a trial of a few epochs, without early stopping."""
     return replace(settings, epochs=epochs, patience=0)
-
-
-def with_values(settings: TrainingSettings, values: Mapping[str, Value]) -> TrainingSettings:
-    """Return the settings of a trial."""
-    known: dict[str, Any] = dict(values)
-    return replace(settings, **known)
 
 
 def find_study(folder: str | Path) -> Path:

@@ -67,10 +67,8 @@ class EvenSample:
 class ShiftReport:
     """How far the angle follows shifted pixels; the entries of `explain.json`.
 
-    Dictionaries are by `WHAT`: shares of the pixels, and mean absolute changes of the angle for
-    each shift, to both sides. Ratios are those at the named shift, None if nothing changed the
-    angle; `salient_moves_more_share` is of images. `frames_seen` are those that the images are a
-    sample of.
+    Dictionaries are by `WHAT`: shares of the pixels, and mean absolute changes per shift, to both
+    sides. Ratios are those at the named shift, None if nothing changed the angle.
     """
 
     frames: int
@@ -100,10 +98,9 @@ def shift_check(
     seed: int = 0,
     progress: Progress = no_progress,
 ) -> ShiftReport:
-    """Shift parts of images sideways and measure the change of the angle.
+    """Shift parts of images, as the network sees them, and measure the change of the angle.
 
-    Salient parts cover the rest; gaps are filled from the left and right of the same row. `images`
-    are as the network sees them, `masks` (N, H, W) from 0 to 1.
+    Salient parts cover the rest; gaps are filled from the left and right of the same row.
     """
     if not len(images) or masks.shape != images.shape[:3]:
         raise InputError(

@@ -21,11 +21,7 @@ DIRECTIONS = {"left": -1.0, "right": 1.0}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SideCamera:
-    """The frames of one side camera; their angles are those of the path, not corrected.
-
-    `offset_m` is metres right of the front camera; `rows` (N,) are its rows for those of the front
-    camera, -1 if there is none.
-    """
+    """The frames of one side camera; `rows` (N,) are those for the front camera's, -1 for none."""
 
     side: str
     offset_m: float

@@ -55,11 +55,7 @@ Predict = Callable[[np.ndarray], float]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """One frame of a simulation: what the model saw and predicted, and where the car was.
-
-    `place` is where it was put: `reached`, or the path after an intervention. `interventions` are
-    those so far, including this one.
-    """
+    """One frame of a simulation; after an intervention `place` is on the path, not as `reached`."""
 
     moment: Moment
     image: np.ndarray
@@ -205,10 +201,7 @@ def follow(
 def follow_baselines(
     driven: SimulationResult, car: Car, *, limit_m: float = LIMIT_M, delay_s: float = 0.0
 ) -> dict[str, SimulationResult]:
-    """Return simulations of always straight, and of the recorded angle, on the same path.
-
-    Without a delay `recorded` stays on the path by construction: a check of the integration.
-    """
+    """Return simulations of always straight, and of the recorded angle, on the same path."""
     angles = {"zero": np.zeros_like(driven.truth_deg), "recorded": driven.truth_deg}
     return {name: follow(driven, angles[name], car, limit_m, delay_s) for name in BASELINES}
 
@@ -261,10 +254,7 @@ class _Loop:
     def arrive(
         self, frame: int, time_s: float, truth_deg: float, speed_mps: float, cut: bool = False
     ) -> None:
-        """Drive to the time of the next frame; put the car back if it is too far off.
-
-        After a `cut` the car starts again on the path.
-        """
+        """Drive to the next frame; put the car back if it is too far off, or after a `cut`."""
         self._cut = self._intervention = False
         if self._now is not None:
             self._drive_to(time_s, cut)

@@ -20,10 +20,7 @@ IMPLAUSIBLE_SHARE = 0.02
 
 @dataclass(frozen=True, slots=True)
 class SimulationMetrics:
-    """Numbers of one or several simulated recordings together.
-
-    `jitter_deg` is the mean absolute change of the angle per frame while nobody intervened.
-    """
+    """Numbers of simulated recordings together; jitter is that while nobody intervened."""
 
     seconds: float
     interventions: int

@@ -8,14 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from drive.core.errors import InputError
-
-if TYPE_CHECKING:
-    from drive.steering.evaluate import Predictions, SteeringMetrics
+from drive.steering.evaluate import Predictions, SteeringMetrics, evaluate
 
 
 class Smoother:
@@ -70,7 +67,6 @@ class SmoothingMetrics:
 
 def measure_smoothing(recordings: Sequence[Predictions], delay_s: float) -> SmoothingMetrics:
     """Measure what smoothing gains and costs."""
-    from drive.steering.evaluate import evaluate
 
     def filtered(angles: Sequence[np.ndarray]) -> SteeringMetrics:
         pairs = zip(recordings, angles, strict=True)

@@ -38,10 +38,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Frames to train on, frames that select the best epoch, and held-out frames.
-
-    No frame is in two of them. `test` is empty unless it was asked for.
-    """
+    """Frames to train on, to select the best epoch, and held out if asked for; none is in two."""
 
     training: list[Part]
     validation: list[Part]
@@ -89,10 +86,7 @@ def split_recordings(
 def split_by_time(
     recording: CachedRecording, share: float, test_share: float = 0.0, gap_s: float = GAP_S
 ) -> Split:
-    """Divide one recording in time: training, validation, test, with `gap_s` between them.
-
-    Excluded ranges are in no part.
-    """
+    """Divide the frames of one recording that are not excluded in time, with gaps between."""
     good, time_s = recording.good, recording.time_s
     first, last = time_s[good].min(), time_s[good].max()
     end = last - test_share * (last - first) - (gap_s if test_share else 0.0)
@@ -108,7 +102,7 @@ def split_by_time(
             + f" with a gap of {gap_s:g} s"
             + (" and without excluded ranges" if recording.bad else "")
             + ". Add recordings, or choose other shares"
-            + (", or a smaller --stride" if _has_strides(recording) else "")
+            + (", or a smaller --stride" if (np.diff(recording.frame_index) > 1).all() else "")
         )
     parts = [Part(recording, test)] if test_share else []
     return Split([Part(recording, training)], [Part(recording, validation)], parts)
@@ -177,10 +171,6 @@ def _named_twice(tested: Sequence[str], validation: str) -> str:
 def _given(recordings: Sequence[CachedRecording]) -> str:
     names = ", ".join(recording.name for recording in recordings)
     return f"got {counted(len(recordings), 'recording')}: {names}"
-
-
-def _has_strides(recording: CachedRecording) -> bool:
-    return bool((np.diff(recording.frame_index) > 1).all())
 
 
 def _as_share(text: str, option: str) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,18 +21,11 @@ def read_state(folder: str | Path) -> tuple[TrainingSettings, dict[str, Any]]:
     return TrainingSettings.from_state(about["settings"]), about["notes"]
 
 
-def about_training(
-    settings: TrainingSettings, split: Split, notes: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return what the state of a training says of it, besides its history."""
-    return {"settings": asdict(settings), "notes": {**notes, "frames": fingerprint(split)}}
-
-
-def check_resumable(folder: Path, settings: TrainingSettings, about: Mapping[str, Any]) -> None:
+def check_resumable(folder: Path, settings: TrainingSettings, frames: list[list[Any]]) -> None:
     """Check that a training can resume with these settings and frames."""
     before, noted = read_state(folder)
     state.check_unchanged(folder, asdict(before), asdict(settings), CHANGEABLE)
-    if noted["frames"] != about["notes"]["frames"]:
+    if noted["frames"] != frames:
         raise InputError(
             f"{folder}: the recordings, their excluded ranges or their split have changed since "
             "this training began. Start a new one"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from drive.steering.depth_rate import DepthAdadelta, DepthAdam
 from drive.steering.evaluate import Predictions
 from drive.steering.network import build_network
 from drive.steering.split import Part, Split
-from drive.steering.state import about_training, check_resumable
+from drive.steering.state import check_resumable, fingerprint
 from drive.steering.training_settings import RANDOM, TrainingSettings
 from drive.training.fit import OnEpoch, fit
 from drive.training.fit import TrainingResult as TrainingResult
@@ -101,9 +102,10 @@ def train_steering(
     keras.utils.set_random_seed(settings.seed)
     if settings.tensorboard:
         load_tensorflow()
-    about = about_training(settings, split, notes or {})
+    frames = fingerprint(split)
+    about = {"settings": asdict(settings), "notes": {**(notes or {}), "frames": frames}}
     if resume:
-        check_resumable(folder, settings, about)
+        check_resumable(folder, settings, frames)
         start = load_model(folder / STATE)
     course = SteeringCourse(split, settings, start)
     probe = course.probe() if settings.tensorboard else None
@@ -155,16 +157,12 @@ def mean_squared_error(model: keras.Model, samples: Samples) -> float:
 
 def predictions_for(model: keras.Model, parts: Sequence[Part]) -> list[Predictions]:
     """Return the model's angles for parts of recordings, beside the recorded ones."""
-    return [
-        Predictions(
-            part.recording.name,
-            part.recording.frame_index[part.rows],
-            part.recording.time_s[part.rows],
-            predict_samples(model, Samples([part])),
-            part.angle_deg,
-        )
-        for part in parts
-    ]
+    found = []
+    for part in parts:
+        one, angle_deg = part.recording, predict_samples(model, Samples([part]))
+        frames = one.frame_index[part.rows], one.time_s[part.rows]
+        found.append(Predictions(one.name, *frames, angle_deg, part.angle_deg))
+    return found
 
 
 def compile_network(model: keras.Model, settings: TrainingSettings, steps_per_epoch: int) -> None:

@@ -79,11 +79,9 @@ class TrainingDataOptions(Config):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingData:
-    """A request for training data; the same request gives the same split later.
+    """A request for training data, with absolute paths; it gives the same split later.
 
-    Paths are absolute, `overrides` are of `recording.toml`, `side_cameras` is one of
-    `SIDE_CAMERAS`; `ensemble` is the number of networks that are trained on it, None for a single
-    one.
+    `side_cameras` is one of `SIDE_CAMERAS`; `ensemble` is None for a single network.
     """
 
     recordings: tuple[str, ...]

@@ -218,11 +218,7 @@ class TrainingSettings(LengthOptions, LearningOptions, VariationOptions, Transfe
 
     @classmethod
     def from_options(cls, options: Config, weights: str | None = None, **changes: Any) -> Self:
-        """Return the settings of a command with the options above; `changes` replace some of them.
-
-        `weights` is a model file to start from. Raises an `InputError` if options exclude each
-        other.
-        """
+        """Return the settings of a command; `weights` is the file to start from."""
         _check_transfer(options, weights)
         names = [each.name for each in fields_of(cls)]
         values = {name: getattr(options, name) for name in names if hasattr(options, name)}

@@ -11,16 +11,15 @@ import shutil
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 import optuna
-from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.exceptions import OptunaError
-from optuna.trial import TrialState
+from optuna.trial import Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from drive.core.errors import DivergedError, InputError
@@ -29,18 +28,13 @@ from drive.results.history import EpochResult
 from drive.results.names import CHECKPOINT, STUDY, TRIAL_FOLDERS
 from drive.results.search import COMPLETE as COMPLETE
 from drive.results.search import TrialResult, trial_folder
-from drive.steering.search_space import Parameter, find_study, read_space, usual, with_values
+from drive.steering.search_space import Parameter, find_study, read_space, usual
 from drive.steering.search_space import Search as Search
+from drive.steering.split import Split
 from drive.steering.state import fingerprint
 from drive.steering.train import train_steering
 from drive.steering.training_data import TrainingData
 from drive.steering.training_settings import TrainingSettings
-
-if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
-    from optuna.trial import Trial
-
-    from drive.steering.split import Split
 
 STUDY_NAME = "tune-steering"
 
@@ -68,9 +62,7 @@ class Study:
     """A search on disk: its request and its trials."""
 
     def __init__(self, folder: Path, search: Search, study: optuna.Study) -> None:
-        self.folder = folder
-        self.search = search
-        self._study = study
+        self.folder, self.search, self._study = folder, search, study
 
     @classmethod
     def begin(cls, folder: Path, search: Search) -> Study:
@@ -95,7 +87,7 @@ class Study:
     def resume(cls, folder: str | Path, trials: int | None = None) -> Study:
         """Open the search in `folder`; an interrupted trial does not count.
 
-        `trials` is a new number of finished trials; None keeps the number.
+        `trials` replaces the number of trials; None keeps it.
         """
         folder = Path(folder)
         find_study(folder)
@@ -121,11 +113,10 @@ class Study:
 
     def results(self) -> list[TrialResult]:
         """Return the finished trials in order."""
+        finished = self._study.get_trials(deepcopy=False, states=_FINISHED)
         return [
-            TrialResult(
-                number=trial.number, values=dict(trial.params), **trial.user_attrs["result"]
-            )
-            for trial in self._study.get_trials(deepcopy=False, states=_FINISHED)
+            TrialResult(number=each.number, values=dict(each.params), **each.user_attrs["result"])
+            for each in finished
         ]
 
     def run(
@@ -159,7 +150,7 @@ class Study:
         return results
 
     def importance(self) -> dict[str, float] | None:
-        """Return the importance of each parameter, as shares of 1; None for too few trials.
+        """Return the share of each parameter in the results; None for too few trials.
 
         PED-ANOVA (arXiv 2304.10255) compares the best `BEST_SHARE` of the trials with all.
         """
@@ -187,7 +178,7 @@ class Study:
     def _propose(self, finished: int) -> Trial:
         """Return a trial: the default values first, then the sampler's.
 
-        It is seeded by the number of finished trials, so that a resumed search proposes the same.
+        Its seed is the number of finished trials, so that a resumed search proposes the same.
         """
         seed = np.random.SeedSequence([self.search.settings.seed, finished]).generate_state(1)
         self._study.sampler = optuna.samplers.TPESampler(
@@ -218,7 +209,7 @@ class Study:
 
         outcome = COMPLETE
         try:
-            settings = with_values(self.search.settings, trial.params)
+            settings = replace(self.search.settings, **trial.params)
             train_steering(split, folder, settings, progress=progress, on_epoch=on_epoch)
         except optuna.TrialPruned:
             outcome = PRUNED
