@@ -283,8 +283,7 @@ def _persistence_errors(recording: Predictions) -> np.ndarray:
     newest = np.searchsorted(recording.time_s, ago, side="right") - 1
     known = (newest >= 0) & (recording.time_s - recording.time_s[newest] <= OLDEST_S)
     truth = recording.truth_deg.astype(np.float64)
-    result: np.ndarray = truth[known] - truth[newest[known]]
-    return result
+    return np.asarray(truth[known] - truth[newest[known]])
 
 
 def _changes(recording: Predictions, angle_deg: np.ndarray) -> np.ndarray:

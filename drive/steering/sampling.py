@@ -19,8 +19,7 @@ def bin_of_angle(angle_deg: np.ndarray) -> np.ndarray:
     """Return the (N,) bin of each absolute angle; the last bin has no upper end."""
     size = np.abs(angle_deg)
     reach = float(np.percentile(size, REACH_PERCENT)) or 1.0
-    result: np.ndarray = np.minimum((size / reach * BINS).astype(np.int64), BINS - 1)
-    return result
+    return np.asarray(np.minimum((size / reach * BINS).astype(np.int64), BINS - 1))
 
 
 def frames_per_bin(bins: np.ndarray, share: float = 1.0) -> np.ndarray:

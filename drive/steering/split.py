@@ -29,8 +29,7 @@ class Part:
     @property
     def angle_deg(self) -> np.ndarray:
         """(N,) float32 degrees, positive right."""
-        angle_deg: np.ndarray = self.recording.angle_deg[self.rows]
-        return angle_deg
+        return np.asarray(self.recording.angle_deg[self.rows])
 
     def __len__(self) -> int:
         return len(self.rows)

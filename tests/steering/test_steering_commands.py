@@ -175,11 +175,7 @@ def test_several_recordings_are_measured_each_and_together(
     ],
 )
 def test_wrong_arguments_are_exit_status_2_and_one_line(
-    recording: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture,
-    options: list[str],
-    reason: str,
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture, options: list[str], reason: str
 ) -> None:
     out = ["--out", str(tmp_path / "out"), "--quiet"]
     assert main(["train-steering", str(recording), *options, *out]) == 2
@@ -233,10 +229,7 @@ def test_a_copy_in_another_folder_neither_teaches_nor_judges(
 
 @pytest.mark.slow
 def test_a_training_that_diverges_keeps_and_exports_its_best_epoch(
-    recording: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture,
+    recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     losses = iter([3.0, 4.0, float("nan")])
     monkeypatch.setattr(train, "mean_squared_error", lambda *_: next(losses))

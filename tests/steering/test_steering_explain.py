@@ -107,9 +107,7 @@ NORMALISED = [
     ),
     helper.make_node("Elu", ["calm"], ["behind"]),
 ]
-POOLED = [
-    helper.make_node("MaxPool", ["conv1"], ["behind"], kernel_shape=[2, 2], name="pool1"),
-]
+POOLED = [helper.make_node("MaxPool", ["conv1"], ["behind"], kernel_shape=[2, 2], name="pool1")]
 RESIDUAL = [
     helper.make_node("Relu", ["conv1"], ["relu1"]),
     helper.make_node("Add", ["relu1", "conv1"], ["behind"], name="shortcut"),
@@ -150,9 +148,7 @@ def test_an_ensemble_looks_where_its_members_look_on_average(tmp_path: Path) -> 
     ones = {"kernel_shape": [1, 1], "strides": [1, 1]}
     weights, nodes = (
         [],
-        [
-            helper.make_node("Transpose", ["picture"], ["first"], perm=[0, 3, 1, 2]),
-        ],
+        [helper.make_node("Transpose", ["picture"], ["first"], perm=[0, 3, 1, 2])],
     )
     for name, channel in (("red", 0), ("blue", 2)):
         kernel = np.zeros((1, 3, 1, 1), np.float32)

@@ -334,9 +334,7 @@ def test_jitter_leaves_out_the_hand_of_the_human() -> None:
     assert measure([disturbed]).jitter_deg == pytest.approx(0.75)
 
 
-def test_speed_comes_from_the_recording(
-    recording: Callable[..., Recording],
-) -> None:
+def test_speed_comes_from_the_recording(recording: Callable[..., Recording]) -> None:
     one = recording([0.0] * 10)
     speed = np.array([36.0, np.nan, 72.0, *[72.0] * 7])
     km = replace(one, speed=speed, config=replace(one.config, car=replace(CAR, speed_unit="km/h")))

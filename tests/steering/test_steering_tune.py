@@ -328,11 +328,7 @@ def test_the_command_searches_and_goes_on(
     ],
 )
 def test_wrong_arguments_are_one_line_and_leave_nothing(
-    recording: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture,
-    options: list[str],
-    reason: str,
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture, options: list[str], reason: str
 ) -> None:
     out = tmp_path / "out"
     assert main(["tune-steering", str(recording), *options, "--out", str(out), "--quiet"]) == 2
