@@ -172,9 +172,7 @@ def train_epoch(
 
 
 def _train_in_order(
-    model: keras.Model,
-    drives: Sequence[tuple[Path, Mapping[int, float], int | None]],
-    batch: int,
+    model: keras.Model, drives: Sequence[tuple[Path, Mapping[int, float], int | None]], batch: int
 ) -> tuple[int, int, float]:
     """Train one epoch batch by batch, in the order of the videos."""
     read, losses = 0, []

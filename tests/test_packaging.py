@@ -60,9 +60,7 @@ def test_the_version_stands_in_one_place() -> None:
     assert first.startswith((f"## [{drive.__version__}]", "## [Unreleased]"))
 
 
-def test_the_command_line_and_run_json_name_the_version(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_the_command_line_and_run_json_name_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"drive {drive.__version__}\n"
     assert versions()["drive"] == drive.__version__

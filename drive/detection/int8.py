@@ -17,9 +17,7 @@ CALIBRATION_IMAGES = 300  # with 64, AP50 of cars was the same within 0.003
 
 
 def quantise_detector(
-    float_weights: str | Path,
-    int8_weights: str | Path,
-    images: Iterable[np.ndarray],
+    float_weights: str | Path, int8_weights: str | Path, images: Iterable[np.ndarray]
 ) -> int:
     """Write the int8 form of a detector's float weights; return the number of calibration images.
 

@@ -75,7 +75,10 @@ class SteeringModel:
         return float(self.predict_batch([image])[0])
 
     def predict_batch(self, images: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
-        """Predict the angles (N,), degrees positive right, for uint8 RGB images of any sizes."""
+        """Predict the angles, (N,) float32 degrees positive right, for N images.
+
+        Each image is (H, W, 3) uint8 RGB; sizes may differ.
+        """
         if not len(images):
             return np.zeros(0, np.float32)
         return self.predict_prepared(np.stack([preprocess(image, self.crop) for image in images]))
@@ -107,9 +110,10 @@ class SteeringModel:
     def predict_with_spread(
         self, images: Sequence[np.ndarray] | np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Predict the angles (N,) of several RGB images, and their spread (N,) in an ensemble.
+        """Predict the angles of N images, and their spread in an ensemble.
 
-        Both are float32 degrees; the spread of a single network is NaN.
+        Each image is (H, W, 3) uint8 RGB. Both results are (N,) float32 degrees; the spread of a
+        single network is NaN.
         """
         if not len(images):
             return np.zeros(0, np.float32), np.zeros(0, np.float32)

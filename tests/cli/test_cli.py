@@ -149,10 +149,7 @@ def test_a_config_file_gives_defaults_and_the_line_wins(
         ("unit = 'grad'", "grad"),
         ("quiet = 'yes'", "quiet"),
         ("= broken", "TOML"),
-        (
-            f"full-scale-deg = 0x{'f' * 5000}",
-            "full-scale-deg must be a number; got a whole number",
-        ),
+        (f"full-scale-deg = 0x{'f' * 5000}", "full-scale-deg must be a number; got a whole number"),
     ],
 )
 def test_a_wrong_config_file_is_refused(

@@ -167,9 +167,7 @@ def test_a_size_is_fixed_and_none_is_left_free(
         export(free, "litert", tmp_path.joinpath, pictures(1))
 
 
-def test_openvino_s_size_is_that_of_both_files(
-    written: dict[tuple[str, str], Exported],
-) -> None:
+def test_openvino_s_size_is_that_of_both_files(written: dict[tuple[str, str], Exported]) -> None:
     made = written["openvino", "float"]
     files = [made.path, made.path.with_suffix(".bin")]
     assert made.size_bytes == sum(file.stat().st_size for file in files)

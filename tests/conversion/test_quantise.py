@@ -39,10 +39,7 @@ def network() -> keras.Model:
     up = layers.UpSampling2D(2, name="up")(coarse)
     x = layers.Concatenate(name="join")([up, fine])
     x = layers.LeakyReLU(0.1, name="leaky3")(layers.Conv2D(8, 3, padding="same", name="conv3")(x))
-    heads = [
-        layers.Conv2D(5, 1, name="head4")(coarse),
-        layers.Conv2D(5, 1, name="head2")(x),
-    ]
+    heads = [layers.Conv2D(5, 1, name="head4")(coarse), layers.Conv2D(5, 1, name="head2")(x)]
     return keras.Model(image, heads, name="tiny")
 
 

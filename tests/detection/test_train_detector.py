@@ -68,8 +68,7 @@ def test_no_picture_is_an_input_error(data: LabelledImages) -> None:
 
 
 @pytest.mark.parametrize(
-    ("frozen_epochs", "rule"),
-    [(-1, "at least 0; got -1"), (3, r"from 0 to epochs \(2\); got 3")],
+    ("frozen_epochs", "rule"), [(-1, "at least 0; got -1"), (3, r"from 0 to epochs \(2\); got 3")]
 )
 def test_frozen_epochs_are_some_of_the_epochs(frozen_epochs: int, rule: str) -> None:
     with pytest.raises(InputError, match=f"frozen_epochs must be {rule}"):

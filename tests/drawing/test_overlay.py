@@ -149,8 +149,7 @@ def test_the_wheel_turns_by_the_steering_ratio_until_it_stops() -> None:
 
 
 @pytest.mark.parametrize(
-    ("angle_deg", "text"),
-    [(3.44, "R 3.4°"), (-12.0, "L 12.0°"), (0.0, "0.0°"), (-0.04, "0.0°")],
+    ("angle_deg", "text"), [(3.44, "R 3.4°"), (-12.0, "L 12.0°"), (0.0, "0.0°"), (-0.04, "0.0°")]
 )
 def test_numbers_name_their_side(angle_deg: float, text: str) -> None:
     assert angle_text(angle_deg) == text

@@ -56,12 +56,7 @@ def test_loss_shows_both_curves(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "rows",
-    [
-        [],
-        history(1),
-        [EpochResult(1, NAN, NAN, 0.001, 1.0)],
-        [EpochResult(1, 0.0, NAN, NAN, NAN)],
-    ],
+    [[], history(1), [EpochResult(1, NAN, NAN, 0.001, 1.0)], [EpochResult(1, 0.0, NAN, NAN, NAN)]],
 )
 def test_loss_takes_what_little_there_is(tmp_path: Path, rows: list[EpochResult]) -> None:
     plot_loss(rows, tmp_path / "loss.png")

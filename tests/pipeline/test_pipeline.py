@@ -125,9 +125,7 @@ def test_the_region_is_the_detector_s_own_or_the_user_s(make_video: VideoMaker) 
     assert detector.regions == [Region(0, 10, 160, 96), Region(1, 2, 100, 90)]
 
 
-def test_every_n_th_frame_asks_the_network_and_the_tracker_fills_in(
-    make_video: VideoMaker,
-) -> None:
+def test_every_n_th_frame_asks_the_network_and_the_tracker_fills_in(make_video: VideoMaker) -> None:
     from drive.detection.tracker import Tracker
 
     detector = MarkDetector()

@@ -113,9 +113,7 @@ def test_the_estimate_is_kept(
         stored_horizon(recording, tmp_path / "file")
 
 
-def test_a_video_that_stands_still_assumes_the_middle(
-    make_recording: Callable[..., Path],
-) -> None:
+def test_a_video_that_stands_still_assumes_the_middle(make_recording: Callable[..., Path]) -> None:
     (recording,) = open_recordings([make_recording("still")])
     assert estimate_horizon(recording) == HorizonEstimate(0.5, False, 0, 1.0)
 

@@ -113,10 +113,7 @@ def test_what_is_wrong_is_said_in_one_line(
 
 
 def test_an_answer_beyond_the_tolerance_is_status_1(
-    video: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compare, "INT8_TOLERANCE", 1e-9)
     arguments = ["steering", "--int8", "--format", "onnx", "--calibrate", video]
@@ -127,10 +124,7 @@ def test_an_answer_beyond_the_tolerance_is_status_1(
 
 
 def test_a_format_that_fails_leaves_the_others_with_their_record(
-    video: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_as = module.write_as
 

@@ -269,10 +269,7 @@ def test_one_source_is_analysed_here_under_its_own_name(tmp_path: Path, light: N
 
 
 def test_jobs_share_the_cores(
-    tmp_path: Path,
-    light: None,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, light: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from drive.pipeline import processes
 
@@ -327,10 +324,7 @@ def test_one_csv_for_several_videos_is_refused(
 
 
 def test_without_ray_the_command_says_what_to_install(
-    tmp_path: Path,
-    light: None,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, light: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     paths = videos(tmp_path, a="", b="")
@@ -395,10 +389,7 @@ def steering_of(folder: Path) -> np.ndarray:
 @pytest.mark.slow
 @pytest.mark.parametrize("cluster", [None, "ray"])
 def test_workers_find_what_a_single_command_finds(
-    tmp_path: Path,
-    make_video: VideoMaker,
-    monkeypatch: pytest.MonkeyPatch,
-    cluster: str | None,
+    tmp_path: Path, make_video: VideoMaker, monkeypatch: pytest.MonkeyPatch, cluster: str | None
 ) -> None:
     """The real models over two videos, in two processes and in two Ray workers."""
     if cluster and importlib.util.find_spec("ray") is None:

@@ -161,11 +161,7 @@ def test_a_damaged_table_is_named(annotated_run: Callable[..., Path]) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        (
-            "detections.csv",
-            b"",
-            "detections.csv is empty; expected a table with the columns ",
-        ),
+        ("detections.csv", b"", "detections.csv is empty; expected a table with the columns "),
         ("detections.csv", b"\xff\xfe1", "detections.csv is not UTF-8 text"),
         (
             "detections.csv",

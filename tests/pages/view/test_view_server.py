@@ -596,11 +596,7 @@ def test_nobody_else_excludes_ranges(
         ({"range": {"start_s": "a", "end_s": 1}}, 400, "start_s"),
         ({"range": {"start_s": None, "end_s": 1}}, 400, "start_s"),
         ({"range": {"start_s": 1, "end_s": int("9" * 400)}}, 400, "hundreds of digits"),
-        (
-            {"range": {"start_s": 3, "end_s": 999}},
-            400,
-            "town/epoch01: the range must end by 8.0 s",
-        ),
+        ({"range": {"start_s": 3, "end_s": 999}}, 400, "town/epoch01: the range must end by 8.0 s"),
         (
             {"range": {"start_s": 500, "end_s": 999}},
             400,
