@@ -5,15 +5,16 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+import os
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass
 from functools import partial
-from pathlib import Path
+from numbers import Integral, Real
 from typing import Any, ClassVar, Self, Union, get_args, get_origin, get_type_hints
 
 from drive.core.errors import InputError, unknown_name
-from drive.core.texts import as_written, is_number
+from drive.core.texts import as_written
 
 KEY = "option"
 
@@ -36,7 +37,8 @@ class Option:
     `check` is the rule that a value other than None must meet; `flag` the name on the command line,
     if it is not the field's; `bare` the value of a flag without one (`--tiles`). Only `--help-all`
     shows an `advanced` option; `--resume` accepts a new value of a `resumable` one. The help says
-    `shown_default` instead of the default; nothing if it is empty.
+    `shown_default` instead of the default; nothing if it is empty. A text may be given as a number
+    or a list if the metavar shows several forms (`N|COLSxROWS`, `NAME[,NAME]`).
     """
 
     help: str
@@ -244,20 +246,18 @@ def checked_value(declared: OptionField, value: object) -> object:
 
 def at_least(low: float) -> Check:
     """Accept numbers from `low` on."""
-    return lambda value: None if low <= value < math.inf else f"must be at least {low:g}"
+    return lambda value: None if low <= value else f"must be at least {low:g}"
 
 
 def above(low: float, high: float = math.inf) -> Check:
     """Accept numbers above `low`, and at most `high`."""
     upper = f" and at most {high:g}" if high < math.inf else ""
-    return lambda value: (
-        None if low < value <= high and value < math.inf else f"must be above {low:g}{upper}"
-    )
+    return lambda value: None if low < value <= high else f"must be above {low:g}{upper}"
 
 
 def between(low: float, high: float) -> Check:
     """Accept numbers from `low` to `high`."""
-    return lambda value: None if low <= value <= high else f"must be from {low:g} to {high:g}"
+    return lambda value: None if low <= value <= high else f"must be from {low:g} to {high:.10g}"
 
 
 def from_below(low: float, high: float) -> Check:
@@ -285,22 +285,39 @@ def _alternatives(hint: object) -> tuple[object, ...]:
 
 
 def _values(value: object, declared: OptionField) -> tuple[object, ...]:
-    """The values in their usual form: paths become text, whole numbers of floats floats."""
-    if declared.many and isinstance(value, Iterable) and not isinstance(value, str | Path):
+    """The values in their usual form: paths become text, numbers those of Python."""
+    single = isinstance(value, str | bytes | os.PathLike | Mapping)
+    if declared.many and isinstance(value, Iterable) and not single:
         return tuple(_single(one, declared) for one in value)
     return (_single(value, declared),)
 
 
 def _single(value: object, declared: OptionField) -> object:
-    if declared.kind is str and isinstance(value, list | tuple):
-        return ",".join(map(str, value))
-    if isinstance(value, Path):
-        return str(value)
-    if declared.kind is str and isinstance(value, float) and not declared.many:
-        return str(value)
-    if not (isinstance(value, int) and is_number(value)):
+    if declared.kind is str:
+        return _text(value, declared)
+    if isinstance(value, bool) or not isinstance(value, Real):
         return value
-    return declared.kind(value) if declared.kind in (str, float) else value
+    if declared.kind is int and isinstance(value, Integral):
+        return int(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        return value
+    return int(number) if declared.kind is int and number.is_integer() else number
+
+
+def _text(value: object, declared: OptionField) -> object:
+    """The text of a path; of a number or a list where the option takes them."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    metavar = declared.option.metavar or ""
+    several = isinstance(metavar, str) and ("|" in metavar or "," in metavar)
+    if several and value and isinstance(value, list | tuple):
+        texts = [_text(one, declared) for one in value]
+        return ",".join(map(str, texts)) if all(isinstance(one, str) for one in texts) else value
+    if isinstance(value, bool) or not (several or metavar == "SOURCE"):
+        return value
+    return str(value) if isinstance(value, Real if several else Integral) else value
 
 
 def _problem(declared: OptionField, value: object) -> str | None:
@@ -308,6 +325,10 @@ def _problem(declared: OptionField, value: object) -> str | None:
     wanted = declared.kind
     if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
         return f"must be {words[wanted]}"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "must be a finite number"
+    if isinstance(value, str) and "\0" in value:
+        return "must be text without null bytes"
     choices = declared.option.choices
     if choices and value not in choices:
         return f"must be one of {', '.join(choices)}"

@@ -6,6 +6,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from drive.cli.parser import build, make_parser, parse
@@ -49,7 +50,7 @@ class FilmConfig(CameraOptions):
     loop: bool = option(False, "repeat")
     mirror: bool | None = option(None, "turn images over")
     labels: tuple[str, ...] | None = option(None, "two names", metavar=("A", "B"))
-    tiles: str | None = option(None, "parts", metavar="N", bare="auto")
+    tiles: str | None = option(None, "parts", metavar="N|CxR", bare="auto")
     quality: float = option(0.5, "of the encoder", check=between(0, 1), advanced=True)
 
 
@@ -76,10 +77,19 @@ def test_a_config_has_its_values_in_plain_forms() -> None:
         ({"frames": None}, "frames must be given; got None"),
         ({"fov_deg": "wide"}, "fov_deg must be a number; got 'wide'"),
         ({"fov_deg": 200}, "fov_deg must be above 0 and at most 180; got 200"),
-        ({"quality": float("nan")}, "quality must be from 0 to 1; got nan"),
+        ({"quality": float("nan")}, "quality must be a finite number; got nan"),
         ({"style": "fancy"}, "style must be one of plain, bold; got 'fancy'"),
         ({"audio": 1}, "audio must be true or false; got 1"),
+        ({"height_m": float("inf")}, "height_m must be a finite number; got inf"),
+        ({"frames": float("inf")}, "frames must be a whole number; got inf"),
         ({"labels": (1.5, 2)}, "labels must be text; got 1.5"),
+        ({"style": 5}, "style must be text; got 5"),
+        ({"tiles": []}, "tiles must be text; got []"),
+        ({"tiles": [None]}, "tiles must be text; got [None]"),
+        ({"sources": [0.5]}, "sources must be text; got 0.5"),
+        ({"sources": {"a": 1}}, "sources must be text; got a table"),
+        ({"sources": b"a.mp4"}, "sources must be text; got b'a.mp4'"),
+        ({"sources": "a\0.mp4"}, r"sources must be text without null bytes; got 'a\x00.mp4'"),
     ],
 )
 def test_invalid_values_from_python_name_the_field(wrong: dict[str, Any], text: str) -> None:
@@ -88,11 +98,25 @@ def test_invalid_values_from_python_name_the_field(wrong: dict[str, Any], text: 
     assert str(caught.value) == text
 
 
+def test_numbers_of_numpy_and_whole_floats_become_numbers_of_python() -> None:
+    config = FilmConfig("a", frames=np.int64(2), quality=np.float32(0.5))  # type: ignore[arg-type]
+    assert (config.frames, config.quality) == (2, 0.5)
+    assert (type(config.frames), type(config.quality)) == (int, float)
+    whole = FilmConfig("a", frames=1e3).frames  # type: ignore[arg-type]
+    assert whole == 1000 and type(whole) is int
+
+
+def test_numbers_stand_for_texts_with_several_forms_and_for_cameras() -> None:
+    config = FilmConfig("a", 0, tiles=2)  # type: ignore[arg-type]
+    assert (config.sources, config.tiles) == (("0",), "2")
+    assert FilmConfig("a", tiles=(1, "2")).tiles == "1,2"  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("check", "good", "bad"),
     [
-        (at_least(2), [2, 9], [1, float("inf"), float("nan")]),
-        (above(0), [0.1], [0, float("inf"), float("nan")]),
+        (at_least(2), [2, 9], [1, float("nan")]),
+        (above(0), [0.1], [0, float("nan")]),
         (above(0, 5), [5], [0, 5.1]),
         (between(0, 1), [0, 1], [-0.1, 1.1, float("nan")]),
         (from_below(0, 1), [0, 0.9], [1, -0.1]),
