@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, get_args, get_type_hints
 
 from drive.core.errors import DriveError, InputError
-from drive.core.options import Config, at_least, command_line, fields_of, option
+from drive.core.options import Config, between, command_line, fields_of, option
 from drive.core.progress import Item
 from drive.core.reporter import LogReporter, Reporter
 from drive.core.wording import are, counted
@@ -54,6 +54,11 @@ class RunConfig(Config):
     )
     overwrite: bool = option(False, "replace results that exist in --out", resumable=True)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.out and self.out.startswith("~"):  # a shell expands it only in front of a word
+            object.__setattr__(self, "out", str(Path(self.out).expanduser()))
+
     def refuse_with_resume(self) -> None:
         """Refuse options that a resumed run would ignore: those that are not `resumable`."""
         given = {name for name in self.given if getattr(self, name) not in (None, ())}
@@ -77,7 +82,7 @@ class SeedConfig(RunConfig):
 
     group, place = COMMON, 9
 
-    seed: int = option(0, "random seed", "N", at_least(0), resumable=True)
+    seed: int = option(0, "random seed", "N", between(0, 2**32 - 1), resumable=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,6 +317,7 @@ def run_task(
     models: Models | None = None,
 ) -> ResultT:
     """Do the work of the task `name`, write its record and report; `models` gets what is loaded."""
+    _check_config(name, config)
     run = Run(name, config, reporter, models)
     try:
         result = work(config, run)
@@ -319,6 +325,20 @@ def run_task(
         run.abandon(error)
         raise
     return run.finish(result)
+
+
+def _check_config(task: str, config: object) -> None:
+    """Refuse what is not the config of the task, such as a bare source."""
+    words = task.split("-")
+    function, wanted = "_".join(words), "".join(word.title() for word in words) + "Config"
+    if wanted not in (base.__name__ for base in type(config).__mro__):
+        got = type(config).__name__ if config is not None else "None"
+        article = "an " if got[0] in "AEIOUaeiou" else "a "
+        example = repr(config) if isinstance(config, str) else "..."
+        raise InputError(
+            f"{function} requires a {wanted}; got {article if got != 'None' else ''}{got}. "
+            f"Write {function}({wanted}({example}))"
+        )
 
 
 @contextlib.contextmanager
