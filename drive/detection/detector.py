@@ -44,9 +44,9 @@ def load_detector(
         engine: "auto", "openvino", "onnx" or "keras".
         threads: CPU threads; 0: the runtime decides.
         conf: minimum score of all classes, 0 to 1; None for the thresholds of the network.
-        classes: to report; None for the usual ones of the network.
+        classes: classes to report; None for all that the network reports by default.
         nms_iou: overlap above which the lower of two boxes is dropped; None: the usual one.
-        exponent: of the box sizes of tiny YOLO v1; None for 2, as in the paper.
+        exponent: exponent applied to the box sizes of tiny YOLO v1; None for 2, as in the paper.
         detail: of tiny-yolo-drive: "fast" (default) or "fine", see `TinyYoloDriveDetector`.
 
     Raises:

@@ -224,7 +224,8 @@ def open_recordings(
     Args:
         paths: folders (searched recursively) or videos of recordings, or Udacity folders.
         steering_csv: the CSV of the single video in `paths`, if its name is not the usual one.
-        overrides: values by key that override those of `recording.toml`; None is no value.
+        overrides: values by key that override those of `recording.toml`; a value of None overrides
+            nothing.
         on_error: called with a recording that cannot be opened; otherwise the error is raised.
 
     Returns:

@@ -246,7 +246,7 @@ def read_run(
 
     Args:
         folder: of the run.
-        record: what its `run.json` is going to say; None reads it, if there is one.
+        record: content to use instead of `run.json`; None reads the file if it exists.
         follow_links: whether `run.json` may be a link out of the folder.
 
     Raises:

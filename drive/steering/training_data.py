@@ -30,8 +30,8 @@ class TrainingDataOptions(Config):
     _: KW_ONLY
     validation: str = option(
         "0.2",
-        "recordings that choose the best epoch, or a share: the last recordings; of a single "
-        "recording its last part, after a gap",
+        "recordings used to select the best epoch. A number is the share to take from the end; a "
+        "single recording is split, with a gap",
         "NAME[,NAME]|SHARE",
     )
     test: str | None = option(
@@ -44,8 +44,8 @@ class TrainingDataOptions(Config):
     stride: int = rare_option(1, "use every N-th frame", "N", at_least(1))
     crop: str | None = option(
         None,
-        "part of the frame that shows the road, as shares of its height, and the share of its "
-        "width to leave out on each side, where only moved cameras look",
+        "top and bottom of the part that shows the road, as fractions of the frame height. SIDE: "
+        "fraction of the width to cut on each side; only moved cameras see it",
         "TOP,BOTTOM[,SIDE]",
         shown_default="0.4,0.875",
     )

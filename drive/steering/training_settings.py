@@ -149,7 +149,7 @@ class TransferOptions(Config):
         "epochs at the beginning in which only the layers on top are trained",
         "N",
         at_least(0),
-        shown_default=f"{FREEZE_EPOCHS}; of a random start 0",
+        shown_default=f"{FREEZE_EPOCHS}; 0 with random weights",
     )
     depth_rate: float = rare_option(
         0.3,

@@ -191,15 +191,15 @@ class ManyOptions(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class TilesOptions(Config):
-    """Whether the detector looks closer at parts of the image."""
+    """Whether the detector also runs on tiles of the region."""
 
     group = "detector options"
 
     tiles: str | None = option(
         None,
-        "for far cars: also look closer at overlapping tiles of the region; without a value, as "
-        "many as suit the frame size. N tiles in a row at the horizon, or COLSxROWS over the "
-        "region; each takes as long as the region itself",
+        "also run on overlapping tiles of the region, to find far cars. N: one row at the horizon. "
+        "COLSxROWS: a grid over the region. No value: chosen from the frame size. Each tile takes "
+        "as long as the region",
         "N|COLSxROWS",
         tiling,
         bare="auto",
@@ -242,7 +242,11 @@ class DetectorOptions(RegionOptions, DetailOptions):
     group = "detector options"
 
     conf: float | None = option(
-        None, "minimum confidence (0 to 1)", "T", between(0, 1), shown_default="that of each class"
+        None,
+        "minimum confidence (0 to 1)",
+        "T",
+        between(0, 1),
+        shown_default="one threshold per class",
     )
     classes: str | None = option(None, "classes to report", "car,bus,...", shown_default="all")
     every: int = option(

@@ -31,13 +31,15 @@ class TrainDetectorConfig(LearningOptions, ReportConfig, WeightsConfig, SeedConf
         (),
         "folders with labels.csv, data.yaml or Annotations/. From 100 images on, a quarter is held "
         "out for evaluate-detector --split test, and a twelfth selects the epoch and the "
-        "thresholds; of fewer, a seventh selects and the others train",
+        "thresholds. With fewer images, a seventh is used for selection and the rest for training",
         "DATASET",
         positional=True,
     )
     _: KW_ONLY
     extra: Sequence[str] = option(
-        (), "datasets of which all images train; one that is named twice counts twice", "DATASET"
+        (),
+        "extra datasets, used entirely for training; name one twice to use each image twice",
+        "DATASET",
     )
     classes: str | None = option(
         None,
@@ -53,8 +55,8 @@ class TrainDetectorConfig(LearningOptions, ReportConfig, WeightsConfig, SeedConf
     int8: bool = option(True, f"write only {DETECTOR}, not {DETECTOR_INT8}")
     find_lr: bool = option(
         False,
-        "train nothing: raise the learning rate over one epoch (or --epochs), at least 300 steps, "
-        "until the loss climbs; suggest a tenth of the rate with the lowest loss",
+        "do not train: increase the learning rate over one epoch (or --epochs), at least 300 "
+        "steps, until the loss rises; suggest a tenth of the rate with the lowest loss",
     )
     resume: str | None = option(
         None,

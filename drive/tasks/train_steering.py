@@ -57,8 +57,8 @@ class TrainSteeringConfig(
     )
     ensemble: int | None = option(
         None,
-        "train N networks from different seeds, each in its own folder; the model is their mean, "
-        "and reports how far they lie apart",
+        "train N networks from different seeds, each in its own folder; the model predicts their "
+        "mean and reports their spread",
         "N",
         between(FEWEST_MEMBERS, MOST_MEMBERS),
     )

@@ -73,7 +73,12 @@ class TuneSteeringConfig(
         20, "number of trials; the first as train-steering has it", "N", at_least(1), resumable=True
     )
     minutes: float | None = option(
-        None, "stop after this time, even within a trial", "M", above(0), resumable=True
+        None,
+        "stop after this time, even within a trial",
+        "M",
+        above(0),
+        resumable=True,
+        shown_default="no limit",
     )
     epochs: int = option(6, "epochs per trial; poor ones are stopped earlier", "N", at_least(1))
     search: str | None = option(
