@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,17 +13,24 @@ from pathlib import Path
 from drive.core.errors import InputError
 
 PART = ".part"
+_numbers = itertools.count(1)
+
+
+def _part() -> str:
+    """Return a mark for a temporary name that no other process and no other call uses."""
+    return f"{PART}-{os.getpid()}-{next(_numbers)}"
 
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it if the block succeeds, else remove it.
 
-    The temporary name keeps the suffix (`video.part.mp4`), from which writers choose the format.
+    The temporary name keeps the suffix (`video.part-PID-N.mp4`), from which writers choose the
+    format. Of several writers at the same time the last one wins, whole.
     """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
-    part = final.with_name(f"{final.stem}{PART}{final.suffix}")
+    part = final.with_name(f"{final.stem}{_part()}{final.suffix}")
     try:
         yield part
         part.replace(final)
@@ -47,8 +55,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     If the block fails, the old contents of `path` stay.
     """
     final = Path(path)
-    part = final.with_name(final.name + PART)
-    shutil.rmtree(part, ignore_errors=True)
+    part = final.with_name(final.name + _part())
     part.mkdir(parents=True)
     try:
         yield part

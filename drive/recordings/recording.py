@@ -279,7 +279,8 @@ def _find(
         found += [
             (video, partial(_from_video, video, _csv_of(video), overrides))
             for video in sorted(folder.glob(f"*{FRONT}.*"))
-            if video.suffix.lower() in VIDEO_SUFFIXES and PART not in video.suffixes
+            if video.suffix.lower() in VIDEO_SUFFIXES
+            and not any(each.split("-")[0] == PART for each in video.suffixes)
         ]
     if not found:
         raise InputError(

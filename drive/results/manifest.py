@@ -39,7 +39,7 @@ def only_run_in(folder: str | Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f"another run is working in {folder}. Wait for its end") from None
+            raise InputError(f"another run is writing to {folder}. Wait for its end") from None
         except OSError:
             pass
         yield

@@ -15,7 +15,7 @@ from drive.core.options import fields_of
 from drive.core.reporter import KeepingReporter, Reporter
 from drive.core.wording import counted
 from drive.pipeline.schedule import run_tasks, shares
-from drive.results.manifest import DONE, FAILED, PENDING, Entry, Manifest, only_run_in
+from drive.results.manifest import DONE, FAILED, PENDING, Entry, Manifest
 from drive.results.names import MANIFEST, RUN, SUMMARY
 from drive.results.summary import as_text, totals, write_summary
 from drive.tasks._options import AnalysisConfig, ManyOptions
@@ -65,18 +65,17 @@ def _run_all(
 
     names = spread_videos(config.sources)
     if config.resume:
-        with only_run_in(config.resume):
-            config, manifest = _resumed(config, run, names)
-            return _Videos(config, run, manifest, work, result).run_all()
+        run.lock(config.resume)
+        config, manifest = _resumed(config, run, names)
+        return _Videos(config, run, manifest, work, result).run_all()
     if not names:
         raise InputError("SOURCE is missing: a video, images, a camera index or a stream URL")
     if len(names) == 1 and not config.engine_cluster:
         return work(run.use(replace(config, source=names[0])), run)
     _check_videos(names)
     _check_shared(config)
-    with only_run_in(run.folder.path):
-        manifest = _fresh(config, run, names)
-        return _Videos(config, run, manifest, work, result).run_all()
+    manifest = _fresh(config, run, names)
+    return _Videos(config, run, manifest, work, result).run_all()
 
 
 def _fresh(config: AnalysisConfig, run: Run, names: list[str]) -> Manifest:

@@ -13,6 +13,7 @@ from drive.core.options import Config, between, command_line, fields_of, option
 from drive.core.progress import Item
 from drive.core.reporter import LogReporter, Reporter
 from drive.core.wording import are, counted
+from drive.results.manifest import only_run_in
 from drive.results.names import REPORT, RUN
 from drive.results.record import RunRecord
 from drive.results.run_folder import RunFolder, open_run_folder
@@ -168,6 +169,7 @@ class Run:
         self.models = {} if models is None else models
         self.reporter = reporter or LogReporter()
         self._folder: RunFolder | None = None
+        self._alone: contextlib.ExitStack | None = None
         self._live: LiveReport | None = None
 
     def use(self, config: ConfigT) -> ConfigT:
@@ -179,11 +181,25 @@ class Run:
     def folder(self) -> RunFolder:
         """The folder of this run, made on first use."""
         if self._folder is None:
-            self._folder = open_run_folder(self.name, self.config.out, self.config.overwrite)
+            folder = open_run_folder(self.name, self.config.out, self.config.overwrite)
+            self.lock(folder.path)
+            self._folder = folder
             page = self._folder.path / REPORT
             if self.reports and page.exists() and GENERATOR not in page.read_bytes()[:PAGE_HEAD]:
                 self._folder.file(REPORT)  # refuses to replace a page that is not one of ours
         return self._folder
+
+    def lock(self, folder: str | Path) -> None:
+        """Keep other runs out of the folder until this one ends; refuse if one works in it."""
+        if self._alone is None:
+            alone = contextlib.ExitStack()
+            alone.enter_context(only_run_in(folder))
+            self._alone = alone
+
+    def release(self) -> None:
+        """Let other runs into the folder."""
+        if self._alone is not None:
+            self._alone.close()
 
     def file(self, name: str, *sources: Path) -> Path:
         """Return where to write a result; refuse to replace what it is made from."""
@@ -320,11 +336,14 @@ def run_task(
     _check_config(name, config)
     run = Run(name, config, reporter, models)
     try:
-        result = work(config, run)
-    except BaseException as error:
-        run.abandon(error)
-        raise
-    return run.finish(result)
+        try:
+            result = work(config, run)
+        except BaseException as error:
+            run.abandon(error)
+            raise
+        return run.finish(result)
+    finally:
+        run.release()
 
 
 def _check_config(task: str, config: object) -> None:

@@ -251,6 +251,7 @@ class _Turns:
     def __call__(self, video: Path) -> None:
         began = time.perf_counter()
         run = self._run(str(video))
+        run.release()
         self.wall_s = time.perf_counter() - began
         self.first_s = self.first_s or self.wall_s
         self.seconds = dict(run.record.seconds)

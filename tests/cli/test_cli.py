@@ -286,7 +286,7 @@ def test_an_interrupted_command_leaves_nothing(tmp_path: Path, make_video: Video
     command = [sys.executable, str(ROOT / "run.py"), "detect", str(video), "--out", str(out)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 240
-        while not list(out.glob("*.part.mp4")) and time.monotonic() < deadline:
+        while not list(out.glob("*.part-*.mp4")) and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         time.sleep(0.05)

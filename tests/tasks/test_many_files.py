@@ -249,9 +249,10 @@ def test_two_runs_do_not_work_in_one_folder(
     assert detect_all(*paths.values(), "--out", out) == 2
     before = (out / "manifest.json").read_bytes()
     with only_run_in(out):  # as another process would hold it
-        for options in (["--resume", out], [*paths.values(), "--out", out, "--overwrite"]):
+        anew = ["--out", out, "--overwrite"]
+        for options in (["--resume", out], [paths["a"], *anew], [*paths.values(), *anew]):
             assert detect_all(*options) == 2
-            assert "another run is working" in capsys.readouterr().err.splitlines()[-1]
+            assert "another run is writing to" in capsys.readouterr().err.splitlines()[-1]
     assert (out / "manifest.json").read_bytes() == before
     paths["b"].write_text("fine")
     assert detect_all("--resume", out) == 0
