@@ -36,7 +36,7 @@ def load_detector(
     exponent: float | None = None,
     detail: str | None = None,
 ) -> Detector:
-    """Load a detector. The weights file says which one.
+    """Load a detector, which threads may share. The weights file says which one.
 
     Args:
         weights: `.onnx` (or OpenVINO `.xml`) that drive wrote, or Darknet's `.weights` of tiny YOLO

@@ -17,7 +17,7 @@ MODEL_SUFFIXES = (".onnx", ".keras")  # of the files that drive writes; others a
 
 
 class Engine(Protocol):
-    """A network that is ready to run. Use an engine from one thread at a time."""
+    """A network that is ready to run. Threads may share an engine."""
 
     name: str  # of the runtime
     input_name: str

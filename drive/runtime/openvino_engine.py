@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ class OpenVinoEngine:
     name = "openvino"
 
     def __init__(self, path: str | Path, threads: int = 0) -> None:
+        self._lock = threading.Lock()  # a compiled model has one request, which threads share
         self._core = openvino.Core()
         try:
             self._model = self._core.read_model(str(path))
@@ -42,9 +44,10 @@ class OpenVinoEngine:
     def predict(self, batch: Array) -> list[FloatArray]:
         """Run the network; see `Engine.predict`."""
         check_batch(batch, self.input_dtype, self.input_shape)
-        compiled = self._compile(batch.shape)
-        results = compiled(np.ascontiguousarray(batch))
-        return [np.asarray(results[output]) for output in compiled.outputs]
+        with self._lock:
+            compiled = self._compile(batch.shape)
+            results = compiled(np.ascontiguousarray(batch))
+            return [np.asarray(results[output]) for output in compiled.outputs]
 
     def _compile(self, shape: tuple[int, ...]) -> openvino.CompiledModel:
         """Return the model compiled for `shape`; drop the one that was not used for longest."""

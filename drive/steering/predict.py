@@ -125,7 +125,7 @@ class SteeringModel:
 def load_steering(
     model: str | Path | None = None, engine: str = "auto", threads: int = 0
 ) -> SteeringModel:
-    """Load a steering model that `train-steering` wrote.
+    """Load a steering model that `train-steering` wrote; threads may share it.
 
     Args:
         model: `.onnx` or `.keras` file; None for the shipped one (int8 if the runtime supports it).
