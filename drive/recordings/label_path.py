@@ -44,8 +44,9 @@ class LabelPath:
 
     def in_degrees(self, recorded: FloatArray) -> FloatArray:
         """Return recorded angles as float32 degrees, positive right."""
-        scaled = np.asarray(recorded, np.float64) * self.degrees_per_unit
-        return scaled.astype(np.float32)
+        with np.errstate(over="ignore"):  # what is too large is unknown
+            degrees = (np.asarray(recorded, np.float64) * self.degrees_per_unit).astype(np.float32)
+        return np.where(np.isinf(degrees), np.float32(np.nan), degrees)
 
     def as_recorded(self, angle_deg: FloatArray) -> FloatArray:
         """Return degrees, positive right, in the unit of the CSV: the inverse of `in_degrees`."""

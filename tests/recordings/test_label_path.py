@@ -60,3 +60,10 @@ def test_a_recording_keeps_what_was_recorded_and_relabels_from_it(
     plain = smooth.relabelled(LabelPath(recording.labels.degrees_per_unit))
     assert plain.labels.as_recorded(plain.angle_deg) == pytest.approx(recording.recorded)
     assert again.digest == recording.digest
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_angle_too_large_for_its_type_is_unknown() -> None:
+    degrees = LabelPath(degrees_per_unit=25.0).in_degrees(np.array([1e300, -1e308, 1.0]))
+    assert degrees.dtype == np.float32
+    np.testing.assert_array_equal(degrees, [np.nan, np.nan, 25.0])
