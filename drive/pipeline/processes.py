@@ -21,11 +21,16 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Generic
 
-from drive.core.errors import InputError
+from drive.core.errors import DriveError, InputError
 from drive.core.jobs import Outcome, Payload, Task, Work, attempt
 
 CLEAN_UP_S = 20.0
 """Time for workers to remove half-written files, before they are killed."""
+
+NOT_GUARDED = (
+    "a worker process could not start. In a script, put the call under "
+    'if __name__ == "__main__":, since each worker imports the script'
+)
 
 
 def cores() -> int:
@@ -69,6 +74,7 @@ class _Worker(Generic[Payload]):
         context = multiprocessing.get_context("spawn")
         self.task: Task[Payload] | None = None
         self.alive = True
+        self._ready = False
         self._since = 0.0
         self.connection, other_end = context.Pipe()
         self.process: BaseProcess = context.Process(
@@ -86,16 +92,20 @@ class _Worker(Generic[Payload]):
         with contextlib.suppress(OSError):  # it has just died: `outcome` says so
             self.connection.send(self.task)
 
-    def outcome(self) -> Outcome:
-        """Receive the outcome of its task; call it when the connection is ready."""
+    def outcome(self) -> Outcome | None:
+        """Receive the outcome of its task, or None: it is ready; call it when there is news."""
         assert self.task is not None
-        task, self.task = self.task, None
+        task = self.task
         try:
-            found: Outcome = self.connection.recv()
+            found: Outcome | None = self.connection.recv()
+            self._ready = True
+            self.task = None if found else task
             return found
         except (EOFError, OSError):
-            self.alive = False
+            self.alive, self.task = False, None
             self.process.join()
+        if not self._ready and self.process.exitcode == 1:
+            raise DriveError(NOT_GUARDED)
         seconds = time.perf_counter() - self._since
         return Outcome(task.key, reason=_how_it_ended(self.process.exitcode), seconds=seconds)
 
@@ -114,7 +124,8 @@ def _how_it_ended(exitcode: int | None) -> str:
 def _next_outcomes(workers: Sequence[_Worker[Payload]]) -> list[Outcome]:
     """Wait until at least one busy worker has an outcome."""
     busy = {worker.connection: worker for worker in workers if worker.task is not None}
-    return [busy[connection].outcome() for connection in wait(list(busy)) if connection in busy]
+    news = [busy[connection].outcome() for connection in wait(list(busy)) if connection in busy]
+    return [outcome for outcome in news if outcome is not None]
 
 
 def _stop(workers: Sequence[_Worker[Payload]]) -> None:
@@ -156,6 +167,7 @@ def _serve(work: Work[Payload], environment: Mapping[str, str], connection: Conn
     os.environ.update(environment)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt, EOFError, BrokenPipeError):
+        connection.send(None)  # ready
         while (task := connection.recv()) is not None:
             connection.send(attempt(work, task))
 

@@ -156,3 +156,24 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path, parent: subproc
     wait_until(lambda: pids(tmp_path, "cleared") == pids(tmp_path, "begun"))
     wait_until(lambda: not any(map(is_running, pids(tmp_path, "begun"))))
     assert len(pids(tmp_path, "begun")) == 2
+
+
+def test_a_script_without_the_main_guard_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(
+        "from drive.core.jobs import Task\n"
+        "from drive.pipeline.processes import run_in_processes\n"
+        "from tests.pipeline import light_work\n"
+        "list(run_in_processes(light_work.square, [Task(0, 1), Task(1, 2)], 2))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "script.py")],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("drive.core.errors.DriveError: a worker process could not start.")
+    assert 'if __name__ == "__main__":' in last
