@@ -63,7 +63,7 @@ def _run_all(
         load_ray()  # whether it is installed shows before any work
     from drive.video.sources import spread_videos
 
-    names = spread_videos(config.sources)
+    names = spread_videos(config.sources, run.message)
     if config.resume:
         run.lock(config.resume)
         config, manifest = _resumed(config, run, names)

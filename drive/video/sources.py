@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -72,12 +72,16 @@ def find_source(text: str | Path) -> Source:
     )
 
 
-def spread_videos(texts: Iterable[str]) -> list[str]:
-    """Expand globs that match several videos and no image; leave other names, drop duplicates."""
+def spread_videos(
+    texts: Iterable[str], message: Callable[[str], None] = lambda text: None
+) -> list[str]:
+    """Expand globs that match videos and no image; leave other names; drop and tell duplicates."""
     spread: dict[str, str] = {}
-    for text in texts:
-        for name in _videos_of(text):
-            spread.setdefault(_identity(name), name)
+    for name in (name for text in texts for name in _videos_of(text)):
+        if (file := _identity(name)) not in spread:
+            spread[file] = name
+        else:
+            message(f"{name} is named more than once; it is analysed once")
     return list(spread.values())
 
 
@@ -87,7 +91,9 @@ def _videos_of(text: str) -> list[str]:
     matches = [Path(match) for match in glob.glob(text, recursive=True)]  # noqa: PTH207
     suffixes = {path.suffix.lower() for path in matches}
     videos = [path for path in matches if path.suffix.lower() in VIDEO_SUFFIXES]
-    if len(videos) < 2 or suffixes & IMAGE_SUFFIXES:
+    if len(matches) == 1:
+        videos = matches
+    if not videos or suffixes & IMAGE_SUFFIXES:
         return [text]
     return [str(path) for path in sorted(videos, key=_natural)]
 

@@ -24,8 +24,16 @@ def test_a_pattern_of_videos_is_spread_in_natural_order(folder: Path) -> None:
     assert found == [*names, "rtsp://camera/1", "0"]
 
 
-def test_patterns_of_images_and_of_one_video_stay_as_they_are(folder: Path) -> None:
-    texts = [f"{folder}/*.png", f"{folder}/*.avi", f"{folder}/*", f"{folder}/none*", "", "absent"]
+def test_a_pattern_of_one_video_is_spread_too(folder: Path) -> None:
+    (folder / "one.csv").touch()
+    said: list[str] = []
+    found = spread_videos([f"{folder}/*.avi", f"{folder}/one.*", f"{folder}/r*"], said.append)
+    assert found == [f"{folder}/one.avi", f"{folder}/rows.csv"]
+    assert said == [f"{folder}/one.avi is named more than once; it is analysed once"]
+
+
+def test_patterns_of_images_stay_as_they_are(folder: Path) -> None:
+    texts = [f"{folder}/*.png", f"{folder}/*", f"{folder}/none*", "", "absent"]
     texts.append(f"{folder}/clips[1]")
     assert spread_videos(texts) == texts
 
