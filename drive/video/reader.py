@@ -85,6 +85,7 @@ def read_frames(
     if stride < 1:
         raise InputError(f"the stride must be at least 1; got {stride}")
     _check_times(found, start_s, end_s)
+    end_s = None if end_s == math.inf else end_s
     return FrameReader(found, stride, start_s, end_s, size, threads, planes)
 
 

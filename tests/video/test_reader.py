@@ -255,3 +255,7 @@ def _damage_packets(path: Path, first: int, last: int) -> None:
     for position, size in places[first : last + 1]:
         data[position : position + size] = noise.bytes(size)
     path.write_bytes(data)
+
+
+def test_an_endless_end_is_the_end(make_video: VideoMaker) -> None:
+    assert len(list(read_frames(make_video(frames=5), end_s=float("inf")))) == 5
