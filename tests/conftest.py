@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +12,9 @@ import av
 import cv2
 import numpy as np
 import pytest
+
+from drive.core.errors import InputError
+from drive.core.options import OptionField, checked_value
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 TIME_BASE = Fraction(1, 1000)
@@ -23,6 +27,23 @@ def shared() -> Path:
     if not (SHARED / "README.md").exists():
         pytest.skip("../shared is absent: its clips, recordings and golden values are not shipped")
     return SHARED
+
+
+def other_value(declared: OptionField) -> object:
+    """A valid value of an option that is not its default."""
+    if declared.kind is bool:
+        return not declared.default
+    texts = ("a", "0.3", "1,2,3,4", "0.3,0.9", "3", "auto", "full", "all")
+    words = declared.option.choices or texts
+    numbers = (2, 3, 1, 0.5, 0.25, 5, 20, 50, 0, 100, 320, 1000)
+    values = words if declared.kind is str else map(declared.kind, numbers)
+    for value in values:
+        several = len(declared.option.metavar) if isinstance(declared.option.metavar, tuple) else 1
+        shape = (value,) * several if declared.many else value
+        with suppress(InputError):
+            if (found := checked_value(declared, shape)) != declared.default:
+                return found
+    raise AssertionError(f"no valid value of {declared.name} is known here")
 
 
 def marked_picture(index: int, width: int, height: int) -> np.ndarray:

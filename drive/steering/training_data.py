@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
-from drive.core.options import Config, at_least, between, option, rare_option
+from drive.core.options import Config, at_least, between, fields_of, option, rare_option
 from drive.core.shipped import SAMPLE
 
 Overrides = Mapping[str, float | str | None]
@@ -81,6 +81,7 @@ class TrainingDataOptions(Config):
 class TrainingData:
     """A request for training data, with absolute paths; it gives the same split later.
 
+    A field with the name of an option takes its value: every option but `cache` has one here.
     `side_cameras` is one of `SIDE_CAMERAS`; `ensemble` is None for a single network.
     """
 
@@ -105,15 +106,16 @@ class TrainingData:
         """Return what the options of a command ask for."""
         from drive.steering.preprocess import ROAD, RoadCrop
 
-        same = ("validation", "test", "exclude", "stride", "auto_lag", "smooth_labels_s", "target")
-        return cls(
-            recordings=absolute(options.recordings or (str(SAMPLE),)),
-            crop=str(RoadCrop.parse(options.crop) if options.crop else ROAD),
-            steering=str(Path(steering).resolve()) if steering else None,
-            overrides=overrides,
-            side_cameras=SIDE_CAMERAS[options.side_cameras],
-            **{name: getattr(options, name) for name in same},
-        )
+        names = {each.name for each in fields(cls)}
+        declared = (each.name for each in fields_of(TrainingDataOptions) if each.name in names)
+        asked: dict[str, Any] = {name: getattr(options, name) for name in declared}
+        asked |= {
+            "recordings": absolute(options.recordings or (str(SAMPLE),)),
+            "crop": str(RoadCrop.parse(options.crop) if options.crop else ROAD),
+            "side_cameras": SIDE_CAMERAS[options.side_cameras],
+        }
+        steering = str(Path(steering).resolve()) if steering else None
+        return cls(**asked, steering=steering, overrides=overrides)
 
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> Self:

@@ -12,11 +12,15 @@ import numpy as np
 import pytest
 
 from drive.cli import main
+from drive.core.options import OptionField, fields_of
 from drive.runtime.keras_file import save_model
 from drive.steering.state import fingerprint
 from drive.steering.train import BEST, SteeringCourse
+from drive.steering.training_data import TrainingData, TrainingDataOptions
 from drive.steering.training_settings import TrainingSettings
+from drive.tasks.train_steering import TrainSteeringConfig, _as_config
 from drive.training.state import STATE
+from tests.conftest import other_value
 
 SETTINGS = {
     "epochs": 1,
@@ -90,8 +94,8 @@ def test_a_training_that_version_0_1_stopped_resumes(
     record = json.loads((out / "run.json").read_text())
     assert record["settings"]["recordings"] == [str(recording)]
     assert (record["settings"]["batch"], record["settings"]["epochs"]) == (16, 2)
-    assert record["training"] == {**SETTINGS, "epochs": 2}
-    assert record["data"] == data
+    assert {name: record["training"][name] for name in SETTINGS} == {**SETTINGS, "epochs": 2}
+    assert {name: record["data"][name] for name in data} == data
 
 
 def test_settings_from_before_an_option_mean_what_they_meant() -> None:
@@ -99,3 +103,19 @@ def test_settings_from_before_an_option_mean_what_they_meant() -> None:
     settings = TrainingSettings.from_state(older)
     assert (settings.batch_norm, settings.warm_up) == (False, 0)
     assert (TrainingSettings().batch_norm, TrainingSettings().warm_up) == (True, 100)
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [each for each in fields_of(TrainingDataOptions) if each.name not in ("recordings", "cache")],
+    ids=lambda declared: declared.name,
+)
+def test_every_option_of_the_data_survives_a_resume(declared: OptionField) -> None:
+    value = "0.3,0.9" if declared.name == "crop" else other_value(declared)
+    asked = TrainSteeringConfig(**{declared.name: value})
+    kept = json.loads(
+        json.dumps(TrainingData.from_options(asked, None, asked.overrides()).as_json())
+    )
+    resuming = TrainSteeringConfig(resume="outputs/001-train-steering")
+    resumed = _as_config(resuming, TrainingSettings(), TrainingData.from_json(kept))
+    assert getattr(resumed, declared.name) == value != declared.default
