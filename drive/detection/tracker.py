@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -47,6 +48,7 @@ class _Track:
 
     def __init__(self, detection: Detection, time_s: float) -> None:
         self.motion = Motion(detection.box, time_s)
+        self.latest = detection
         self.score = detection.score
         self.strong_s = time_s
         self.number: int | None = None
@@ -67,6 +69,10 @@ class _Track:
         labels = {label for label, votes in self._votes.items() if votes >= least}
         return Expected(self.motion.predict(time_s), labels, MARGIN + drift)
 
+    def shown(self, box: Box, score: float) -> Detection:
+        """Return the latest detection, as the track knows it."""
+        return replace(self.latest, label=self.label, score=score, box=box, track_id=self.number)
+
     def steadiness(self, threshold: float) -> float:
         """Return how regularly and how confidently it was found before it was missed, 0 to 1."""
         return self._presence * (min(self.score / threshold, 1.0) if threshold > 0 else 1.0)
@@ -76,6 +82,7 @@ class _Track:
         keep = math.exp(-elapsed_s / PRESENCE_MEMORY_S)
         self._presence = keep * self._presence + (1 - keep) / (1 + self.missed)
         self.missed = 0
+        self.latest = detection
         self.motion.observe(detection.box, time_s)
         fresh = 1 - math.exp(-elapsed_s / SCORE_MEMORY_S)
         fresh = max(fresh, 1 / self.motion.hits)  # the mean of the first ones
@@ -290,11 +297,11 @@ class Tracker:
             if box is None:
                 continue
             if track.motion.last_s == self._time_s:
-                found.append(Detection(track.label, track.score, box, track.number))
+                found.append(track.shown(box, track.score))
             elif self._is_held(track, time_s):
                 away_s = time_s - track.motion.last_s
                 score = track.score * math.exp(-away_s / HELD_SCORE_S)
-                held.append(Detection(track.label, score, box, track.number))
+                held.append(track.shown(box, score))
         return sorted(found + _apart(held, found), key=lambda detection: -detection.score)
 
     def _is_held(self, track: _Track, time_s: float) -> bool:

@@ -1,6 +1,7 @@
 """`detections.csv`: a row per box that a frame shows.
 
-A new column is a field at the end of `Detections` (default None) and a value in `detection_row`.
+A new column is a field at the end of `Detections`, such as
+`height_m: np.ndarray | None = number(2, optional=True)`, and its value in `detection_row`.
 """
 
 from __future__ import annotations

@@ -50,39 +50,46 @@ class Column:
 
     def cell(self, value: object) -> str | int | float:
         """Return what is written of a value: nothing for None and NaN, never a negative zero."""
-        if self.digits is None:
-            return str(value)
         if value is None or value != value:
             return ""
+        if self.digits is None:
+            return str(value)
         number = float(cast(float, value))
         return round(number, self.digits) + POSITIVE_ZERO if self.digits else int(number)
 
 
-def text(name: str = "") -> Any:
+def text(name: str = "", optional: bool = False) -> Any:
     """Declare a column of text; its values are a list."""
-    return dataclasses.field(metadata={KEY: Column(name, None)})
+    return _declared(Column(name, None, required=not optional))
 
 
-def whole() -> Any:
+def whole(optional: bool = False) -> Any:
     """Declare a column of whole numbers, int64; empty cells are 0."""
-    return number(0)
+    return number(0, optional)
 
 
 def number(digits: int, optional: bool = False) -> Any:
     """Declare a column of numbers, float64; empty cells are NaN, a missing optional one is None."""
-    default = None if optional else dataclasses.MISSING
-    column = Column("", digits, required=not optional)
+    return _declared(Column("", digits, required=not optional))
+
+
+def _declared(column: Column) -> Any:
+    default = dataclasses.MISSING if column.required else None
     return dataclasses.field(default=default, metadata={KEY: column})
 
 
 @cache
 def columns_of(table: type[DataclassInstance]) -> tuple[Column, ...]:
-    """Return the columns that a dataclass declares."""
-    return tuple(
-        dataclasses.replace(column, name=column.name or each.name, field=each.name)
-        for each in dataclasses.fields(table)
-        if (column := each.metadata.get(KEY)) is not None
-    )
+    """Return the columns of a dataclass; every field must declare one."""
+    columns = []
+    for each in dataclasses.fields(table):
+        if (column := each.metadata.get(KEY)) is None:
+            raise TypeError(
+                f"{table.__name__}.{each.name} must be declared with text(), whole() or number()"
+            )
+        name = column.name or each.name
+        columns.append(dataclasses.replace(column, name=name, field=each.name))
+    return tuple(columns)
 
 
 @contextmanager

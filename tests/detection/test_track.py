@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -300,3 +301,23 @@ def test_wrong_settings_and_times() -> None:
     tracker.update([car(100)], 1.0)
     with pytest.raises(InputError, match=r"last call, 1\.0; got 0\.5"):
         tracker.update([], 0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured(Detection):
+    """A detection with a value that the tracker does not know."""
+
+    height_m: float | None = None
+
+
+def test_a_track_keeps_what_its_latest_detection_says() -> None:
+    tracker = Tracker(0.5)
+    for time_s, height_m in ((0.0, 1.4), (0.1, 1.5)):
+        (shown,) = tracker.update(
+            [Measured("car", 0.9, Box(10, 10, 50, 40), None, height_m)], time_s
+        )
+        assert isinstance(shown, Measured)
+        assert (shown.height_m, shown.track_id) == (height_m, 1)
+    (held,) = tracker.coast(0.2)
+    assert isinstance(held, Measured)
+    assert held.height_m == 1.5

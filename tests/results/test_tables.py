@@ -19,8 +19,10 @@ from drive.results.steering import Steering
 from drive.results.table import (
     columns_of,
     number,
+    open_table,
     read_by_recording,
     read_table,
+    text,
     whole,
     write_by_recording,
     write_table,
@@ -176,3 +178,40 @@ def test_a_damaged_table_says_what_is_wrong_where(tmp_path: Path, content: str, 
     with pytest.raises(InputError) as caught:
         read_table(path, Steering)
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("table", [Detections, EpochResult, Simulation, Steering])
+def test_every_field_of_a_table_is_a_column(table: type) -> None:
+    assert len(columns_of(table)) == len(fields(table))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Optional:
+    """A table whose last columns older files lack."""
+
+    frame: np.ndarray = whole()
+    label: list[str] | None = text(optional=True)
+    count: np.ndarray | None = whole(optional=True)
+    height_m: np.ndarray | None = number(2, optional=True)
+
+
+def test_optional_columns_of_any_kind_may_be_missing(tmp_path: Path) -> None:
+    (tmp_path / "old.csv").write_text("frame\n1\n")
+    old = read_table(tmp_path / "old.csv", Optional)
+    assert (old.label, old.count, old.height_m) == (None, None, None)
+    with open_table(tmp_path / "new.csv", columns_of(Optional)) as write:
+        write((1, "car", 2, 1.5))
+        write((2, None, None, None))
+    found = read_table(tmp_path / "new.csv", Optional)
+    assert (found.label, found.count.tolist()) == (["car", ""], [2, 0])
+    np.testing.assert_array_equal(found.height_m, [1.5, np.nan])
+
+
+def test_a_field_without_a_column_is_an_error() -> None:
+    @dataclass
+    class Mistaken:
+        frame: np.ndarray = whole()
+        height_m: np.ndarray | None = None
+
+    with pytest.raises(TypeError, match=r"Mistaken.height_m must be declared with text\(\)"):
+        columns_of(Mistaken)
