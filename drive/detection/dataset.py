@@ -1,4 +1,4 @@
-"""Labelled images: one form for the three formats of `dataset_formats`."""
+"""Labelled images: one form for the formats of `dataset_formats`."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class UnsortedImages:
 
 
 def open_dataset(path: str | Path) -> UnsortedImages:
-    """Read a dataset: `labels.csv` with `images/`, YOLO text files, or Pascal VOC XML.
+    """Read a dataset in any of the formats of `dataset_formats`.
 
     Raises:
         MissingFileError: the folder does not exist.

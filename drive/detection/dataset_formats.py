@@ -1,4 +1,4 @@
-"""The three formats of a labelled-image dataset; `read_raw` lists them."""
+"""The formats of a labelled-image dataset; `read_raw` picks one."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
-import cv2
-
 from drive.core.errors import InputError, MissingFileError
 
+FORMATS = (
+    "labels.csv with images/, data.yaml with images/ and labels/, or Annotations/ with JPEGImages/"
+)
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 CSV_COLUMNS = ("image", "class", "x1", "y1", "x2", "y2")
 YOLO_COLUMNS = 5  # class, then centre x and y, width, height as shares of the image
@@ -58,7 +59,7 @@ def listed_classes(path: Path) -> tuple[str, ...]:
 
 
 def read_raw(path: Path, counts: Counter[str]) -> Iterator[RawImage]:
-    """Yield the images of a dataset in any of the three formats; count those not readable."""
+    """Yield the images of a dataset in any of the formats; count those not readable."""
     if not path.exists():
         raise MissingFileError(f"there is no dataset {path}")
     folder = path if path.is_dir() else path.parent
@@ -68,10 +69,7 @@ def read_raw(path: Path, counts: Counter[str]) -> Iterator[RawImage]:
         return _read_yolo(folder, counts)
     if (folder / "Annotations").is_dir():
         return _read_voc(folder)
-    raise InputError(
-        f"{folder}: not a dataset; expected labels.csv with images/, data.yaml with images/ and "
-        f"labels/, or Annotations/ with JPEGImages/"
-    )
+    raise InputError(f"{folder}: not a dataset; expected {FORMATS}")
 
 
 def _read_csv(path: Path) -> list[RawImage]:
@@ -104,6 +102,8 @@ def _read_yolo(folder: Path, counts: Counter[str]) -> Iterator[RawImage]:
 
     Both folders may be deeper (`train/images`, `train/labels`), as some tools export them.
     """
+    import cv2
+
     names = _yolo_names(folder / "data.yaml")
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES):
         inside = path.relative_to(folder).parts[:-1]

@@ -11,6 +11,7 @@ from drive.core.errors import InputError
 from drive.core.options import option
 from drive.core.reporter import Reporter
 from drive.core.types import Detection
+from drive.detection.dataset_formats import FORMATS
 from drive.results.json_files import write_json
 from drive.results.names import CURVES, METRICS
 from drive.tasks._options import DetailOptions, EngineOptions, TilesOptions
@@ -31,9 +32,7 @@ class EvaluateDetectorConfig(EngineOptions, DetailOptions, TilesOptions, Weights
     example = "evaluate-detector my_images --split test"
     group = "options"
 
-    dataset: str = option(
-        help="folder with labels.csv, data.yaml or Annotations/", metavar="DATASET", positional=True
-    )
+    dataset: str = option(help=f"dataset folder: {FORMATS}", metavar="DATASET", positional=True)
     _: KW_ONLY
     split: str = option(
         EVERYTHING,

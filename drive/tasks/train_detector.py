@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from drive.core.errors import InputError
 from drive.core.options import option
 from drive.core.reporter import Reporter
+from drive.detection.dataset_formats import FORMATS
 from drive.detection.training_settings import LearningOptions
 from drive.results.names import DETECTOR, DETECTOR_INT8
 from drive.tasks._run import ReportConfig, Run, SeedConfig, TaskResult, WeightsConfig, run_task
@@ -29,9 +30,9 @@ class TrainDetectorConfig(LearningOptions, ReportConfig, WeightsConfig, SeedConf
 
     datasets: Sequence[str] = option(
         (),
-        "folders with labels.csv, data.yaml or Annotations/. From 100 images on, a quarter is held "
-        "out for evaluate-detector --split test, and a twelfth selects the epoch and the "
-        "thresholds. With fewer images, a seventh is used for selection and the rest for training",
+        f"dataset folders: {FORMATS}. From 100 images on, a quarter is held out for evaluate-detector "
+        "--split test, and a twelfth selects the epoch and the thresholds. With fewer images, a "
+        "seventh is used for selection and the rest for training",
         "DATASET",
         positional=True,
     )
