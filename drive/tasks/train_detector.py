@@ -30,9 +30,9 @@ class TrainDetectorConfig(LearningOptions, ReportConfig, WeightsConfig, SeedConf
 
     datasets: Sequence[str] = option(
         (),
-        f"dataset folders: {FORMATS}. From 100 images on, a quarter is held out for evaluate-detector "
-        "--split test, and a twelfth selects the epoch and the thresholds. With fewer images, a "
-        "seventh is used for selection and the rest for training",
+        f"dataset folders: {FORMATS}. From 100 images on, a quarter is held out for "
+        "evaluate-detector --split test, and a twelfth selects the epoch and the thresholds. With "
+        "fewer images, a seventh is used for selection and the rest for training",
         "DATASET",
         positional=True,
     )
