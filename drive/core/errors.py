@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TypeVar
 
 Number = TypeVar("Number", int, float)
@@ -61,6 +63,29 @@ def in_range(name: str, value: Number, least: float, most: float = math.inf) -> 
         limits = f"from {least:g} to {most:g}" if most < math.inf else f"at least {least:g}"
         raise InputError(f"{name} must be {limits}; got {value:g}")
     return value
+
+
+def check_image(image: object) -> None:
+    """Raise `InputError` unless the image is (H, W, 3) uint8 and has pixels."""
+    shape, dtype = getattr(image, "shape", None), getattr(image, "dtype", None)
+    if shape is None or dtype != "uint8" or len(shape) != 3 or shape[2] != 3 or 0 in shape:
+        got = type(image).__name__ if shape is None else f"{dtype} in shape {shape}"
+        raise InputError(f"image must be (H, W, 3) uint8; got {got}")
+
+
+def check_images(images: object) -> None:
+    """Raise `InputError` unless it is a sequence of images; none is allowed."""
+    if isinstance(images, str) or not (hasattr(images, "__len__") and hasattr(images, "__iter__")):
+        check_image(images)
+    for image in images:  # type: ignore[attr-defined]
+        check_image(image)
+
+
+def as_path(path: object) -> Path:
+    """Return a path that a caller gave as text or `Path`; raise `InputError` for anything else."""
+    if isinstance(path, str | os.PathLike):
+        return Path(path)
+    raise InputError(f"a path must be text or a Path; got {path!r}")
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drive.core.errors import InputError, WeightsError
+from drive.core.errors import InputError, WeightsError, as_path
 from drive.core.shipped import DETECTOR as DEFAULT_WEIGHTS
 from drive.detection.decode import VOC_CLASSES
 from drive.detection.network_detector import Detector, check_known
@@ -62,7 +62,7 @@ def load_detector(
     Source: Redmon, Farhadi, "YOLOv3", 2018, for the network that ships; Redmon et al., CVPR 2016,
     for tiny YOLO v1.
     """
-    path = shipped_weights(engine) if weights is None else Path(weights)
+    path = shipped_weights(engine) if weights is None else as_path(weights)
     check_model_file(path, (".onnx", DARKNET_SUFFIX), _holds_detector)
     if classes is not None:
         _check_classes(path, classes)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from drive.core.errors import InputError, in_range
+from drive.core.errors import InputError, check_images, in_range
 from drive.core.region import Region
 from drive.core.types import Box, Detection
 from drive.detection.decode import Candidates
@@ -123,6 +123,7 @@ class NetworkDetector(Detector, ABC):
         classes: Sequence[str] | None = None,
     ) -> list[list[Detection]]:
         """Find objects in several images, which may differ in size; as `detect`."""
+        check_images(images)
         thresholds = self._thresholds(conf, classes)
         regions = [self._region_in(image, region) for image in images]
         crops = [where.crop(image) for image, where in zip(images, regions, strict=True)]
@@ -169,8 +170,6 @@ class NetworkDetector(Detector, ABC):
         return check_known(self.name, self.classes, classes)
 
     def _region_in(self, image: np.ndarray, region: Region | None) -> Region:
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise InputError(f"image must be (H, W, 3) uint8 RGB; got {image.shape} {image.dtype}")
         height, width = image.shape[:2]
         chosen = self.default_region(width, height) if region is None else region
         if chosen.x2 > width or chosen.y2 > height:

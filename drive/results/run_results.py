@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from drive.core.errors import InputError, MissingFileError
+from drive.core.errors import InputError, MissingFileError, as_path
 from drive.core.files import PART, leads_out
 from drive.results import names
 from drive.results.damage import LEADS_OUT, Damage
@@ -259,7 +259,7 @@ def read_run(
         >>> run.steering.angle_deg.mean()     # a NumPy array per column
         >>> run.detections.score[run.detections.track_id == 3]
     """
-    home = Path(folder)
+    home = as_path(folder)
     if not home.is_dir():
         raise MissingFileError(f"{home}: no such folder; expected the folder of a run")
     damage, problem = Damage(home), ""

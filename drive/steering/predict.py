@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drive.core.errors import MissingFileError, WeightsError
+from drive.core.errors import MissingFileError, WeightsError, as_path, check_images
 from drive.core.shipped import STEERING as DEFAULT_MODEL
 from drive.runtime import Engine, load_engine
 from drive.runtime.int8_form import usual_form
@@ -79,6 +79,7 @@ class SteeringModel:
 
         Each image is (H, W, 3) uint8 RGB; sizes may differ.
         """
+        check_images(images)
         if not len(images):
             return np.zeros(0, np.float32)
         return self.predict_prepared(np.stack([preprocess(image, self.crop) for image in images]))
@@ -115,6 +116,7 @@ class SteeringModel:
         Each image is (H, W, 3) uint8 RGB. Both results are (N,) float32 degrees; the spread of a
         single network is NaN.
         """
+        check_images(images)
         if not len(images):
             return np.zeros(0, np.float32), np.zeros(0, np.float32)
         members = self.predict_members(np.stack([preprocess(one, self.crop) for one in images]))
@@ -147,7 +149,7 @@ def load_steering(
             f"the shipped steering weights are missing: {DEFAULT_MODEL}. Train your own with "
             "train-steering and name them with --weights"
         )
-    path = Path(model) if model else usual_form(DEFAULT_MODEL, engine)
+    path = as_path(model) if model else usual_form(DEFAULT_MODEL, engine)
     runtime = load_engine(path, engine, threads, build_from_metadata)
     try:
         return SteeringModel(runtime, metadata_of(path, runtime))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from drive.core.errors import InputError
+from drive.core.errors import InputError, check_image
 from drive.core.region import Region
 
 INPUT_HEIGHT, INPUT_WIDTH = 66, 200
@@ -90,10 +90,7 @@ ROAD = RoadCrop()
 
 def preprocess(image: np.ndarray, crop: RoadCrop = ROAD) -> np.ndarray:
     """Return the road of a (H, W, 3) uint8 RGB image as (66, 200, 3) uint8 YUV."""
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
-        raise InputError(
-            f"expected (H, W, 3) uint8 RGB; got {image.dtype.name} in shape {image.shape}"
-        )
+    check_image(image)
     height, width = image.shape[:2]
     return _shrunk(image, crop.region(width, height), INPUT_WIDTH)
 
