@@ -6,8 +6,9 @@ Everingham et al., "The Pascal VOC Challenge", IJCV 2010, section 4.2.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from drive.core.types import Detection
 from drive.detection.dataset import LabelledImage, LabelledImages
 from drive.detection.network_detector import Finder
 from drive.detection.nms import intersection_over_union
+from drive.video.reader import read_image
 
 OVERLAPS = np.linspace(0.5, 0.95, 10)  # COCO's thresholds; the first is VOC's
 RECALL_POINTS = np.linspace(0, 1, 101)
@@ -93,9 +95,15 @@ class Evaluation:
 
 
 def detect_all(
-    detector: Finder, dataset: LabelledImages, progress: Progress = no_progress
+    detector: Finder,
+    dataset: LabelledImages,
+    progress: Progress = no_progress,
+    damaged: Callable[[Path], None] = lambda path: None,
 ) -> list[list[Detection]]:
-    """Return the detections of whole images at a low threshold, for `evaluate`."""
+    """Return the detections of whole images at a low threshold, for `evaluate`.
+
+    `damaged` is told the images of which only a part can be decoded.
+    """
     known = [name for name in dataset.classes if name in detector.classes]
     if not known:
         raise InputError(
@@ -104,7 +112,10 @@ def detect_all(
         )
     found = []
     for entry in progress(dataset.images, len(dataset.images), "detecting"):
-        image = entry.read()
+        image = read_image(entry.path)
+        if image is None:
+            image = entry.read()
+            damaged(entry.path)
         whole = Region.full(image.shape[1], image.shape[0])
         found.append(detector.detect(image, whole, LEAST_SCORE, known))
     return found

@@ -11,6 +11,7 @@ from drive.core.errors import InputError
 from drive.core.options import option
 from drive.core.reporter import Reporter
 from drive.core.types import Detection
+from drive.core.wording import are, counted
 from drive.detection.dataset_formats import FORMATS
 from drive.results.json_files import write_json
 from drive.results.names import CURVES, METRICS
@@ -94,7 +95,11 @@ def _evaluate(config: EvaluateDetectorConfig, run: Run) -> EvaluateDetectorResul
     run.record.add_input(config.weights or shipped_weights(config.engine))
     dataset = _read(config, detector.classes, run)
     with run.record.stage("detect"):
-        found = detect_all(with_tiles(detector, config.tiles), dataset, run.progress)
+        tiled, damaged = with_tiles(detector, config.tiles), list[Path]()
+        found = detect_all(tiled, dataset, run.progress, damaged.append)
+    if damaged:
+        told = f"{counted(len(damaged), 'image')} {are(len(damaged))} damaged"
+        run.warn(f"{told}, such as {damaged[0].name}: only what can be decoded is evaluated")
     total = evaluate(dataset, found)
     rows = _by_origin(dataset, found)
     metrics, origins = total.metrics(), {name: row.metrics() for name, row in rows.items()}

@@ -42,6 +42,20 @@ def test_pictures_are_measured_as_they_are_looked_at(tmp_path: Path) -> None:
     assert detail_of([*measure, "--detail", "fast"], tmp_path / "b") == "fast"
 
 
+def test_damaged_images_are_measured_with_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    rows = ["image,class,x1,y1,x2,y2", *(f"{name}.jpg,car,10,10,90,80" for name in "ab")]
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    noise = np.random.default_rng(0).integers(0, 256, (90, 160, 3), np.uint8)
+    whole = cv2.imencode(".jpg", noise)[1].tobytes()
+    (tmp_path / "images" / "a.jpg").write_bytes(whole)
+    (tmp_path / "images" / "b.jpg").write_bytes(whole[: len(whole) // 2])
+    out = tmp_path / "out"
+    assert cli.main(["evaluate-detector", str(tmp_path), "--out", str(out)]) == 0
+    (warning,) = json.loads((out / "run.json").read_text())["warnings"]
+    assert warning == "1 image is damaged, such as b.jpg: only what can be decoded is evaluated"
+
+
 def test_classes_without_a_name_are_refused_and_empty_names_are_skipped(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
