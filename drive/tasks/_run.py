@@ -58,7 +58,8 @@ class RunConfig(Config):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.out and self.out.startswith("~"):  # a shell expands it only in front of a word
-            object.__setattr__(self, "out", str(Path(self.out).expanduser()))
+            with contextlib.suppress(RuntimeError):  # `~name` of no user
+                object.__setattr__(self, "out", str(Path(self.out).expanduser()))
 
     def refuse_with_resume(self) -> None:
         """Refuse options that a resumed run would ignore: those that are not `resumable`."""
