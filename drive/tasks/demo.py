@@ -99,8 +99,13 @@ def _step(number: int, name: str, config: RunConfig, run: Run) -> Iterator[None]
     """Report a step, as a user would type it, and how long it takes."""
     run.message(f"\n[{number} of {STEPS}] {shlex.join(command_line(name, config))}")
     started = time.perf_counter()
-    with run.record.stage(name):
-        yield
+    try:
+        with run.record.stage(name):
+            yield
+    except KeyboardInterrupt:
+        folder = run.folder.path
+        told = f"start again with --out {folder} --overwrite" if any(folder.iterdir()) else ""
+        raise KeyboardInterrupt(told) from None
     run.message(f"[{number} of {STEPS}] done in {time.perf_counter() - started:.0f} s")
 
 

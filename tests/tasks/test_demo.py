@@ -87,3 +87,23 @@ def test_the_demo_trains_evaluates_and_annotates(
         ("annotated", "detections.csv"),
     ):
         assert (Path(results[folder]) / file).is_file()
+
+
+def test_an_interrupted_demo_says_how_to_start_again(
+    tmp_path: Path, asked: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt(f"epochs are kept; resume with --resume {out / 'training'}")
+
+    def stopped_late(*_: object) -> None:
+        (out / "training").mkdir()
+        stopped()
+
+    monkeypatch.setattr("drive.tasks.train_steering.train_steering", stopped)
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
+        demo(DemoConfig(out=str(out)))
+    monkeypatch.setattr("drive.tasks.train_steering.train_steering", stopped_late)
+    with pytest.raises(KeyboardInterrupt, match=rf"^start again with --out {out} --overwrite$"):
+        demo(DemoConfig(out=str(out)))
