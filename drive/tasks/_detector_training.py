@@ -87,7 +87,8 @@ def read_data(config: TrainDetectorConfig, start: Path, run: Run) -> _Data:
     run.add_inputs(*(label_file(Path(path)) for path in paths))
     unsorted = {path: open_dataset(path) for path in paths}
     known, opened = _known_classes(start), list(unsorted.values())
-    classes = parse_classes(config.classes) if config.classes else choose_classes(opened, known)
+    asked = config.classes
+    classes = choose_classes(opened, known) if asked is None else parse_classes(asked)
     run.message(describe_classes(classes, known, opened))
     training, validation = [], []
     for path in config.extra:

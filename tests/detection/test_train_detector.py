@@ -275,6 +275,15 @@ def test_new_classes_from_a_list_train_and_are_found_under_their_names(
     assert "must be among car, stop sign; got bus" in capsys.readouterr().err
 
 
+def test_an_empty_list_of_classes_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = yolo_set(tmp_path / "yolo", 8, ("car", "cone"))
+    out = ["--out", str(tmp_path / "out")]
+    assert main(["train-detector", str(images), "--classes", "", *out]) == 2
+    assert "--classes must be a list such as car,bus with each class" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_named_classes_win_and_those_without_a_box_are_pointed_out(
