@@ -16,9 +16,9 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from drive.cli.console import Console, shown_log
+from drive.cli.console import Console, shown_log, write_out
 from drive.cli.parser import build, make_parser, parse
-from drive.core.errors import DriveError, InputError
+from drive.core.errors import DriveError, InputError, unknown_name
 from drive.core.options import Config
 from drive.core.version import VERSION
 from drive.results.json_files import plain
@@ -60,19 +60,17 @@ AFTER_INTERRUPT = "no half-written result was kept"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line, by default that of the process; return its exit status (`EXIT_...`)."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments or arguments[0] not in COMMANDS:
-        return _without_command(arguments)
+    arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     name, rest = arguments[0], arguments[1:]
     try:
         with _one_interrupt():
-            return _run(name, rest)
+            return _run(name, rest) if name in COMMANDS else _without_command(name)
     except InputError as error:
         return _fail(name, error, EXIT_WRONG_INPUT)
     except (DriveError, OSError) as error:
         return _fail(name, error, EXIT_FAILED)
     except KeyboardInterrupt as interrupt:
-        return _fail(name, f"interrupted; {interrupt or AFTER_INTERRUPT}", EXIT_INTERRUPTED)
+        return _fail(name, f"interrupted; {str(interrupt) or AFTER_INTERRUPT}", EXIT_INTERRUPTED)
 
 
 def find_task(name: str) -> tuple[type[Config], Callable[..., Any]]:
@@ -130,21 +128,19 @@ def _print_result(result: TaskResult | None, as_json: bool) -> None:
     if result is None:
         return
     if text := result.as_text():
-        sys.stdout.write(text.rstrip("\n") + "\n")
+        write_out(text.rstrip("\n") + "\n")
     if as_json:
-        sys.stdout.write(json.dumps(result.as_json(), default=plain, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+        write_out(json.dumps(result.as_json(), default=plain, ensure_ascii=False) + "\n")
 
 
-def _without_command(arguments: list[str]) -> int:
-    if not arguments or arguments[0] in ("-h", "--help"):
-        sys.stdout.write(_overview())
-        return EXIT_DONE
-    if arguments[0] == "--version":
-        sys.stdout.write(f"drive {VERSION}\n")
-        return EXIT_DONE
-    known = ", ".join(COMMANDS)
-    return _fail(arguments[0], f"unknown command. Expected one of: {known}", EXIT_WRONG_INPUT)
+def _without_command(word: str) -> int:
+    if word in ("-h", "--help", "--help-all", "help"):
+        write_out(_overview())
+    elif word == "--version":
+        write_out(f"drive {VERSION}\n")
+    else:
+        return _fail("", unknown_name("command", word, COMMANDS), EXIT_WRONG_INPUT)
+    return EXIT_DONE
 
 
 def _overview() -> str:
@@ -166,5 +162,5 @@ example:
 def _fail(name: str, reason: object, status: int) -> int:
     """Say on one line of standard error what went wrong."""
     text = " ".join(str(reason).split())
-    sys.stderr.write(f"{program()} {name}: {text}\n")
+    sys.stderr.write(f"{' '.join((program(), name)).strip()}: {text}\n")
     return status

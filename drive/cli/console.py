@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
+from drive.core.errors import EncodeError
 from drive.core.progress import Item
 from drive.core.reporter import LOGGER
 
 MINIMUM_INTERVAL_S = 0.5
+
+
+def write_out(text: str) -> None:
+    """Write to standard output; end with status 1 if nobody reads it any more."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())  # else the end of Python writes the rest, and fails
+        if isinstance(error, BrokenPipeError):
+            sys.exit(1)
+        raise EncodeError(f"standard output cannot be written: {error.strerror}") from error
 
 
 class Console:
@@ -23,8 +38,7 @@ class Console:
     def show(self, text: str, values: Mapping[str, str]) -> None:
         """Print a result on standard output before the command ends: as text or as JSON."""
         said = json.dumps(values, ensure_ascii=False) if self.as_json else text
-        sys.stdout.write(said + "\n")
-        sys.stdout.flush()
+        write_out(said + "\n")
 
     def message(self, text: str) -> None:
         """Show a line, unless quiet."""

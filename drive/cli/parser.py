@@ -8,6 +8,7 @@ from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from drive.cli.console import write_out
 from drive.core.errors import InputError, MissingFileError, nearest_name, unknown_name
 from drive.core.options import Config, OptionError, OptionField, aliases, checked_value, fields_of
 from drive.core.texts import parse_toml, read_text
@@ -37,6 +38,9 @@ class Parser(argparse.ArgumentParser):
         text = f"{option} {problem}".strip()
         raise InputError(f"{text}{'' if text.endswith('?') else '.'} See {self.prog} --help")
 
+    def _print_message(self, message: str, file: object = None) -> None:
+        write_out(message)
+
     def _unknown(self, word: str) -> str:
         if not word.startswith("-"):
             return f"unexpected argument {word!r} (write arguments before the options)"
@@ -59,8 +63,10 @@ class _HelpAll(argparse.Action):
 def make_parser(program: str, config: type[Config]) -> Parser:
     """Return the parser of a command; `program` is how it is called, such as `drive detect`."""
     full = _bare_parser(program, config, None)
-    has_more = any(each.option.advanced for each in fields_of(config))
-    return _bare_parser(program, config, full) if has_more else full
+    if any(each.option.advanced for each in fields_of(config)):
+        return _bare_parser(program, config, full)
+    full.add_argument("--help-all", action="help", help=argparse.SUPPRESS)
+    return full
 
 
 def parse(parser: Parser, config: type[ConfigT], arguments: Sequence[str]) -> Settings:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import resource
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from drive import __main__ as program
 from drive import cli
+from drive.core.shipped import SAMPLE
 from drive.tasks import check_data, detect
 from drive.tasks._run import Run, resumable
 from tests.conftest import VideoMaker
 
 ROOT = Path(__file__).resolve().parents[2]
+SAMPLE_VIDEO = SAMPLE / "epoch03_front.mp4"
 HEAVY = ("numpy", "cv2", "av", "tensorflow", "keras", "openvino", "pandas", "matplotlib")
 
 
@@ -67,8 +72,62 @@ def test_the_package_runs_as_a_module() -> None:
     assert done.stdout.startswith("usage: drive compare [OPTION ...] A.mp4 B.mp4\n")
 
 
-def test_an_unknown_command_says_what_there_is() -> None:
-    assert_one_line_of_complaint(run("detekt"), "detekt", "detect")
+def test_an_unknown_command_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["detec"]) == 2
+    said = capsys.readouterr().err
+    assert ": unknown command 'detec'. Did you mean detect? Expected one of: demo, " in said
+    assert said.count("\n") == 1
+
+
+def test_help_is_a_command_too(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = []
+    for words in (["help"], ["--help"], []):
+        assert cli.main(words) == 0
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1] == shown[2] and "commands:" in shown[0]
+
+
+def test_help_all_is_help_where_nothing_is_advanced(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = []
+    for word in ("--help", "--help-all"):
+        with pytest.raises(SystemExit, match="0"):
+            cli.main(["compare", word])
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1] and "--labels" in shown[0]
+
+
+def test_ctrl_c_while_the_command_line_loads_takes_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Loading:
+        @property
+        def main(self) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "drive.cli", Loading())  # type: ignore[arg-type]
+    assert program.main() == 130
+    assert capsys.readouterr().err == "drive: interrupted\n"
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert settings["project"]["scripts"] == {"drive": "drive.__main__:main"}
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["detect", "--help"], ["check-data", "{}", "--json"]]
+)
+def test_output_that_nobody_reads_ends_quietly(tmp_path: Path, words: list[str]) -> None:
+    (tmp_path / "epoch01_front.mp4").write_bytes(SAMPLE_VIDEO.read_bytes())
+    (tmp_path / "epoch01_steering.csv").write_text("frame,wheel\n0,1\n")
+    words = [word.format(tmp_path) for word in words]
+    command = [sys.executable, str(ROOT / "run.py"), *words]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, "Errno" in done.stderr, "Pipe" in done.stderr) == (1, False, False)
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.endswith(": standard output cannot be written: No space left on device\n")
 
 
 @pytest.mark.parametrize(
@@ -212,6 +271,7 @@ def test_errors_become_exit_statuses(
 
     monkeypatch.setattr(check_data, "check_data", interrupted)
     assert cli.main(["check-data", "x"]) == 130
+    assert "interrupted; no half-written result was kept\n" in capsys.readouterr().err
     monkeypatch.setattr(check_data, "check_data", full_disk)
     assert cli.main(["check-data", "x"]) == 1
     assert "No space left" in capsys.readouterr().err
