@@ -13,12 +13,12 @@ Example:
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
 
 from drive.core.version import VERSION
 
 __version__ = VERSION
 
+TYPE_CHECKING = False  # importing `typing` takes longer than all else here
 if TYPE_CHECKING:
     from drive.core.errors import DriveError as DriveError
     from drive.core.errors import InputError as InputError
