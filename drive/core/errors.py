@@ -73,11 +73,9 @@ def check_image(image: object) -> None:
         raise InputError(f"image must be (H, W, 3) uint8; got {got}")
 
 
-def check_images(images: object) -> None:
+def check_images(images: Iterable[object]) -> None:
     """Raise `InputError` unless it is a sequence of images; none is allowed."""
-    if isinstance(images, str) or not (hasattr(images, "__len__") and hasattr(images, "__iter__")):
-        check_image(images)
-    for image in images:  # type: ignore[attr-defined]
+    for image in images if hasattr(images, "__len__") else [images]:
         check_image(image)
 
 

@@ -100,10 +100,7 @@ def detect_all(
     progress: Progress = no_progress,
     damaged: Callable[[Path], None] = lambda path: None,
 ) -> list[list[Detection]]:
-    """Return the detections of whole images at a low threshold, for `evaluate`.
-
-    `damaged` is told the images of which only a part can be decoded.
-    """
+    """Return the detections of whole images at a low threshold; tell which are `damaged`."""
     known = [name for name in dataset.classes if name in detector.classes]
     if not known:
         raise InputError(

@@ -197,7 +197,7 @@ class Run:
             alone.enter_context(only_run_in(folder))
             self._alone = alone
 
-    def release(self) -> None:
+    def close(self) -> None:
         """Let other runs into the folder."""
         if self._alone is not None:
             self._alone.close()
@@ -335,16 +335,13 @@ def run_task(
 ) -> ResultT:
     """Do the work of the task `name`, write its record and report; `models` gets what is loaded."""
     _check_config(name, config)
-    run = Run(name, config, reporter, models)
-    try:
+    with contextlib.closing(Run(name, config, reporter, models)) as run:
         try:
             result = work(config, run)
         except BaseException as error:
             run.abandon(error)
             raise
         return run.finish(result)
-    finally:
-        run.release()
 
 
 def _check_config(task: str, config: object) -> None:

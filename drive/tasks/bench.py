@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -250,11 +250,10 @@ class _Turns:
 
     def __call__(self, video: Path) -> None:
         began = time.perf_counter()
-        run = self._run(str(video))
-        run.release()
+        with closing(self._run(str(video))) as run:
+            self.seconds = dict(run.record.seconds)
         self.wall_s = time.perf_counter() - began
         self.first_s = self.first_s or self.wall_s
-        self.seconds = dict(run.record.seconds)
 
     def _run(self, video: str) -> Run:
         from drive.tasks.detect import DetectConfig, detect_one

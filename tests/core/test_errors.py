@@ -34,7 +34,7 @@ def test_what_is_not_an_image_is_refused(run: Callable, image: object, got: str)
         run(image)
 
 
-@pytest.mark.parametrize("images", [None, "x", 5])
+@pytest.mark.parametrize("images", [None, "x", 5, iter([np.zeros((9, 16, 3), np.uint8)])])
 def test_what_is_not_a_sequence_of_images_is_refused(images: object) -> None:
     for run in (load_detector().detect_batch, load_steering().predict_batch):
         with pytest.raises(InputError, match="image must be"):
