@@ -1,7 +1,7 @@
 """The teacher: a larger detector (DEIMv2, COCO) run over the frame and overlapping tiles.
 
-Answers in the form of drive's detectors, so that `evaluate-detector` can measure it; it labels
-images for training (`label_with_teacher.py`). Not part of the application.
+Predicts in the form of drive's detectors, so that `compare_detectors.py` can measure it. The
+labels for training come from `label_with_teacher.py`. Not part of the application.
 """
 
 from __future__ import annotations

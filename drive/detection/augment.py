@@ -65,7 +65,7 @@ def augment(samples: Sequence[Sample], height: int, width: int, rng: np.random.G
     if len(parts) > 1:
         joined = mosaic(parts, height, width, rng)
     else:
-        joined = _place(parts[0], height, width, rng)
+        joined = place(parts[0], height, width, rng)
     return replace(joined, image=degrade(recolour(joined.image, rng), rng))
 
 
@@ -82,7 +82,7 @@ def mosaic(samples: Sequence[Sample], height: int, width: int, rng: np.random.Ge
     labelled = np.empty((height // CELL, width // CELL, samples[0].labelled.size), bool)
     placed = []
     for sample, (top, left, bottom, right) in zip(samples, corners, strict=True):
-        part = _place(sample, bottom - top, right - left, rng)
+        part = place(sample, bottom - top, right - left, rng)
         image[top:bottom, left:right] = part.image
         labelled[top // CELL : bottom // CELL, left // CELL : right // CELL] = part.labelled
         offset = np.array([left, top, left, top], np.float32)
@@ -152,7 +152,7 @@ def _mirror(sample: Sample) -> Sample:
     return replace(sample, image=sample.image[:, ::-1], boxes=boxes)
 
 
-def _place(sample: Sample, height: int, width: int, rng: np.random.Generator) -> Sample:
+def place(sample: Sample, height: int, width: int, rng: np.random.Generator) -> Sample:
     """Scale and shift an image in a place of height x width; cut off what is outside."""
     source_height, source_width = sample.image.shape[:2]
     fills = max(height / source_height, width / source_width)

@@ -62,7 +62,7 @@ def _geometry_only(samples: list[Sample], height: int, width: int, seed: int) ->
     generator = rng(seed)
     parts = [module._mirror(s) if generator.random() < 0.5 else s for s in samples]
     if len(parts) == 1:
-        return module._place(parts[0], height, width, generator)
+        return module.place(parts[0], height, width, generator)
     return mosaic(parts, height, width, generator)
 
 
