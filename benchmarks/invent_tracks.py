@@ -23,6 +23,8 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from benchmarks.repaint_tracks import GROUND, TRACKS, build_model, copy_track, repaint, set_width
 
 CORNERS = (8, 14)
