@@ -311,7 +311,7 @@ def test_train_on_a_backbone_then_go_on_from_its_file(
     assert main([*train, *again]) == 0
     other = [*train[:-2], *again[:2], "--out", str(tmp_path / "third")]
     assert main(other) == 2
-    assert "on the backbone vgg16" in capsys.readouterr().err
+    assert "has the backbone vgg16" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
@@ -107,5 +108,5 @@ def test_the_shipped_network_beats_the_baselines_on_a_drive_kept_out(shared: Pat
     (recording,) = open_recordings([shared / "recordings" / "torcs" / "eroad"])
     pilot = load_steering()
     metrics = evaluate([predict_recording(recording, pilot)], pilot.training_mean_deg)
-    assert metrics["rmse_deg"] < 0.8
-    assert all(metrics["rmse_deg"] < value for value in metrics["baselines"].values())
+    assert metrics.rmse_deg < 0.8
+    assert all(metrics.rmse_deg < value for value in asdict(metrics.baselines).values())
