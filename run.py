@@ -1,8 +1,8 @@
-"""Entry: hands over to `drive`. Try `python run.py --help`."""
+"""Entry: hands over to `drive.cli`. Try `python run.py --help`."""
 
 import sys
 
-from drive.__main__ import main
+from drive.cli import start
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(start())

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from drive import __main__ as program
 from drive import cli
 from drive.core.shipped import SAMPLE
 from drive.tasks import check_data, detect
@@ -104,11 +103,11 @@ def test_ctrl_c_while_the_command_line_loads_takes_one_line(
         def main(self) -> None:
             raise KeyboardInterrupt
 
-    monkeypatch.setitem(sys.modules, "drive.cli", Loading())  # type: ignore[arg-type]
-    assert program.main() == 130
+    monkeypatch.setitem(sys.modules, "drive.cli.commands", Loading())  # type: ignore[arg-type]
+    assert cli.start() == 130
     assert capsys.readouterr().err == "drive: interrupted\n"
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert settings["project"]["scripts"] == {"drive": "drive.__main__:main"}
+    assert settings["project"]["scripts"] == {"drive": "drive.cli:start"}
 
 
 @pytest.mark.parametrize(
