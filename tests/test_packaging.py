@@ -114,7 +114,8 @@ def test_a_missing_package_is_an_input_error_with_the_extra(
     with pytest.raises(MissingPackageError) as caught:
         load_extra("optuna", "tune-steering")
     assert str(caught.value) == (
-        'tune-steering requires Optuna, which is not installed. Run: pip install "drive[train]"'
+        "tune-steering requires Optuna, which is not installed. "
+        'Run: pip install "drive[train]==0.2.0"'
     )
 
 

@@ -34,9 +34,12 @@ def load_extra(package: str, purpose: str = "") -> ModuleType:
 
 
 def install_command(extra: str) -> str:
-    """Return the pip command that adds an extra to this installation."""
+    """Return the pip command that adds an extra to this installation.
+
+    It names the version: PyPI has another project of the name `drive`.
+    """
     try:
-        metadata.version("drive")
+        version = metadata.version("drive")
     except metadata.PackageNotFoundError:  # a checkout that is not installed
         return f'pip install "{CHECKOUT}[{extra}]"'
-    return f'pip install "drive[{extra}]"'
+    return f'pip install "drive[{extra}]=={version}"'
