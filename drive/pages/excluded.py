@@ -14,8 +14,8 @@ import numpy as np
 from drive.core.errors import InputError
 from drive.core.shipped import CHECKOUT
 from drive.pages.clock import read_clock
-from drive.recordings import udacity
 from drive.recordings.excluded import TIME_TOLERANCE_S, ExcludedRange, marks_of
+from drive.recordings.folder_formats import is_image_folder, read_image_folder
 from drive.recordings.recording import FRONT, VIDEO_SUFFIXES, find_steering_csv
 from drive.recordings.recording_config import CONFIG_FILE
 from drive.results.record import InputFile, Record
@@ -51,7 +51,7 @@ class KnownRecording:
     def _times_s(self) -> np.ndarray:
         """(N,) seconds of its frames after the first one; empty if unknown."""
         if self.video.is_dir():
-            return udacity.read_log(self.video)["time_s"].to_numpy()
+            return read_image_folder(self.video).time_s
         clock = read_clock(self.video, times=True)
         return clock.time_s if clock else np.zeros(0)
 
@@ -77,7 +77,7 @@ def known_recordings(record: Record) -> list[KnownRecording]:
 
 def _known(entry: InputFile, steering: object) -> KnownRecording | None:
     for path in _places(entry.path):
-        if path.is_dir() and udacity.is_udacity_folder(path):
+        if path.is_dir() and is_image_folder(path):
             return KnownRecording(path.name, path, path, None)
         is_video = path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES
         if not is_video or entry.bytes != path.stat().st_size:

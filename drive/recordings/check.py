@@ -18,7 +18,6 @@ from drive.recordings.motion import LagEstimate
 from drive.recordings.recording import Recording
 from drive.recordings.recording_config import others_tables
 from drive.recordings.steering_csv import HEADER_ROWS, SteeringRows, read_steering_csv
-from drive.recordings.udacity import LOG
 
 WIDEST_STEERING_WHEEL_DEG = 720.0
 """Two full turns, the limit of steering wheels; front wheels stay under 50 degrees."""
@@ -91,6 +90,7 @@ def check_recording(recording: Recording, progress: Progress = no_progress) -> C
     lag = find_lag(recording, turning)
     horizon = estimate_horizon(recording)
     checks = (
+        _notes(recording),
         _pairing(reading),
         _duplicates(reading),
         _time_gaps(reading),
@@ -107,7 +107,7 @@ def check_recording(recording: Recording, progress: Progress = no_progress) -> C
 
 
 def _raw_rows(recording: Recording) -> SteeringRows:
-    if recording.steering_csv.name != LOG:
+    if not recording.images:
         return read_steering_csv(recording.steering_csv)
     return SteeringRows(
         recording.steering_csv,
@@ -140,6 +140,11 @@ def _numbers(reading: _Reading, lag: LagEstimate | None, horizon: HorizonEstimat
         horizon_estimate=horizon.share,
         horizon_trusted=horizon.trusted,
     )
+
+
+def _notes(recording: Recording) -> Iterator[Finding]:
+    for text in recording.notes:
+        yield Finding("assumed", text, note=True)
 
 
 def _pairing(reading: _Reading) -> Iterator[Finding]:

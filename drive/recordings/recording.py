@@ -14,8 +14,8 @@ import numpy as np
 from drive.core.errors import InputError, MissingFileError
 from drive.core.files import PART
 from drive.core.types import Array, FloatArray, Frame, IntArray, SteeringSample
-from drive.recordings import udacity
 from drive.recordings.excluded import ExcludedRange, marked, marks_of
+from drive.recordings.folder_formats import EXPECTED, is_image_folder, read_image_folder
 from drive.recordings.label_path import LabelPath
 from drive.recordings.recording_config import Overrides, RecordingConfig, read_config
 from drive.recordings.steering_csv import read_steering_csv
@@ -25,7 +25,7 @@ from drive.video.reader import read_frames, read_image, resized
 
 FRONT = "_front"
 STEERING = "_steering.csv"
-VIDEO_SUFFIXES = (".mp4", ".mkv", ".avi")
+VIDEO_SUFFIXES = (".mp4", ".mkv", ".avi", ".mov", ".ts", ".webm")
 DIGEST_HEAD = 1 << 20
 
 
@@ -49,19 +49,20 @@ class Recording:
     """
 
     name: str  # folder and video, such as `alpine-1/epoch01`
-    path: Path  # the video, or the folder of a Udacity recording
-    steering_csv: Path
+    path: Path  # the video, or the folder of a recording made of images
+    steering_csv: Path  # or the log of such a folder
     frame_index: IntArray
     angle_deg: FloatArray  # float32, positive right, lag corrected; NaN where not recorded
     time_s: FloatArray | None  # of the rows, from the CSV; None without a time column
     speed: FloatArray | None  # in the recording's own unit; None if not recorded
     config: RecordingConfig
-    images: tuple[Path, ...] = ()  # of a Udacity recording, row by row; empty for a video
+    images: tuple[Path, ...] = ()  # of a folder of images, row by row; empty for a video
     bad: tuple[ExcludedRange, ...] = ()  # excluded ranges
     rows_repeated: int = 0  # whose frame has an earlier row
     report: PairingReport = field(default_factory=PairingReport)  # of the last complete `samples()`
     labels: LabelPath = field(default_factory=LabelPath)  # how `recorded` became `angle_deg`
     recorded: FloatArray | None = None  # as in the CSV; None: `angle_deg` itself
+    notes: tuple[str, ...] = ()  # what was assumed or left out when it was opened, one line each
 
     def relabelled(self, labels: LabelPath) -> Recording:
         """Return the recording with labels made again from the recorded angles."""
@@ -222,7 +223,8 @@ def open_recordings(
     """Find and open recordings: videos with steering angles, frame by frame.
 
     Args:
-        paths: folders (searched recursively) or videos of recordings, or Udacity folders.
+        paths: folders (searched recursively) or videos of recordings, Udacity folders, or
+            donkeycar tubs.
         steering_csv: the CSV of the single video in `paths`, if its name is not the usual one.
         overrides: values by key that override those of `recording.toml`; a value of None overrides
             nothing.
@@ -274,8 +276,8 @@ def _find(
         return [(path, partial(_from_video, path, csv, overrides))]
     found: list[tuple[Path, Callable[[], Recording]]] = []
     for folder in [path, *sorted(entry for entry in path.rglob("*") if entry.is_dir())]:
-        if udacity.is_udacity_folder(folder):
-            found.append((folder, partial(_from_udacity, folder, overrides)))
+        if is_image_folder(folder):
+            found.append((folder, partial(_from_images, folder, overrides)))
         found += [
             (video, partial(_from_video, video, _csv_of(video), overrides))
             for video in sorted(folder.glob(f"*{FRONT}.*"))
@@ -284,8 +286,7 @@ def _find(
         ]
     if not found:
         raise InputError(
-            f"{path} has no recording; expected NAME{FRONT}.mp4 with NAME{STEERING}, "
-            f"or {udacity.LOG} with {udacity.IMAGES}/"
+            f"{path} has no recording; expected NAME{FRONT}.mp4 with NAME{STEERING}, {EXPECTED}"
         )
     return found
 
@@ -322,20 +323,20 @@ def _labelled(config: RecordingConfig, recorded: FloatArray, **known: Any) -> Re
     return unlabelled.relabelled(LabelPath(config.degrees_per_unit, config.lag_s))
 
 
-def _from_udacity(folder: Path, overrides: Overrides) -> Recording:
-    log = udacity.read_log(folder)
-    config = read_config(folder, udacity.CONFIG).with_overrides(**overrides)
+def _from_images(folder: Path, overrides: Overrides) -> Recording:
+    rows = read_image_folder(folder)
     return _labelled(
-        config,
-        log["angle"].to_numpy(),
+        read_config(folder, rows.config).with_overrides(**overrides),
+        rows.angle,
         name=folder.resolve().name,
         path=folder,
-        steering_csv=folder / udacity.LOG,
-        frame_index=np.arange(len(log), dtype=np.int64),
-        time_s=log["time_s"].to_numpy(),
-        speed=log["speed"].to_numpy(),
-        images=tuple(log["image"]),
+        steering_csv=rows.log,
+        frame_index=np.arange(len(rows.images), dtype=np.int64),
+        time_s=rows.time_s,
+        speed=rows.speed,
+        images=rows.images,
         bad=marks_of(folder, folder.resolve().name),
+        notes=rows.notes,
     )
 
 

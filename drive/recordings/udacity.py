@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import numpy as np
 from drive.core.errors import InputError
 from drive.core.types import FloatArray
 from drive.recordings.camera import Camera
+from drive.recordings.image_folder import ImageFolder, check_images
 from drive.recordings.recording_config import RecordingConfig
 from drive.recordings.steering_csv import read_numbers, read_table
 from drive.recordings.vehicle import Car
@@ -37,23 +39,19 @@ def is_udacity_folder(path: Path) -> bool:
     return (path / LOG).is_file()
 
 
-def read_log(folder: Path) -> pd.DataFrame:
-    """Read the log: columns `image` (Path of the centre camera), `angle`, `time_s` and `speed`.
+def read_log(folder: Path) -> ImageFolder:
+    """Read the log: the images of the centre camera, whose names hold the times, and the angles.
 
-    Angle and speed are as recorded; times, in seconds after the first row, are in the image names.
+    Raises:
+        InputError: the log is invalid, or none of the images exists.
     """
-    import pandas as pd
-
     file, table = folder / LOG, _read_table(folder / LOG)
-    images = _images(folder, table["center"])
-    return pd.DataFrame(
-        {
-            "image": images,
-            "angle": read_numbers(file, table["steering"], header_rows=0, empty=False),
-            "time_s": _times(file, images),
-            "speed": read_numbers(file, table["speed"], header_rows=0, empty=False),
-        }
-    )
+    images = tuple(_images(folder, table["center"]))
+    angle = read_numbers(file, table["steering"], header_rows=0, empty=False)
+    speed = read_numbers(file, table["speed"], header_rows=0, empty=False)
+    times_s = _times(file, images)
+    check_images(folder, images)
+    return ImageFolder(file, images, angle, times_s, speed, CONFIG)
 
 
 def side_images(folder: Path) -> dict[str, tuple[Path, ...]]:
@@ -79,7 +77,7 @@ def _images(folder: Path, cells: pd.Series[str]) -> list[Path]:
     return [folder / IMAGES / PureWindowsPath(name).name for name in cells.fillna("no image")]
 
 
-def _times(file: Path, images: list[Path]) -> FloatArray:
+def _times(file: Path, images: Sequence[Path]) -> FloatArray:
     """Return seconds after the first image; names are like center_2016_12_01_13_30_48_287.jpg."""
     stamps = []
     for row, image in enumerate(images):

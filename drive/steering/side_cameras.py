@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from drive.core.errors import InputError
-from drive.recordings import udacity
+from drive.recordings.folder_formats import side_images
 from drive.recordings.recording import FRONT, VIDEO_SUFFIXES, PairingReport, Recording
 from drive.steering.cache import CachedRecording
 
@@ -38,11 +38,11 @@ class SideCamera:
 def side_recordings(recording: Recording) -> dict[str, Recording]:
     """Return the side cameras of a recording by side, as recordings with its angles."""
     found: dict[str, Recording] = {}
-    images = udacity.side_images(recording.path) if recording.images else {}
+    images = side_images(recording.path) if recording.images else {}
     for side in DIRECTIONS:
         name = f"{recording.name} ({side})"
         if recording.images:
-            if any(image.is_file() for image in images[side]):
+            if any(image.is_file() for image in images.get(side, ())):
                 found[side] = replace(
                     recording, name=name, images=images[side], report=PairingReport()
                 )

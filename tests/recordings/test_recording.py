@@ -189,3 +189,12 @@ def test_real_recordings_load_as_they_are(shared: Path) -> None:
     assert "udacity_sim/epoch01" in names
     assert len(names) == 8
     assert all(np.isfinite(recording.angle_deg).all() for recording in recordings)
+
+
+@pytest.mark.parametrize("suffix", ["MOV", "mov", "ts", "mkv"])
+def test_every_suffix_of_videos(make_video: VideoMaker, tmp_path: Path, suffix: str) -> None:
+    make_video(f"drive_front.{suffix}", frames=4)
+    (tmp_path / "drive_steering.csv").write_text("frame,wheel\n0,1\n1,2\n2,3\n3,4\n")
+    (recording,) = open_recordings([tmp_path])
+    pairs = [(read_mark(s.frame.image), s.angle_deg) for s in recording.samples()]
+    assert pairs == [(0, 1), (1, 2), (2, 3), (3, 4)]
