@@ -18,6 +18,7 @@ from drive.core.files import atomic_or_refused
 from drive.core.progress import Progress, no_progress
 from drive.core.types import FloatArray, IntArray
 from drive.recordings.excluded import marked
+from drive.recordings.keyboard import is_keyboard as is_keyboard
 from drive.recordings.motion import LagEstimate, TurnMeter, estimate_lag
 
 if TYPE_CHECKING:
