@@ -26,6 +26,9 @@ OLDEST_S = 2.0
 TIME_TOLERANCE_S = 0.001
 """Timestamps may be rounded to milliseconds."""
 
+STILL_DEG = 0.001
+"""A recorded angle with a smaller spread never changes: `steering.csv` has four decimals."""
+
 FLAT_SHARE = 0.1
 """Predictions with less than this share of the recorded spread hardly vary."""
 
@@ -77,6 +80,20 @@ class Baselines:
 
 
 @dataclass(frozen=True, slots=True)
+class Explained:
+    """Shares of the variation of the recorded angle that the model and the baselines explain.
+
+    1 - (mean squared error) / (variance of the recorded angle): 1 is perfect, 0 is what the best
+    constant angle reaches, less is worse than that. All are None if the angle never changes.
+    """
+
+    model: float | None
+    zero: float | None
+    mean: float | None
+    persistence_1s: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class SteeringMetrics:
     """Errors of predictions; None where not defined. Spreads are standard deviations.
 
@@ -93,6 +110,12 @@ class SteeringMetrics:
     truth_spread_deg: float
     baselines: Baselines
     ensemble: EnsembleMetrics | None = None
+
+    @property
+    def explained(self) -> Explained:
+        """What the model and the baselines explain; unlike `explained_variance`, bias counts."""
+        errors = (self.rmse_deg, *astuple(self.baselines))
+        return Explained(*(explained_share(error, self.truth_spread_deg) for error in errors))
 
     @property
     def hardly_varies(self) -> bool:
@@ -112,7 +135,17 @@ class SteeringMetrics:
         """Return the entries of `metrics.json`."""
         entries = asdict(self)
         members = entries.pop("ensemble") or {}
-        return entries | members
+        return entries | members | {"explained": asdict(self.explained)}
+
+
+def explained_share(rmse_deg: float | None, spread_deg: float) -> float | None:
+    """Return the share of the variation that is explained; None if nothing varies.
+
+    `spread_deg` is the standard deviation of the recorded angle around its own mean.
+    """
+    if rmse_deg is None or spread_deg < STILL_DEG:
+        return None
+    return 1 - (rmse_deg / spread_deg) ** 2
 
 
 def evaluate(
