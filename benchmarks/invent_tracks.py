@@ -5,11 +5,12 @@ by heart. Here the bends are drawn anew: a random polygon around a point, its co
 random heights. Surfaces, verges, walls and the sky are a known track's, repainted
 (`benchmarks.repaint_tracks`), in an order of their own; the road gets a random width.
 
-    python -m benchmarks.invent_tracks NAME[,NAME...] --copies 2 [--first 3]
+    python -m benchmarks.invent_tracks NAME[,NAME...] --copies 2 [--first 3] [--tight]
 
 Where a pit lane leaves the road, the same asphalt goes on beside it, and the road seems twice as
 wide; so some stretches get such an apron. A track is called NAME-made1 and lies where TORCS looks
-for tracks. Needs `xvfb-run`.
+for tracks; with `--tight` it is called NAME-tight1, has more corners close together, and is
+steeper. Needs `xvfb-run`.
 """
 
 from __future__ import annotations
@@ -27,22 +28,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.repaint_tracks import GROUND, TRACKS, build_model, copy_track, repaint, set_width
 
-CORNERS = (8, 14)
-"""Fewest and most corners of the polygon."""
-
-SIZE_M = (330.0, 520.0)
-"""Its mean radius: laps of 2 to 4 km."""
-
 UNEVEN = 0.4
 """How far corners lie from that radius and from even angles, as a share."""
-
-BEND_M = (18.0, 120.0)
-"""Radii of the bends, evenly on a logarithmic scale, as far as the corners leave room."""
 
 ROOM = 0.46
 """Share of an edge that the rounding of one corner may take."""
 
-SLOPE = 0.045
 WIDTHS_M = (8.5, 16.0)
 
 APRON_SHARE, APRON_PIECES = 0.12, (1, 3)
@@ -66,6 +57,30 @@ GEOMETRY = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
+class Shape:
+    """What is drawn at random.
+
+    `corners`: fewest and most corners of the polygon; `size_m`: its mean radius; `bend_m`: radii of
+    the bends, evenly on a logarithmic scale, as far as the corners leave room; `tightest_m`: a
+    polygon with a narrower bend is drawn again; `slope`: steepest, as a share.
+    """
+
+    suffix: str
+    corners: tuple[int, int]
+    size_m: tuple[float, float]
+    bend_m: tuple[float, float]
+    tightest_m: float
+    slope: float
+
+
+LONG = Shape("made", (8, 14), (330.0, 520.0), (18.0, 120.0), 0.0, 0.045)
+"""Laps of 2 to 4 km."""
+
+TIGHT = Shape("tight", (12, 22), (170.0, 320.0), (14.0, 70.0), 13.0, 0.07)
+"""Laps of 1 to 3 km, a bend every 80 m."""
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     """A straight (`turn_deg` 0) or a bend of one radius, to the left if positive."""
 
@@ -80,39 +95,49 @@ def main() -> None:
     parser.add_argument("tracks", help="names with commas between, whose dress is taken")
     parser.add_argument("--copies", type=int, default=1)
     parser.add_argument("--first", type=int, default=1, help="number of the first copy")
+    parser.add_argument("--tight", action="store_true", help="tight bends, close together")
     arguments = parser.parse_args()
+    shape = TIGHT if arguments.tight else LONG
     names = arguments.tracks.split(",")
     others = [path for name in names for path in sorted((TRACKS / name).iterdir())]
     pool = [path for path in others if path.suffix in (".rgb", ".png") and GROUND.search(path.stem)]
     for name in names:
         for copy in range(arguments.first, arguments.first + arguments.copies):
-            new = f"{name}-made{copy}"
+            new = f"{name}-{shape.suffix}{copy}"
             rng = np.random.default_rng([*new.encode()])
             home = copy_track(name, new)
             set_width(home, rng.uniform(*WIDTHS_M))
-            pieces = random_pieces(rng)
-            redraw(home, pieces, rng)
+            pieces = random_pieces(rng, shape)
+            redraw(home, pieces, rng, shape.slope)
             build_model(home)
             repaint(home, pool, rng)
             lap_m = sum(piece.length_m for piece in pieces)
             sys.stderr.write(f"{new}: {lap_m:.0f} m, {len(pieces)} pieces\n")
 
 
-def random_pieces(rng: np.random.Generator) -> list[Piece]:
+def random_pieces(rng: np.random.Generator, shape: Shape = LONG) -> list[Piece]:
     """A closed way: pieces that end where the first begins, in the same direction.
 
     It begins in the middle of the longest edge, so that the grid stands on a straight.
     """
-    count = int(rng.integers(CORNERS[0], CORNERS[1] + 1))
+    while True:
+        pieces = rounded(random_corners(rng, shape), rng, shape.bend_m)
+        if all(piece.radius_m >= shape.tightest_m for piece in pieces if piece.turn_deg):
+            return pieces
+
+
+def random_corners(rng: np.random.Generator, shape: Shape) -> np.ndarray:
+    """Corners of a random polygon around a point, (N, 2) metres, in either direction."""
+    count = int(rng.integers(shape.corners[0], shape.corners[1] + 1))
     angle = (np.arange(count) + rng.uniform(-UNEVEN, UNEVEN, count)) * 2 * np.pi / count
-    radius = rng.uniform(*SIZE_M) * (1 + rng.uniform(-UNEVEN, UNEVEN, count))
+    radius = rng.uniform(*shape.size_m) * (1 + rng.uniform(-UNEVEN, UNEVEN, count))
     corners = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
-    if rng.random() < 0.5:
-        corners = corners[::-1]
-    return rounded(corners, rng)
+    return corners[::-1] if rng.random() < 0.5 else corners
 
 
-def rounded(corners: np.ndarray, rng: np.random.Generator) -> list[Piece]:
+def rounded(
+    corners: np.ndarray, rng: np.random.Generator, bend_m: tuple[float, float]
+) -> list[Piece]:
     """The way along a polygon, (N, 2) metres, whose corners are rounded by random radii."""
     edges = np.roll(corners, -1, axis=0) - corners
     lengths = np.linalg.norm(edges, axis=1)
@@ -126,7 +151,7 @@ def rounded(corners: np.ndarray, rng: np.random.Generator) -> list[Piece]:
         half = np.tan(np.radians(abs(turn)) / 2)
         room = ROOM * min(lengths[index], lengths[(index + 1) % len(lengths)])
         widest = room / max(half, 1e-6)
-        wanted = np.exp(rng.uniform(*np.log(BEND_M)))
+        wanted = np.exp(rng.uniform(*np.log(bend_m)))
         radii[index] = min(wanted, widest)
         taken[index] = radii[index] * half
     pieces = [Piece(lengths[0] / 2 - taken[0])]
@@ -138,7 +163,9 @@ def rounded(corners: np.ndarray, rng: np.random.Generator) -> list[Piece]:
     return pieces
 
 
-def redraw(home: Path, pieces: Sequence[Piece], rng: np.random.Generator) -> None:
+def redraw(
+    home: Path, pieces: Sequence[Piece], rng: np.random.Generator, slope: float = LONG.slope
+) -> None:
     """Write pieces into a track's description instead of its own.
 
     Each piece wears what some piece of the track wears: surface, verges, walls. Pits, cameras and
@@ -156,7 +183,7 @@ def redraw(home: Path, pieces: Sequence[Piece], rng: np.random.Generator) -> Non
     drawn = [
         _as_section(f"piece {number}", piece, height_m, dress)
         for number, (piece, height_m, dress) in enumerate(
-            zip(pieces, random_heights(pieces, rng), worn, strict=True), start=1
+            zip(pieces, random_heights(pieces, rng, slope), worn, strict=True), start=1
         )
     ]
     text = text[:begin] + "\n".join(drawn) + text[end:]
@@ -195,10 +222,12 @@ def _without(text: str, name: str) -> str:
     return text
 
 
-def random_heights(pieces: Sequence[Piece], rng: np.random.Generator) -> np.ndarray:
+def random_heights(
+    pieces: Sequence[Piece], rng: np.random.Generator, slope: float = LONG.slope
+) -> np.ndarray:
     """(N,) metres at the end of each piece; the last is 0, where the first begins."""
     lengths = np.array([piece.length_m for piece in pieces])
-    hilly = rng.uniform(0, SLOPE)
+    hilly = rng.uniform(0, slope)
     heights = np.cumsum(lengths * rng.uniform(-hilly, hilly, len(lengths)))
     result: np.ndarray = heights - heights[-1] * np.cumsum(lengths) / lengths.sum()
     return result

@@ -15,10 +15,13 @@ import argparse
 import csv
 import re
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+Row = tuple[Any, ...]
 
 TOOL = Path(__file__).resolve().parents[2] / "shared" / "torcs"
 TRACKS = Path("/usr/share/games/torcs/tracks/road")
@@ -87,44 +90,63 @@ def record(folder: Path, track: str, number: int, most_frames: int = MOST_FRAMES
     )
     if rows.exists():
         return
+    plan = PLANS[(number - 1) % len(PLANS)]
+    count = min(most_frames, lap_frames(track, plan["speed_mps"]))
+    weave = Weave(np.random.default_rng([number, *track.encode()]))
+    found = drive(
+        track,
+        video,
+        count,
+        lambda state: state.expert_wheel_deg + weave.step(state.speed_mps),
+        seed=number,
+        **plan,
+    )
+    write_rows(rows, found)
+    offsets = np.array([float(one[4]) for one in found])
+    spread = f"offset {offsets.min():+.2f} to {offsets.max():+.2f} m, spread {offsets.std():.2f} m"
+    sys.stderr.write(f"{track} drive {number}: {count} frames, {spread}\n")
+
+
+def drive(
+    track: str, video: Path, count: int, steer: Callable[[Any], float], **plan: Any
+) -> list[Row]:
+    """Drive, write `count` frames to the video, and return their rows.
+
+    `steer` answers a state of the tool with the degrees to drive; `plan` goes to `Torcs`.
+    """
     sys.path.insert(0, str(TOOL))
     from torcs import Torcs
     from video import VideoWriter
 
-    plan = PLANS[(number - 1) % len(PLANS)]
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "recording.toml").write_text(SETTINGS)
-    count = min(most_frames, lap_frames(track, plan["speed_mps"]))
-    weave = Weave(np.random.default_rng([number, *track.encode()]))
-    found: list[tuple[Any, ...]] = []
+    video.parent.mkdir(parents=True, exist_ok=True)
+    (video.parent / "recording.toml").write_text(SETTINGS)
     part = video.with_name(f"{video.stem}.part.mp4")
-    with (
-        Torcs(track, fps=FPS, seed=number, **plan) as sim,
-        VideoWriter(part, sim.width, sim.height, FPS) as out,
-    ):
+    found: list[Row] = []
+    with Torcs(track, fps=FPS, **plan) as sim, VideoWriter(part, sim.width, sim.height, FPS) as out:
         driven = None
         for index in range(count):
             state = sim.step(driven)
             out.write(state.frame)
-            found.append(
-                (
-                    round(index * 1e6 / FPS),
-                    index,
-                    f"{state.expert_wheel_deg:.4f}",
-                    f"{state.speed_mps:.3f}",
-                    f"{state.offset_m:.3f}",
-                    f"{state.wheel_deg:.4f}",
-                )
-            )
-            driven = state.expert_wheel_deg + weave.step(state.speed_mps)
+            found.append(row(index, state))
+            driven = steer(state)
     part.rename(video)
-    with rows.open("w", newline="") as file:
+    return found
+
+
+def row(index: int, state: Any) -> Row:
+    """What the CSV holds about a frame."""
+    values = (state.expert_wheel_deg, state.speed_mps, state.offset_m, state.wheel_deg)
+    digits = (4, 3, 3, 4)
+    texts = (f"{value:.{digit}f}" for value, digit in zip(values, digits, strict=True))
+    return (round(index * 1e6 / FPS), index, *texts)
+
+
+def write_rows(path: Path, found: Sequence[Row]) -> None:
+    """Write the CSV of a recording."""
+    with path.open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(("ts_micro", "frame_index", "wheel", "speed", "offset_m", "driven_wheel"))
         table.writerows(found)
-    offsets = np.array([float(row[4]) for row in found])
-    spread = f"offset {offsets.min():+.2f} to {offsets.max():+.2f} m, spread {offsets.std():.2f} m"
-    sys.stderr.write(f"{track} drive {number}: {count} frames, {spread}\n")
 
 
 def lap_frames(track: str, speed_mps: float) -> int:
@@ -151,16 +173,19 @@ def lap_m(track: str) -> float:
 class Weave:
     """A steering disturbance in degrees that pushes the car to random offsets for random times."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
-        self.rng = rng
+    def __init__(
+        self, rng: np.random.Generator, widest_m: float = WEAVE_M, centred: float = CENTRED_SHARE
+    ) -> None:
+        self.rng, self.widest_m, self.centred = rng, widest_m, centred
         self.left_s, self.target_m = 0.0, 0.0
 
     def step(self, speed_mps: float) -> float:
         """The degrees to add to the expert's angle until the next frame."""
         if self.left_s <= 0:
             self.left_s = self.rng.uniform(*HOLD_S)
-            centred = self.rng.random() < CENTRED_SHARE
-            self.target_m = 0.0 if centred else self.rng.uniform(-WEAVE_M, WEAVE_M)
+            centred = self.rng.random() < self.centred
+            widest_m = self.widest_m
+            self.target_m = 0.0 if centred else self.rng.uniform(-widest_m, widest_m)
         self.left_s -= 1 / FPS
         aim_m = STANDSTILL_M + AIM_S * max(speed_mps, 0.0)
         # The expert answers an offset o with 2 L o / aim^2: this much more holds the car there.

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from benchmarks import invent_tracks
-from benchmarks.invent_tracks import Piece, random_heights, random_pieces, redraw, with_aprons
+from benchmarks.invent_tracks import (
+    TIGHT,
+    Piece,
+    random_heights,
+    random_pieces,
+    redraw,
+    with_aprons,
+)
 from benchmarks.repaint_tracks import mirrored, set_width
 
 DESCRIPTION = """<params name="old">
@@ -64,6 +71,23 @@ def test_an_invented_way_closes(seed: int) -> None:
     assert not pieces[0].turn_deg and not pieces[-1].turn_deg
     heights = random_heights(pieces, np.random.default_rng(seed))
     assert heights[-1] == pytest.approx(0)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_tight_way_closes_and_has_tight_bends_close_together(seed: int) -> None:
+    pieces = random_pieces(np.random.default_rng(seed), TIGHT)
+    place, heading = end_of(pieces)
+    assert abs(place) < 1e-6
+    assert abs(heading) == pytest.approx(2 * np.pi)
+    radii = [piece.radius_m for piece in pieces if piece.turn_deg]
+    assert TIGHT.tightest_m <= min(radii) < 30
+    long = random_pieces(np.random.default_rng(seed))
+    assert metres_per_bend(pieces) < 160 < metres_per_bend(long)
+
+
+def metres_per_bend(pieces: list[Piece]) -> float:
+    """Length of a way over its number of bends."""
+    return sum(one.length_m for one in pieces) / sum(bool(one.turn_deg) for one in pieces)
 
 
 def test_an_invented_track_keeps_the_dress_and_nothing_of_the_shape(track: Path) -> None:
