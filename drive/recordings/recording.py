@@ -17,6 +17,7 @@ from drive.core.types import Array, FloatArray, Frame, IntArray, SteeringSample
 from drive.recordings.excluded import ExcludedRange, marked, marks_of
 from drive.recordings.folder_formats import EXPECTED, is_image_folder, read_image_folder
 from drive.recordings.label_path import LabelPath
+from drive.recordings.matching import match_rows
 from drive.recordings.recording_config import Overrides, RecordingConfig, read_config
 from drive.recordings.steering_csv import read_steering_csv
 from drive.recordings.vehicle import SPEED_UNITS
@@ -62,6 +63,7 @@ class Recording:
     report: PairingReport = field(default_factory=PairingReport)  # of the last complete `samples()`
     labels: LabelPath = field(default_factory=LabelPath)  # how `recorded` became `angle_deg`
     recorded: FloatArray | None = None  # as in the CSV; None: `angle_deg` itself
+    by_time: bool = False  # rows were matched to frames by time, and `time_s` is the video's
     notes: tuple[str, ...] = ()  # what was assumed or left out when it was opened, one line each
 
     def relabelled(self, labels: LabelPath) -> Recording:
@@ -300,21 +302,22 @@ def _from_video(video: Path, csv: Path, overrides: Overrides) -> Recording:
         raise MissingFileError(
             f"there is no steering CSV of {video}; expected {csv}, or another file as --steering"
         )
-    rows = read_steering_csv(csv)
     config = read_config(csv.parent).with_overrides(**overrides)
+    rows = match_rows(read_steering_csv(csv, config.time_unit), config, video)
     drive = video.stem.removesuffix(FRONT)
-    frames, order = np.unique(rows.frame_index, return_index=True)  # the first row of each frame
     return _labelled(
         config,
-        rows.angle[order],
+        rows.angle,
         name=f"{video.resolve().parent.name}/{drive}",
         path=video,
         steering_csv=csv,
-        frame_index=frames,
-        time_s=None if rows.time_s is None else rows.time_s[order],
-        speed=None if rows.speed is None else rows.speed[order],
+        frame_index=rows.frame_index,
+        time_s=rows.time_s,
+        speed=rows.speed,
         bad=marks_of(csv.parent, drive),
-        rows_repeated=len(rows.frame_index) - len(order),
+        rows_repeated=rows.rows_repeated,
+        by_time=rows.by_time,
+        notes=rows.notes,
     )
 
 

@@ -11,15 +11,25 @@ from typing import Any, TypeVar
 from drive.core.errors import InputError, MissingFileError, as_option, nearest_name, unknown_name
 from drive.core.texts import as_written, is_number, parse_toml, read_text
 from drive.recordings.camera import Camera
+from drive.recordings.steering_csv import TIME_UNITS
 from drive.recordings.vehicle import SPEED_UNITS, Car
 
 CONFIG_FILE = "recording.toml"
 UNITS = ("degrees", "radians", "normalised")
 DIRECTIONS = ("right", "left")
-CHOICES = {"unit": UNITS, "positive": DIRECTIONS, "speed_unit": tuple(SPEED_UNITS)}
-RANGES = {
+MATCHES = ("frame", "time")
+CHOICES = {
+    "unit": UNITS,
+    "positive": DIRECTIONS,
+    "speed_unit": tuple(SPEED_UNITS),
+    "time_unit": tuple(TIME_UNITS),
+    "match": MATCHES,
+}
+RANGES: dict[str, tuple[float, float]] = {
     "full_scale_deg": (0.001, math.inf),
     "lag_s": (-10.0, 10.0),
+    "first_frame": (0, 100_000),
+    "rows_per_s": (0.1, 10_000.0),
     "height_m": (0.05, 5.0),
     "fov_deg": (10.0, 170.0),
     "horizon": (0.0, 1.0),
@@ -59,6 +69,10 @@ class RecordingConfig:
     positive: str = "right"
     full_scale_deg: float = 25.0  # of a normalised angle of 1.0
     lag_s: float = 0.0  # the angle of a frame at time t was recorded at t + lag_s
+    first_frame: int = 0  # number of the first frame in the CSV
+    time_unit: str | None = None  # of the times in the CSV; None: that of the column's name
+    rows_per_s: float | None = None  # of a CSV with neither frame numbers nor times
+    match: str | None = None  # rows to frames: by "frame" number or "time"; None: what there is
     camera: Camera = field(default_factory=Camera)
     car: Car = field(default_factory=Car)
     states_car: bool = field(default=False, compare=False)  # a key of `CAR_SHAPE` was given
@@ -150,7 +164,9 @@ def _named(key: str, where: str) -> str:
 
 def _check_number(key: str, value: object, where: str) -> None:
     low, high = RANGES[key]
-    if is_number(value) and low <= value <= high:
+    whole = isinstance(low, int)
+    if is_number(value) and low <= value <= high and (isinstance(value, int) or not whole):
         return
+    what = "whole number" if whole else "number"
     bounds = f"from {low:g} to {high:g}" if math.isfinite(high) else "greater than 0"
-    raise InputError(f"{_named(key, where)} must be a number {bounds}; got {as_written(value)}")
+    raise InputError(f"{_named(key, where)} must be a {what} {bounds}; got {as_written(value)}")

@@ -1,7 +1,8 @@
-"""Read the steering CSV: one row per frame, columns by name, angles and speeds as recorded."""
+"""Read the steering CSV: columns by name, angles and speeds as recorded."""
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 FRAME_COLUMNS = ("frame", "frame_index")
 ANGLE_COLUMNS = ("wheel", "angle", "steering")
 SPEED_COLUMN = "speed"
-TIME_COLUMNS = {"ts_micro": 1e-6, "time_s": 1.0}  # columns with times, and seconds per unit
+TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}  # in seconds
+TIME_COLUMNS = {"ts_micro": "us", "time_s": "s"}  # columns with times, and their usual units
 LARGEST_FRAME = 1_000_000_000  # a year at 30 frames per second
 HEADER_ROWS = 1
 BINARY_HEAD = 4096
@@ -37,10 +39,16 @@ class SteeringRows:
     time_s: FloatArray | None  # after the first row; None without a time column
     speed: FloatArray | None  # in the recording's unit; None without such a column
     numbered: bool = True  # the file has a frame column; otherwise frames are rows
+    start_s: float = 0.0  # time of the first row, as recorded
+    time_unit: str | None = None  # of the time column
+    columns: tuple[str, ...] = ()  # names in lower case
 
 
-def read_steering_csv(path: str | Path) -> SteeringRows:
-    """Read a steering CSV; an `InputError` names the row and the value that is wrong."""
+def read_steering_csv(path: str | Path, time_unit: str | None = None) -> SteeringRows:
+    """Read a steering CSV; an `InputError` names the row and the value that is wrong.
+
+    `time_unit` is one of `TIME_UNITS`, or None for that of the column's name.
+    """
     file = Path(path)
     table = _read_table(file)
     angle_column = _find(table, ANGLE_COLUMNS)
@@ -53,13 +61,21 @@ def read_steering_csv(path: str | Path) -> SteeringRows:
     if table.empty:
         raise InputError(f"{file} has no rows; expected one row per frame")
     frame_column = _find(table, FRAME_COLUMNS)
+    time_column = _find(table, tuple(TIME_COLUMNS))
+    unit = time_unit or TIME_COLUMNS[time_column] if time_column else None
+    times = _times(file, table[time_column]) if time_column else None
+    start = 0.0 if times is None else float(times[np.isfinite(times)][0])
+    seconds = TIME_UNITS[unit] if unit else 1.0
     return SteeringRows(
         path=file,
         frame_index=_frames(file, table, frame_column),
         angle=read_numbers(file, table[angle_column]),
-        time_s=_times(file, table),
+        time_s=None if times is None else (times - start) * seconds,
         speed=read_numbers(file, table[SPEED_COLUMN]) if SPEED_COLUMN in table else None,
         numbered=frame_column is not None,
+        start_s=start * seconds,
+        time_unit=unit,
+        columns=tuple(table.columns),
     )
 
 
@@ -71,10 +87,20 @@ def read_table(file: Path, header: bool = True) -> pd.DataFrame:
         with file.open("rb") as head:
             if b"\0" in head.read(BINARY_HEAD):
                 raise InputError(_not_text(file))
-        first = 0 if header else None
-        return pd.read_csv(
-            file, header=first, dtype=str, skipinitialspace=True, encoding="utf-8-sig"
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(
+                file,
+                header=0 if header else None,
+                index_col=False,  # a comma at the end of rows does not move their values
+                dtype=str,
+                skipinitialspace=True,
+                encoding="utf-8-sig",
+            )
+    except pd.errors.ParserWarning:
+        raise InputError(
+            f"{file}: rows have more values than the first row has names; name every column"
+        ) from None
     except pd.errors.EmptyDataError:
         raise InputError(f"{file} is empty; expected a CSV with one row per frame") from None
     except UnicodeDecodeError:
@@ -137,10 +163,9 @@ def _frames(file: Path, table: pd.DataFrame, column: str | None) -> IntArray:
     return numbers.astype(np.int64)
 
 
-def _times(file: Path, table: pd.DataFrame) -> FloatArray | None:
-    for column, seconds in TIME_COLUMNS.items():
-        if column in table.columns:
-            times_s = read_numbers(file, table[column]) * seconds
-            result: np.ndarray | None = times_s - times_s[np.isfinite(times_s)][:1].sum()
-            return result
-    return None
+def _times(file: Path, cells: pd.Series[str]) -> FloatArray:
+    """Return times in the unit of the column; NaN for some of them."""
+    times = read_numbers(file, cells)
+    if not np.isfinite(times).any():
+        raise InputError(f"{file}: the column {cells.name} is empty; fill it or remove it")
+    return times

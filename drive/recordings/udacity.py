@@ -31,6 +31,9 @@ CONFIG = RecordingConfig(
 0.8 m to the side is most similar to the side camera's (a camera of 70 degrees 1.2 m above the road,
 its horizon at 0.4; docs/decisions/steering.md)."""
 
+FIRST_NUMBER = COLUMNS.index("steering")
+DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
+DECIMALS = ". Write numbers with a decimal point; a comma separates columns"
 STAMP = re.compile(r"(\d{4}_\d{2}_\d{2}_\d{2}_\d{2}_\d{2}_)(\d{1,6})$")
 
 
@@ -61,15 +64,43 @@ def side_images(folder: Path) -> dict[str, tuple[Path, ...]]:
 
 
 def _read_table(file: Path) -> pd.DataFrame:
-    table = read_table(file, header=False)
-    if table.shape[1] != len(COLUMNS):
-        raise InputError(
-            f"{file} must have {len(COLUMNS)} columns, {', '.join(COLUMNS)}; got {table.shape[1]}"
-        )
+    table = _with_decimal_commas(file)
+    if table is None:
+        table = _read_cells(file)
     table.columns = list(COLUMNS)
     if table["steering"].iloc[0] == "steering":
         table = table.iloc[1:].reset_index(drop=True)
     return table
+
+
+def _read_cells(file: Path) -> pd.DataFrame:
+    try:
+        table = read_table(file, header=False)
+    except InputError as error:
+        raise InputError(f"{error}{DECIMALS}" if "Expected" in str(error) else str(error)) from None
+    if table.shape[1] != len(COLUMNS):
+        raise InputError(
+            f"{file} must have {len(COLUMNS)} columns, {', '.join(COLUMNS)}; got {table.shape[1]}"
+            f"{DECIMALS if table.shape[1] > len(COLUMNS) else ''}"
+        )
+    return table
+
+
+def _with_decimal_commas(file: Path) -> pd.DataFrame | None:
+    """Return the cells of a log with numbers like 0,05 and a space between columns, else None."""
+    import pandas as pd
+
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    rows = [line.split(", ") for line in lines if line.strip()]
+    numbers = [number for row in rows for number in row[FIRST_NUMBER:]]
+    if not rows or {len(row) for row in rows} != {len(COLUMNS)}:
+        return None
+    if not any(DECIMAL_COMMA.fullmatch(number) for number in numbers):
+        return None
+    points = [
+        row[:FIRST_NUMBER] + [cell.replace(",", ".") for cell in row[FIRST_NUMBER:]] for row in rows
+    ]
+    return pd.DataFrame(points, dtype=str)
 
 
 def _images(folder: Path, cells: pd.Series[str]) -> list[Path]:

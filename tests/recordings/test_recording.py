@@ -198,3 +198,62 @@ def test_every_suffix_of_videos(make_video: VideoMaker, tmp_path: Path, suffix: 
     (recording,) = open_recordings([tmp_path])
     pairs = [(read_mark(s.frame.image), s.angle_deg) for s in recording.samples()]
     assert pairs == [(0, 1), (1, 2), (2, 3), (3, 4)]
+
+
+def udacity_folder(folder: Path, lines: list[str]) -> Path:
+    """A folder of the simulator whose log has these lines after the names of three images."""
+    (folder / "IMG").mkdir(parents=True)
+    rows = []
+    for index, line in enumerate(lines):
+        name = f"center_2016_12_01_13_30_48_{index * 100:03d}.jpg"
+        cv2.imwrite(str(folder / "IMG" / name), marked_picture(index, 320, 160))
+        rows.append(f"/home/u/IMG/{name}, left.jpg, right.jpg{line}")
+    (folder / "driving_log.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def test_a_udacity_log_with_decimal_commas(tmp_path: Path) -> None:
+    lines = [", 0, 0, 0, 12,18", ", 0,05, 0,25, 0, 12", ", -1, 0,2, 0, 1,5E-05"]
+    (recording,) = open_recordings([udacity_folder(tmp_path / "sim", lines)])
+    assert recording.angle_deg.tolist() == pytest.approx([0, 1.25, -25])
+    assert recording.speed is not None
+    assert recording.speed.tolist() == pytest.approx([12.18, 12, 1.5e-5])
+
+
+@pytest.mark.parametrize("lines", [[",0,0,0,12,18", ",0,05,0,25,0,12,19"], [",0,0,0,12,18"]])
+def test_decimal_commas_without_spaces_are_named(tmp_path: Path, lines: list[str]) -> None:
+    with pytest.raises(InputError, match="numbers with a decimal point"):
+        open_recordings([udacity_folder(tmp_path / "sim", lines)])
+
+
+def test_a_udacity_log_without_its_images(tmp_path: Path) -> None:
+    folder = udacity_folder(tmp_path / "sim", [", 0, 0, 0, 12.18"] * 3)
+    for image in (folder / "IMG").iterdir():
+        image.unlink()
+    with pytest.raises(InputError, match="none of the 3 images of the recording exists"):
+        open_recordings([folder])
+
+
+@pytest.mark.parametrize("end", [",", ", "])
+def test_a_comma_at_the_end_of_rows_moves_no_value(make_recording: MakeRecording, end: str) -> None:
+    folder = make_recording("comma", frames=5)
+    rows = "".join(f"{index / 2},{20 + index}{end}\n" for index in range(5))
+    (folder / "epoch01_steering.csv").write_text(f"wheel,speed\n{rows}")
+    (recording,) = open_recordings([folder])
+    assert recording.angle_deg.tolist() == [0, 0.5, 1, 1.5, 2]
+    assert recording.speed is not None
+    assert recording.speed.tolist() == [20, 21, 22, 23, 24]
+
+
+def test_values_without_a_name_are_refused(make_recording: MakeRecording) -> None:
+    folder = make_recording("unnamed", frames=3)
+    (folder / "epoch01_steering.csv").write_text("frame,wheel\n0,1,20\n1,2,20\n2,3,20\n")
+    with pytest.raises(InputError, match=r"epoch01_steering.csv: .* more values than .* names"):
+        open_recordings([folder])
+
+
+def test_a_time_column_without_times_is_named(make_recording: MakeRecording) -> None:
+    folder = make_recording("empty", frames=2)
+    (folder / "epoch01_steering.csv").write_text('time_s,frame,wheel\n"",0,1\n"",1,2\n')
+    with pytest.raises(InputError, match="the column time_s is empty; fill it or remove it"):
+        open_recordings([folder])
