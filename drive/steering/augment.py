@@ -34,16 +34,9 @@ given by its distance from the middle, a network overfits to the few widths of i
 unless they vary. Race tracks of simulators are wide: widened further, narrow roads were driven too
 far from their edge."""
 
-BRIGHTNESS = (0.35, 2.8)
-"""Darkest and brightest factor, on a logarithmic scale."""
-
 GAMMA = (0.75, 1.35)
 """Exponents of the brightness, after the factor."""
 
-COLOUR = (0.0, 1.5)
-"""Factors of the saturation."""
-
-SHADOW_SHARE = 0.3
 SHADOW = (0.4, 0.8)
 """Darkest and lightest factor inside a shadow."""
 
@@ -56,47 +49,81 @@ STAIN, STAIN_CELLS = 0.5, (4, 12)
 WIDEST_BLUR = 7
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Looks:
-    """How far the looks of an image vary, beyond light, shadow and saturation.
+    """How far the looks of an image vary. Shares are of the images.
 
     Roads may be lighter or darker than their verges, tyre marks identify a road, fine texture a
     place.
     """
 
-    hue_deg: float
-    tone_share: float
-    stain_share: float
-    blur_share: float
+    brightness: tuple[float, float] = (0.35, 2.8)  # darkest and brightest, on a logarithmic scale
+    colour: tuple[float, float] = (0.0, 1.5)  # factors of the saturation
+    noise: float = 0.0  # largest standard deviation, in levels
+    tilts: bool = True  # roll, pitch and zoom a little
+    shadow_share: float = 0.3
+    patch_share: float = 0.4
+    edge_share: float = 0.5
+    hue_deg: float = 15.0
+    tone_share: float = 0.0
+    stain_share: float = 0.0
+    blur_share: float = 0.0
 
 
-LOOKS = {"mild": Looks(15.0, 0.0, 0.0, 0.0), "wild": Looks(90.0, 0.5, 0.5, 0.3)}
-"""`mild` is for few recordings and short trainings; `wild` for many recordings on many roads and
-long trainings: fewer roads are recognised by their looks (docs/decisions/steering.md)."""
+LOOKS = {
+    "gentle": Looks(
+        brightness=(0.7, 1.5),
+        colour=(0.2, 1.4),
+        noise=6.0,
+        tilts=False,
+        shadow_share=0.0,
+        patch_share=0.0,
+        edge_share=0.0,
+        hue_deg=0.0,
+    ),
+    "mild": Looks(),
+    "wild": Looks(hue_deg=90.0, tone_share=0.5, stain_share=0.5, blur_share=0.3),
+}
+"""`gentle` is best for minutes of one road; `wild` for many recordings on many roads and long
+trainings: fewer roads are recognised by their looks (docs/decisions/steering.md)."""
 
 ROLL_DEG = 2.0
 NOD_PIXELS = 4.0
 ZOOM = 0.06
 """Largest roll, pitch and change of scale, as from suspension, slopes and mountings."""
 
-EDGE_SHARE = 0.5
 WIDEST_EDGE = 0.2
 """Beyond the recorded image, a moved camera sees the repeated edge, from which a network could read
-the angle. So half of the images lose an edge of up to a fifth of the width, on a random side."""
+the angle. So some images (`edge_share`) lose an edge of up to this share of the width."""
 
-PATCH_SHARE, MOST_PATCHES = 0.4, 2
+MOST_PATCHES = 2
 PATCH_SIDE = (0.1, 0.35)
 """Sides of a painted patch, as shares of the image's."""
 
 
+FULL_SHIFT_CAMERA_M = 1.2
+"""A lower camera is moved less in proportion: the ground near it moves by shift over height."""
+
+CORRECTION_SHARE = 0.5
+"""Moves are so small that the angles that lead back spread by at most this share of the recorded
+ones, which they would drown otherwise."""
+
+PROBES = 200
+"""Random moves that show how far these angles spread."""
+
+
 @dataclass(frozen=True, slots=True)
 class Viewpoint:
-    """Camera and car of one image; a side camera is `offset_m` right of the recorded path."""
+    """Camera and car of one image; a side camera is `offset_m` right of the recorded path.
+
+    `reach` is the share of the usual moves that suits the recordings; see `reach_of_moves`.
+    """
 
     view: View
     car: Car
     speed_mps: float
     offset_m: float = 0.0
+    reach: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +158,15 @@ def augment(
         move, widen, viewpoint = Move(), 1.0, viewpoints[index] if viewpoints else None
         if viewpoint:
             aim_m = aim_distance_m(viewpoint.speed_mps, return_s)
-            move = moves[index] if moves else random_move(rng, aim_m)
+            move = moves[index] if moves else random_move(rng, aim_m, viewpoint.reach)
             widen = random_width(rng) if viewpoint.car.lane_m is not None else 1.0
             angle = float(angle_deg[index])
             angle_deg[index] = angle_after(move, angle, viewpoint, return_s, widen)
             move = in_the_image(move, viewpoint, widen)
         view = viewpoint.view if viewpoint else None
-        varied = relight(redraw(image, view, move, rng, widen, margin), rng, looks)
-        if rng.random() < PATCH_SHARE:
+        drawn = redraw(image, view, move, rng, widen, margin, looks)
+        varied = relight(drawn, rng, looks)
+        if rng.random() < looks.patch_share:
             for _ in range(rng.integers(1, MOST_PATCHES + 1)):
                 paint_patch(varied, rng)
         varied_images[index] = varied
@@ -146,12 +174,31 @@ def augment(
     return flip(varied_images, angle_deg, flipped)
 
 
-def random_move(rng: np.random.Generator, aim_m: float = FULL_SHIFT_AIM_M) -> Move:
-    """Return a random move of the camera, for a car that aims this far ahead."""
-    share = min(1.0, aim_m / FULL_SHIFT_AIM_M)
+def random_move(
+    rng: np.random.Generator, aim_m: float = FULL_SHIFT_AIM_M, reach: float = 1.0
+) -> Move:
+    """Return a random move of the camera, for a car that aims this far ahead; `reach` scales it."""
+    share = reach * min(1.0, aim_m / FULL_SHIFT_AIM_M)
     shift_m = share * float(np.clip(rng.normal(0, SHIFT_M), -WIDEST_SHIFT_M, WIDEST_SHIFT_M))
     yaw_deg = float(np.clip(rng.normal(0, TURN_DEG), -WIDEST_TURN_DEG, WIDEST_TURN_DEG))
-    return Move(shift_m, yaw_deg)
+    return Move(shift_m, reach * yaw_deg)
+
+
+def reach_of_moves(
+    angle_deg: np.ndarray, car: Car, speed_mps: float, camera_m: float, return_s: float
+) -> float:
+    """Return the share of the usual moves that suits recorded angles (N,) in degrees.
+
+    The angles that lead a moved car back must not drown the recorded ones, and a camera low above
+    the ground sees even small shifts.
+    """
+    rng, aim_m = np.random.default_rng(0), aim_distance_m(speed_mps, return_s)
+    moves = [random_move(rng, aim_m) for _ in range(PROBES)]
+    back_deg = [
+        corrected_angle(0.0, move.shift_m, move.yaw_deg, speed_mps, car, return_s) for move in moves
+    ]
+    in_proportion = CORRECTION_SHARE * float(np.std(angle_deg)) / float(np.std(back_deg))
+    return min(1.0, in_proportion, camera_m / FULL_SHIFT_CAMERA_M)
 
 
 def random_width(rng: np.random.Generator) -> float:
@@ -198,6 +245,7 @@ def redraw(
     rng: np.random.Generator,
     widen: float = 1.0,
     margin: int = 0,
+    looks: Looks = LOOKS["mild"],
 ) -> np.ndarray:
     """Widen the road, move the camera, and roll, nod and zoom it a little, in one pass.
 
@@ -206,13 +254,15 @@ def redraw(
     camera that recorded it.
     """
     height, width = len(image), image.shape[1] - 2 * margin
-    x, y = _tilted(height, width, rng)
+    if view is None and not looks.tilts and not looks.edge_share:
+        return image[:, margin : margin + width]
+    x, y = _tilted(height, width, rng) if looks.tilts else _straight(height, width)
     if view is not None:
         right = (x + (0.5 - view.centre_x)) / view.focal_x
         below = (y + (0.5 - view.horizon_y)) / view.focal_y
         across, down = moved_rays(right, below, view.camera_m, move.shift_m, move.yaw_deg)
         x, y = view.pixels(across / np.float32(widen), down)
-    if rng.random() < EDGE_SHARE:
+    if rng.random() < looks.edge_share:
         x = _without_edges(x, margin, rng)
     x += np.float32(margin)
     return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -228,6 +278,12 @@ def _tilted(height: int, width: int, rng: np.random.Generator) -> tuple[np.ndarr
     cosine, sine = np.float32(scale * np.cos(angle)), np.float32(scale * np.sin(angle))
     x = across * cosine - down * sine + np.float32(width / 2)
     y = across * sine + down * cosine + np.float32(height / 2 + nod)
+    return x, y
+
+
+def _straight(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return x and y, float32, of each pixel."""
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     return x, y
 
 
@@ -249,13 +305,13 @@ def relight(
     Light falls on red, green and blue, each of which saturates; so it is changed there.
     """
     height, width = image.shape[:2]
-    brightness = np.exp(rng.uniform(np.log(BRIGHTNESS[0]), np.log(BRIGHTNESS[1])))
+    brightness = np.exp(rng.uniform(*np.log(looks.brightness)))
     curve = light_curve(brightness, rng.uniform(*GAMMA))
     if rng.random() < looks.tone_share:
         curve = curve[random_tones(rng)]
     rgb = cv2.cvtColor(image, cv2.COLOR_YUV2RGB)
     lit = cv2.LUT(rgb, curve)
-    if rng.random() < SHADOW_SHARE:
+    if rng.random() < looks.shadow_share:
         shadow = shadow_mask(height, width, rng)
         lit[shadow] = cv2.LUT(lit, light_curve(rng.uniform(*SHADOW)))[shadow]
     yuv = cv2.cvtColor(lit, cv2.COLOR_RGB2YUV)
@@ -264,7 +320,17 @@ def relight(
     if rng.random() < looks.blur_share:
         size = rng.integers(1, WIDEST_BLUR + 1, 2)
         yuv = cv2.blur(yuv, (int(size[0]), int(size[1])))
-    return turn_colours(yuv, rng.uniform(*COLOUR), rng.uniform(-looks.hue_deg, looks.hue_deg))
+    hue_deg = rng.uniform(-looks.hue_deg, looks.hue_deg)
+    turned = turn_colours(yuv, rng.uniform(*looks.colour), hue_deg)
+    return add_noise(turned, rng.uniform(0, looks.noise), rng) if looks.noise else turned
+
+
+def add_noise(image: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
+    """Return a uint8 YUV image with normal noise of this standard deviation in its brightness."""
+    noise = rng.standard_normal(image.shape[:2], np.float32) * np.float32(level)
+    noisy = image.copy()
+    noisy[..., 0] = cv2.add(image[..., 0], noise, dtype=cv2.CV_8U)
+    return noisy
 
 
 def stain(image: np.ndarray, rng: np.random.Generator) -> None:

@@ -45,7 +45,8 @@ class CachedRecording:
     """The frames of one recording that have an angle, as the network sees them.
 
     `images` are (N, 66, 200, 3) uint8 YUV, mapped from disk; `wide` has `margin` more columns on
-    each side, and is None without. `view` is the geometry of `images`, None if unknown. `sides` are
+    each side, and is None without. `view` is the geometry of `images`, None if unknown; `crop` is
+    what they show of the frame. `sides` are
     for training only. Frames in the excluded ranges `bad` are cached, but not used.
     """
 
@@ -60,6 +61,7 @@ class CachedRecording:
     camera: Camera = field(default_factory=Camera)
     car: Car = field(default_factory=Car)
     view: View | None = None
+    crop: RoadCrop = ROAD
     sides: tuple[SideCamera, ...] = ()
     wide: np.ndarray | None = None
     bad: tuple[ExcludedRange, ...] = ()
@@ -132,6 +134,7 @@ def _open(recording: Recording, home: Path, crop: RoadCrop) -> CachedRecording:
             camera=recording.config.camera,
             car=recording.config.car,
             view=view.cropped(crop.region(width, height), INPUT_WIDTH, INPUT_HEIGHT),
+            crop=crop,
             bad=recording.bad,
         )
 

@@ -16,11 +16,13 @@ from drive.recordings.vehicle import aim_distance_m
 from drive.steering.augment import (
     FLIP_SHARE,
     LOOKS,
+    RETURN_S,
     Move,
     Viewpoint,
     angle_after,
     augment,
     random_move,
+    reach_of_moves,
 )
 from drive.steering.cache import CachedRecording
 from drive.steering.sampling import balanced_epoch, share_of_frames
@@ -54,6 +56,7 @@ class Samples:
         self.angle_deg = np.concatenate([part.angle_deg for part in parts] or [np.zeros(0, "f")])
         known = all(part.recording.view is not None for part in parts)
         self.has_sides = known and any(part.recording.sides for part in parts)
+        self._reach: dict[tuple[int, float], float] = {}
         self._part = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
         self._row = np.concatenate([part.rows for part in parts] or [np.zeros(0, np.int64)])
 
@@ -75,7 +78,7 @@ class Samples:
         return Batch(np.stack(images), self.angle_deg[positions])
 
     def viewpoints(
-        self, positions: np.ndarray, moves: Sequence[Move] | None = None
+        self, positions: np.ndarray, moves: Sequence[Move] | None = None, return_s: float = RETURN_S
     ) -> list[Viewpoint] | None:
         """Return camera, car and speed of each frame; None if the view is not known."""
         found = []
@@ -86,8 +89,19 @@ class Samples:
             if seen.view is None:
                 return None
             speed_mps = float(recording.speed_mps[row])
-            found.append(Viewpoint(seen.view, recording.car, speed_mps, offset_m))
+            reach = self.reach_at(position, return_s)
+            found.append(Viewpoint(seen.view, recording.car, speed_mps, offset_m, reach))
         return found
+
+    def reach_at(self, position: int, return_s: float) -> float:
+        """Return the share of the usual moves of cameras that suits the part of a frame."""
+        part = int(self._part[position])
+        if (part, return_s) not in self._reach:
+            one = self.parts[part]
+            speed_mps = float(np.median(one.recording.speed_mps[one.rows]))
+            seen = one.recording.car, speed_mps, one.recording.camera.height_m
+            self._reach[part, return_s] = reach_of_moves(self.angle_deg, *seen, return_s)
+        return self._reach[part, return_s]
 
     def place(self, position: int) -> tuple[CachedRecording, int]:
         """Return the recording of a frame, and its row there."""
@@ -156,7 +170,7 @@ class TrainingBatches:
         moves = self._moves(epoch, index, positions) if self.samples.has_sides else None
         batch = self.samples.batch(positions, moves, wide=self.settings.augment)
         moved = bool(moves) or self.redraws
-        viewpoints = self.samples.viewpoints(positions, moves) if moved else None
+        viewpoints = self.samples.viewpoints(positions, moves, self.return_s) if moved else None
         if not self.settings.augment:
             return self._with_corrected_angles(batch, viewpoints, moves)
         rng = np.random.default_rng([self.settings.seed, epoch, index])
@@ -173,11 +187,13 @@ class TrainingBatches:
         """Choose where to put each camera: anywhere, or where there is one if none is redrawn."""
         rng = np.random.default_rng([self.settings.seed, epoch, index, OWN_CHANCE])
         if self.redraws:
-            speeds = [
-                recording.speed_mps[row] for recording, row in map(self.samples.place, positions)
-            ]
-            return [random_move(rng, aim_distance_m(float(v), self.return_s)) for v in speeds]
+            return [self._random_move(rng, int(position)) for position in positions]
         return [Move(float(rng.choice(self.samples.offsets_m(p)))) for p in positions]
+
+    def _random_move(self, rng: np.random.Generator, position: int) -> Move:
+        recording, row = self.samples.place(position)
+        aim_m = aim_distance_m(float(recording.speed_mps[row]), self.return_s)
+        return random_move(rng, aim_m, self.samples.reach_at(position, self.return_s))
 
     def _with_corrected_angles(
         self, batch: Batch, viewpoints: list[Viewpoint] | None, moves: list[Move] | None

@@ -41,8 +41,8 @@ def build_network(
     """Build the network with random weights (drawn from Keras' global seed).
 
     It maps (N, 66, 200, 3) uint8 YUV to (N, 1) degrees. The last dense layer is in units of
-    `scale_deg`, so that it sees targets of about 1. Dropout follows the convolutions and each
-    hidden dense layer except the last; `l2` weighs the squared kernels in the training loss.
+    `scale_deg`, so that it sees targets of about 1. Dropout follows the convolutions and the dense
+    layers of 100 and more; `l2` weighs the squared kernels in the training loss.
     """
     if variant not in VARIANTS:
         raise InputError(f"variant must be one of {', '.join(VARIANTS)}; got {variant!r}")
@@ -90,7 +90,7 @@ def build_network(
     if variant == "elu":
         x = drop(dense(1164, "dense1164")(x), "dense1164")
     x = drop(dense(100, "dense100")(x), "dense100")
-    x = drop(dense(50, "dense50")(x), "dense50")
+    x = dense(50, "dense50")(x)
     x = dense(10, "dense10")(x)
     x = layers.Dense(1, name="steering", **kernels)(x)
     angle_deg = layers.Rescaling(scale_deg, name="degrees")(x)

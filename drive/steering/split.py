@@ -6,7 +6,7 @@ Neighbouring frames are almost equal: a random split would measure memory, not d
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -37,11 +37,31 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Frames to train on, to select the best epoch, and held out if asked for; none is in two."""
+    """Frames to train on, to select the best epoch, and held out if asked for; none is in two.
+
+    `final` is for the training that comes last: all frames that are not held out for the test.
+    """
 
     training: list[Part]
     validation: list[Part]
     test: list[Part] = field(default_factory=list)
+    final: list[Part] = field(default_factory=list)
+
+
+def with_final(split: Split) -> Split:
+    """Return the split with its final training: training, validation and the gaps between them."""
+    rows: dict[str, list[Part]] = {}
+    for part in (*split.training, *split.validation):
+        rows.setdefault(part.recording.name, []).append(part)
+    return replace(split, final=[_spanned(parts) for parts in rows.values()])
+
+
+def _spanned(parts: Sequence[Part]) -> Part:
+    """Return one part of a recording from the first to the last frame of several."""
+    recording = parts[0].recording
+    first = min(int(part.rows[0]) for part in parts)
+    last = max(int(part.rows[-1]) for part in parts)
+    return Part(recording, first + np.flatnonzero(recording.good[first : last + 1]))
 
 
 def split_recordings(

@@ -1,4 +1,4 @@
-"""The network that a training starts from (`--weights`): checks of its file, then the network."""
+"""The weights that a training starts from: of `--weights` (with checks), or those that ship."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drive.core.errors import InputError, WeightsError
+from drive.core.shipped import STEERING_START
 from drive.runtime.int8_form import is_int8
+from drive.runtime.keras_file import load_model
 from drive.steering.ensemble import count_members
 from drive.steering.model_file import load_network, read_network_metadata
-from drive.steering.network import read_network_options
+from drive.steering.network import NORM, read_network_options
 from drive.steering.target import check_start
 
 if TYPE_CHECKING:
@@ -17,6 +19,13 @@ if TYPE_CHECKING:
 
     from drive.steering.split import Split
     from drive.steering.training_settings import TrainingSettings
+
+CONVOLUTION = "conv"
+"""How the names of the convolutions begin, and those of their normalisations."""
+
+CONVOLUTION_RATE = 0.3
+"""Share of the learning rate at which pretrained convolutions learn: better than a tenth and than
+all of it (docs/decisions/steering.md)."""
 
 
 def can_train(path: Path) -> bool:
@@ -58,7 +67,7 @@ def check_weights(weights: str, settings: TrainingSettings) -> None:
 
 
 def load_start(weights: str | None, settings: TrainingSettings, split: Split) -> keras.Model | None:
-    """Load the network to start from; None for a new one."""
+    """Load the network to start from; None for a new one, as the settings describe it."""
     if weights is None:
         return None
     from drive.steering.train import rebuild_network
@@ -66,3 +75,28 @@ def load_start(weights: str | None, settings: TrainingSettings, split: Split) ->
     model, metadata = load_network(weights)
     model.get_layer("degrees").scale *= check_start(metadata, split.training, weights)
     return rebuild_network(model, settings)
+
+
+def load_convolutions(model: keras.Model) -> None:
+    """Give a network with batch normalisation the convolutions that come with drive.
+
+    Their normalisation keeps the averages it learnt on many roads: those of one are too few.
+    """
+    trained = load_model(STEERING_START)
+    for layer in model.layers:
+        if layer.name.startswith(CONVOLUTION) and layer.weights:
+            layer.set_weights(trained.get_layer(layer.name).get_weights())
+    freeze_normalisation(model)
+
+
+def freeze_normalisation(model: keras.Model) -> None:
+    """Keep averages, scales and offsets of batch normalisation as they are."""
+    for layer in model.layers:
+        if layer.name.endswith(NORM):
+            layer.trainable = False
+
+
+def convolution_rates(model: keras.Model) -> dict[str, float]:
+    """Return the factor of the learning rate for each convolution that comes with drive."""
+    names = [layer.name for layer in model.layers]
+    return {name: CONVOLUTION_RATE for name in names if name.startswith(CONVOLUTION)}

@@ -20,7 +20,7 @@ from drive.steering.split import Part, Split
 def as_curvature(split: Split) -> Split:
     """Restate every recording of a split in the unit of the car with the most training frames."""
     shape = {name: getattr(_most_frequent(split.training), name) for name in OF_CAR}
-    uses = (split.training, split.validation, split.test)
+    uses = (split.training, split.validation, split.test, split.final)
     return Split(*([_restated(part, shape) for part in parts] for parts in uses))
 
 

@@ -19,8 +19,9 @@ from drive.steering.depth_rate import DepthAdadelta, DepthAdam
 from drive.steering.evaluate import Predictions
 from drive.steering.network import build_network
 from drive.steering.split import Part, Split
+from drive.steering.start import convolution_rates, load_convolutions
 from drive.steering.state import check_resumable, fingerprint
-from drive.steering.training_settings import RANDOM, TrainingSettings
+from drive.steering.training_settings import RANDOM, SHIPPED_START, TrainingSettings
 from drive.training.fit import OnEpoch, fit
 from drive.training.fit import TrainingResult as TrainingResult
 from drive.training.schedule import learning_rates
@@ -30,6 +31,9 @@ from drive.training.tensorboard import load_tensorflow
 BEST = f"{CHECKPOINT}/best.keras"
 FEWEST_AVERAGED_STEPS = 10
 SMALLEST_SCALE_DEG = 0.1
+CLIP_NORM = 2.0
+"""Norm to which gradients are clipped, of a loss in squared standard deviations of the angles."""
+
 PROBE_FRAMES = 128
 """Frames of the batch whose gradients TensorBoard shows."""
 
@@ -42,16 +46,18 @@ class SteeringCourse:
     def __init__(
         self, split: Split, settings: TrainingSettings, start: keras.Model | None = None
     ) -> None:
-        self.settings, self.epochs, self.patience = settings, settings.epochs, settings.patience
-        self.frozen_epochs = settings.frozen_epochs if settings.backbone else 0
         self.samples, self.validation = Samples(split.training), Samples(split.validation)
         self.batches = TrainingBatches(self.samples, settings)
+        settings = settings.for_frames(len(self.batches.chosen(0)))
+        self.settings, self.epochs = settings, settings.planned_epochs
+        self.patience = settings.patience or 0
+        self.frozen_epochs = settings.frozen_epochs if settings.backbone else 0
         self.network = start or new_network(settings, self.samples.angle_deg)
         self.rate = learning_rates(
             settings.schedule,
             settings.rate,
             len(self.batches),
-            settings.epochs,
+            self.epochs,
             restart_epochs=settings.restart_epochs,
             restart_factor=settings.restart_factor,
             warm_up=settings.warm_up,
@@ -69,9 +75,9 @@ class SteeringCourse:
         compile_network(self.network, settings, len(self.batches))
         return self.network
 
-    def validation_loss(self, model: keras.Model) -> float:
+    def validation_loss(self, model: keras.Model) -> float | None:
         """Return the mean squared error on the validation frames, in degrees squared."""
-        return mean_squared_error(model, self.validation)
+        return mean_squared_error(model, self.validation) if len(self.validation) else None
 
     def save_best(self, model: keras.Model, path: Path) -> None:
         """Write the network."""
@@ -121,6 +127,8 @@ def new_network(settings: TrainingSettings, angle_deg: np.ndarray) -> keras.Mode
         path = backbone.find_weights(settings.backbone, settings.backbone_weights)
         if path:
             backbone.load_backbone(model, settings.backbone, path)
+    elif settings.start == SHIPPED_START:
+        load_convolutions(model)
     return model
 
 
@@ -168,13 +176,23 @@ def predictions_for(model: keras.Model, parts: Sequence[Part]) -> list[Predictio
 def compile_network(model: keras.Model, settings: TrainingSettings, steps_per_epoch: int) -> None:
     """Give the model an optimiser that averages the weights over about one epoch of steps."""
     kinds = {"adam": keras.optimizers.Adam, "adadelta": keras.optimizers.Adadelta}
-    more: dict[str, Any] = {}
-    if settings.backbone:
+    more: dict[str, Any] = {"weight_decay": settings.weight_decay or None}
+    if settings.clip:
+        more["global_clipnorm"] = CLIP_NORM * float(model.get_layer("degrees").scale) ** 2
+    factors = _rate_factors(model, settings)
+    if factors:
         kinds = {"adam": DepthAdam, "adadelta": DepthAdadelta}
-        more["rate_factors"] = backbone.rate_factors(model, settings.backbone, settings.depth_rate)
+        more["rate_factors"] = factors
     momentum = 1 - 1 / max(FEWEST_AVERAGED_STEPS, steps_per_epoch)
     optimizer = kinds[settings.optimizer](
         settings.rate, use_ema=True, ema_momentum=momentum, **more
     )
     model.compile(optimizer, loss="mse", jit_compile=False)  # XLA is slower here on a CPU
     optimizer.build(model.trainable_variables)
+
+
+def _rate_factors(model: keras.Model, settings: TrainingSettings) -> dict[str, float]:
+    """Return the factor of the learning rate of pretrained layers, by name."""
+    if settings.backbone:
+        return backbone.rate_factors(model, settings.backbone, settings.depth_rate)
+    return convolution_rates(model) if settings.start == SHIPPED_START else {}

@@ -14,6 +14,13 @@ Overrides = Mapping[str, float | str | None]
 """Values that replace those of `recording.toml`, by key."""
 
 WIDEST_SMOOTHING_S = 5.0
+KEYBOARD_S = 1.7
+"""Width of the triangle over which a keyboard's angles are averaged. Its standard deviation is
+0.35 s, better than none and than 0.25 s (docs/decisions/steering.md)."""
+
+AUTO_CROP = "auto"
+"""In place of a crop: one that suits the cameras; see `drive.steering.road_crop`."""
+
 SIDE_CAMERAS = {None: "where there are any", True: "yes", False: "no"}
 """How the request says whether side cameras are used."""
 
@@ -47,18 +54,22 @@ class TrainingDataOptions(Config):
         "top and bottom of the part that shows the road, as fractions of the frame height. SIDE: "
         "fraction of the width to cut on each side; only moved cameras see it",
         "TOP,BOTTOM[,SIDE]",
-        shown_default="0.4,0.875",
+        shown_default="from just above the horizon down, as far as the road of a dashcam",
     )
     auto_lag: bool = rare_option(
         False, "remove the lag of the angles where video and angles show one; see check-data"
     )
-    smooth_labels_s: float = rare_option(
-        0.0,
-        "average the angles to learn over S seconds around each frame, without delay; 0.5 removes "
-        "the steps of keyboard steering in simulators",
+    smooth_labels_s: float | None = rare_option(
+        None,
+        "average the angles to learn over S seconds around each frame, without delay; validation "
+        "and test keep the recorded ones",
         "S",
         between(0, WIDEST_SMOOTHING_S),
         flag="--smooth-labels",
+        shown_default=f"{KEYBOARD_S:g} for steering with a keyboard, which is recognised",
+    )
+    raw_labels: bool = rare_option(
+        False, "do not smooth the angles of a keyboard", flag="--no-smooth-labels"
     )
     side_cameras: bool | None = rare_option(
         None,
@@ -94,7 +105,8 @@ class TrainingData:
     steering: str | None = None
     overrides: Overrides
     auto_lag: bool = False
-    smooth_labels_s: float = 0.0
+    smooth_labels_s: float | None = 0.0
+    raw_labels: bool = False
     target: str = "angle"
     side_cameras: str = "no"
     ensemble: int | None = None
@@ -104,14 +116,14 @@ class TrainingData:
         cls, options: TrainingDataOptions, steering: str | None, overrides: Overrides
     ) -> Self:
         """Return what the options of a command ask for."""
-        from drive.steering.preprocess import ROAD, RoadCrop
+        from drive.steering.preprocess import RoadCrop
 
         names = {each.name for each in fields(cls)}
         declared = (each.name for each in fields_of(TrainingDataOptions) if each.name in names)
         asked: dict[str, Any] = {name: getattr(options, name) for name in declared}
         asked |= {
             "recordings": absolute(options.recordings or (str(SAMPLE),)),
-            "crop": str(RoadCrop.parse(options.crop) if options.crop else ROAD),
+            "crop": str(RoadCrop.parse(options.crop)) if options.crop else AUTO_CROP,
             "side_cameras": SIDE_CAMERAS[options.side_cameras],
         }
         steering = str(Path(steering).resolve()) if steering else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,7 +22,25 @@ IMAGENET, RANDOM = "imagenet", "none"
 """In place of a file: Keras' own ImageNet weights, and a random start."""
 
 FREEZE_EPOCHS = 5
-BEFORE_THE_OPTION = {"batch_norm": False, "warm_up": 0}
+PASSES, FEWEST_STEPS = 12, 1000
+"""Length of a training: each frame twelve times, but at least 1,000 steps. On 2,700 frames of a
+real road twice as many steps changed nothing (docs/decisions/steering.md)."""
+
+PATIENCE_SHARE, LEAST_PATIENCE = 0.5, 4
+"""Without `--patience`: share of the epochs without a better validation loss, and the least."""
+
+RANDOM_START, SHIPPED_START, FILE_START = "random", "shipped", "file"
+"""Where the first weights come from; `FILE_START` is `--weights`."""
+
+BEFORE_THE_OPTION: Mapping[str, Any] = {
+    "batch_norm": False,
+    "warm_up": 0,
+    "weight_decay": 0.0,
+    "clip": False,
+    "start": RANDOM_START,
+    "mirror": False,
+    "final_fit": False,
+}
 """Settings of states that were written before these options existed."""
 
 
@@ -32,23 +50,23 @@ class VariationOptions(Config):
 
     group = "data"
 
-    balance: bool = rare_option(True, "do not subsample straight driving")
+    balance: bool = rare_option(False, "subsample straight driving")
     augment: bool = rare_option(True, "do not vary the images")
     viewpoints: bool = rare_option(
         True,
         "do not move the cameras of training images. Without moved cameras, the model imitates the "
         "driver but cannot recover from drift",
     )
-    mirror: bool = option(
-        False,
-        "mirror half of the images: for a car in the middle of its road, such as on a circuit "
-        "whose bends all turn one way; do not use it where the car keeps to one side",
+    mirror: bool | None = option(
+        None,
+        "mirror half of the images; not for a car that keeps to one side of an empty road",
+        shown_default="yes, if it improves predictions in cross-validation",
     )
     looks: str = rare_option(
-        "mild",
-        "how far light, colours and texture vary; wild for many recordings on many roads, trained "
-        "for many epochs, to drive on other roads",
-        choices=("mild", "wild"),
+        "gentle",
+        "how far images vary: gentle changes light and colours; mild also tilts, covers and shades "
+        "them; wild is for many recordings on many roads, to drive on other roads",
+        choices=("gentle", "mild", "wild"),
     )
     fps: float = rare_option(
         0.0,
@@ -81,7 +99,7 @@ class LearningOptions(Config):
         "published", "network: that of the paper, or with ELU", choices=("published", "elu")
     )
     dropout: float = rare_option(
-        0.0,
+        0.3,
         "share of the values dropped in each step, behind the convolutions and the larger dense "
         "layers",
         "P",
@@ -100,8 +118,14 @@ class LearningOptions(Config):
         "W",
         at_least(0),
     )
+    weight_decay: float = rare_option(
+        1e-3, "shrink all weights by W times the learning rate in each step", "W", from_below(0, 1)
+    )
+    clip: bool = rare_option(
+        True, "do not clip gradients (at a norm of 2, for angles in standard deviations)"
+    )
     schedule: str = rare_option(
-        "constant",
+        "cosine",
         "learning rate over time: constant, falling to 0 over all --epochs, or falling to 0 and "
         "restarting",
         choices=SCHEDULES,
@@ -120,7 +144,7 @@ class LearningOptions(Config):
         at_least(1),
     )
     warm_up: int = rare_option(
-        100,
+        50,
         "steps at the beginning over which the learning rate rises, at most a tenth of all",
         "STEPS",
         at_least(0),
@@ -161,18 +185,42 @@ class TransferOptions(Config):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StartOptions(Config):
+    """The weights that a training begins with, without `--weights`."""
+
+    group = "learning"
+
+    from_scratch: bool = option(
+        False, "begin with random weights instead of those that come with drive"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class LengthOptions(Config):
     """How long a training lasts; a stopped one may resume with other values."""
 
     group = "learning"
 
-    epochs: int = option(40, "maximum number of epochs", "N", at_least(1), resumable=True)
-    patience: int = option(
-        12,
+    epochs: int | None = option(
+        None,
+        "maximum number of epochs",
+        "N",
+        at_least(1),
+        shown_default=f"{PASSES}, or more if these are fewer than {FEWEST_STEPS:,} steps",
+        resumable=True,
+    )
+    patience: int | None = option(
+        None,
         "stop after N epochs without a better validation loss; 0: never",
         "N",
         at_least(0),
+        shown_default="half of the epochs",
         resumable=True,
+    )
+    final_fit: bool = rare_option(
+        True,
+        "do not train again on all frames, those of the validation included, once the validation "
+        "has shown how well this works and for how many epochs",
     )
     tensorboard: bool = rare_option(
         False,
@@ -186,6 +234,7 @@ class TrainingSettings(LengthOptions, LearningOptions, VariationOptions, Transfe
     """How to train. What the options leave open is resolved: no `batch_norm` is None."""
 
     seed: int = option(0, "random seed", check=at_least(0))
+    start: str = SHIPPED_START
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -194,17 +243,34 @@ class TrainingSettings(LengthOptions, LearningOptions, VariationOptions, Transfe
                 "--batch-norm does not apply to --backbone, which keeps the layers it was trained "
                 "with"
             )
-        start = 0 if self.backbone and self.backbone_weights == RANDOM else FREEZE_EPOCHS
-        resolved = {"batch_norm": self.backbone is None, "freeze_epochs": start}
+        frozen = 0 if self.backbone and self.backbone_weights == RANDOM else FREEZE_EPOCHS
+        resolved = {"batch_norm": self.backbone is None, "freeze_epochs": frozen}
         for name, value in resolved.items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
+        fits = self.variant == "published" and self.batch_norm and not self.backbone
+        if self.start == SHIPPED_START and not fits:
+            object.__setattr__(self, "start", RANDOM_START)
 
     @property
     def rate(self) -> float:
         """The learning rate: the given one, or the default of the optimizer and the network."""
         usual = LEARNING_RATES | (BATCH_NORM_RATES if self.batch_norm else {})
         return self.learning_rate or usual[self.optimizer]
+
+    def for_frames(self, frames: int) -> Self:
+        """Return the settings with the length of a training whose epochs use so many frames."""
+        steps = -(-frames // self.batch)
+        epochs = self.epochs or max(PASSES, round(FEWEST_STEPS / max(1, steps)))
+        patience = self.patience
+        if patience is None:
+            patience = max(LEAST_PATIENCE, round(PATIENCE_SHARE * epochs))
+        return replace(self, epochs=epochs, patience=patience)
+
+    @property
+    def planned_epochs(self) -> int:
+        """The number of epochs; see `for_frames`."""
+        return self.epochs or PASSES
 
     @property
     def frozen_epochs(self) -> int:
@@ -221,6 +287,8 @@ class TrainingSettings(LengthOptions, LearningOptions, VariationOptions, Transfe
         """Return the settings of a command; `weights` is the file to start from."""
         _check_transfer(options, weights)
         names = [each.name for each in fields_of(cls)]
+        scratch = getattr(options, "from_scratch", False)
+        changes["start"] = FILE_START if weights else RANDOM_START if scratch else SHIPPED_START
         values = {name: getattr(options, name) for name in names if hasattr(options, name)}
         if weights and values["batch_norm"] is None:
             values["batch_norm"] = _normalises(weights)

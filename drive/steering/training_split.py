@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -14,11 +14,12 @@ from drive.core.reporter import Reporter
 from drive.core.wording import counted
 from drive.recordings.check import WIDEST_STEERING_WHEEL_DEG
 from drive.recordings.horizon import stored_horizon, with_horizon
-from drive.recordings.labels import correct_lag, smooth_labels, stored_turning
+from drive.recordings.labels import correct_lag, is_keyboard, smooth_labels, stored_turning
 from drive.recordings.recording import Recording, open_recordings
 from drive.results.record import RunRecord
 from drive.steering.cache import CachedRecording, check_cache, default_cache, open_cached
-from drive.steering.preprocess import RoadCrop
+from drive.steering.preprocess import ROAD, RoadCrop
+from drive.steering.road_crop import crop_for
 from drive.steering.side_cameras import SideCamera, open_sides
 from drive.steering.split import (
     Part,
@@ -29,9 +30,10 @@ from drive.steering.split import (
     leave_out_copies,
     refuse_doubled,
     split_recordings,
+    with_final,
 )
 from drive.steering.target import as_curvature, unit_text
-from drive.steering.training_data import TrainingData
+from drive.steering.training_data import AUTO_CROP, KEYBOARD_S, TrainingData
 
 
 class DataReporter(Reporter, Protocol):
@@ -59,14 +61,24 @@ class _Reader:
     cache: Path
     reporter: DataReporter
     opened: dict[str, Recording] = field(default_factory=dict)
+    crop: RoadCrop = field(init=False)
+
+    def __post_init__(self) -> None:
+        crop = self.data.crop
+        self.crop = ROAD if crop == AUTO_CROP else RoadCrop.parse(crop)
 
     def read(self) -> Split:
         check_cache(self.cache)
         data = self.data
         recordings = self._wanted()
         check_held_out([each.name for each in recordings], data.validation, data.test)
-        cached = [self._open(recording) for recording in recordings]
-        split = self._with_recorded_test(split_recordings(cached, data.validation, data.test))
+        corrected = [self._corrected(recording) for recording in recordings]
+        if data.crop == AUTO_CROP:
+            self.crop = crop_for([recording.config.camera for recording in corrected])
+            self.reporter.message(f"crop: {self.crop} of the height")
+        cached = [self._open(recording) for recording in corrected]
+        split = with_final(split_recordings(cached, data.validation, data.test))
+        split = self._with_recorded_labels(split)
         if data.side_cameras != "no":
             split = self._with_side_cameras(split)
         self._report_parts(split)
@@ -90,23 +102,43 @@ class _Reader:
             )
         return recordings
 
-    def _open(self, recording: Recording) -> CachedRecording:
-        """Return a recording with corrected labels and camera, from the cache or decoded now."""
+    def _corrected(self, recording: Recording) -> Recording:
+        """Return a recording without lag and with a horizon."""
         self.reporter.record.add_input(recording.path)
         self.reporter.record.add_input(recording.steering_csv)
-        recording = self._with_horizon(self._without_lag(recording))
+        return self._with_horizon(self._without_lag(recording))
+
+    def _open(self, recording: Recording) -> CachedRecording:
+        """Return the frames of a recording and the angles to learn, cached or decoded now."""
         cached = self._cached(recording)
         self._report(cached, recording)
-        if self.data.smooth_labels_s:
-            recording = smooth_labels(recording, self.data.smooth_labels_s)
+        if width_s := self._smoothing_s(cached):
+            recording = smooth_labels(recording, width_s)
             cached = self._cached(recording)
         self.opened[recording.name] = recording
         return cached
 
+    def _smoothing_s(self, cached: CachedRecording) -> float:
+        """Return the seconds over which the angles to learn are averaged."""
+        data = self.data
+        if data.raw_labels or data.smooth_labels_s is not None:
+            return 0.0 if data.raw_labels else data.smooth_labels_s or 0.0
+        if not is_keyboard(cached.angle_deg[cached.good], cached.time_s[cached.good]):
+            return 0.0
+        self.reporter.message(
+            f"{cached.name}: steered with a keyboard, so the angles to learn are averaged over "
+            f"{KEYBOARD_S:g} s; --no-smooth-labels learns them as they are"
+        )
+        return KEYBOARD_S
+
     def _cached(self, recording: Recording, camera: str = "") -> CachedRecording:
-        crop, progress = RoadCrop.parse(self.data.crop), self.reporter.progress
         return open_cached(
-            recording, self.cache, self.data.stride, crop, camera=camera, progress=progress
+            recording,
+            self.cache,
+            self.data.stride,
+            self.crop,
+            camera=camera,
+            progress=self.reporter.progress,
         )
 
     def _without_lag(self, recording: Recording) -> Recording:
@@ -128,22 +160,33 @@ class _Reader:
         self.reporter.message(f"{recording.name}: horizon at {estimate}")
         return with_horizon(recording, estimate)
 
-    def _with_recorded_test(self, split: Split) -> Split:
-        """Return the split with unsmoothed angles in the test."""
-        if not self.data.smooth_labels_s:
-            return split
-        recorded = (smooth_labels(self.opened[part.recording.name], 0) for part in split.test)
-        pairs = zip(split.test, map(self._cached, recorded), strict=True)
-        return replace(split, test=[replace(part, recording=each) for part, each in pairs])
+    def _with_recorded_labels(self, split: Split) -> Split:
+        """Return the split with unsmoothed angles in validation and test: what was recorded."""
+        validation, test = map(self._recorded, (split.validation, split.test))
+        return replace(split, validation=validation, test=test)
+
+    def _recorded(self, parts: Sequence[Part]) -> list[Part]:
+        opened = [self.opened[part.recording.name] for part in parts]
+        return [
+            replace(part, recording=self._cached(smooth_labels(one, 0)))
+            if one.labels.smooth_s
+            else part
+            for part, one in zip(parts, opened, strict=True)
+        ]
 
     def _with_side_cameras(self, split: Split) -> Split:
         training = [self._beside(part) for part in split.training]
+        beside = {part.recording.name: part.recording for part in training}
+        final = [
+            replace(part, recording=beside.get(part.recording.name) or self._beside(part).recording)
+            for part in split.final
+        ]
         if self.data.side_cameras == "yes" and not any(part.recording.sides for part in training):
             raise InputError(
                 "--side-cameras: no recording to train on has them; expected NAME_left.mp4 and "
                 "NAME_right.mp4 beside NAME_front.mp4, or left and right images in IMG/"
             )
-        return replace(split, training=training)
+        return replace(split, training=training, final=final)
 
     def _beside(self, part: Part) -> Part:
         cached = open_sides(

@@ -200,7 +200,7 @@ class Study:
         def on_epoch(row: EpochResult) -> None:
             history.append(row)
             trial.report(row.val_loss, row.epoch)
-            if row.epoch >= self.search.settings.epochs:
+            if row.epoch >= self.search.settings.planned_epochs:
                 return
             if trial.should_prune():
                 raise optuna.TrialPruned

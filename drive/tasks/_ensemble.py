@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import keras
 import numpy as np
 
 from drive.results.names import PREDICTIONS
@@ -73,8 +74,10 @@ def _write_ensemble(
     folder = run.folder
     metadata = describe_ensemble(read_notes(written[0].model), len(results))
     model = folder.file(KERAS_FILE)
-    onnx = save_trained(merge_trained([result.model for result in results]), model, metadata)
-    validated, tested = (_together(results, part) for part in (split.validation, split.test))
+    networks = [result.network for result in results]
+    onnx = save_trained(merge_trained(networks), model, metadata)
+    validated = _together([result.model for result in results], split.validation)
+    tested = _together(networks, split.test)
     metrics = evaluate_split(validated, tested, float(metadata["training_mean_deg"]))
     shown, parts = (tested, split.test) if tested else (validated, split.validation)
     write_by_recording(folder.file(PREDICTIONS), by_recording(shown))
@@ -82,7 +85,7 @@ def _write_ensemble(
     spread = np.concatenate([each.spread_deg for each in shown])
     series = {"recorded": truths, "ensemble": angles}
     plots = plot_angles(folder, series, times, angles, truths, spread_deg=spread)
-    first = fold_batch_norm(results[0].model)
+    first = fold_batch_norm(networks[0])
     note_steering(run, folder.path, settings, first, parts, shown, series)
     run.message(as_table(metrics.as_json()))
     warn_of_uselessness(metrics.validation, run)
@@ -95,5 +98,5 @@ def _write_ensemble(
     )
 
 
-def _together(results: Sequence[TrainingResult], parts: list[Part]) -> list[Predictions]:
-    return combine([predictions_for(result.model, parts) for result in results])
+def _together(networks: Sequence[keras.Model], parts: list[Part]) -> list[Predictions]:
+    return combine([predictions_for(network, parts) for network in networks])

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import keras
 
 from drive.core.errors import DivergedError
+from drive.core.wording import counted
 from drive.results.run_folder import RunFolder
 from drive.steering import train
-from drive.steering.dataset import Samples
+from drive.steering.dataset import Samples, TrainingBatches
+from drive.steering.duration import plan_text
+from drive.steering.final_fit import FINAL, can_continue, final_epochs
 from drive.steering.split import Split
 from drive.steering.start import load_start
-from drive.steering.train import SteeringCourse
+from drive.steering.train import SteeringCourse, new_network
 from drive.steering.training_data import TrainingData
 from drive.steering.training_settings import TrainingSettings
 from drive.tasks._ensemble import train_members
@@ -42,17 +46,25 @@ class SteeringTraining:
         if self.config.find_lr:
             return TrainSteeringResult(found_rate=self._found_rate())
         if not self.config.resume:
-            load_start(self.config.weights, self.settings, split)  # refused before all writing
+            self._tell_plan(load_start(self.config.weights, self.settings, split))
         with run.record.stage("write"):
             views = write_augmented_views(split, self.settings, run.folder)
         return replace(self._networks(), augmented_views=views)
+
+    def _tell_plan(self, start: keras.Model | None) -> None:
+        """Say how long the training will take."""
+        settings, split = self.settings, self.split
+        samples = Samples(split.training)
+        network = start or new_network(settings, samples.angle_deg)
+        steps = len(TrainingBatches(samples, settings))
+        self.run.message(plan_text(network, settings, steps, split))
 
     def _found_rate(self) -> FoundRate:
         settings, config, split = self.settings, self.config, self.split
         keras.utils.set_random_seed(settings.seed)
         course = SteeringCourse(split, settings, load_start(config.weights, settings, split))
         model = course.compiled(frozen=course.frozen_epochs > 0)
-        epochs = config.epochs if "epochs" in config.given else 1
+        epochs = config.epochs or 1
         how = (settings.optimizer, epochs, self.run.folder, self.run, LOSS_AXIS)
         return search_rate(model, course.batches, *how)
 
@@ -77,25 +89,51 @@ class SteeringTraining:
         parts = {"training data": self.split.training, "validation data": self.split.validation}
         angles = {name: Samples(part).angle_deg for name, part in parts.items()}
         note = steering_loss_note(self.settings)
-        return begin_report(self.run, self.settings.epochs, LOSS_UNIT, note, angles)
+        return begin_report(self.run, self.settings.planned_epochs, LOSS_UNIT, note, angles)
 
     def _train_one(
         self, on_epoch: OnEpoch | None, home: RunFolder, own: TrainingSettings, resume: bool
     ) -> TrainingResult:
         try:
-            return train.train_steering(
-                self.split,
-                home.path,
-                own,
-                start=None if resume else load_start(self.config.weights, own, self.split),
-                resume=resume,
-                notes={"data": self.data.as_json()},
-                progress=self.run.progress,
-                on_epoch=on_epoch,
-            )
+            result = self._trained(self.split, home.path, own, resume, on_epoch)
         except DivergedError as error:  # the task fails once the epochs before are written
             result, self.run.failure = kept_result(home.path, train.BEST, error)
             return result
+        if own.final_fit:
+            return replace(result, final=self._final(result, home.path / FINAL, own, resume))
+        return result
+
+    def _trained(
+        self,
+        split: Split,
+        folder: Path,
+        own: TrainingSettings,
+        resume: bool,
+        on_epoch: OnEpoch | None = None,
+    ) -> TrainingResult:
+        return train.train_steering(
+            split,
+            folder,
+            own,
+            start=None if resume else load_start(self.config.weights, own, split),
+            resume=resume,
+            notes={"data": self.data.as_json()},
+            progress=self.run.progress,
+            on_epoch=on_epoch,
+        )
+
+    def _final(
+        self, result: TrainingResult, folder: Path, own: TrainingSettings, resume: bool
+    ) -> keras.Model:
+        """Train once more, on all frames and for as many epochs as were best."""
+        epochs = final_epochs(result, own)
+        self.run.message(
+            f"training again on all {counted(sum(map(len, self.split.final)), 'frame')}, "
+            f"{counted(epochs, 'epoch')}"
+        )
+        own = replace(own, epochs=epochs, patience=0, tensorboard=False)
+        again = resume and can_continue(folder, own)
+        return self._trained(Split(self.split.final, []), folder, own, again).model
 
     def _write(
         self, result: TrainingResult, own: TrainingSettings, home: RunFolder

@@ -80,7 +80,9 @@ def write_trained(
     metadata |= describe_target(split.training)
     model = folder.file(KERAS_FILE)
     onnx = save_trained(network, model, metadata)
-    validated, tested = (predictions_for(network, part) for part in (split.validation, split.test))
+    judged = fold_batch_norm(result.model)  # has not seen the validation data
+    validated = predictions_for(judged, split.validation)
+    tested = predictions_for(network, split.test)
     metrics = evaluate_split(validated, tested, float(metadata["training_mean_deg"]))
     batches = TrainingBatches(training, replace(settings, fps=0.0))
     series = {

@@ -75,7 +75,7 @@ def note_steering(
     """
     if not run.reports:
         return
-    notes = Notes(settings.epochs, LOSS_UNIT, steering_loss_note(settings))
+    notes = Notes(settings.planned_epochs, LOSS_UNIT, steering_loss_note(settings))
     notes.count(angles)
     home = _images_folder(folder)
     notes.worst = tuple(_worst(home, parts, predictions))

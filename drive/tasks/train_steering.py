@@ -11,8 +11,10 @@ from drive.core.reporter import Reporter
 from drive.results.names import HISTORY
 from drive.steering.training_data import SIDE_CAMERAS, TrainingData, TrainingDataOptions
 from drive.steering.training_settings import (
+    RANDOM_START,
     LearningOptions,
     LengthOptions,
+    StartOptions,
     TrainingSettings,
     TransferOptions,
     VariationOptions,
@@ -34,6 +36,7 @@ class TrainSteeringConfig(
     SeedConfig,
     RecordingOptions,
     TransferOptions,
+    StartOptions,
     LengthOptions,
     LearningOptions,
     VariationOptions,
@@ -129,6 +132,7 @@ def train_steering(
 def _train(config: TrainSteeringConfig, run: Run) -> TrainSteeringResult:
     from drive.runtime.quiet import load_keras
     from drive.steering.ensemble import member_folder
+    from drive.steering.recipe import suited
     from drive.steering.training_split import read_split
     from drive.training.state import STATE
 
@@ -139,6 +143,9 @@ def _train(config: TrainSteeringConfig, run: Run) -> TrainSteeringResult:
         run.record.extra |= {"training": asdict(settings), "data": data.as_json()}
         with run.record.stage("read"):
             split = read_split(data, config.cache, run)
+        settings = suited(settings, split)
+        data = replace(data, crop=str(split.training[0].recording.crop))
+        run.record.extra |= {"training": asdict(settings), "data": data.as_json()}
         load_keras()  # takes seconds; wrong arguments have been reported by now
         from drive.tasks._steering_training import SteeringTraining
 
@@ -201,4 +208,5 @@ def _as_config(
     asked |= asked.pop("overrides")
     sides = next(key for key, value in SIDE_CAMERAS.items() if value == data.side_cameras)
     asked |= asdict(settings) | {"side_cameras": sides, "out": config.resume, "overwrite": True}
+    asked["from_scratch"] = asked.pop("start") == RANDOM_START
     return replace(config, **asked)

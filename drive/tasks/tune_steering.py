@@ -289,7 +289,7 @@ def _summary(study: Study, split: Split, run: Run) -> TuneSteeringResult:
     return TuneSteeringResult(
         trials=len(results),
         outcomes=count,
-        epochs=study.search.settings.epochs,
+        epochs=study.search.settings.planned_epochs,
         best_trial=best.number,
         val_loss=best.val_loss,
         usual_val_loss=usual,

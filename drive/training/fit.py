@@ -35,11 +35,20 @@ OnEpoch = Callable[[EpochResult], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingResult:
-    """What a training returns; `model` has the averaged weights of the best epoch."""
+    """What a training returns; `model` has the averaged weights of the best epoch.
+
+    `final` was trained again, on the validation data too; None without such a training.
+    """
 
     model: keras.Model
     history: list[EpochResult]
     stopped_early: bool = False
+    final: keras.Model | None = None
+
+    @property
+    def network(self) -> keras.Model:
+        """The network to keep."""
+        return self.final or self.model
 
     @property
     def best(self) -> EpochResult:

@@ -102,7 +102,7 @@ def test_settings_from_before_an_option_mean_what_they_meant() -> None:
     older = {name: SETTINGS[name] for name in SETTINGS if name not in ("batch_norm", "warm_up")}
     settings = TrainingSettings.from_state(older)
     assert (settings.batch_norm, settings.warm_up) == (False, 0)
-    assert (TrainingSettings().batch_norm, TrainingSettings().warm_up) == (True, 100)
+    assert (TrainingSettings().batch_norm, TrainingSettings().warm_up) == (True, 50)
 
 
 @pytest.mark.parametrize(

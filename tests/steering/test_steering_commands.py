@@ -69,7 +69,7 @@ def test_train_then_evaluate(recording: Path, tmp_path: Path) -> None:
     }
     record = json.loads((out / "run.json").read_text())
     assert record["training"]["epochs"] == 1
-    assert record["data"]["crop"] == str(ROAD)
+    assert record["data"]["crop"] == "0.42,0.875"  # around a horizon that motion does not show
     assert record["counts"]["frames_read"] == 160
     model = ["--weights", str(out / "model.onnx")]
     assert main(["evaluate-steering", str(recording), *model, "--out", str(evaluated)]) == 0

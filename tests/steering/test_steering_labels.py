@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,23 +47,43 @@ def recorded(split: Split, use: str) -> np.ndarray:
     return KEYS[part.recording.frame_index[part.rows]]
 
 
-def test_by_default_labels_are_as_recorded(read: Callable[..., Any]) -> None:
-    split, run = read()
+def test_labels_may_be_learnt_as_recorded(read: Callable[..., Any]) -> None:
+    split, run = read("--no-smooth-labels")
     assert angles(split).tolist() == recorded(split, "training").tolist()
     assert "lag_taken_out_s" not in run.record.extra
 
 
-def test_smooth_labels_teach_and_choose_but_do_not_test(
-    read: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("options", [("--smooth-labels", "0.4"), ()], ids=["asked", "keyboard"])
+def test_smooth_labels_teach_but_do_not_validate_or_test(
+    read: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, options: Sequence[str]
 ) -> None:
-    plain, _ = read("--test", "0.2")
+    plain, _ = read("--test", "0.2", "--no-smooth-labels")
     monkeypatch.setattr(Recording, "frames", lambda *_, **__: pytest.fail("decoded again"))
-    split, _ = read("--test", "0.2", "--smooth-labels", "0.4")
-    for use in ("training", "validation"):
+    split, _ = read("--test", "0.2", *options)
+    for use in ("training", "final"):
         assert np.abs(np.diff(angles(split, use))).max() < 4
         assert np.abs(np.diff(angles(plain, use))).max() == 8
-    assert angles(split, "test").tolist() == recorded(split, "test").tolist()
-    assert split.test[0].rows.tolist() == plain.test[0].rows.tolist()
+    for use in ("validation", "test"):
+        assert angles(split, use).tolist() == recorded(split, use).tolist()
+        (part,), (same,) = getattr(split, use), getattr(plain, use)
+        assert part.rows.tolist() == same.rows.tolist()
+
+
+def test_a_recognised_keyboard_is_reported(
+    make_recording: Callable[..., Path], read_training: Callable[..., Any]
+) -> None:
+    folder = make_recording("town", KEYS, fps=20)
+    told = " ".join(read_training(folder).reporter.messages)
+    assert "town/epoch01: steered with a keyboard" in told
+    assert "--no-smooth-labels" in told
+    wheel = make_recording("city", 5 * np.sin(np.arange(600) / 40), fps=20)
+    assert "keyboard" not in " ".join(read_training(wheel).reporter.messages)
+
+
+def test_the_final_training_spans_training_validation_and_the_gap(read: Callable[..., Any]) -> None:
+    split, _ = read("--test", "0.2")
+    (final,), (training,), (validation,) = split.final, split.training, split.validation
+    assert final.rows.tolist() == list(range(training.rows[0], validation.rows[-1] + 1))
 
 
 def test_odd_widths_are_refused(read: Callable[..., Any]) -> None:
@@ -75,12 +95,12 @@ def test_auto_lag_moves_the_labels_and_says_so(
     read: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(labels, "find_lag", lambda *_: LagEstimate(0.2, 0.9))
-    split, run = read("--auto-lag")
+    split, run = read("--auto-lag", "--no-smooth-labels")
     rows = split.training[0].rows
     assert angles(split).tolist() == pytest.approx(KEYS[rows + 4].tolist(), abs=1e-4)
     assert run.record.extra["lag_taken_out_s"] == {"town/epoch01": 0.2}
     monkeypatch.setattr(labels, "find_lag", lambda *_: LagEstimate(-0.2, 0.9))
-    split, run = read("--auto-lag")
+    split, run = read("--auto-lag", "--no-smooth-labels")
     assert angles(split).tolist() == recorded(split, "training").tolist()
     assert run.record.extra["lag_taken_out_s"] == {"town/epoch01": 0.0}
 
@@ -108,10 +128,11 @@ def test_the_horizon_is_estimated_where_nothing_says_where_it_is(
 def test_what_an_older_training_asked_can_still_be_read(
     make_recording: Callable[..., Path], read_training: Callable[..., Any], tmp_path: Path
 ) -> None:
-    found = read_training(make_recording("town", KEYS, fps=20))
+    crop = ("--crop", "0.4,0.875")
+    found = read_training(make_recording("town", KEYS, fps=20), "--no-smooth-labels", *crop)
     said = found.data.as_json()
     assert TrainingData.from_json(json.loads(json.dumps(said))) == found.data
-    for newer in ("auto_lag", "smooth_labels_s", "target", "side_cameras", "test"):
+    for newer in ("auto_lag", "smooth_labels_s", "raw_labels", "target", "side_cameras", "test"):
         del said[newer]
     older = TrainingData.from_json(said)
     assert (older.side_cameras, older.target, older.test) == ("no", "angle", None)

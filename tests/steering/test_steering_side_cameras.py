@@ -220,8 +220,9 @@ def test_only_training_drives_get_their_side_cameras(
     split, counts = found.split, found.run.record.counts
     assert [len(part.recording.sides) for part in split.training] == [1]
     assert [len(part.recording.sides) for part in split.validation] == [0]
-    assert counts["side_cameras"] == {"two/epoch01 (left)": 6}
-    assert counts["side_frames_missing"] == 2
+    assert [len(part.recording.sides) for part in split.final] == [1, 1]
+    assert counts["side_cameras"] == {"two/epoch01 (left)": 6, "two/epoch02 (left)": 6}
+    assert counts["side_frames_missing"] == 4
     assert "frames to train on without a side image: 2" in found.reporter.warnings[-1]
     without = read_training(folder, "--no-side-cameras").split
     assert [len(part.recording.sides) for part in without.training] == [0]

@@ -1,0 +1,45 @@
+"""The part of the frame that a steering network sees, chosen for the cameras of the recordings.
+
+Pretrained convolutions have learnt a road that begins just below the top of their image. So the
+crop follows the horizon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+
+from drive.recordings.camera import Camera
+from drive.steering.preprocess import RoadCrop
+
+ABOVE, BELOW = 0.08, 0.395
+"""Shares of the height that are seen above the horizon and below it, behind a windscreen."""
+
+HIGHEST_TOP, LOWEST_BOTTOM = 0.2, 0.875
+"""Limits: a horizon above the upper third is hardly one, and the bonnet or the dashboard begins at
+0.86 to 0.88."""
+
+LEAST_SEEN = 0.3
+"""Share of the height that is seen, even if the horizon is low."""
+
+LOW_CAMERA_M = 0.5
+LOW_CAMERA_CROP = RoadCrop(0.15, 1.0)
+"""What a camera on a model car sees: the floor, from its feet to the walls. It tilts down, is wide,
+and has no bonnet before it (docs/decisions/steering.md)."""
+
+DIGITS = 2
+
+
+def crop_for(cameras: Sequence[Camera]) -> RoadCrop:
+    """Return the crop for recordings of these cameras; their horizons are known or assumed."""
+    if median(camera.height_m for camera in cameras) < LOW_CAMERA_M:
+        return LOW_CAMERA_CROP
+    known = [camera.horizon for camera in cameras if camera.horizon is not None]
+    return around(median(known)) if known else RoadCrop()
+
+
+def around(horizon: float) -> RoadCrop:
+    """Return the crop for a horizon at this share of the height."""
+    top = min(max(horizon - ABOVE, HIGHEST_TOP), LOWEST_BOTTOM - LEAST_SEEN)
+    bottom = min(max(horizon + BELOW, top + LEAST_SEEN), LOWEST_BOTTOM)
+    return RoadCrop(round(top, DIGITS), round(bottom, DIGITS + 1))
