@@ -20,6 +20,7 @@ from drive.core.wording import noun
 from drive.drawing.charts import (
     DASHES,
     GRID,
+    INK,
     MODEL,
     RECORDED,
     SERIES,
@@ -42,6 +43,10 @@ from drive.results.history import EpochResult
 
 ANGLE_AXIS = "steering angle [degrees, right is positive]"
 DECADE = 10.0
+LEVEL_DASHES = ("-.", ":")
+SAME_LEVEL = 0.02
+"""Lines nearer than this share of their height cannot be told apart."""
+
 LONE_MARKER, RING = 7, 7
 """Marker size of a single epoch, and how much wider the ring around the best one is."""
 
@@ -62,8 +67,13 @@ def plot_loss(
     *,
     loss_axis: str = "loss",
     training_name: str = "training",
+    levels: Mapping[str, float] | None = None,
 ) -> None:
-    """Plot training and validation loss over the epochs, with the best epoch marked."""
+    """Plot training and validation loss over the epochs, with the best epoch marked.
+
+    `levels` are losses to compare with, by what reaches them on the validation data: "always
+    straight ahead". Each is a horizontal line.
+    """
     epoch, loss, validation, rate = (
         floats([getattr(row, name) for row in history])
         for name in ("epoch", "loss", "val_loss", "learning_rate")
@@ -76,7 +86,7 @@ def plot_loss(
     if not np.isfinite(loss).any():
         say_empty(axes, "no epoch is finished yet")
     else:
-        _draw_losses(axes, epoch, loss, validation, training_name)
+        _draw_losses(axes, epoch, loss, validation, training_name, levels or {})
     if varies:
         _draw_rate(panels[1], epoch, rate)
     panels[-1].set_xlabel("epoch")
@@ -200,7 +210,12 @@ def plot_precision_recall(
 
 
 def _draw_losses(
-    axes: Axes, epoch: FloatArray, loss: FloatArray, validation: FloatArray, training_name: str
+    axes: Axes,
+    epoch: FloatArray,
+    loss: FloatArray,
+    validation: FloatArray,
+    training_name: str,
+    levels: Mapping[str, float],
 ) -> None:
     size = 3 if epoch.size > 1 else LONE_MARKER
     axes.plot(epoch, loss, color=SERIES[0], marker="o", markersize=size, label=training_name)
@@ -212,12 +227,26 @@ def _draw_losses(
     axes.axvline(epoch[best], color=SOFT, linewidth=0.9, linestyle=":", zorder=0)
     label = f"best {name}: {judged[best]:.4g}, epoch {epoch[best]:g}"
     ring_point(axes, epoch[best], judged[best], label, size + RING)
-    drawn = np.concatenate([finite(loss), finite(validation)])
+    known = {name: level for name, level in levels.items() if math.isfinite(level)}
+    _draw_levels(axes, known)
+    drawn = np.concatenate([finite(loss), finite(validation), list(known.values())])
     if drawn.min() > 0 and drawn.max() > DECADE * drawn.min():
         use_log_scale(axes)
     if epoch.size == 1:
         axes.set_xlim(epoch[0] - 1, epoch[0] + 1)  # whole epochs only
     add_legend(axes)
+
+
+def _draw_levels(axes: Axes, levels: Mapping[str, float]) -> None:
+    """Draw a line for each level; levels that are as good as equal share one."""
+    names: dict[float, list[str]] = {}
+    for name, level in levels.items():
+        near = (other for other in names if math.isclose(level, other, rel_tol=SAME_LEVEL))
+        names.setdefault(next(near, level), []).append(name)
+    for number, (level, together) in enumerate(names.items()):
+        dash = LEVEL_DASHES[number % len(LEVEL_DASHES)]
+        label = f"{' and '.join(together)}: {level:.4g}"
+        axes.axhline(level, color=INK, linewidth=1.1, linestyle=dash, label=label, zorder=1)
 
 
 def _draw_rate(axes: Axes, epoch: FloatArray, rate: FloatArray) -> None:

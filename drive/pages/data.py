@@ -171,6 +171,12 @@ class Search(TypedDict):
     image: str | None
 
 
+class Verdict(TypedDict):
+    sentence: str
+    level: str  # "good", "weak" or "nothing"
+    causes: list[str]
+
+
 class Report(TypedDict):
     """Everything a page shows of a run."""
 
@@ -186,6 +192,7 @@ class Report(TypedDict):
     alive: NotRequired[float]  # and its last sign of life
     damaged: list[str]  # what cannot be read, and is left out
     warnings: list[str]
+    verdict: NotRequired[Verdict | None]  # on steering predictions
     facts: list[Fact]
     recordings: list[Recording]
     training: Training | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from drive.core.wording import noun
 from drive.pages.data import Fact
@@ -162,9 +162,21 @@ def _errors(numbers: Numbers, where: str = "") -> list[Fact | None]:
     compared = f"{count:,} {noun(count, 'frame')} compared" if count else ""
     place = f", {where}" if where else ""
     return [
+        _explained(numbers.explained, place),
         _measure(f"RMSE{place}", numbers.rmse_deg, ".2f", "°", note if baselines else ""),
         _measure(f"mean absolute error{place}", numbers.mae_deg, ".2f", "°", compared),
     ]
+
+
+def _explained(shares: Mapping[str, object], place: str) -> Fact | None:
+    """The share of the variation that the model explains; what is worse than a constant is 0 %."""
+    model, ago = shares.get("model"), shares.get("persistence_1s")
+    if not isinstance(model, int | float):
+        return None
+    beside = f", one second ago {max(0, ago):.0%}" if isinstance(ago, int | float) else ""
+    zero = shares.get("zero")
+    straight = max(0, zero) if isinstance(zero, int | float) else 0
+    return _fact(f"explained{place}", f"{max(0, model):.0%}", f"zero {straight:.0%}{beside}")
 
 
 def _measure(

@@ -50,6 +50,7 @@ def report_of(run: RunResults) -> data.Report:
         "started": run.record.started,
         "command_line": " ".join(run.record.command),
         "live": False,
+        "verdict": _verdict(run),
         "facts": facts_of(run),
         "recordings": [] if training else _recordings(run),
         "training": training,
@@ -61,6 +62,14 @@ def report_of(run: RunResults) -> data.Report:
         "warnings": list(run.warnings),
         "damaged": run.problems,
     }
+
+
+def _verdict(run: RunResults) -> data.Verdict | None:
+    numbers = run.numbers
+    said = numbers.verdict or (numbers.against_human and numbers.against_human.verdict)
+    if not said:
+        return None
+    return {"sentence": said.sentence, "level": said.level, "causes": list(said.causes)}
 
 
 def _settings(run: RunResults) -> list[list[str]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 
+from drive.results.verdict import Verdict
+
 
 @dataclass(frozen=True, slots=True)
 class Side:
@@ -32,9 +34,11 @@ class Numbers:
     n: int | None = None
     rmse_deg: float | None = None
     mae_deg: float | None = None
+    explained: Mapping[str, object] = field(default_factory=dict)
     baselines: Mapping[str, object] = field(default_factory=dict)
     recordings: Mapping[str, object] = field(default_factory=dict)
     against_human: Numbers | None = None
+    verdict: Verdict | None = None
     autonomy_percent: float | None = None
     interventions: int | None = None
     mean_abs_offset_m: float | None = None

@@ -166,7 +166,7 @@ _CHECK_UNIT = (
 
 
 def _tiny(trained_deg: float, known: Evidence) -> str:
-    if trained_deg >= TINY_DEG or known.unit != "degrees":
+    if trained_deg >= TINY_DEG or known.unit not in (None, "degrees"):
         return ""
     return (
         f"Perhaps a wrong unit: the angles trained on spread by {trained_deg:.3f} degrees only. If "
@@ -216,18 +216,18 @@ def _bias(metrics: SteeringMetrics, known: Evidence) -> str:
 
 def _own_training(metrics: SteeringMetrics, known: Evidence) -> str:
     """The model was poor before it came here, or it was good on its own roads."""
-    before, on = known.explained_in_validation, known.where or "these recordings"
+    before, on = known.explained_before, known.where or "these recordings"
     if before is None:
         return ""
     if before < NOTHING_SHARE:
         return (
-            f"A model that has learnt nothing: it explained {percent(before)} in the validation "
-            "of its own training. Read the verdict of that training, and train again"
+            f"A model that has learnt nothing: at the end of its own training it explained "
+            f"{percent(before)}. Read the verdict of that training, and train again"
         )
     if before < GOOD_SHARE or before - (metrics.explained.model or 0.0) < MEMORISED / 2:
         return ""
     return (
-        f"Another road, car or camera: in the validation of its training the model explained "
+        f"Another road, car or camera: at the end of its training the model explained "
         f"{percent(before)}. Train on recordings like {on} (train-steering)"
     )
 

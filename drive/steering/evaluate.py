@@ -122,15 +122,6 @@ class SteeringMetrics:
         """Whether the predictions are nearly constant where the recorded angle is not."""
         return self.prediction_spread_deg < FLAT_SHARE * self.truth_spread_deg
 
-    @property
-    def flat_text(self) -> str:
-        """A warning about predictions that hardly vary."""
-        return (
-            "the model predicts almost the same angle everywhere (spread "
-            f"{self.prediction_spread_deg:.3f} degrees, recorded {self.truth_spread_deg:.3f}). "
-            "Train longer or on more recordings"
-        )
-
     def as_json(self) -> dict[str, object]:
         """Return the entries of `metrics.json`."""
         entries = asdict(self)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from drive.core.types import FloatArray
+from drive.recordings.keyboard import is_keyboard
 from drive.recordings.labels import stretches
 from drive.recordings.motion import LagEstimate
 from drive.steering.evaluate import STILL_DEG, Predictions
+from drive.steering.split import Part
 
 LONGEST_SHIFT_S, SHIFT_STEP_S = 1.0, 0.05
 
@@ -65,7 +67,7 @@ class Evidence:
         epochs: how long was trained.
         learnable: share that a linear model explains of the training data, cross-validated.
         explained_in_training: share that the trained network explains of its training frames.
-        explained_in_validation: share that it explained in the validation of its training.
+        explained_before: share that it explained at the end of its training, held out.
     """
 
     where: str = ""
@@ -83,7 +85,7 @@ class Evidence:
     epochs: int | None = None
     learnable: float | None = None
     explained_in_training: float | None = None
-    explained_in_validation: float | None = None
+    explained_before: float | None = None
 
 
 def measure_response(recordings: Sequence[Predictions]) -> Response | None:
@@ -152,3 +154,71 @@ def _correlation(one: FloatArray, other: FloatArray) -> float:
     if min(np.std(one), np.std(other)) < STILL_DEG:
         return 0.0
     return float(np.corrcoef(one, other)[0, 1])
+
+
+# What the training knows, and what of it a model file keeps
+
+EXPLAINED = "explained"
+KEPT = ("training_seconds", "training_frames", "training_swings", "training_spread_deg")
+
+
+def training_evidence(
+    parts: Sequence[Part],
+    explained: float | None = None,
+    epochs: int | None = None,
+    learnable: float | None = None,
+) -> Evidence:
+    """Return what is known of a training on these parts; the numbers are those of `Evidence`."""
+    angles = np.concatenate([part.angle_deg for part in parts]).astype(np.float64)
+    return Evidence(
+        keyboard=any(is_keyboard(part.angle_deg, _times_s(part)) for part in parts),
+        training_seconds=sum(map(_seconds, parts)),
+        training_frames=len(angles),
+        training_recordings=len({part.recording.name for part in parts}),
+        training_mean_deg=float(np.mean(angles)),
+        training_spread_deg=float(np.std(angles)),
+        training_swings=sum(count_swings(part.angle_deg) for part in parts),
+        epochs=epochs,
+        learnable=learnable,
+        explained_in_training=explained,
+    )
+
+
+def describe_evidence(known: Evidence, explained: float | None) -> dict[str, str]:
+    """Return the entries of a model file: what it was trained on, and what it explained then."""
+    values = {name: getattr(known, name) for name in KEPT} | {EXPLAINED: explained}
+    return {name: repr(value) for name, value in values.items() if value is not None}
+
+
+def read_evidence(metadata: Mapping[str, str], mean_deg: float | None) -> Evidence:
+    """Return what a model file says of its training; `mean_deg` is the mean angle in degrees.
+
+    Files of version 0.1 have the spread alone, as the scale of the network's output.
+    """
+    said = {name: float(metadata[name]) for name in KEPT if name in metadata}
+    if not said and metadata.get("target", "angle") == "angle" and "scale_deg" in metadata:
+        said["training_spread_deg"] = float(metadata["scale_deg"])
+    seconds, spread = said.get("training_seconds"), said.get("training_spread_deg")
+    explained = metadata.get(EXPLAINED)
+    return Evidence(
+        training_seconds=seconds,
+        training_frames=_whole(said.get("training_frames")),
+        training_swings=_whole(said.get("training_swings")),
+        training_mean_deg=mean_deg,
+        training_spread_deg=spread,
+        explained_before=None if explained is None else float(explained),
+    )
+
+
+def _times_s(part: Part) -> FloatArray:
+    return np.asarray(part.recording.time_s[part.rows], np.float64)
+
+
+def _seconds(part: Part) -> float:
+    """Return how long the frames of a part last together; excluded ranges do not count."""
+    steps_s = np.diff(_times_s(part))
+    return float(np.median(steps_s)) * len(part) if len(steps_s) else 0.0
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)

@@ -10,10 +10,13 @@ import numpy as np
 
 from drive.conversion.onnx_writer import write_onnx
 from drive.core.errors import WeightsError
+from drive.results.verdict import Verdict
 from drive.runtime.base import MODEL_SUFFIXES, check_model_file
 from drive.runtime.keras_file import load_model, read_notes, save_model
 from drive.runtime.onnx_file import load_onnx_weights, read_metadata, read_weights
 from drive.steering.backbone import backbone_option
+from drive.steering.evaluate import TrainingMetrics
+from drive.steering.evidence import Evidence, describe_evidence
 from drive.steering.network import NORM, network_options
 from drive.steering.predict import NETWORK, build_from_metadata
 from drive.steering.preprocess import COLOURS, INPUT_HEIGHT, INPUT_WIDTH, RoadCrop
@@ -46,6 +49,12 @@ def describe(
         "training_mean_deg": repr(float(np.mean(angle_deg, dtype=np.float64))),
         "trained_on": ", ".join(recordings),
     }
+
+
+def describe_quality(metrics: TrainingMetrics, known: Evidence, verdict: Verdict) -> dict[str, str]:
+    """Return the entries of a model file about how good it was at the end of its training."""
+    held_out = metrics.test or metrics.validation
+    return describe_evidence(known, held_out.explained.model) | verdict.as_metadata()
 
 
 def save_trained(model: keras.Model, keras_path: Path, metadata: Mapping[str, str]) -> Path:

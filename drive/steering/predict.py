@@ -10,6 +10,7 @@ import numpy as np
 
 from drive.core.errors import MissingFileError, WeightsError, as_path, check_images
 from drive.core.shipped import STEERING as DEFAULT_MODEL
+from drive.results.verdict import Verdict
 from drive.runtime import Engine, load_engine
 from drive.runtime.int8_form import usual_form
 from drive.steering.curvature import read_target
@@ -42,6 +43,8 @@ class SteeringModel:
         training_mean_deg: mean angle of the training data; None if the file does not state it.
         curvature: turns outputs into degrees if the network was trained on curvatures, else None.
         members: number of networks whose mean is predicted; 1 if it is not an ensemble.
+        verdict: how good it was at the end of its training, and why not better; None if the file
+            does not state it.
 
     Raises:
         WeightsError: the network is for something else.
@@ -69,6 +72,7 @@ class SteeringModel:
             None if mean is None else float(self._degrees(np.array(float(mean))))
         )
         self.members = count_members(self.metadata)
+        self.verdict = Verdict.from_metadata(self.metadata)
 
     def predict(self, image: np.ndarray) -> float:
         """Predict the angle, degrees positive right, for a (H, W, 3) uint8 RGB image."""

@@ -6,8 +6,10 @@ here reads or writes files; what is known besides the errors is handed in as `Ev
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 
+from drive.results.verdict import GOOD, NOTHING, WEAK, Verdict
 from drive.steering.causes import (
     GOOD_SHARE,
     NOTHING_SHARE,
@@ -16,34 +18,8 @@ from drive.steering.causes import (
     likely_causes,
     percent,
 )
-from drive.steering.evaluate import SteeringMetrics
-from drive.steering.evidence import Evidence
-
-GOOD, WEAK, NOTHING = "good", "weak", "nothing"
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """How good predictions are, and why not better.
-
-    Attributes:
-        sentence: what the model and the baselines explain.
-        causes: one line each: the likely cause and what to change. A good model has one only if
-            a lag or an offset costs it much.
-        level: "good", "weak" or "nothing".
-    """
-
-    sentence: str
-    causes: tuple[str, ...] = ()
-    level: str = GOOD
-
-    def as_text(self) -> str:
-        """Return the sentence, and below it the causes."""
-        return "\n".join([self.sentence, *(f"  - {cause}" for cause in self.causes)])
-
-    def as_json(self) -> dict[str, object]:
-        """Return the entries of `metrics.json`."""
-        return asdict(self)
+from drive.steering.evaluate import Predictions, SteeringMetrics, TrainingMetrics
+from drive.steering.evidence import Evidence, measure_response
 
 
 def judge(metrics: SteeringMetrics, evidence: Evidence | None = None) -> Verdict:
@@ -62,19 +38,51 @@ def judge(metrics: SteeringMetrics, evidence: Evidence | None = None) -> Verdict
     return Verdict(_sentence(metrics, known, level), causes, level)
 
 
+def judge_predictions(
+    metrics: SteeringMetrics, recordings: Sequence[Predictions], known: Evidence, where: str
+) -> Verdict:
+    """Judge predictions of recordings, also by how they follow the angle; `where` names them."""
+    return judge(metrics, replace(known, where=where, response=measure_response(recordings)))
+
+
+def judge_training(
+    metrics: TrainingMetrics,
+    validated: Sequence[Predictions],
+    tested: Sequence[Predictions],
+    known: Evidence,
+) -> Verdict:
+    """Judge a trained network by the test data, or by the validation data if none was held out."""
+    if metrics.test:
+        return judge_predictions(metrics.test, tested, known, "the test data")
+    return judge_predictions(metrics.validation, validated, known, "the validation data")
+
+
 def _sentence(metrics: SteeringMetrics, known: Evidence, level: str) -> str:
     shares = metrics.explained
     model, on = shares.model or 0.0, f" on {known.where}" if known.where else ""
+    only = "" if level == GOOD else "only "
+    amount = f"{only}{percent(model)} of the steering{on}"
+    if model < 0:
+        amount = f"nothing of the steering{on} ({_worse(metrics)})"
+    return f"The model explains {amount}; {_baselines(metrics)}.{_flat(metrics)}"
+
+
+def _baselines(metrics: SteeringMetrics) -> str:
+    shares = metrics.explained
     ago = shares.persistence_1s
     behind = "" if ago is None else f", the driver's own angle of one second ago {percent(ago)}"
-    baselines = (
-        f"always straight ahead explains {percent(shares.zero)}, the mean angle "
-        f"{percent(shares.mean)}{behind}"
+    zero, mean = percent(shares.zero), percent(shares.mean)
+    return f"always straight ahead explains {zero}, the mean angle {mean}{behind}"
+
+
+def _flat(metrics: SteeringMetrics) -> str:
+    if not metrics.hardly_varies:
+        return ""
+    predicted, recorded = metrics.prediction_spread_deg, metrics.truth_spread_deg
+    return (
+        " It predicts almost the same angle everywhere "
+        f"(spread {predicted:.2f} degrees, recorded {recorded:.2f})."
     )
-    if model < 0:
-        return f"The model explains nothing of the steering{on} ({_worse(metrics)}); {baselines}."
-    amount = f"only {percent(model)}" if level != GOOD else percent(model)
-    return f"The model explains {amount} of the steering{on}; {baselines}."
 
 
 def _worse(metrics: SteeringMetrics) -> str:

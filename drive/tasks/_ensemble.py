@@ -23,15 +23,17 @@ from drive.steering.ensemble import (
     merge_trained,
 )
 from drive.steering.evaluate import Predictions, as_table, by_recording, evaluate_split, in_one_row
-from drive.steering.model_file import KERAS_FILE, save_trained
+from drive.steering.evidence import training_evidence
+from drive.steering.model_file import KERAS_FILE, describe_quality, save_trained
 from drive.steering.network import fold_batch_norm
 from drive.steering.split import Part, Split
 from drive.steering.train import predictions_for
 from drive.steering.training_settings import TrainingSettings
+from drive.steering.verdict import judge_training
 from drive.tasks._run import Run
 from drive.tasks._steering import plot_angles
 from drive.tasks._trained import TrainedNetwork
-from drive.tasks._training_report import note_steering, warn_of_uselessness
+from drive.tasks._training_report import note_steering
 from drive.training.fit import TrainingResult
 from drive.training.state import STATE
 
@@ -73,12 +75,15 @@ def _write_ensemble(
 ) -> TrainedNetwork:
     folder = run.folder
     metadata = describe_ensemble(read_notes(written[0].model), len(results))
-    model = folder.file(KERAS_FILE)
     networks = [result.network for result in results]
-    onnx = save_trained(merge_trained(networks), model, metadata)
     validated = _together([result.model for result in results], split.validation)
     tested = _together(networks, split.test)
     metrics = evaluate_split(validated, tested, float(metadata["training_mean_deg"]))
+    known = training_evidence(split.training)
+    verdict = judge_training(metrics, validated, tested, known)
+    metadata |= describe_quality(metrics, known, verdict)
+    model = folder.file(KERAS_FILE)
+    onnx = save_trained(merge_trained(networks), model, metadata)
     shown, parts = (tested, split.test) if tested else (validated, split.validation)
     write_by_recording(folder.file(PREDICTIONS), by_recording(shown))
     times, angles, truths = in_one_row(shown)
@@ -88,13 +93,17 @@ def _write_ensemble(
     first = fold_batch_norm(networks[0])
     note_steering(run, folder.path, settings, first, parts, shown, series)
     run.message(as_table(metrics.as_json()))
-    warn_of_uselessness(metrics.validation, run)
     for name, each in metrics.as_json().items():
         if each.ensemble:
             run.message(f"{name}: {as_line(each.rmse_deg, each.ensemble)}")
     run.message(f"ensemble and its members -> {folder.path}")
     return TrainedNetwork(
-        metrics=metrics, model=model, onnx=onnx, predictions=folder.path / PREDICTIONS, **plots
+        metrics=metrics,
+        verdict=verdict,
+        model=model,
+        onnx=onnx,
+        predictions=folder.path / PREDICTIONS,
+        **plots,
     )
 
 

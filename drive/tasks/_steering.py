@@ -16,6 +16,7 @@ from drive.results.json_files import write_json
 from drive.results.names import STEERING_DISTRIBUTION, STEERING_OVER_TIME
 from drive.results.run_folder import RunFolder
 from drive.results.steering import Steering
+from drive.results.verdict import NOTHING, Verdict
 from drive.steering.evaluate import (
     Predictions,
     SteeringMetrics,
@@ -23,8 +24,10 @@ from drive.steering.evaluate import (
     in_one_line,
     name_of_mean,
 )
+from drive.steering.evidence import read_evidence
 from drive.steering.predict import SteeringModel, load_steering
 from drive.steering.smooth import Smoother, jitter_deg
+from drive.steering.verdict import judge_predictions
 from drive.tasks._options import AnalysisConfig, SteeringConfig
 from drive.tasks._results import Fields, Smoothing
 from drive.tasks._run import SHIPPED_STEERING_NOTE, Run
@@ -65,9 +68,25 @@ def _load_model(config: SteeringConfig, run: Run, weights: str | None) -> Steeri
     precision = model.engine.metadata.get("precision", "float")
     run.record.extra["steering"] = {"precision": precision, "engine": model.engine.name}
     run.message(f"steering: {precision} on {model.engine.name}")
+    _tell_quality(model, run)
     if weights is None:
         run.note(SHIPPED_STEERING_NOTE)
     return model
+
+
+def _tell_quality(model: SteeringModel, run: Run) -> None:
+    """Report what the training of the model found; warn if it has learnt nothing."""
+    verdict = model.verdict
+    if verdict is None:
+        return
+    run.record.extra["steering"] |= {"training_verdict": verdict}
+    if verdict.level == NOTHING:
+        run.warn(
+            f"do not trust this steering model. At the end of its training: {verdict.sentence} "
+            f"{' '.join(verdict.causes[:1])}"
+        )
+    else:
+        run.message(f"steering, at the end of its training: {verdict.sentence}")
 
 
 def _explanation(
@@ -171,8 +190,10 @@ def _compare(run: Run, predicting: Predicting, angles: Steering) -> Fields:
         run.warn(f"{name}: no frame of this run has a recorded angle to compare with")
         return {}
     mean_of = name_of_mean(mean_deg)
-    found = metrics.as_json() | {"mean_of": mean_of}
+    verdict = _judge(name, angles, metrics, predicting.model)
+    found = metrics.as_json() | {"mean_of": mean_of, "verdict": verdict.as_json()}
     run.message(f"{name}: {in_one_line(metrics, mean_of)}")
+    run.message(verdict.as_text())
     if smoothed := _errors(name, angles, angles.smoothed_deg, mean_deg):
         errors = ("mae_deg", "rmse_deg", "jitter_deg")
         found["smoothed"] = {key: getattr(smoothed, key) for key in errors}
@@ -188,8 +209,19 @@ def _errors(
     known = angles.truth_deg == angles.truth_deg
     if angle_deg is None or not known.any():
         return None
+    return evaluate([_predictions(name, angles, angle_deg)], mean_deg)
+
+
+def _predictions(name: str, angles: Steering, angle_deg: np.ndarray) -> Predictions:
+    """The frames whose angle is recorded."""
+    known = angles.truth_deg == angles.truth_deg
     columns = (angles.frame, angles.time_s, angle_deg, angles.truth_deg)
-    return evaluate([Predictions(name, *(each[known] for each in columns))], mean_deg)
+    return Predictions(name, *(each[known] for each in columns))
+
+
+def _judge(name: str, angles: Steering, metrics: SteeringMetrics, model: SteeringModel) -> Verdict:
+    known = read_evidence(model.metadata, model.training_mean_deg)
+    return judge_predictions(metrics, [_predictions(name, angles, angles.angle_deg)], known, name)
 
 
 def check_explanation(run: Run, predicting: Predicting, seed: int) -> Fields:

@@ -18,7 +18,7 @@ from drive.pages.moments import peaks
 from drive.results.names import NOTES_FOLDER
 from drive.results.training_notes import NotedImage, Notes
 from drive.runtime.layer_views import feature_maps, first_kernels
-from drive.steering.evaluate import Predictions, SteeringMetrics
+from drive.steering.evaluate import Predictions
 from drive.steering.split import Part
 from drive.steering.training_settings import TrainingSettings
 from drive.tasks._run import Run
@@ -89,17 +89,6 @@ def steering_loss_note(settings: TrainingSettings) -> str:
     done = {"augmented": settings.augment, "balanced": settings.balance}
     made = " and ".join(name for name, asked in done.items() if asked)
     return LOSS_NOTE.format(made=made) if made else ""
-
-
-def warn_of_uselessness(metrics: SteeringMetrics, run: Run) -> None:
-    """Warn if a network is worse on the validation frames than always straight ahead."""
-    rmse, zero = metrics.rmse_deg, metrics.baselines.zero
-    if rmse > zero:
-        run.warn(
-            f"worse than always straight ahead: RMSE {rmse:.2f} degrees, zero {zero:.2f}. Train "
-            "longer, on more recordings or with the rate of --find-lr; check the labels with "
-            "check-data"
-        )
 
 
 def note_detector(run: Run, epochs: int, network: keras.Model, shown: LabelledImages) -> None:

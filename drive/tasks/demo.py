@@ -14,6 +14,7 @@ from drive.core.options import at_least, command_line, option
 from drive.core.reporter import Reporter
 from drive.core.shipped import SAMPLE
 from drive.results.names import DETECTIONS, METRICS, REPORT
+from drive.results.verdict import Verdict
 from drive.tasks._results import Fields
 from drive.tasks._run import Run, RunConfig, SeedConfig, TaskResult, run_task
 
@@ -81,16 +82,17 @@ def _demo(config: DemoConfig, run: Run) -> DemoResult:
         sample, exclude=HELD_OUT_NAME, epochs=epochs, seed=seed, **into("training")
     )
     with _step(1, "train-steering", training, run):
-        train_steering(training, run.reporter)
+        run.message(train_steering(training, run.reporter).as_text())
     model = str(places["training"] / "model.onnx")
     evaluation = EvaluateSteeringConfig([held_out], weights=model, **into("evaluation"))
     with _step(2, "evaluate-steering", evaluation, run):
-        run.message(evaluate_steering(evaluation, run.reporter).as_text())
+        evaluated = evaluate_steering(evaluation, run.reporter)
+        run.message(evaluated.as_text())
     annotation = AnnotateConfig(held_out, steering_weights=model, seed=seed, **into("annotated"))
     with _step(3, "annotate", annotation, run):
         annotate(annotation, run.reporter)
     result = DemoResult(**places, video=places["annotated"] / f"{HELD_OUT.stem}.mp4")
-    run.message(_closing_words(result))
+    run.message(_closing_words(result, evaluated.verdict))
     return result
 
 
@@ -109,8 +111,11 @@ def _step(number: int, name: str, config: RunConfig, run: Run) -> Iterator[None]
     run.message(f"[{number} of {STEPS}] done in {time.perf_counter() - started:.0f} s")
 
 
-def _closing_words(result: DemoResult) -> str:
+def _closing_words(result: DemoResult, verdict: Verdict) -> str:
     return f"""
+On a recording that it was neither trained on nor selected by:
+{verdict.as_text()}
+
 Look at:
   {result.annotated / REPORT}
       the recording held out, in the browser: the video with its charts, highlights and tables

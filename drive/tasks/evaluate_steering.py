@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import KW_ONLY, asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from drive.tasks._run import Run, TaskResult, run_task
 
 if TYPE_CHECKING:
     from drive.recordings.recording import Recording
+    from drive.results.verdict import Verdict
     from drive.steering.evaluate import Predictions, SteeringMetrics
     from drive.steering.predict import SteeringModel
     from drive.steering.smooth import SmoothingMetrics
@@ -66,11 +67,14 @@ class EvaluatedFiles:
 class EvaluateSteeringResult(TaskResult):
     """Errors of the model: over all recordings, and in `each` of them.
 
-    `mean_of` says what the baseline `mean` is the mean of.
+    `mean_of` says what the baseline `mean` is the mean of; `verdict` and `verdicts` say what the
+    metrics mean, over all recordings and in each of them.
     """
 
     metrics: SteeringMetrics
     each: Mapping[str, SteeringMetrics]
+    verdict: Verdict
+    verdicts: Mapping[str, Verdict]
     smoothing: SmoothingMetrics | None
     mean_of: str
     metrics_file: Path
@@ -79,10 +83,11 @@ class EvaluateSteeringResult(TaskResult):
     def as_json(self) -> dict[str, object]:
         """Return the metrics and the files."""
         files = {"metrics": self.metrics_file, "recordings": self.recordings}
-        return _with_smoothing(self.metrics, self.smoothing) | files | self.run_files()
+        found = _with_smoothing(self.metrics, self.smoothing) | {"verdict": self.verdict}
+        return found | files | self.run_files()
 
     def as_text(self) -> str:
-        """Return the table of errors."""
+        """Return the table of errors, and what it means."""
         from drive.steering.ensemble import as_line
         from drive.steering.evaluate import as_table
 
@@ -90,7 +95,11 @@ class EvaluateSteeringResult(TaskResult):
         lines = [as_table(named), LEGEND.format(mean_of=self.mean_of)]
         for name, one in named.items():
             lines += [f"{name}: {as_line(one.rmse_deg, one.ensemble)}"] if one.ensemble else []
-        return "\n".join([*lines, *([ENSEMBLE_LEGEND] if len(lines) > 2 else [])])
+        lines += [ENSEMBLE_LEGEND] if len(lines) > 2 else []
+        poor = {name: one for name, one in self.verdicts.items() if one.causes}
+        if len(self.verdicts) > 1:
+            lines += [f"\n{name}: {one.as_text()}" for name, one in poor.items()]
+        return "\n".join([*lines, "", self.verdict.as_text()])
 
 
 def evaluate_steering(
@@ -126,16 +135,19 @@ def _evaluate(config: EvaluateSteeringConfig, run: Run) -> EvaluateSteeringResul
     mean = model.training_mean_deg
     metrics, mean_of = evaluate(predictions, mean), name_of_mean(mean)
     each = {one.name: evaluate([one], mean) for one in predictions}
+    verdicts = _verdicts(recordings, predictions, each, model)
+    verdict = _together(predictions, metrics, verdicts, model)
     smoothing = _smoothing(predictions, config.smooth_s, metrics, run)
-    content = _with_smoothing(metrics, smoothing)
-    write_json(metrics_path, {**content, "mean_of": mean_of, "recordings": each})
-    _warn(each, run)
+    content = _with_smoothing(metrics, smoothing) | {"mean_of": mean_of, "recordings": each}
+    write_json(metrics_path, {**content, "verdict": verdict, "verdicts": verdicts})
     run.warn_of_known(each, model.metadata, "the error")
     files = 1 + len(written) * len(EvaluatedFiles.__slots__)
     run.message(f"{counted(files, 'file')}, metrics, tables and plots -> {folder.path}")
     return EvaluateSteeringResult(
         metrics=metrics,
         each=each,
+        verdict=verdict,
+        verdicts=verdicts,
         smoothing=smoothing,
         mean_of=mean_of,
         metrics_file=metrics_path,
@@ -192,13 +204,36 @@ def _write_files(folder: RunFolder, predictions: Predictions) -> EvaluatedFiles:
     return EvaluatedFiles(table, **plots)
 
 
-def _warn(each: Mapping[str, SteeringMetrics], run: Run) -> None:
-    for name, metrics in each.items():
-        simple = min(metrics.baselines.zero, metrics.baselines.mean)
-        if metrics.rmse_deg > simple:
-            run.warn(
-                f"{name}: the model is worse than a constant angle (RMSE {metrics.rmse_deg:.3f} "
-                f"degrees, constant {simple:.3f}). Train on recordings like this one"
-            )
-        if metrics.hardly_varies:
-            run.warn(f"{name}: {metrics.flat_text}")
+def _verdicts(
+    recordings: Sequence[Recording],
+    predictions: Sequence[Predictions],
+    each: Mapping[str, SteeringMetrics],
+    model: SteeringModel,
+) -> dict[str, Verdict]:
+    from drive.steering.evidence import read_evidence
+    from drive.steering.verdict import judge_predictions
+
+    trained = read_evidence(model.metadata, model.training_mean_deg)
+    found = {}
+    for recording, one in zip(recordings, predictions, strict=True):
+        config = recording.config
+        known = replace(trained, unit=config.unit, positive=config.positive)
+        found[one.name] = judge_predictions(each[one.name], [one], known, one.name)
+    return found
+
+
+def _together(
+    predictions: Sequence[Predictions],
+    metrics: SteeringMetrics,
+    verdicts: Mapping[str, Verdict],
+    model: SteeringModel,
+) -> Verdict:
+    """Judge all recordings together; a single one is judged by what is known of it."""
+    from drive.steering.evidence import read_evidence
+    from drive.steering.verdict import judge_predictions
+
+    if len(verdicts) == 1:
+        return next(iter(verdicts.values()))
+    known = read_evidence(model.metadata, model.training_mean_deg)
+    where = counted(len(verdicts), "recording")
+    return judge_predictions(metrics, predictions, known, f"{where} together")

@@ -23,6 +23,7 @@ from drive.tasks._options import RecordingOptions
 from drive.tasks._run import ReportConfig, Run, SeedConfig, TaskResult, resumable, run_task
 
 if TYPE_CHECKING:
+    from drive.results.verdict import Verdict
     from drive.steering.evaluate import TrainingMetrics
     from drive.tasks._rate_search import FoundRate
     from drive.tasks._trained import TrainedNetwork
@@ -102,6 +103,15 @@ class TrainSteeringResult(TaskResult):
     def metrics(self) -> TrainingMetrics | None:
         """Errors on the validation data and on the test data."""
         return self.network.metrics if self.network else None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What the model explains, in a sentence, and why not more; `as_text` prints it."""
+        return self.network.verdict if self.network else None
+
+    def as_text(self) -> str:
+        """Return the verdict."""
+        return self.verdict.as_text() if self.verdict else ""
 
     def as_json(self) -> dict[str, object]:
         """Return the metrics and the files."""

@@ -39,6 +39,12 @@ def amount(image: np.ndarray, colour: tuple[int, int, int]) -> int:
     return int(np.all(np.abs(image.astype(int) - colour) < 12, axis=2).sum())
 
 
+def flat_lines(image: np.ndarray) -> int:
+    """How many horizontal lines, dashed or dotted, cross the image."""
+    dark = (image.max(axis=2) < 190).sum(axis=1) > 0.2 * image.shape[1]
+    return int(np.count_nonzero(np.diff(dark.astype(int)) == 1))
+
+
 def history(epochs: int, rate: float | None = None) -> list[EpochResult]:
     return [
         EpochResult(epoch, 20 / epoch**2, 20 / epoch + 0.2 * epoch, rate or 0.001 / epoch, 1.0)
@@ -52,6 +58,15 @@ def test_loss_shows_both_curves(tmp_path: Path) -> None:
     assert amount(image, BLUE) > 300
     assert amount(image, ORANGE) > 300
     assert [entry.name for entry in tmp_path.iterdir()] == ["loss.png"]
+
+
+def test_loss_shows_what_a_constant_angle_reaches(tmp_path: Path) -> None:
+    plain, compared, together = (tmp_path / f"{name}.png" for name in ("a", "b", "c"))
+    plot_loss(history(20), plain)
+    plot_loss(history(20), compared, levels={"always straight ahead": 9.0, "mean angle": 4.0})
+    plot_loss(history(20), together, levels={"always straight ahead": 9.0, "mean angle": 9.01})
+    none, one, two = (flat_lines(read(path)) for path in (plain, together, compared))
+    assert (one - none, two - none) == (1, 2)
 
 
 @pytest.mark.parametrize(

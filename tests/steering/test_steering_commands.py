@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,26 +12,18 @@ import pytest
 
 from drive.cli import main
 from drive.core.errors import DivergedError
-from drive.core.reporter import KeepingReporter
 from drive.pages import read_report
 from drive.results.history import write_history
+from drive.results.verdict import Verdict
 from drive.runtime import load_engine
 from drive.steering import train, training_split
-from drive.steering.evaluate import Predictions, SteeringMetrics, evaluate
-from drive.steering.model_file import describe, save_trained
+from drive.steering.model_file import describe, load_network, save_trained
 from drive.steering.network import build_network
-from drive.steering.predict import DEFAULT_MODEL
+from drive.steering.predict import DEFAULT_MODEL, load_steering
 from drive.steering.preprocess import ROAD
-from drive.tasks._run import Run, RunConfig
-from drive.tasks._training_report import warn_of_uselessness
 from drive.training import fit
 
 WEIGHTS = DEFAULT_MODEL.parent
-
-
-def metrics_of(truth_deg: list[float], angle_deg: list[float]) -> SteeringMetrics:
-    columns = (np.arange(len(truth_deg)), np.arange(len(truth_deg)) / 10)
-    return evaluate([Predictions("a", *columns, np.array(angle_deg, float), np.array(truth_deg))])
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +46,9 @@ def constant_model(tmp_path: Path) -> Path:
     return save_trained(model, tmp_path / "constant.keras", metadata)
 
 
-def test_train_then_evaluate(recording: Path, tmp_path: Path) -> None:
+def test_train_then_evaluate(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     out, evaluated = tmp_path / "trained", tmp_path / "evaluated"
     options = ["--epochs", "1", "--batch", "16", "--validation", "0.25", "--quiet"]
     assert main(["train-steering", str(recording), *options, "--out", str(out)]) == 0
@@ -71,12 +66,20 @@ def test_train_then_evaluate(recording: Path, tmp_path: Path) -> None:
     assert record["training"]["epochs"] == 1
     assert record["data"]["crop"] == "0.42,0.875"  # around a horizon that motion does not show
     assert record["counts"]["frames_read"] == 160
+    trained = Verdict(**record["results"]["verdict"])
+    assert trained.sentence.startswith("The model explains ")
+    assert " of the steering on the validation data" in trained.sentence
+    kept = [load_steering(out / f"model.{kind}").verdict for kind in ("onnx", "keras")]
+    assert kept == [replace(trained, causes=tuple(trained.causes))] * 2
+    assert trained.sentence in capsys.readouterr().out
     model = ["--weights", str(out / "model.onnx")]
     assert main(["evaluate-steering", str(recording), *model, "--out", str(evaluated)]) == 0
     metrics = json.loads((evaluated / "metrics.json").read_text())
     assert metrics["n"] == 160
     assert set(metrics["baselines"]) == {"zero", "mean", "persistence_1s"}
     assert set(metrics) >= {"rmse_deg", "mae_deg", "explained_variance", "jitter_deg"}
+    assert metrics["explained"].keys() == {"model", *metrics["baselines"]}
+    assert metrics["verdict"]["sentence"] in capsys.readouterr().out
     with (evaluated / "steering.csv").open() as file:
         rows = list(csv.reader(file))
     assert rows[0] == ["frame", "time_s", "angle_deg", "truth_deg"]
@@ -129,16 +132,35 @@ def test_rows_whose_frame_has_an_earlier_one_are_told(
     assert f"{said}left out" in told and "too short" in told
 
 
-def test_a_constant_model_is_warned_about(
+def test_a_constant_model_is_judged(
     recording: Path, constant_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     command = ["evaluate-steering", str(recording), "--weights", str(constant_model)]
     assert main([*command, "--out", str(tmp_path / "out"), "--json"]) == 0
     output = capsys.readouterr()
-    assert "predicts almost the same angle everywhere" in output.err
+    assert "It predicts almost the same angle everywhere (spread 0.00 degrees" in output.out
     results = json.loads(output.out.splitlines()[-1])
     assert results["jitter_deg"] == pytest.approx(0, abs=1e-6)
     assert results["baselines"]["zero"] > 3
+    assert results["verdict"]["level"] == "nothing"
+
+
+def test_a_model_that_has_learnt_nothing_is_warned_about_where_it_predicts(
+    recording: Path, constant_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    video = str(recording / "epoch01_front.mp4")
+    model, metadata = load_network(constant_model)
+    for level, warned in (("nothing", True), ("weak", False)):
+        verdict = Verdict("It explains little.", ("Too little data.", "Another road."), level)
+        weights = save_trained(model, tmp_path / f"{level}.keras", metadata | verdict.as_metadata())
+        command = ["predict-steering", video, "--weights", str(weights), "--no-video"]
+        assert main([*command, "--out", str(tmp_path / level)]) == 0
+        said = capsys.readouterr().err
+        assert ("do not trust this steering model" in said) is warned
+        assert "t the end of its training: It explains little." in said
+        record = json.loads((tmp_path / level / "run.json").read_text())
+        assert record["steering"]["training_verdict"]["level"] == level
+        assert record["results"]["against_human"]["verdict"]["level"] == "nothing"
 
 
 def test_several_recordings_are_measured_each_and_together(
@@ -154,6 +176,8 @@ def test_several_recordings_are_measured_each_and_together(
         "a/epoch01": 12,
         "b/epoch01": 12,
     }
+    assert metrics["verdicts"].keys() == {"a/epoch01", "b/epoch01"}
+    assert "on 2 recordings together" in metrics["verdict"]["sentence"]
     assert (out / "a_epoch01" / "steering.csv").exists()
 
 
@@ -245,15 +269,6 @@ def test_a_training_that_diverges_keeps_and_exports_its_best_epoch(
     names = {path.name for path in out.iterdir()}
     assert names >= {"model.keras", "loss.png", "steering_over_time.png", "report.html", "run.json"}
     assert len((out / "history.csv").read_text().splitlines()) == 3
-
-
-def test_a_network_worse_than_none_is_warned_about() -> None:
-    reporter = KeepingReporter()
-    run = Run("train-steering", RunConfig(), reporter)
-    warn_of_uselessness(metrics_of([2, -2], [2, -1]), run)
-    assert not reporter.warnings
-    warn_of_uselessness(metrics_of([2, -2], [-1, 1]), run)
-    assert "RMSE 3.00 degrees, zero 2.00" in reporter.warnings[0]
 
 
 def test_resume_without_a_training_is_exit_status_2(

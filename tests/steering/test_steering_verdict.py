@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from drive.recordings.motion import LagEstimate
+from drive.results.verdict import Verdict
 from drive.steering.evaluate import Predictions, SteeringMetrics, evaluate, explained_share
 from drive.steering.evidence import Evidence, count_swings, measure_response
-from drive.steering.verdict import Verdict, judge
+from drive.steering.verdict import judge
 
 FPS = 20
 SECONDS = 120
@@ -271,10 +272,10 @@ def test_a_keyboard_is_named() -> None:
 
 def test_what_the_model_was_worth_in_its_training_is_compared() -> None:
     truth, guess = road(), 0.05 * road(seed=5)
-    (cause,) = judged(guess, truth, explained_in_validation=0.61, where="town").causes
-    assert "in the validation of its training the model explained 61 %" in cause
+    (cause,) = judged(guess, truth, explained_before=0.61, where="town").causes
+    assert "at the end of its training the model explained 61 %" in cause
     assert "Train on recordings like town" in cause
-    (cause,) = judged(guess, truth, explained_in_validation=0.01).causes
+    (cause,) = judged(guess, truth, explained_before=0.01).causes
     assert cause.startswith("A model that has learnt nothing")
 
 

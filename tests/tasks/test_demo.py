@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from drive.core.errors import DriveError, InputError
 from drive.core.options import Config
 from drive.core.reporter import KeepingReporter
 from drive.core.shipped import SAMPLE
-from drive.tasks._run import TaskResult
+from drive.results.verdict import Verdict
 
 HELD_OUT = str(SAMPLE / "epoch03_front.mp4")
 
@@ -24,9 +25,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The configs of the three steps, which do nothing."""
     seen: list[Any] = []
 
-    def step(config: Config, reporter: object) -> TaskResult:
+    def step(config: Config, reporter: object) -> object:
         seen.append(config)
-        return TaskResult()
+        verdict = Verdict("It explains 61 %.", ("Add data.",), "weak")
+        return SimpleNamespace(as_text=verdict.as_text, verdict=verdict)
 
     for name in ("train_steering", "evaluate_steering", "annotate"):
         monkeypatch.setattr(f"drive.tasks.{name}.{name}", step)
@@ -49,6 +51,7 @@ def test_one_recording_is_held_out_and_the_model_runs_on_it(
     said = "\n".join(reporter.messages)
     assert "[1 of 3] drive train-steering" in said
     assert "[3 of 3] done in" in said
+    assert "neither trained on nor selected by:\nIt explains 61 %.\n  - Add data." in said
     assert f"{result.annotated / 'report.html'}" in said
     record = json.loads((tmp_path / "out" / "run.json").read_text())
     assert record["settings"]["epochs"] == 3

@@ -35,6 +35,7 @@
       this._range = null;
       root.classList.add("drive-report");
       if (heading) root.append(this._heading());
+      if (data.verdict) root.append(this._verdict(data.verdict));
       for (const kind of ["damaged", "warnings"]) {
         root.append(...(data[kind] || []).map((text) => element("p", { class: kind, role: "note" }, text)));
       }
@@ -141,6 +142,12 @@
       this.facts = element("dl", { class: "facts" });
       this._showFacts(data.facts);
       return element("div", { class: "top" }, head, this.facts);
+    }
+
+    _verdict(verdict) {
+      const causes = verdict.causes.map((cause) => element("li", {}, cause));
+      return element("div", { class: `verdict ${verdict.level}`, role: "note" },
+        element("p", {}, verdict.sentence), causes.length ? element("ul", {}, ...causes) : null);
     }
 
     _showFacts(facts) {

@@ -97,6 +97,22 @@ def test_the_error_stands_beside_its_baselines(annotated_run: Callable[..., Path
     assert facts_of(read_run(folder)) == facts
 
 
+def test_the_verdict_and_the_share_explained_are_shown_first(
+    annotated_run: Callable[..., Path],
+) -> None:
+    folder = annotated_run(frames=3)
+    assert read_report(folder)["verdict"] is None
+    record = json.loads((folder / "run.json").read_text())
+    shares = {"model": 0.614, "zero": -0.2, "mean": None, "persistence_1s": 0.4}
+    verdict = {"sentence": "It explains 61 %.", "causes": ["Record more."], "level": "good"}
+    record["results"]["against_human"] = {"explained": shares, "verdict": verdict}
+    (folder / "run.json").write_text(json.dumps(record))
+    report = read_report(folder)
+    assert report["verdict"] == verdict
+    note = "zero 0%, one second ago 40%"
+    assert report["facts"][0] == {"label": "explained", "value": "61%", "note": note}
+
+
 def test_a_hole_in_the_times_is_a_gap(annotated_run: Callable[..., Path]) -> None:
     times = [50 * k + (2000 if k >= 7 else 0) for k in range(20)]
     (drive,) = read_report(annotated_run(times))["recordings"]

@@ -77,7 +77,9 @@ def test_of_an_evaluation(
     assert [drive["name"] for drive in data["recordings"]] == ["a/epoch01", "b/epoch01"]
     assert data["recordings"][1]["video"]["src"] == "../b/epoch01_front.mp4"
     assert [chart["id"] for chart in data["recordings"][0]["charts"]] == ["steering", "error"]
-    assert data["facts"][0]["label"] == "RMSE, 2 recordings"
+    assert data["facts"][0]["label"] == "RMSE, 2 recordings"  # constant angles vary in nothing
+    assert data["verdict"]["sentence"].startswith("The recorded angle of 2 recordings together")
+    assert data["verdict"]["level"] == "nothing"
 
 
 def test_of_a_simulation(
