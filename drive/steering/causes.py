@@ -67,7 +67,6 @@ WIDEST_STEP_S = 0.15
 """Frames further apart say nothing about jumps."""
 
 MOST_CAUSES = 3
-REMEDY_START = "--weights weights/steering.keras --crop 0.46,0.875,0.15"
 
 
 WRONG_COLUMN = (
@@ -259,7 +258,7 @@ def _little(metrics: SteeringMetrics, known: Evidence) -> str:
     return (
         f"Too little data: trained on {seen}.{linear} In our trials three minutes of real road "
         "were enough, and 25 seconds were not. Record at least three minutes, with many bends in "
-        f"both directions, or start from weights that know roads ({REMEDY_START})"
+        "both directions"
     )
 
 
@@ -277,8 +276,8 @@ def _unlearnt(metrics: SteeringMetrics, known: Evidence) -> str:
     epochs = "" if known.epochs is None else f" (this training: {counted(known.epochs, 'epoch')})"
     return (
         f"Not learnt: the network explains {percent(own)} of its own training frames{linear}. "
-        f"Train longer with --epochs{epochs}, with the rate of --find-lr, or from weights that "
-        f"know roads ({REMEDY_START})"
+        f"Train longer with --epochs{epochs}, with the rate of --find-lr, and without "
+        "--from-scratch"
     )
 
 
@@ -290,8 +289,7 @@ def _memorised(metrics: SteeringMetrics, known: Evidence) -> str:
     count = "" if held is None else f" (now: {counted(held, 'recording')})"
     return (
         f"Memorised: the network explains {percent(own)} of the frames it was trained on, but not "
-        f"these. Train on more roads{count}, with --dropout 0.3, or from weights that know roads "
-        f"({REMEDY_START})"
+        f"these. Record more roads{count}; --dropout 0.5 or --weight-decay 0.01 help a little"
     )
 
 
@@ -307,9 +305,9 @@ def _other_road(metrics: SteeringMetrics, known: Evidence) -> str:
         return ""
     on = known.where or "these recordings"
     return (
-        f"Another road: the angles of {on} spread by {there:.2f} degrees and lie {here_mean:.2f} "
-        f"from the mean trained on; those trained on spread by {spread:.2f}. Train on roads of "
-        "both kinds; with --validation NAME choose a recording like the others"
+        f"Another road or another car: the angles of {on} spread by {there:.2f} degrees, "
+        f"{here_mean:.2f} from the mean trained on; those trained on spread by {spread:.2f}. Train "
+        f"on recordings like {on}, too; train-steering --validation NAME validates on others"
     )
 
 
@@ -326,8 +324,8 @@ def _keyboard(metrics: SteeringMetrics, known: Evidence) -> str:
     if not known.keyboard:
         return ""
     return (
-        "Keyboard steering: the angle jumps between a few values, which no image shows. Smooth it "
-        "with --smooth-labels 0.5"
+        "Keyboard steering: the angle jumps between a few values, which no image shows. Average it "
+        "with --smooth-labels 1.7"
     )
 
 

@@ -92,7 +92,8 @@ def write_trained(
     `learnable` is the share that a linear model explains of the training data, cross-validated.
     """
     training, network = Samples(split.training), fold_batch_norm(result.network)
-    names = [part.recording.name for part in split.training]
+    seen = split.final if result.final else split.training
+    names = list(dict.fromkeys(part.recording.name for part in seen))
     metadata = describe(network, settings.variant, crop, training.angle_deg, names)
     metadata |= describe_target(split.training)
     judged = fold_batch_norm(result.model)  # has not seen the validation data
