@@ -2,12 +2,71 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+
+from drive.core.progress import Progress, no_progress
 from drive.steering.dataset import Samples, TrainingBatches
-from drive.steering.split import Split
+from drive.steering.ridge import RidgeFit, fit_ridge
+from drive.steering.split import Part, Split
 from drive.steering.training_settings import TrainingSettings
 
 
-def suited(settings: TrainingSettings, split: Split) -> TrainingSettings:
-    """Return the settings with mirror images, moved cameras and a length that suit the frames."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What a ridge regression on the detector's features says before the training.
+
+    Attributes:
+        explained: share of the training angles' variance that it explains, cross-validated.
+        mirror: whether mirror images helped it.
+        validation_rmse_deg: its root mean squared error on the validation frames.
+    """
+
+    explained: float
+    mirror: bool
+    validation_rmse_deg: float
+
+    def as_text(self) -> str:
+        """Return a sentence for people."""
+        share = f"{self.explained:.0%}" if self.explained > 0 else "nothing"
+        mirror = "help" if self.mirror else "do not help"
+        return (
+            f"a regression on the detector's features explains {share} of the training data "
+            f"(cross-validation); RMSE on the validation data {self.validation_rmse_deg:.3f} "
+            f"degrees. Mirror images {mirror}"
+        )
+
+    def as_json(self) -> dict[str, object]:
+        """Return the entry of `run.json`."""
+        return asdict(self)
+
+
+def look_ahead(split: Split, progress: Progress = no_progress) -> Outlook | None:
+    """Return what a regression says of the split; None if there is nothing to fit."""
+    fit = fit_ridge(split.training, progress)
+    if fit is None:
+        return None
+    errors = [_errors(fit, part) for part in split.validation]
+    return Outlook(
+        explained=fit.explained,
+        mirror=fit.mirror,
+        validation_rmse_deg=float(np.sqrt(np.mean(np.concatenate(errors) ** 2))),
+    )
+
+
+def suited(settings: TrainingSettings, split: Split, outlook: Outlook | None) -> TrainingSettings:
+    """Return the settings with mirror images and a length that suit the training frames."""
+    settings = with_mirror(settings, outlook)
     batches = TrainingBatches(Samples(split.training), settings)
     return settings.for_frames(len(batches.chosen(0)))
+
+
+def with_mirror(settings: TrainingSettings, outlook: Outlook | None) -> TrainingSettings:
+    """Return the settings; unless they say otherwise, mirror images are used where they help."""
+    chosen = bool(outlook and outlook.mirror) if settings.mirror is None else settings.mirror
+    return replace(settings, mirror=chosen)
+
+
+def _errors(fit: RidgeFit, part: Part) -> np.ndarray:
+    return np.asarray(fit.predict(part.recording.images[part.rows]) - part.angle_deg, np.float64)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from drive.recordings.camera import Camera
-from drive.steering.preprocess import RoadCrop
+from drive.steering.preprocess import ROAD, RoadCrop
 
 ABOVE, BELOW = 0.08, 0.395
 """Shares of the height that are seen above the horizon and below it, behind a windscreen."""
@@ -31,11 +31,11 @@ DIGITS = 2
 
 
 def crop_for(cameras: Sequence[Camera]) -> RoadCrop:
-    """Return the crop for recordings of these cameras; their horizons are known or assumed."""
+    """Return the crop for recordings of these cameras, whose horizon is None if it is not known."""
     if median(camera.height_m for camera in cameras) < LOW_CAMERA_M:
         return LOW_CAMERA_CROP
     known = [camera.horizon for camera in cameras if camera.horizon is not None]
-    return around(median(known)) if known else RoadCrop()
+    return around(median(known)) if known else ROAD
 
 
 def around(horizon: float) -> RoadCrop:

@@ -12,6 +12,7 @@ import numpy as np
 from drive.core.errors import InputError
 from drive.core.reporter import Reporter
 from drive.core.wording import counted
+from drive.recordings.camera import Camera
 from drive.recordings.check import WIDEST_STEERING_WHEEL_DEG
 from drive.recordings.horizon import stored_horizon, with_horizon
 from drive.recordings.labels import correct_lag, is_keyboard, smooth_labels, stored_turning
@@ -61,6 +62,9 @@ class _Reader:
     cache: Path
     reporter: DataReporter
     opened: dict[str, Recording] = field(default_factory=dict)
+    guessed: set[str] = field(default_factory=set)
+    """Recordings whose horizon is assumed."""
+
     crop: RoadCrop = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,7 +78,7 @@ class _Reader:
         check_held_out([each.name for each in recordings], data.validation, data.test)
         corrected = [self._corrected(recording) for recording in recordings]
         if data.crop == AUTO_CROP:
-            self.crop = crop_for([recording.config.camera for recording in corrected])
+            self.crop = crop_for([self._trusted_camera(each) for each in corrected])
             self.reporter.message(f"crop: {self.crop} of the height")
         cached = [self._open(recording) for recording in corrected]
         split = with_final(split_recordings(cached, data.validation, data.test))
@@ -158,7 +162,13 @@ class _Reader:
         found = self.reporter.record.extra.setdefault("horizon", {})
         found[recording.name] = asdict(estimate)
         self.reporter.message(f"{recording.name}: horizon at {estimate}")
+        if not estimate.trusted:
+            self.guessed.add(recording.name)
         return with_horizon(recording, estimate)
+
+    def _trusted_camera(self, recording: Recording) -> Camera:
+        camera = recording.config.camera
+        return replace(camera, horizon=None) if recording.name in self.guessed else camera
 
     def _with_recorded_labels(self, split: Split) -> Split:
         """Return the split with unsmoothed angles in validation and test: what was recorded."""

@@ -15,6 +15,7 @@ from drive.steering import train
 from drive.steering.dataset import Samples, TrainingBatches
 from drive.steering.duration import plan_text
 from drive.steering.final_fit import FINAL, can_continue, final_epochs
+from drive.steering.recipe import Outlook
 from drive.steering.split import Split
 from drive.steering.start import load_start
 from drive.steering.train import SteeringCourse, new_network
@@ -39,6 +40,7 @@ class SteeringTraining:
     data: TrainingData
     split: Split
     run: Run
+    outlook: Outlook | None = None
 
     def carry_out(self) -> TrainSteeringResult:
         """Train, or search for a learning rate."""
@@ -133,7 +135,11 @@ class SteeringTraining:
         )
         own = replace(own, epochs=epochs, patience=0, tensorboard=False)
         again = resume and can_continue(folder, own)
-        return self._trained(Split(self.split.final, []), folder, own, again).model
+        try:
+            return self._trained(Split(self.split.final, []), folder, own, again).model
+        except DivergedError as error:
+            self.run.warn(f"the network of the validation is kept, since on all frames: {error}")
+            return result.model
 
     def _write(
         self, result: TrainingResult, own: TrainingSettings, home: RunFolder

@@ -25,6 +25,8 @@ from drive.tasks._run import ReportConfig, Run, SeedConfig, TaskResult, resumabl
 if TYPE_CHECKING:
     from drive.results.verdict import Verdict
     from drive.steering.evaluate import TrainingMetrics
+    from drive.steering.recipe import Outlook
+    from drive.steering.split import Split
     from drive.tasks._rate_search import FoundRate
     from drive.tasks._trained import TrainedNetwork
 
@@ -153,13 +155,26 @@ def _train(config: TrainSteeringConfig, run: Run) -> TrainSteeringResult:
         run.record.extra |= {"training": asdict(settings), "data": data.as_json()}
         with run.record.stage("read"):
             split = read_split(data, config.cache, run)
-        settings = suited(settings, split)
+        outlook = None if config.resume else _looked_ahead(split, run)
+        settings = suited(settings, split, outlook)
         data = replace(data, crop=str(split.training[0].recording.crop))
         run.record.extra |= {"training": asdict(settings), "data": data.as_json()}
         load_keras()  # takes seconds; wrong arguments have been reported by now
         from drive.tasks._steering_training import SteeringTraining
 
-        return SteeringTraining(config, settings, data, split, run).carry_out()
+        return SteeringTraining(config, settings, data, split, run, outlook).carry_out()
+
+
+def _looked_ahead(split: Split, run: Run) -> Outlook | None:
+    """Return what a regression makes of the frames, and report it."""
+    from drive.steering.recipe import look_ahead
+
+    with run.record.stage("look ahead"):
+        outlook = look_ahead(split, run.progress)
+    if outlook:
+        run.record.extra["ridge"] = outlook.as_json()
+        run.message(outlook.as_text())
+    return outlook
 
 
 def _fresh(config: TrainSteeringConfig, run: Run) -> tuple[TrainingSettings, TrainingData]:

@@ -145,6 +145,7 @@ def tune_steering(
 
 
 def _tune(config: TuneSteeringConfig, run: Run) -> TuneSteeringResult:
+    from drive.steering.recipe import look_ahead, with_mirror
     from drive.steering.training_split import read_split
 
     study = _resumed(config, run) if config.resume else None
@@ -153,6 +154,8 @@ def _tune(config: TuneSteeringConfig, run: Run) -> TuneSteeringResult:
     run.record.extra |= {**asked, "data": search.data.as_json(), "options": search.options}
     with run.record.stage("read"):
         split = read_split(search.data, config.cache, run)
+        if not study:
+            search = replace(search, settings=with_mirror(search.settings, look_ahead(split)))
     folder = run.folder.path
     with resumable(folder, "finished trials", folder / STUDY):
         with run.record.stage("search"):
