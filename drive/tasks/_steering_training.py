@@ -144,4 +144,5 @@ class SteeringTraining:
     def _write(
         self, result: TrainingResult, own: TrainingSettings, home: RunFolder
     ) -> TrainedNetwork:
-        return write_trained(self.split, result, own, self.data.crop, home, self.run)
+        learnable = self.outlook.explained if self.outlook else None
+        return write_trained(self.split, result, own, self.data.crop, home, self.run, learnable)

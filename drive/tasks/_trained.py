@@ -107,10 +107,10 @@ def write_trained(
     metadata |= describe_quality(metrics, known, verdict)
     model = folder.file(KERAS_FILE)
     onnx = save_trained(network, model, metadata)
-    batches = TrainingBatches(training, replace(settings, fps=0.0))
+    balanced = training.angle_deg[TrainingBatches(training, replace(settings, fps=0.0)).chosen(0)]
     series = {
         "training data": training.angle_deg,
-        "training data, balanced": training.angle_deg[batches.chosen(0)],
+        **({"training data, balanced": balanced} if settings.balance else {}),
         "validation data": np.concatenate([each.truth_deg for each in validated]),
         "predictions on it": np.concatenate([each.angle_deg for each in validated]),
     }
