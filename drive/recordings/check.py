@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 
 from drive.core.progress import Progress, no_progress
-from drive.core.types import FloatArray, IntArray
+from drive.core.types import FloatArray
 from drive.core.wording import are, counted, have, noun, some
+from drive.recordings.diagnosis import Reading, diagnose
 from drive.recordings.excluded import marked
+from drive.recordings.findings import Finding
 from drive.recordings.horizon import HorizonEstimate, estimate_horizon
-from drive.recordings.labels import NATURAL_LAG_S, find_lag, measure_turning, wide_steps
+from drive.recordings.labels import find_lag, is_keyboard, measure_turning, wide_steps
+from drive.recordings.matching import numbered_from_0
 from drive.recordings.motion import LagEstimate
 from drive.recordings.recording import Recording
-from drive.recordings.recording_config import others_tables
+from drive.recordings.recording_config import CONFIG_FILE, others_tables
 from drive.recordings.steering_csv import HEADER_ROWS, SteeringRows, read_steering_csv
 
 WIDEST_STEERING_WHEEL_DEG = 720.0
@@ -27,15 +31,6 @@ ZEROS_SHARE = 0.5  # share of exact zeros from which a network that always predi
 DRIFT_S = 0.1
 HORIZON_TOLERANCE = 0.05  # share of the height by which the estimate may differ
 FULL_SCALE_TOLERANCE = 1.0001
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that stands out."""
-
-    code: str  # stable name for scripts
-    text: str  # one line for people
-    note: bool = False  # information only, nothing to fix
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +61,8 @@ class CheckReport:
     name: str
     numbers: CheckNumbers
     findings: list[Finding]
+    config_file: Path | None = None  # the `recording.toml` of the recording, which may not exist
+    confirmed: frozenset[str] = frozenset()  # its keys that the video shows to be right
 
     @property
     def problems(self) -> list[Finding]:
@@ -73,22 +70,13 @@ class CheckReport:
         return [finding for finding in self.findings if not finding.note]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Reading:
-    """A recording after one pass over its frames."""
-
-    recording: Recording
-    rows: SteeringRows
-    frame_index: IntArray
-    time_s: FloatArray
-
-
 def check_recording(recording: Recording, progress: Progress = no_progress) -> CheckReport:
     """Read every frame and every row of a recording and report what is wrong."""
     turning = measure_turning(recording, progress)
-    reading = _Reading(recording, _raw_rows(recording), turning.frame_index, turning.time_s)
+    reading = Reading(recording, _raw_rows(recording), turning.frame_index, turning.time_s)
     lag = find_lag(recording, turning)
     horizon = estimate_horizon(recording)
+    diagnosis = diagnose(reading, turning, lag)
     checks = (
         _notes(recording),
         _pairing(reading),
@@ -100,15 +88,22 @@ def check_recording(recording: Recording, progress: Progress = no_progress) -> C
         _speeds(recording),
         _marks(reading),
         _others_tables(recording),
-        _lag_findings(recording, lag),
         _horizon_findings(recording, horizon),
     )
-    return CheckReport(recording.name, _numbers(reading, lag, horizon), [*chain(*checks)])
+    others = [each for each in chain(*checks) if each.code not in diagnosis.explained]
+    return CheckReport(
+        recording.name,
+        _numbers(reading, lag, horizon),
+        [*diagnosis.findings, *others],
+        recording.steering_csv.parent / CONFIG_FILE,
+        diagnosis.confirmed,
+    )
 
 
 def _raw_rows(recording: Recording) -> SteeringRows:
     if not recording.images:
-        return read_steering_csv(recording.steering_csv)
+        rows = read_steering_csv(recording.steering_csv, recording.config.time_unit)
+        return numbered_from_0(rows, recording.config)
     return SteeringRows(
         recording.steering_csv,
         recording.frame_index,
@@ -118,7 +113,7 @@ def _raw_rows(recording: Recording) -> SteeringRows:
     )
 
 
-def _numbers(reading: _Reading, lag: LagEstimate | None, horizon: HorizonEstimate) -> CheckNumbers:
+def _numbers(reading: Reading, lag: LagEstimate | None, horizon: HorizonEstimate) -> CheckNumbers:
     recording, time_s = reading.recording, reading.time_s
     angles = recording.angle_deg[np.isfinite(recording.angle_deg)]
     given = recording.config.camera.horizon
@@ -147,24 +142,28 @@ def _notes(recording: Recording) -> Iterator[Finding]:
         yield Finding("assumed", text, note=True)
 
 
-def _pairing(reading: _Reading) -> Iterator[Finding]:
-    if not reading.rows.numbered:
+def _pairing(reading: Reading) -> Iterator[Finding]:
+    recording = reading.recording
+    if not (reading.rows.numbered or recording.by_time):
         text = "the CSV has no column frame: its rows are counted from 0"
         yield Finding("no_frame_column", text, note=True)
-    if lost := reading.recording.report.frames_lost:
+    if lost := recording.report.frames_lost:
         text = f"{counted(lost, 'frame')} {are(lost)} damaged or missing, and skipped"
         yield Finding("frames_lost", text)
-    lonely = np.setdiff1d(reading.rows.frame_index, reading.frame_index)
+    paired = recording.frame_index if recording.by_time else reading.rows.frame_index
+    lonely = np.setdiff1d(paired, reading.frame_index)
     if count := len(lonely):
         text = f"{counted(count, 'row')} of the CSV without a frame in the video"
         yield Finding("rows_without_frames", f"{text}: {noun(count, 'frame')} {some(lonely)}")
-    lonely = np.setdiff1d(reading.frame_index, reading.rows.frame_index)
+    lonely = np.setdiff1d(reading.frame_index, paired)
     if count := len(lonely):
         text = f"{counted(count, 'frame')} {have(count)} no row: {some(lonely)}"
         yield Finding("frames_without_rows", text)
 
 
-def _duplicates(reading: _Reading) -> Iterator[Finding]:
+def _duplicates(reading: Reading) -> Iterator[Finding]:
+    if reading.recording.by_time:
+        return
     frames, counts = np.unique(reading.rows.frame_index, return_counts=True)
     repeated = frames[counts > 1]
     if count := len(repeated):
@@ -172,9 +171,13 @@ def _duplicates(reading: _Reading) -> Iterator[Finding]:
         yield Finding("duplicates", f"{text}: {some(repeated)}")
 
 
-def _time_gaps(reading: _Reading) -> Iterator[Finding]:
-    for what, times in (("video", reading.time_s), ("CSV", reading.rows.time_s)):
-        if times is None or len(times) < 3:
+def _time_gaps(reading: Reading) -> Iterator[Finding]:
+    of_rows = None if reading.recording.images else reading.rows.time_s  # the same there
+    for what, all_times in (("video", reading.time_s), ("CSV", of_rows)):
+        if all_times is None:
+            continue
+        times = all_times[np.isfinite(all_times)]
+        if len(times) < 3:
             continue
         steps_s = np.diff(times)
         wide = wide_steps(times)
@@ -194,7 +197,7 @@ def _time_gaps(reading: _Reading) -> Iterator[Finding]:
             yield Finding("time_backwards", f"{text}, after entries {some(back)}")
 
 
-def _angles(reading: _Reading) -> Iterator[Finding]:
+def _angles(reading: Reading) -> Iterator[Finding]:
     config, angles = reading.recording.config, reading.recording.angle_deg
     missing = np.flatnonzero(np.isnan(reading.rows.angle))
     if count := len(missing):
@@ -213,16 +216,40 @@ def _angles(reading: _Reading) -> Iterator[Finding]:
         )
     known = angles[np.isfinite(angles)]
     if len(known) > 1 and np.ptp(known) == 0:
-        yield Finding("constant", f"the angle is {known[0]:g} degrees everywhere")
+        yield Finding(
+            "constant", f"the angle is {known[0]:g} degrees everywhere{_columns(reading)}"
+        )
     zeros = float((known == 0).mean()) if len(known) else 0.0
     if zeros >= ZEROS_SHARE:
-        text = f"{zeros:.0%} of the angles are exactly zero (a keyboard?)"
+        text = f"{zeros:.0%} of the angles are exactly zero"
         yield Finding("zeros", f"{text}: compare errors with the baseline `zero`", note=True)
+    if is_keyboard(angles, _row_times_s(reading)):
+        text = "the steering looks like that of a keyboard: alike pulses from zero and back"
+        yield Finding("keyboard", text, note=True)
 
 
-def _drift(reading: _Reading) -> Iterator[Finding]:
+def _columns(reading: Reading) -> str:
+    """Name the columns among which the angle may be, if there are several."""
+    columns = reading.rows.columns
+    if len(columns) < 3:
+        return ""
+    return f"; check which column of {', '.join(columns)} holds it"
+
+
+def _row_times_s(reading: Reading) -> FloatArray:
+    """Return the times of the recording's rows, from the CSV or the rate of the video."""
+    recording = reading.recording
+    if recording.time_s is not None:
+        return recording.time_s
+    lasts_s = reading.time_s[-1] if len(reading.time_s) else 0.0
+    rate = len(reading.time_s) / lasts_s if lasts_s > 0 else 1.0
+    result: FloatArray = recording.frame_index / rate
+    return result
+
+
+def _drift(reading: Reading) -> Iterator[Finding]:
     times = reading.recording.time_s
-    if times is None:
+    if times is None or reading.recording.by_time:
         return
     frames, in_rows, in_video = np.intersect1d(
         reading.recording.frame_index, reading.frame_index, return_indices=True
@@ -230,8 +257,11 @@ def _drift(reading: _Reading) -> Iterator[Finding]:
     if len(frames) < 2:
         return
     apart_s = times[in_rows] - reading.time_s[in_video]
+    frames, apart_s = frames[np.isfinite(apart_s)], apart_s[np.isfinite(apart_s)]
+    if len(frames) < 2:
+        return
     apart_s = apart_s - apart_s[0]
-    worst = int(np.nanargmax(np.abs(apart_s)))
+    worst = int(np.argmax(np.abs(apart_s)))
     if abs(apart_s[worst]) > DRIFT_S:
         yield Finding(
             "drift",
@@ -241,12 +271,10 @@ def _drift(reading: _Reading) -> Iterator[Finding]:
         )
 
 
-def _stuck(reading: _Reading) -> Iterator[Finding]:
+def _stuck(reading: Reading) -> Iterator[Finding]:
     recording = reading.recording
     angles = recording.angle_deg
-    lasts_s = reading.time_s[-1] if len(reading.time_s) else 0.0
-    rate = len(reading.time_s) / lasts_s if lasts_s > 0 else 1.0
-    times_s = recording.time_s if recording.time_s is not None else recording.frame_index / rate
+    times_s = _row_times_s(reading)
     starts = np.flatnonzero(np.diff(angles, prepend=np.nan) != 0)
     ends = np.append(starts[1:], len(angles)) - 1
     lengths_s = times_s[ends] - times_s[starts]
@@ -270,7 +298,7 @@ def _speeds(recording: Recording) -> Iterator[Finding]:
         yield Finding("speed", "the speed is 0 in every row; check the column speed of the CSV")
 
 
-def _marks(reading: _Reading) -> Iterator[Finding]:
+def _marks(reading: Reading) -> Iterator[Finding]:
     marks, time_s = reading.recording.bad, reading.time_s
     if not marks:
         return
@@ -287,27 +315,6 @@ def _others_tables(recording: Recording) -> Iterator[Finding]:
     if names := others_tables(recording.steering_csv.parent):
         text = f"recording.toml has tables that drive does not read: {some(names)}"
         yield Finding("unknown_table", text, note=True)
-
-
-def _lag_findings(recording: Recording, lag: LagEstimate | None) -> Iterator[Finding]:
-    if lag is None or not lag.trusted:
-        return
-    if lag.correlation < 0:
-        yield Finding(
-            "sign",
-            "the image turns the other way than the wheel "
-            f"(correlation {lag.correlation:+.2f}); if angles are positive to the left, write "
-            'positive = "left" in recording.toml',
-        )
-    if not NATURAL_LAG_S[0] <= lag.lag_s <= NATURAL_LAG_S[1]:
-        way = "trails" if lag.lag_s > 0 else "leads"
-        total_s = round(recording.config.lag_s + lag.lag_s, 3)
-        yield Finding(
-            "lag",
-            f"the angle {way} the video by about {abs(lag.lag_s):.2f} s "
-            f"(correlation {lag.correlation:+.2f}); to correct it, write lag_s = {total_s:g} in "
-            "recording.toml",
-        )
 
 
 def _horizon_findings(recording: Recording, horizon: HorizonEstimate) -> Iterator[Finding]:

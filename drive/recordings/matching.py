@@ -36,7 +36,7 @@ class Matched:
 
 def match_rows(rows: SteeringRows, config: RecordingConfig, video: Path) -> Matched:
     """Match rows to the frames of `video`, which is only read if rows have times but no numbers."""
-    rows = _numbered_from_0(rows, config)
+    rows = numbered_from_0(rows, config)
     if config.rows_per_s and rows.time_s is None and not rows.numbered:
         rows = replace(rows, time_s=np.arange(len(rows.angle)) / config.rows_per_s)
     if rows.time_s is None and config.match == "time":
@@ -65,7 +65,8 @@ def frame_times_s(video: Path) -> FloatArray:
     return result
 
 
-def _numbered_from_0(rows: SteeringRows, config: RecordingConfig) -> SteeringRows:
+def numbered_from_0(rows: SteeringRows, config: RecordingConfig) -> SteeringRows:
+    """Return rows with the numbers of frames as the reader counts them."""
     if not (rows.numbered and config.first_frame):
         return rows
     numbers = rows.frame_index - config.first_frame

@@ -6,6 +6,7 @@ two over time shifts shows a lag and a wrong sign without calibration.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -20,6 +21,9 @@ MAXIMUM_LAG_S = 1.0
 SMOOTHING_S = 0.2
 MINIMUM_OVERLAP_S = 5.0
 MINIMUM_CORRELATION = 0.35  # below this, image and angles do not agree and no lag is suggested
+MINIMUM_STRENGTH = 2.0
+"""Of the correlation, in standard errors of no correlation at all. 25 seconds of a motorway reach
+1.2; recordings of a minute or more with bends 2.1 to 12."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +32,18 @@ class LagEstimate:
 
     lag_s: float  # by which the angles trail the video; negative if they lead
     correlation: float  # of turning and angle at that lag; negative: positive angles turn left
+    moments: float = math.inf  # number of independent ones: the duration over how long a bend lasts
+
+    @property
+    def strength(self) -> float:
+        """The correlation in standard errors of no correlation."""
+        return abs(self.correlation) * math.sqrt(self.moments)
 
     @property
     def trusted(self) -> bool:
-        """Whether image and angles agree well enough."""
-        return abs(self.correlation) >= MINIMUM_CORRELATION
+        """Whether image and angles agree well enough, for long enough."""
+        agree = abs(self.correlation) >= MINIMUM_CORRELATION
+        return agree and self.strength >= MINIMUM_STRENGTH
 
 
 class TurnMeter:
@@ -69,20 +80,48 @@ def estimate_lag(
     start, end = max(time_s[0], angle_time_s[0]), min(time_s[-1], angle_time_s[-1])
     if end - start < MINIMUM_OVERLAP_S + 2 * MAXIMUM_LAG_S:
         return None
-    steps_s = np.maximum(np.diff(time_s, prepend=time_s[0] - GRID_S), 1e-6)
     grid_s = np.arange(start + MAXIMUM_LAG_S, end - MAXIMUM_LAG_S, GRID_S)
-    rates = turn_px / steps_s
-    rates = np.clip(rates, *np.percentile(rates, [1, 99]))  # cuts and blur give outliers
-    turning = _standard(_smooth(np.interp(grid_s, time_s, rates)))
+    turning = _standard(turning_rate(time_s, turn_px, grid_s))
+    if turning is None:
+        return None
     lags_s = np.arange(-MAXIMUM_LAG_S, MAXIMUM_LAG_S + GRID_S / 2, GRID_S)
     correlations = []
     for lag_s in lags_s:
-        angles = _standard(_smooth(np.interp(grid_s + lag_s, angle_time_s, angle_deg)))
-        if turning is None or angles is None:
+        angles = _standard(at_grid(angle_time_s, angle_deg, grid_s + lag_s))
+        if angles is None:
             return None
         correlations.append(float(np.mean(turning * angles)))
     best = int(np.argmax(np.abs(correlations)))
-    return LagEstimate(lag_s=round(float(lags_s[best]), 3), correlation=correlations[best])
+    lag_s = round(float(lags_s[best]), 3)
+    angles = at_grid(angle_time_s, angle_deg, grid_s + lag_s)
+    return LagEstimate(lag_s, correlations[best], moments=_moments(turning, angles))
+
+
+def turning_rate(time_s: FloatArray, turn_px: FloatArray, grid_s: FloatArray) -> FloatArray:
+    """Return the turning at times `GRID_S` apart in pixels per second, positive right, smoothed."""
+    steps_s = np.maximum(np.diff(time_s, prepend=time_s[0] - GRID_S), 1e-6)
+    rates = turn_px / steps_s
+    rates = np.clip(rates, *np.percentile(rates, [1, 99]))  # cuts and blur give outliers
+    return at_grid(time_s, rates, grid_s)
+
+
+def _moments(turning: FloatArray, angles: FloatArray) -> float:
+    """Return how many independent moments there are: the slower of the two decides."""
+    return len(angles) * GRID_S / max(_lasts_s(turning), _lasts_s(angles))
+
+
+def _lasts_s(values: FloatArray) -> float:
+    """Return how long values stay alike: the sum of the autocorrelation until it is negative."""
+    spectrum = np.fft.rfft(values - values.mean(), 2 * len(values))
+    alike = np.fft.irfft(np.abs(spectrum) ** 2)[: len(values)]
+    alike = alike / max(alike[0], 1e-12)
+    until = int(np.argmax(alike < 0)) or len(alike)
+    return max(GRID_S, 2 * GRID_S * float(alike[:until].sum()))
+
+
+def at_grid(time_s: FloatArray, values: FloatArray, grid_s: FloatArray) -> FloatArray:
+    """Return values at times `GRID_S` apart, smoothed as the turning is."""
+    return _smooth(np.interp(grid_s, time_s, values))
 
 
 def _smooth(values: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""`check-data`: read recordings and report what is wrong with them; change nothing."""
+"""`check-data`: read recordings, report what is wrong with them, and correct it if asked to."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ from drive.tasks._options import RecordingOptions
 from drive.tasks._run import Run, RunConfig, TaskResult, run_task
 
 if TYPE_CHECKING:
-    from drive.recordings.check import CheckReport, Finding
+    from drive.recordings.check import CheckReport
+    from drive.recordings.findings import Finding
+    from drive.recordings.repair import Repair
 
 REPORT_FILE = "check.json"
+MOST_ROUNDS = 3  # a line may show what the next one is: times first, then signs and units
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class CheckDataConfig(RecordingOptions, RunConfig):
     """Which recordings are checked."""
 
     summary = (
-        "Read recordings frame by frame and row by row, and report what is wrong with them.\n"
+        "Read recordings frame by frame and row by row, and report what is wrong with them and\n"
+        "the lines of recording.toml that correct it. Only --fix changes anything.\n"
         "Exit status: 0 everything was read, whatever was found; 2 a recording cannot be read,\n"
         "or the arguments are wrong."
     )
@@ -35,6 +39,7 @@ class CheckDataConfig(RecordingOptions, RunConfig):
 
     recordings: Sequence[str] = option(help="folder or video", metavar="RECORDING", positional=True)
     _: KW_ONLY
+    fix: bool = option(False, "write the lines that are certain to recording.toml, and check again")
     out: str | None = option(
         None, f"folder for {REPORT_FILE}", "DIR", shown_default="it is not written"
     )
@@ -54,10 +59,16 @@ class Unreadable:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckDataResult(TaskResult):
-    """What was found in each recording that was read, and the other recordings."""
+    """What was found in each recording that was read, and the other recordings.
+
+    `repairs` says what each `recording.toml` should hold; `written` are those of `fix`, after which
+    everything was read again.
+    """
 
     reports: tuple[CheckReport, ...]
     unreadable: tuple[Unreadable, ...] = ()
+    repairs: tuple[Repair, ...] = ()
+    written: tuple[Repair, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """Return `recordings`: name, numbers and findings of each, and the paths."""
@@ -66,13 +77,20 @@ class CheckDataResult(TaskResult):
             for each in self.reports
         ]
         broken = [{"name": e.name, "findings": _findings(e.finding)} for e in self.unreadable]
-        return {"recordings": [*recordings, *broken], **self.run_files()}
+        return {
+            "recordings": [*recordings, *broken],
+            "repairs": [_repair_json(each) for each in self.repairs],
+            "written": [_repair_json(each) for each in self.written],
+            **self.run_files(),
+        }
 
     def as_text(self) -> str:
         """Return the report on every recording."""
         alone = len(self.unreadable) == 1
         broken = [each.as_text(alone) for each in self.unreadable]
-        return "\n".join([*map(_as_text, self.reports), *broken])
+        written = [_written_text(each) for each in self.written]
+        to_write = [_repair_text(each) for each in self.repairs]
+        return "\n".join([*written, *map(_as_text, self.reports), *broken, *to_write])
 
 
 def check_data(config: CheckDataConfig, reporter: Reporter | None = None) -> CheckDataResult:
@@ -91,7 +109,35 @@ def check_data(config: CheckDataConfig, reporter: Reporter | None = None) -> Che
 
 
 def _check_data(config: CheckDataConfig, run: Run) -> CheckDataResult:
-    from drive.recordings.check import Finding, check_recording
+    from drive.recordings.repair import repairs
+
+    given = [key for key, value in config.overrides().items() if value is not None]
+    written: list[Repair] = []
+    for rounds_left in range(MOST_ROUNDS if config.fix else 0, -1, -1):
+        reports, broken = _read_all(config, run)
+        proposed = repairs(reports, given)
+        certain = [each for each in proposed if each.sure]
+        if not (certain and rounds_left):
+            break
+        for each in certain:
+            each.write()
+        written += certain
+    result = CheckDataResult(
+        reports=tuple(reports),
+        unreadable=tuple(broken),
+        repairs=tuple(proposed),
+        written=tuple(written),
+    )
+    run.failure = _failure(broken, len(reports) + len(broken))
+    if config.out:
+        write_json(run.folder.file(REPORT_FILE), result.as_json())
+    return result
+
+
+def _read_all(config: CheckDataConfig, run: Run) -> tuple[list[CheckReport], list[Unreadable]]:
+    """Check every recording; return the reports, and what cannot be read."""
+    from drive.recordings.check import check_recording
+    from drive.recordings.findings import Finding
 
     broken: list[Unreadable] = []
 
@@ -104,11 +150,7 @@ def _check_data(config: CheckDataConfig, run: Run) -> CheckDataResult:
             reports.append(check_recording(recording, run.progress))
         except InputError as error:
             note(recording.path, error)
-    result = CheckDataResult(reports=tuple(reports), unreadable=tuple(broken))
-    run.failure = _failure(broken, len(reports) + len(broken))
-    if config.out:
-        write_json(run.folder.file(REPORT_FILE), result.as_json())
-    return result
+    return reports, broken
 
 
 def _failure(broken: list[Unreadable], count: int) -> InputError | None:
@@ -140,6 +182,29 @@ def _as_text(report: CheckReport) -> str:
     return "\n".join(lines if report.findings else [*lines, "  nothing to report"])
 
 
+def _repair_text(repair: Repair) -> str:
+    """Return what a `recording.toml` should say."""
+    lines = [f"  {line}" for line in repair.lines]
+    lines += [f"  # perhaps: {each.line}" for each in repair.perhaps]
+    lines += [f"  # {reason}" for reason in repair.conflicts]
+    how = " (--fix writes it)" if repair.sure else ""
+    return "\n".join([f"{repair.file} should say{how}:", *lines])
+
+
+def _written_text(repair: Repair) -> str:
+    return "\n".join([f"written to {repair.file}:", *(f"  {line}" for line in repair.lines)])
+
+
+def _repair_json(repair: Repair) -> dict[str, object]:
+    return {
+        "file": str(repair.file),
+        "lines": [each.line for each in repair.sure],
+        "perhaps": [each.line for each in repair.perhaps],
+        "conflicts": list(repair.conflicts),
+        "replaced": repair.replaced,
+    }
+
+
 def _horizon(share: float, how: str) -> str:
     """Say where the horizon is, how that is known, and which line keeps it."""
     if how == "given":
@@ -152,8 +217,13 @@ def _horizon(share: float, how: str) -> str:
     )
 
 
-def _findings(*findings: Finding) -> list[dict[str, str]]:
+def _findings(*findings: Finding) -> list[dict[str, object]]:
     return [
-        {"code": each.code, "kind": "note" if each.note else "problem", "text": each.text}
+        {
+            "code": each.code,
+            "kind": "note" if each.note else "problem",
+            "text": each.text,
+            **({"line": each.fix.line, "certain": each.fix.sure} if each.fix else {}),
+        }
         for each in findings
     ]
