@@ -289,7 +289,7 @@ def _memorised(metrics: SteeringMetrics, known: Evidence) -> str:
     count = "" if held is None else f" (now: {counted(held, 'recording')})"
     return (
         f"Memorised: the network explains {percent(own)} of the frames it was trained on, but not "
-        f"these. Record more roads{count}; --dropout 0.5 or --weight-decay 0.01 help a little"
+        f"these. Record more roads, as different as possible{count}"
     )
 
 
