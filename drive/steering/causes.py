@@ -111,7 +111,7 @@ def _jumping(metrics: SteeringMetrics, known: Evidence) -> str:
 
 def _sign(metrics: SteeringMetrics, known: Evidence) -> str:
     other = {"right": '"left"', "left": '"right"'}.get(known.positive or "", '"left" or "right"')
-    line = f"Write positive = {other} in recording.toml (or --positive)"
+    line = f"Write positive = {other} in recording.toml (or --positive); check-data checks it"
     response, picture = known.response, known.picture
     if picture and picture.trusted and picture.correlation < 0:
         return (
@@ -191,9 +191,9 @@ def _lag(metrics: SteeringMetrics, known: Evidence) -> str:
 def _as_lag(lag_s: float, how: str) -> str:
     late = "after" if lag_s > 0 else "before"
     return (
-        f"Lag: the angles are recorded {abs(lag_s):.2f} s {late} the image that they belong to, "
-        f"{how}. Add {lag_s:+.2f} to lag_s in recording.toml (or --lag), or use --auto-lag in "
-        "train-steering"
+        f"Lag: the angles are recorded about {abs(lag_s):.2f} s {late} the image that they belong "
+        f"to, {how}. Add about {lag_s:+.2f} to lag_s in recording.toml (or --lag), or use "
+        "--auto-lag in train-steering; check-data measures it in the images"
     )
 
 
@@ -305,9 +305,10 @@ def _other_road(metrics: SteeringMetrics, known: Evidence) -> str:
         return ""
     on = known.where or "these recordings"
     return (
-        f"Another road or another car: the angles of {on} spread by {there:.2f} degrees, "
-        f"{here_mean:.2f} from the mean trained on; those trained on spread by {spread:.2f}. Train "
-        f"on recordings like {on}, too; train-steering --validation NAME validates on others"
+        f"Another road or another car: the angles of {on} spread by {there:.2f} degrees, their "
+        f"mean is {here_mean:.2f} away from that of the training; those trained on spread by "
+        f"{spread:.2f}. Train on both kinds of roads, of one car (--validation NAME chooses what "
+        "train-steering validates on)"
     )
 
 

@@ -15,7 +15,7 @@ from drive.recordings.motion import LagEstimate
 from drive.steering.evaluate import STILL_DEG, Predictions
 from drive.steering.split import Part
 
-LONGEST_SHIFT_S, SHIFT_STEP_S = 1.0, 0.05
+LONGEST_SHIFT_S, SHIFT_STEP_S = 1.5, 0.05
 
 SWING = 0.5
 """Spreads that an angle must pass on either side of its mean to have swung to that side."""
@@ -136,7 +136,7 @@ _Part = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
 
 
 def _inner_parts(one: Predictions) -> Iterator[_Part]:
-    """Yield times, both angles and what lies a second within, of each part without a gap."""
+    """Yield times, both angles and what lies well within, of each part without a gap."""
     for rows in stretches(one.time_s):
         time_s = one.time_s[rows]
         within = (time_s >= time_s[0] + LONGEST_SHIFT_S) & (time_s <= time_s[-1] - LONGEST_SHIFT_S)

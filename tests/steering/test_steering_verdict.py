@@ -180,13 +180,13 @@ def test_a_lag_is_named_with_its_seconds(lag_s: float) -> None:
     truth, angle = late[20:-20], late[20 + shift : len(late) - 20 + shift]
     verdict = judged(0.8 * angle, truth)
     assert verdict.level == "good"  # and yet much is to be gained
-    assert f"Add {lag_s:+.2f} to lag_s in recording.toml (or --lag)" in verdict.causes[0]
+    assert f"Add about {lag_s:+.2f} to lag_s in recording.toml (or --lag)" in verdict.causes[0]
 
 
 def test_the_motion_of_the_image_shows_a_lag() -> None:
     truth = road()
     (cause,) = judged(noisy(truth, 0.1), truth, picture=LagEstimate(0.5, 0.8)).causes
-    assert "Lag: the angles are recorded 0.50 s after the image" in cause
+    assert "Lag: the angles are recorded about 0.50 s after the image" in cause
     usual = LagEstimate(-0.2, 0.8)
     assert "Lag" not in str(judged(noisy(truth, 0.1), truth, picture=usual).causes)
 
