@@ -14,7 +14,12 @@ import numpy as np
 from drive.core.types import FloatArray
 
 SPEED_UNITS = {"m/s": 1.0, "km/h": 1 / 3.6, "mph": 0.44704}  # in metres per second
+WHEELBASE_M = 2.6
 STANDSTILL_M = 4.0
+LARGEST_SINE = 0.6
+"""Of the angle between the car's heading and its aim point. Beyond 0.7, a car that is further
+inside its bend would have to steer more into it."""
+
 RETURN_SHARE = 0.275
 """The aim point of pure pursuit is 4 m ahead plus 0.275 of the way driven in the return time: at
 10 m/s and above, less than 5 % of a shift is left after that time (docs/decisions/steering.md)."""
@@ -29,7 +34,7 @@ class Car:
     mirrors images. K is about 0.002 (Gillespie, Fundamentals of Vehicle Dynamics, chapter 6).
     """
 
-    wheelbase_m: float = 2.6  # between the axles
+    wheelbase_m: float = WHEELBASE_M  # between the axles
     steering_ratio: float = 1.0
     speed_mps: float = 20.0  # for recordings without speed
     speed_unit: str = "m/s"  # of the recorded speed, one of `SPEED_UNITS`
@@ -55,9 +60,13 @@ class Car:
         return 1.0 + self.understeer * (speed_mps * speed_mps)
 
 
-def aim_distance_m(speed_mps: float, return_s: float) -> float:
-    """Return the distance to the aim point of a driver who returns in about `return_s` seconds."""
-    return STANDSTILL_M + RETURN_SHARE * return_s * speed_mps
+def aim_distance_m(speed_mps: float, return_s: float, wheelbase_m: float = WHEELBASE_M) -> float:
+    """Return the distance to the aim point of a driver who returns in about `return_s` seconds.
+
+    Small cars aim nearer, in proportion to their wheelbase.
+    """
+    standstill_m = STANDSTILL_M * min(1.0, wheelbase_m / WHEELBASE_M)
+    return standstill_m + RETURN_SHARE * return_s * speed_mps
 
 
 def corrected_angle(
@@ -75,10 +84,16 @@ def corrected_angle(
     the recorded car. Little (5 % at 10 m/s) is left of the shift after `return_s`. `widen` is the
     factor by which the world around the path is widened; bends become so much tighter.
     """
-    aim_m = aim_distance_m(speed_mps, return_s)
-    sine = min(1.0, max(-1.0, aim_m * float(car.curvature(angle_deg, speed_mps)) / 2))
-    ahead = aim_m * math.sqrt(1 - sine * sine)
-    right = aim_m * sine * widen - shift_m
-    bearing = math.atan2(right, ahead) - math.radians(yaw_deg)
-    way = 2 * math.sin(bearing) / math.hypot(ahead, right)
-    return float(car.angle_deg(way, speed_mps))
+
+    def pursued(shift_m: float, yaw_deg: float, widen: float) -> float:
+        ahead = aim_m * math.sqrt(1 - sine * sine)
+        right = aim_m * sine * widen - shift_m
+        bearing = math.atan2(right, ahead) - math.radians(yaw_deg)
+        way = 2 * math.sin(bearing) / math.hypot(ahead, right)
+        return float(car.angle_deg(way, speed_mps))
+
+    aim_m = aim_distance_m(speed_mps, return_s, car.wheelbase_m)
+    sine = aim_m * float(car.curvature(angle_deg, speed_mps)) / 2
+    sine = min(LARGEST_SINE, max(-LARGEST_SINE, sine))
+    # in tighter bends, what the move changes is added to the recorded angle
+    return angle_deg + pursued(shift_m, yaw_deg, widen) - pursued(0.0, 0.0, 1.0)

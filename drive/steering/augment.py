@@ -157,7 +157,8 @@ def augment(
     for index, image in enumerate(images):
         move, widen, viewpoint = Move(), 1.0, viewpoints[index] if viewpoints else None
         if viewpoint:
-            aim_m = aim_distance_m(viewpoint.speed_mps, return_s)
+            car = viewpoint.car
+            aim_m = aim_distance_m(viewpoint.speed_mps, return_s, car.wheelbase_m)
             move = moves[index] if moves else random_move(rng, aim_m, viewpoint.reach)
             widen = random_width(rng) if viewpoint.car.lane_m is not None else 1.0
             angle = float(angle_deg[index])
@@ -192,7 +193,7 @@ def reach_of_moves(
     The angles that lead a moved car back must not drown the recorded ones, and a camera low above
     the ground sees even small shifts.
     """
-    rng, aim_m = np.random.default_rng(0), aim_distance_m(speed_mps, return_s)
+    rng, aim_m = np.random.default_rng(0), aim_distance_m(speed_mps, return_s, car.wheelbase_m)
     moves = [random_move(rng, aim_m) for _ in range(PROBES)]
     back_deg = [
         corrected_angle(0.0, move.shift_m, move.yaw_deg, speed_mps, car, return_s) for move in moves

@@ -192,7 +192,8 @@ class TrainingBatches:
 
     def _random_move(self, rng: np.random.Generator, position: int) -> Move:
         recording, row = self.samples.place(position)
-        aim_m = aim_distance_m(float(recording.speed_mps[row]), self.return_s)
+        speed_mps, car = float(recording.speed_mps[row]), recording.car
+        aim_m = aim_distance_m(speed_mps, self.return_s, car.wheelbase_m)
         return random_move(rng, aim_m, self.samples.reach_at(position, self.return_s))
 
     def _with_corrected_angles(

@@ -86,7 +86,7 @@ def chosen_positions(angle_deg: np.ndarray) -> np.ndarray:
 
 def way(viewpoint: Viewpoint, angle_deg: float, return_s: float) -> np.ndarray:
     """Return (N, 2) pixels of the circle that an angle drives, to where it meets the path."""
-    aim_m = aim_distance_m(viewpoint.speed_mps, return_s)
+    aim_m = aim_distance_m(viewpoint.speed_mps, return_s, viewpoint.car.wheelbase_m)
     length = np.linspace(min(NEAREST_M, aim_m / 2), aim_m, STEPS)
     turned = length * float(viewpoint.car.curvature(angle_deg, viewpoint.speed_mps))
     ahead = length * np.sinc(turned / np.pi)

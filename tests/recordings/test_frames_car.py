@@ -17,7 +17,10 @@ def test_an_angle_and_its_circle_belong_together() -> None:
 
 @pytest.mark.parametrize("angle_deg", [-6.0, 0.0, 2.5])
 def test_on_the_path_the_angle_stays(angle_deg: float) -> None:
-    assert corrected_angle(angle_deg, 0, 0, 15.0, Car(), 2.0) == pytest.approx(angle_deg)
+    for car in (Car(), Car(wheelbase_m=0.26)):  # a model car bends tighter than it aims ahead
+        assert corrected_angle(angle_deg, 0, 0, 15.0, car, 2.0) == pytest.approx(angle_deg)
+        right = corrected_angle(angle_deg, 0.02, 0, 15.0, car, 2.0)
+        assert right < angle_deg
 
 
 @pytest.mark.parametrize("speed_mps", [10.0, 20.0, 30.0])
