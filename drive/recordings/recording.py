@@ -27,6 +27,7 @@ from drive.video.reader import read_frames, read_image, resized
 FRONT = "_front"
 STEERING = "_steering.csv"
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".avi", ".mov", ".ts", ".webm")
+WRONG_UNIT = 30.0  # times that are wrong by this factor are in another unit
 DIGEST_HEAD = 1 << 20
 
 
@@ -123,14 +124,31 @@ class Recording:
     def row_times_s(self) -> FloatArray:
         """Return seconds of the rows, from the frame rate if the CSV has no time.
 
-        Raises `InputError` if the video has no frame rate either.
+        Raises `InputError` if the video has no frame rate either, or if the times of the CSV are
+        in another unit.
         """
         if self.time_s is not None:
+            self._check_unit_of(self.time_s)
             return self.time_s
         if fps := probe(self.path).average_fps:
             return self.frame_index / fps
         raise InputError(
             f"{self.path} has no frame rate, and the CSV no times; add a column time_s to the CSV"
+        )
+
+    def _check_unit_of(self, time_s: FloatArray) -> None:
+        """Refuse times that would put all rows into one moment, or each into its own."""
+        known = np.flatnonzero(np.isfinite(time_s))
+        if self.images or self.by_time or len(known) < 2:
+            return
+        fps = probe(self.path).average_fps
+        told_s = float(np.ptp(time_s[known]))
+        frames_s = float(np.ptp(self.frame_index[known])) / fps if fps else 0.0
+        if not (frames_s and told_s) or 1 / WRONG_UNIT < told_s / frames_s < WRONG_UNIT:
+            return
+        raise InputError(
+            f"{self.steering_csv}: the times of the rows last {told_s:.3g} s, their frames "
+            f"{frames_s:.3g} s; write the time_unit to recording.toml (check-data --fix does it)"
         )
 
     def angles_by_frame(self) -> dict[int, float]:

@@ -110,6 +110,8 @@ class _Reader:
         """Return a recording without lag and with a horizon."""
         self.reporter.record.add_input(recording.path)
         self.reporter.record.add_input(recording.steering_csv)
+        for text in recording.notes:
+            self.reporter.message(f"{recording.name}: {text}")
         return self._with_horizon(self._without_lag(recording))
 
     def _open(self, recording: Recording) -> CachedRecording:

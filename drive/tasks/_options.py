@@ -122,6 +122,9 @@ class DrivingConfig(EngineOptions, RecordingOptions, ReportConfig, WeightsConfig
         from drive.steering.predict import load_steering
 
         recordings = self.open_recordings(self.recordings)
+        for recording in recordings:
+            for text in recording.notes:
+                run.note(f"{recording.name}: {text}")
         model = load_steering(self.weights, self.engine)
         run.record.extra["steering"] = {"engine": model.engine.name, **model.metadata}
         return recordings, model

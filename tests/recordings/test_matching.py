@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from drive.cli import main
 from drive.core.errors import InputError
+from drive.recordings.labels import smooth_labels
 from drive.recordings.recording import Recording, open_recordings
 from tests.conftest import VideoMaker, read_mark
 
@@ -186,3 +188,24 @@ def test_frame_numbers_win_over_times(make_timed: MakeTimed, tmp_path: Path) -> 
 def test_the_shared_case(shared: Path) -> None:
     (recording,) = open_recordings([shared / "cases/recordings/can_100hz"])
     assert recording.angle_deg[30] == pytest.approx(3.0)
+
+
+def test_smoothing_refuses_times_in_another_unit(make_timed: MakeTimed, tmp_path: Path) -> None:
+    """All angles would become their mean."""
+    make_timed(at([0, 1]))
+    lines = [f"{number},{number * 100},{number}" for number in ALL]
+    (tmp_path / "log_steering.csv").write_text("\n".join(["frame,ts_micro,wheel", *lines]))
+    (recording,) = open_recordings([tmp_path])
+    with pytest.raises(InputError, match=r"rows last 0.0039 s, their frames 3.9 s; write the time"):
+        smooth_labels(recording, 0.5)
+    (tmp_path / "recording.toml").write_text('time_unit = "ms"')
+    (recording,) = open_recordings([tmp_path])
+    assert smooth_labels(recording, 0.5).angle_deg[20] == pytest.approx(20, abs=0.01)
+
+
+def test_what_was_assumed_is_told_by_the_commands(
+    make_timed: MakeTimed, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_timed(at(np.arange(0, 4, 0.01)))
+    assert main(["simulate", str(tmp_path), "--out", str(tmp_path / "run"), "--no-video"]) == 0
+    assert "rows are matched to frames by time (100 rows and 10" in capsys.readouterr().err
