@@ -140,9 +140,15 @@ class Predictions(TypedDict):  # on held-out recordings, a value per frame
     time: Column
 
 
+class Level(TypedDict):  # a validation loss to compare with
+    name: str
+    loss: float
+
+
 class Training(TypedDict):
     epochs: int | None  # asked for
     histories: list[History]
+    levels: NotRequired[list[Level]]
     loss_unit: str
     loss_note: str
     distribution: Distribution | None

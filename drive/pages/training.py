@@ -20,6 +20,7 @@ from drive.results.training_notes import NotedImage, Notes
 
 DRAWN_PREDICTIONS = 20_000
 ANGLE_STEP = 1e-4
+CONSTANT_ANGLES = {"zero": "always straight ahead", "mean": "mean angle"}
 
 
 def training_of(run: RunResults) -> data.Training | None:
@@ -32,6 +33,7 @@ def training_of(run: RunResults) -> data.Training | None:
     return {
         "epochs": notes.epochs,
         "histories": [{"name": name, "rows": _rows(rows)} for name, rows in histories],
+        "levels": _levels(run),
         "loss_unit": notes.loss_unit,
         "loss_note": notes.loss_note,
         "distribution": _distribution(notes),
@@ -71,6 +73,17 @@ def _trial(trial: TrialResult) -> data.Trial:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+def _levels(run: RunResults) -> list[data.Level]:
+    """What a constant angle reaches on the validation data; empty of a detector."""
+    errors = run.numbers.validation.baselines if run.numbers.validation else {}
+    known = {name: errors.get(key) for key, name in CONSTANT_ANGLES.items()}
+    return [
+        {"name": name, "loss": error**2}
+        for name, error in known.items()
+        if isinstance(error, int | float)
+    ]
 
 
 def _rows(history: Sequence[EpochResult]) -> list[list[float | None]]:

@@ -275,7 +275,7 @@ def _unlearnt(metrics: SteeringMetrics, known: Evidence) -> str:
     linear = "" if learnable is None else f", a linear model {percent(learnable)}"
     epochs = "" if known.epochs is None else f" (this training: {counted(known.epochs, 'epoch')})"
     return (
-        f"Not learnt: the network explains {percent(own)} of its own training frames{linear}. "
+        f"Not learnt yet: the network explains {percent(own)} of its own training frames{linear}. "
         f"Train longer with --epochs{epochs}, with the rate of --find-lr, and without "
         "--from-scratch"
     )

@@ -155,6 +155,13 @@
       });
       return [curve("training", LOSS, "model"), curve("validation", VALIDATION, "recorded")];
     });
+    const epochs = training.histories.flatMap((history) => history.rows.map((row) => row[EPOCH]));
+    const ends = [Math.min(...epochs), Math.max(...epochs, 2)];
+    const levels = (training.levels || []).map((level) => ({
+      type: "line", name: level.name, data: ends.map((epoch) => [epoch, level.loss]), showSymbol: false, silent: true,
+      color: colour("soft"), lineStyle: { width: 1.2, type: [2, 3] },
+    }));
+    series.push(...levels);
     return {
       grid: GRID, series,
       tooltip: tooltip({ trigger: "axis", formatter: (items) => said(`epoch ${items[0].value[0]}`, items.map((item) => `${item.seriesName}: ${number(item.value[1], "", 4)}`)) }),
@@ -168,7 +175,8 @@
     const note = training.loss_note ? `. ${training.loss_note}` : "";
     if (!rows.length) return `${training.loss_unit}${note}`;
     const best = rows.reduce((a, b) => (b[VALIDATION] < a[VALIDATION] ? b : a));
-    return `${training.loss_unit ? `${training.loss_unit}; ` : ""}lowest validation ${number(best[VALIDATION], "", 3)} in epoch ${best[EPOCH]}${note}`;
+    const levels = (training.levels || []).map((level) => `, ${level.name} ${number(level.loss, "", 3)}`).join("");
+    return `${training.loss_unit ? `${training.loss_unit}; ` : ""}lowest validation ${number(best[VALIDATION], "", 3)} in epoch ${best[EPOCH]}${levels}${note}`;
   }
 
   function rateOption(training) {

@@ -331,6 +331,22 @@ def test_a_training_has_losses_and_a_lost_one_is_none(tmp_path: Path) -> None:
         {"name": "", "rows": [[1, 2.5, None, 0.001, 3.0], [2, 1.5, 1.25, 0.0005, 3.0]]}
     ]
     assert "NaN" not in json.dumps(training)
+    assert training["levels"] == []
+
+
+def test_a_training_has_the_losses_of_constant_angles_to_compare_with(tmp_path: Path) -> None:
+    (tmp_path / "history.csv").write_text(
+        "epoch,loss,val_loss,learning_rate,seconds\n1,2.5,1.5,0.001,3\n"
+    )
+    baselines = {"zero": 2.0, "mean": 1.5, "persistence_1s": 0.5}
+    record = {"command": ["drive", "train-steering"]}
+    record |= {"results": {"validation": {"rmse_deg": 1.2, "baselines": baselines}}}
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    training = read_report(tmp_path)["training"]
+    assert training["levels"] == [
+        {"name": "always straight ahead", "loss": 4.0},
+        {"name": "mean angle", "loss": 2.25},
+    ]
 
 
 def test_the_model_is_judged_by_its_own_angle_beside_a_smoothed_one(
