@@ -157,9 +157,9 @@
     });
     const epochs = training.histories.flatMap((history) => history.rows.map((row) => row[EPOCH]));
     const ends = [Math.min(...epochs), Math.max(...epochs, 2)];
-    const levels = (training.levels || []).map((level) => ({
+    const levels = (training.levels || []).map((level, k) => ({
       type: "line", name: level.name, data: ends.map((epoch) => [epoch, level.loss]), showSymbol: false, silent: true,
-      color: colour("soft"), lineStyle: { width: 1.2, type: [2, 3] },
+      color: colour("soft"), lineStyle: { width: 1.2, type: k ? [2, 3] : [8, 3, 2, 3] },
     }));
     series.push(...levels);
     return {
