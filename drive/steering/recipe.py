@@ -12,6 +12,9 @@ from drive.steering.ridge import RidgeFit, fit_ridge
 from drive.steering.split import Part, Split
 from drive.steering.training_settings import TrainingSettings
 
+CLEARLY_BETTER = 0.95
+"""Share of the network's error below which the regression is recommended."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
@@ -36,6 +39,16 @@ class Outlook:
             f"(cross-validation); RMSE on the validation data {self.validation_rmse_deg:.3f} "
             f"degrees. Mirror images {mirror}"
         )
+
+    def beside(self, network_rmse_deg: float) -> str:
+        """Return a sentence that compares it with the network, and recommends one of both."""
+        text = (
+            f"RMSE on the validation data: this network {network_rmse_deg:.3f} degrees, the "
+            f"regression on the detector's features {self.validation_rmse_deg:.3f}"
+        )
+        if self.validation_rmse_deg < CLEARLY_BETTER * network_rmse_deg:
+            return f"{text}. Try --backbone detector, which trains the regression"
+        return f"{text}. Use this network"
 
     def as_json(self) -> dict[str, object]:
         """Return the entry of `run.json`."""

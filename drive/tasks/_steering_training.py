@@ -145,4 +145,8 @@ class SteeringTraining:
         self, result: TrainingResult, own: TrainingSettings, home: RunFolder
     ) -> TrainedNetwork:
         learnable = self.outlook.explained if self.outlook else None
-        return write_trained(self.split, result, own, self.data.crop, home, self.run, learnable)
+        how = (self.data.crop, home, self.run, learnable)
+        network = write_trained(self.split, result, own, *how)
+        if self.outlook and not own.backbone:
+            self.run.message(self.outlook.beside(network.metrics.validation.rmse_deg))
+        return network

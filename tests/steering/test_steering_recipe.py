@@ -22,7 +22,7 @@ from drive.steering.cache import CachedRecording
 from drive.steering.dataset import Samples
 from drive.steering.final_fit import FINAL, final_epochs
 from drive.steering.preprocess import ROAD
-from drive.steering.recipe import look_ahead, suited
+from drive.steering.recipe import Outlook, look_ahead, suited
 from drive.steering.road_crop import LOW_CAMERA_CROP, around, crop_for
 from drive.steering.split import Part, Split, split_recordings
 from drive.steering.start import CONVOLUTION_RATE
@@ -280,6 +280,13 @@ def test_mirror_images_are_used_where_they_help(make_drive: Maker) -> None:
     assert suited(TrainingSettings(), split, None).mirror is False
     assert 0.5 < outlook.explained <= 1
     assert outlook.validation_rmse_deg > 0
+
+
+def test_one_of_both_is_recommended() -> None:
+    outlook = Outlook(explained=0.6, mirror=True, validation_rmse_deg=1.0)
+    assert outlook.beside(1.2).endswith("Try --backbone detector, which trains the regression")
+    assert outlook.beside(1.02).endswith("Use this network")
+    assert "this network 0.800 degrees, the regression" in outlook.beside(0.8)
 
 
 def test_what_it_says_is_reported_and_recorded(
