@@ -249,7 +249,7 @@ def _row_times_s(reading: Reading) -> FloatArray:
 
 def _drift(reading: Reading) -> Iterator[Finding]:
     times = reading.recording.time_s
-    if times is None or reading.recording.by_time:
+    if times is None:
         return
     frames, in_rows, in_video = np.intersect1d(
         reading.recording.frame_index, reading.frame_index, return_indices=True
@@ -262,12 +262,13 @@ def _drift(reading: Reading) -> Iterator[Finding]:
         return
     apart_s = apart_s - apart_s[0]
     worst = int(np.argmax(np.abs(apart_s)))
+    how = "time" if reading.recording.by_time else "frame number"
     if abs(apart_s[worst]) > DRIFT_S:
         yield Finding(
             "drift",
             f"the times of CSV and video drift apart by up to {apart_s[worst]:+.2f} s "
             f"(frame {frames[worst]}), by {apart_s[-1]:+.2f} s at the end; "
-            "frames and rows are paired by frame number",
+            f"frames and rows are paired by {how}",
         )
 
 

@@ -319,3 +319,12 @@ def test_a_file_that_cannot_be_edited_safely_stays(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r'cannot be edited safely; write unit = "radians" by'):
         Repair(file, sure=(Fix("unit", "radians"),)).write()
     assert file.read_text() == text
+
+
+@pytest.mark.slow
+def test_the_shared_recordings_have_no_flaw(shared: Path) -> None:
+    places = [shared / "recordings", shared / "drives", Path("data/sample")]
+    reports = [check_module.check_recording(each) for each in open_recordings(places)]
+    assert len(reports) == 13
+    gaps = {each.name: [f.code for f in each.problems] for each in reports if each.problems}
+    assert gaps == {"donkeycar_tub": ["gaps"]}
