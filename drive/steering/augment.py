@@ -60,7 +60,6 @@ class Looks:
     brightness: tuple[float, float] = (0.35, 2.8)  # darkest and brightest, on a logarithmic scale
     colour: tuple[float, float] = (0.0, 1.5)  # factors of the saturation
     noise: float = 0.0  # largest standard deviation, in levels
-    tilts: bool = True  # roll, pitch and zoom a little
     shadow_share: float = 0.3
     patch_share: float = 0.4
     edge_share: float = 0.5
@@ -75,7 +74,6 @@ LOOKS = {
         brightness=(0.7, 1.5),
         colour=(0.2, 1.4),
         noise=6.0,
-        tilts=False,
         shadow_share=0.0,
         patch_share=0.0,
         edge_share=0.0,
@@ -255,9 +253,7 @@ def redraw(
     camera that recorded it.
     """
     height, width = len(image), image.shape[1] - 2 * margin
-    if view is None and not looks.tilts and not looks.edge_share:
-        return image[:, margin : margin + width]
-    x, y = _tilted(height, width, rng) if looks.tilts else _straight(height, width)
+    x, y = _tilted(height, width, rng)
     if view is not None:
         right = (x + (0.5 - view.centre_x)) / view.focal_x
         below = (y + (0.5 - view.horizon_y)) / view.focal_y
@@ -279,12 +275,6 @@ def _tilted(height: int, width: int, rng: np.random.Generator) -> tuple[np.ndarr
     cosine, sine = np.float32(scale * np.cos(angle)), np.float32(scale * np.sin(angle))
     x = across * cosine - down * sine + np.float32(width / 2)
     y = across * sine + down * cosine + np.float32(height / 2 + nod)
-    return x, y
-
-
-def _straight(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return x and y, float32, of each pixel."""
-    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     return x, y
 
 

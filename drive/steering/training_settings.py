@@ -64,8 +64,8 @@ class VariationOptions(Config):
     )
     looks: str = rare_option(
         "gentle",
-        "how far images vary: gentle changes light and colours; mild also tilts, covers and shades "
-        "them; wild is for many recordings on many roads, to drive on other roads",
+        "how far images vary: gentle tilts them and changes light and colours; mild does more, "
+        "and covers and shades them; wild is for many recordings on many roads, to drive on others",
         choices=("gentle", "mild", "wild"),
     )
     fps: float = rare_option(
