@@ -1,4 +1,7 @@
-"""Transfer learning: VGG16 or ResNet50, trained on ImageNet, under a small steering head."""
+"""Transfer learning: VGG16 or ResNet50, trained on ImageNet, under a small steering head.
+
+The detector's convolutions are in `drive.steering.detector_network`.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from drive.core.reporter import LOGGER
 from drive.runtime.quiet import load_keras
 from drive.steering.network import DROPOUT, INITIAL
 from drive.steering.preprocess import INPUT_HEIGHT, INPUT_WIDTH
-from drive.steering.training_settings import IMAGENET, RANDOM
+from drive.steering.training_settings import IMAGENET, RANDOM, SOLVED
 
 if TYPE_CHECKING:
     import keras
@@ -76,8 +79,13 @@ def build_transfer(
 ) -> keras.Model:
     """Build a steering network on a backbone, with random weights; see `build_network`.
 
-    Its layers are not nested, for ONNX and several rates. `l2` is that of the head only.
+    Its layers are not nested, for ONNX and several rates. `l2` is that of the head only. On the
+    detector, neither applies.
     """
+    if backbone == SOLVED:
+        from drive.steering.detector_network import build_on_detector
+
+        return build_on_detector(scale_deg)
     kind = find_backbone(backbone)
     if not scale_deg > 0:
         raise InputError(f"scale_deg must be above 0; got {scale_deg!r}")
@@ -221,5 +229,5 @@ def rate_factors(model: keras.Model, backbone: str, depth_rate: float) -> dict[s
 
 def backbone_option(model: keras.Model) -> dict[str, str]:
     """Return the entry of a model file about the backbone; empty if there is none."""
-    names = [name for name in BACKBONES if model.name == f"{PREFIX}{name}"]
+    names = [name for name in (*BACKBONES, SOLVED) if model.name == f"{PREFIX}{name}"]
     return {"backbone": names[0]} if names else {}

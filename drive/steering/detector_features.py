@@ -25,7 +25,7 @@ class DetectorFeatures:
 
     Example:
         >>> features = DetectorFeatures()
-        >>> features(even_rgb(images)).shape  # images: (N, 66, 200, 3) uint8 YUV
+        >>> features(as_rgb(images, even=False)).shape  # images: (N, 66, 200, 3) uint8 YUV
         (N, 3072)
     """
 
@@ -42,6 +42,7 @@ class DetectorFeatures:
         return found
 
 
-def even_rgb(images: np.ndarray) -> np.ndarray:
-    """Return (N, H, W, 3) uint8 YUV images as RGB, with their exposure evened one by one."""
-    return np.stack([even_exposure(cv2.cvtColor(one, cv2.COLOR_YUV2RGB)) for one in images])
+def as_rgb(images: np.ndarray, even: bool) -> np.ndarray:
+    """Return (N, H, W, 3) uint8 YUV images as RGB with even exposure: `even` if they have it."""
+    rgb = [cv2.cvtColor(one, cv2.COLOR_YUV2RGB) for one in images]
+    return np.stack(rgb if even else [even_exposure(one) for one in rgb])

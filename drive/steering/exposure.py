@@ -23,8 +23,7 @@ LEVELS = 255
 
 def even_exposure(image: np.ndarray) -> np.ndarray:
     """Return a (H, W, 3) uint8 RGB image whose median brightness is at 0.4 by an exponent."""
-    grey = cv2.cvtColor(image[::EVERY, ::EVERY], cv2.COLOR_RGB2GRAY)
-    return apply_exponent(image, exponent_for(grey))
+    return apply_exponent(image, exponent_of(image))
 
 
 def apply_exponent(image: np.ndarray, exponent: float) -> np.ndarray:
@@ -33,8 +32,9 @@ def apply_exponent(image: np.ndarray, exponent: float) -> np.ndarray:
     return cv2.LUT(image, np.rint(table).astype(np.uint8))
 
 
-def exponent_for(grey: np.ndarray) -> float:
-    """Return the exponent that brings the median of uint8 grey levels to the middle."""
+def exponent_of(image: np.ndarray) -> float:
+    """Return the exponent that brings the median brightness of an RGB image to the middle."""
+    grey = cv2.cvtColor(image[::EVERY, ::EVERY], cv2.COLOR_RGB2GRAY)
     median = np.clip(np.median(grey) / LEVELS, DARKEST, BRIGHTEST)
     exponent = np.log(MIDDLE) / np.log(median)
     return float(np.clip(exponent, LEAST_EXPONENT, LARGEST_EXPONENT))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 from drive.conversion.export import Original, describe_input
@@ -12,11 +11,18 @@ from drive.runtime.base import Engine
 from drive.runtime.keras_file import load_model
 from drive.runtime.onnx_file import read_model
 from drive.steering.curvature import CURVATURE
+from drive.steering.exposure import LARGEST_EXPONENT, LEAST_EXPONENT, MIDDLE
 from drive.steering.model_file import load_network, read_network_metadata
 from drive.steering.predict import SteeringModel, load_steering
 from drive.steering.preprocess import COLOURS, INPUT_HEIGHT, INPUT_WIDTH, preprocess
 
 KERAS_SUFFIX = ".keras"
+
+EVENED = (
+    "after the resize, each RGB value v of 255 becomes 255 (v / 255)^e. e is "
+    f"log {MIDDLE} / log m, from {LEAST_EXPONENT} to {LARGEST_EXPONENT}; m: the median grey level "
+    "of the crop, of 255"
+)
 
 FLOAT_FIRST = True
 """In the int8 form the first layer stays float: rounding the image itself costs 0.05 to 0.19
@@ -59,10 +65,11 @@ def _load(path: Path, engine: str) -> Engine:
 
 def _describe(model: SteeringModel) -> dict[str, str]:
     crop = {
-        "shares_of_frame": asdict(model.crop),
+        "shares_of_frame": {name: getattr(model.crop, name) for name in ("top", "bottom", "side")},
         "meaning": "top and bottom: where the crop begins and ends, of the height; side: left out "
         "on the left and again on the right, of the width",
         "taller_than_wide": "top and bottom are shares of the middle square",
+        "even": EVENED if model.crop.even else "the exposure stays as it is",
     }
     answer = "curvature, see output_per_curvature" if model.curvature else "steering angle"
     return {

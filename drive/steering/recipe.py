@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,11 +24,13 @@ class Outlook:
         explained: share of the training angles' variance that it explains, cross-validated.
         mirror: whether mirror images helped it.
         validation_rmse_deg: its root mean squared error on the validation frames.
+        fit: the regression; None if only what it says is known.
     """
 
     explained: float
     mirror: bool
     validation_rmse_deg: float
+    fit: RidgeFit | None = None
 
     def as_text(self) -> str:
         """Return a sentence for people."""
@@ -52,7 +54,8 @@ class Outlook:
 
     def as_json(self) -> dict[str, object]:
         """Return the entry of `run.json`."""
-        return asdict(self)
+        known = ("explained", "mirror", "validation_rmse_deg")
+        return {name: getattr(self, name) for name in known}
 
 
 def look_ahead(split: Split, progress: Progress = no_progress) -> Outlook | None:
@@ -65,6 +68,7 @@ def look_ahead(split: Split, progress: Progress = no_progress) -> Outlook | None
         explained=fit.explained,
         mirror=fit.mirror,
         validation_rmse_deg=float(np.sqrt(np.mean(np.concatenate(errors) ** 2))),
+        fit=fit,
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from drive.core.progress import Progress, no_progress
-from drive.steering.detector_features import BATCH, FEATURES, DetectorFeatures, even_rgb
+from drive.steering.detector_features import BATCH, FEATURES, DetectorFeatures, as_rgb
 from drive.steering.split import Part
 
 STRENGTHS = (3e-4, 1e-3, 3e-3)
@@ -46,6 +46,8 @@ class RidgeFit:
         frames: number of frames that were learnt from, without mirror images.
         weights: (3072,) float32, of the features in `DetectorFeatures`' order.
         offset_deg: the angle if all features are 0.
+        fitted_rmse_deg: root mean squared error on the frames that were learnt from.
+        even: whether the images learnt from, and to predict, have their exposure evened already.
     """
 
     mirror: bool
@@ -55,24 +57,30 @@ class RidgeFit:
     frames: int
     weights: np.ndarray
     offset_deg: float
+    fitted_rmse_deg: float
+    even: bool
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Return (N,) float32 degrees, positive right, for (N, 66, 200, 3) uint8 YUV images."""
         features = DetectorFeatures()
         groups = (images[i : i + BATCH] for i in range(0, len(images), BATCH))
-        answers = [features(even_rgb(some)) @ self.weights for some in groups]
+        answers = [features(as_rgb(some, self.even)) @ self.weights for some in groups]
         found = np.concatenate(answers) if answers else np.zeros(0)
         return np.asarray(found + self.offset_deg, np.float32)
 
 
 def fit_ridge(
-    parts: Sequence[Part], progress: Progress = no_progress, most_frames: int = MOST_FRAMES
+    parts: Sequence[Part],
+    progress: Progress = no_progress,
+    most_frames: int = MOST_FRAMES,
+    mirror: bool | None = None,
 ) -> RidgeFit | None:
     """Fit a ridge regression on features of the detector; choose its penalty and mirror images.
 
     Both are chosen by five contiguous blocks of the frames, none of which crosses recordings. Of
     more than `most_frames` frames, every second, third and so on is used. Frames whose lane is
-    known (`car.lane_m`) are not mirrored.
+    known (`car.lane_m`) are not mirrored. `mirror` says whether to use mirror images, instead of a
+    choice; where none may be mirrored they are not used.
 
     Returns None if there is nothing to fit: fewer than 50 frames, or angles or images that are all
     the same.
@@ -82,7 +90,7 @@ def fit_ridge(
         >>> fit.explained, fit.predict(images)  # images: (N, 66, 200, 3) uint8 YUV
     """
     parts = _thinned(parts, most_frames)
-    frames = _Frames(parts)
+    frames = _Frames(parts, mirror is not False)
     if len(frames.angle_deg) < FEWEST_FRAMES or np.ptp(frames.angle_deg) == 0:
         return None
     plain, mirrored = _features(parts, frames.mirrors, progress)
@@ -93,7 +101,8 @@ def fit_ridge(
     if len(mirrored):
         origin = np.concatenate([np.arange(len(plain)), np.flatnonzero(frames.mirrors)])
         tried.append(_fit(np.concatenate([plain, mirrored]), frames, origin, folds))
-    tried.append(_fit(plain, frames, np.arange(len(plain)), folds))
+    if not (mirror and tried):
+        tried.append(_fit(plain, frames, np.arange(len(plain)), folds))
     return min(tried, key=lambda fit: fit.rmse_deg)
 
 
@@ -103,7 +112,7 @@ class _Frames:
     `recording` is the number of each frame's recording; `mirrors`, whether it may be mirrored.
     """
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[Part], mirror: bool = True) -> None:
         sizes = [len(part) for part in parts]
         names = [part.recording.name for part in parts]
         lanes = [part.recording.car.lane_m for part in parts]
@@ -111,7 +120,8 @@ class _Frames:
         self.angle_deg = np.concatenate([none, *(part.angle_deg for part in parts)])
         self.time_s = np.concatenate([none, *(p.recording.time_s[p.rows] for p in parts)])
         self.recording = np.repeat([names.index(name) for name in names], sizes)
-        self.mirrors = np.repeat([lane is None for lane in lanes], sizes)
+        self.mirrors = np.repeat([mirror and lane is None for lane in lanes], sizes)
+        self.even = any(part.recording.crop.even for part in parts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,7 +150,7 @@ def _features(
     ]
     done = turned = 0
     for recording, rows in progress(groups, len(groups), "looking at the road"):
-        images = even_rgb(recording.images[rows])
+        images = as_rgb(recording.images[rows], recording.crop.even)
         plain[done : done + len(rows)] = features(images)
         if mirrors[done]:
             mirrored[turned : turned + len(rows)] = features(images[:, :, ::-1])
@@ -195,7 +205,9 @@ def _fit(
     errors = answers - target[:count]
     rmse = np.sqrt((errors**2).mean(axis=1))
     best = int(rmse.argmin())
-    weights = equations.weights(STRENGTHS[best] * len(stack)) / scale
+    weights = equations.weights(STRENGTHS[best] * len(stack))
+    fitted = stack[:count] @ weights - target[:count]
+    weights /= scale
     return RidgeFit(
         mirror=len(stack) > count,
         strength=STRENGTHS[best],
@@ -204,6 +216,8 @@ def _fit(
         frames=count,
         weights=weights,
         offset_deg=float(offset - mean @ weights),
+        fitted_rmse_deg=float(np.sqrt(np.mean(fitted**2))),
+        even=frames.even,
     )
 
 

@@ -11,7 +11,7 @@ from drive.core.errors import InputError
 from drive.results.names import STUDY
 from drive.results.search import Value
 from drive.steering.training_data import TrainingData
-from drive.steering.training_settings import LEARNING_RATES, TrainingSettings
+from drive.steering.training_settings import LEARNING_RATES, SOLVED, TrainingSettings
 
 RATE_FACTOR = 10.0
 """The learning rate is searched from the default divided by this to the default times this."""
@@ -69,6 +69,10 @@ def names_to_search(
     asked: str | None, given: Collection[str], backbone: str | None
 ) -> tuple[str, ...]:
     """Return the settings to search: those asked for (a comma between), or all not given."""
+    if backbone == SOLVED:
+        raise InputError(
+            f"--backbone {SOLVED} has no settings to search. Train it with train-steering"
+        )
     meaningless = OF_THE_VARIANTS if backbone else ()
     if asked is None:
         return tuple(name for name in SEARCHED if name not in (*given, *meaningless))

@@ -93,7 +93,8 @@ class TrainingData:
     """A request for training data, with absolute paths; it gives the same split later.
 
     A field with the name of an option takes its value: every option but `cache` has one here.
-    `side_cameras` is one of `SIDE_CAMERAS`; `ensemble` is None for a single network.
+    `side_cameras` is one of `SIDE_CAMERAS`; `ensemble` is None for a single network; `even` if the
+    exposure of the images is to be evened.
     """
 
     recordings: tuple[str, ...]
@@ -110,6 +111,7 @@ class TrainingData:
     target: str = "angle"
     side_cameras: str = "no"
     ensemble: int | None = None
+    even: bool = False
 
     @classmethod
     def from_options(

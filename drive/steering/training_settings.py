@@ -21,6 +21,12 @@ BATCH_NORM_RATES = {"adam": 1e-3}
 IMAGENET, RANDOM = "imagenet", "none"
 """In place of a file: Keras' own ImageNet weights, and a random start."""
 
+SOLVED = "detector"
+"""The backbone under a single layer that is solved, not trained by steps."""
+
+NO_STEPS = {"epochs": 1, "patience": 0, "freeze_epochs": 0, "augment": False, "viewpoints": False}
+"""Settings of a network that is solved."""
+
 FREEZE_EPOCHS = 5
 PASSES, FEWEST_STEPS = 12, 1000
 """Length of a training: each frame twelve times, but at least 1,000 steps. On 2,700 frames of a
@@ -159,8 +165,10 @@ class TransferOptions(Config):
 
     backbone: str | None = rare_option(
         None,
-        "put the angle on top of a pretrained network, in place of --variant",
-        choices=("vgg16", "resnet50"),
+        "put the angle on top of a pretrained network, in place of --variant. detector: the one "
+        "that comes with drive, under a single layer that is solved, not trained; within a minute "
+        "about as good as the default",
+        choices=(SOLVED, "vgg16", "resnet50"),
     )
     backbone_weights: str = rare_option(
         IMAGENET,
@@ -273,6 +281,11 @@ class TrainingSettings(LengthOptions, LearningOptions, VariationOptions, Transfe
         return self.epochs or PASSES
 
     @property
+    def solved(self) -> bool:
+        """Whether the network is solved, not trained by steps."""
+        return self.backbone == SOLVED
+
+    @property
     def frozen_epochs(self) -> int:
         """Epochs at the beginning in which the backbone is not trained."""
         return self.freeze_epochs or 0
@@ -286,6 +299,9 @@ class TrainingSettings(LengthOptions, LearningOptions, VariationOptions, Transfe
     def from_options(cls, options: Config, weights: str | None = None, **changes: Any) -> Self:
         """Return the settings of a command; `weights` is the file to start from."""
         _check_transfer(options, weights)
+        if getattr(options, "backbone", None) == SOLVED:
+            _check_solved(options)
+            changes |= NO_STEPS
         names = [each.name for each in fields_of(cls)]
         scratch = getattr(options, "from_scratch", False)
         changes["start"] = FILE_START if weights else RANDOM_START if scratch else SHIPPED_START
@@ -296,7 +312,7 @@ class TrainingSettings(LengthOptions, LearningOptions, VariationOptions, Transfe
         if values["backbone"] and given not in (IMAGENET, RANDOM):
             values["backbone_weights"] = str(Path(given).resolve())
         settings = cls(**{**values, **changes})
-        if settings.backbone and not weights:
+        if settings.backbone and not settings.solved and not weights:
             from drive.steering.backbone import find_weights
 
             find_weights(settings.backbone, settings.backbone_weights)  # before hours of work
@@ -315,6 +331,22 @@ def _check_transfer(options: Config, weights: str | None) -> None:
         raise InputError("--variant and --batch-norm do not apply to --backbone. Leave them out")
     elif weights and "backbone_weights" in chosen:
         raise InputError("--weights holds the backbone's weights. Leave --backbone-weights out")
+
+
+def _check_solved(options: Config) -> None:
+    """Refuse options of a training by steps: a network that is solved has none."""
+    configs = (LengthOptions, LearningOptions, VariationOptions, StartOptions, TransferOptions)
+    of_steps = {each.name for config in configs for each in fields_of(config)}
+    of_steps |= {"weights", "find_lr", "ensemble"}
+    chosen = options.changed()
+    refused = [n for n in chosen if n in of_steps - {"backbone", "mirror", "final_fit"}]
+    if chosen.get("side_cameras"):
+        refused.append("side_cameras")
+    if refused:
+        raise InputError(
+            f"{as_option(refused[0])} does not apply to --backbone {SOLVED}, which is solved, not "
+            "trained by steps. Leave it out"
+        )
 
 
 def _normalises(weights: str) -> bool:

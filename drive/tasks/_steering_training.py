@@ -16,6 +16,7 @@ from drive.steering.dataset import Samples, TrainingBatches
 from drive.steering.duration import plan_text
 from drive.steering.final_fit import FINAL, can_continue, final_epochs
 from drive.steering.recipe import Outlook
+from drive.steering.solve import keep_history, solve_steering
 from drive.steering.split import Split
 from drive.steering.start import load_start
 from drive.steering.train import SteeringCourse, new_network
@@ -47,6 +48,8 @@ class SteeringTraining:
         split, run = self.split, self.run
         if self.config.find_lr:
             return TrainSteeringResult(found_rate=self._found_rate())
+        if self.settings.solved:
+            return self._networks()
         if not self.config.resume:
             self._tell_plan(load_start(self.config.weights, self.settings, split))
         with run.record.stage("write"):
@@ -113,6 +116,8 @@ class SteeringTraining:
         resume: bool,
         on_epoch: OnEpoch | None = None,
     ) -> TrainingResult:
+        if own.solved:
+            return self._solved(split, folder, own)
         return train.train_steering(
             split,
             folder,
@@ -123,6 +128,13 @@ class SteeringTraining:
             progress=self.run.progress,
             on_epoch=on_epoch,
         )
+
+    def _solved(self, split: Split, folder: Path, own: TrainingSettings) -> TrainingResult:
+        known = self.outlook.fit if self.outlook and split is self.split else None
+        result = solve_steering(split, own, self.run, self.run.progress, known)
+        if split.validation:
+            keep_history(result, folder)
+        return result
 
     def _final(
         self, result: TrainingResult, folder: Path, own: TrainingSettings, resume: bool

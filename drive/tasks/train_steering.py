@@ -188,6 +188,8 @@ def _fresh(config: TrainSteeringConfig, run: Run) -> tuple[TrainingSettings, Tra
         check_model_file(config.weights, usable=can_train)
     settings = TrainingSettings.from_options(config, config.weights)
     data = TrainingData.from_options(config, config.steering, config.overrides())
+    if settings.solved:
+        data = replace(data, even=True, side_cameras=SIDE_CAMERAS[False])
     if config.weights:
         from drive.steering.start import check_weights
 

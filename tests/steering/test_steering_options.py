@@ -25,7 +25,7 @@ from drive.steering.preprocess import ROAD
 from drive.steering.search_space import names_to_search
 from drive.steering.train import rebuild_network
 from drive.steering.training_data import WIDEST_SMOOTHING_S
-from drive.steering.training_settings import TrainingSettings
+from drive.steering.training_settings import SOLVED, TrainingSettings
 from drive.tasks.train_steering import TrainSteeringConfig
 from drive.tasks.tune_steering import TuneSteeringConfig
 
@@ -154,7 +154,7 @@ def test_going_on_without_the_batch_normalisation_of_before_is_refused(
 def test_the_choices_of_the_options_are_those_of_the_code() -> None:
     choices = {each.name: each.option.choices for each in fields_of(TrainSteeringConfig)}
     assert choices["looks"] == tuple(LOOKS)
-    assert choices["backbone"] == tuple(BACKBONES)
+    assert choices["backbone"] == (SOLVED, *BACKBONES)
     assert choices["variant"] == VARIANTS
     assert choices["target"] == TARGETS
     assert labels.WIDEST_SMOOTHING_S == WIDEST_SMOOTHING_S

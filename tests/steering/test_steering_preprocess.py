@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -87,3 +89,17 @@ def test_a_crop_keeps_a_sensible_height() -> None:
 def test_what_is_no_frame_is_refused() -> None:
     with pytest.raises(InputError, match="float64"):
         preprocess(np.zeros((10, 10, 3)))
+
+
+def test_even_exposure_belongs_to_the_crop() -> None:
+    shades = np.random.default_rng(0).uniform(10, 60, (120, 300, 3)).astype(np.uint8)
+    crop = RoadCrop(0.2, 0.9, 0.1, even=True)
+    assert RoadCrop.parse(str(crop)) == crop
+    assert RoadCrop.parse("0.4,0.875,even") == RoadCrop(even=True)
+    plain, even = preprocess(shades, replace(crop, even=False)), preprocess(shades, crop)
+    assert np.median(plain[:, :, 0]) < 60
+    assert np.median(even[:, :, 0]) == pytest.approx(0.4 * 255, abs=4)
+    wide = preprocess_with_margins(shades, crop)
+    np.testing.assert_array_equal(wide[:, crop.margin : -crop.margin], even)
+    with pytest.raises(InputError, match="--crop must be TOP,BOTTOM"):
+        RoadCrop.parse("0.4,0.875,odd")
