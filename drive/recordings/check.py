@@ -183,8 +183,8 @@ def _time_gaps(reading: Reading) -> Iterator[Finding]:
         wide = wide_steps(times)
         if len(wide):
             text = (
-                f"{len(wide)} gaps in the time of the {what}, up to {steps_s[wide].max():.2f} s "
-                f"instead of {np.median(steps_s):.3f} s"
+                f"{counted(len(wide), 'gap')} in the time of the {what}, "
+                f"up to {steps_s[wide].max():.2f} s instead of {np.median(steps_s):.3f} s"
             )
             yield Finding("gaps", f"{text}, after entries {some(wide)}")
         still = np.flatnonzero(steps_s == 0)
@@ -225,7 +225,8 @@ def _angles(reading: Reading) -> Iterator[Finding]:
         yield Finding("zeros", f"{text}: compare errors with the baseline `zero`", note=True)
     if is_keyboard(angles, _row_times_s(reading)):
         text = "the steering looks like that of a keyboard: alike pulses from zero and back"
-        yield Finding("keyboard", text, note=True)
+        told = f"{text}; train-steering smooths it (--no-smooth-labels: not)"
+        yield Finding("keyboard", told, note=True)
 
 
 def _columns(reading: Reading) -> str:

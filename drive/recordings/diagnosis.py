@@ -25,7 +25,7 @@ from drive.recordings.motion import (
     turning_rate,
 )
 from drive.recordings.recording import Recording
-from drive.recordings.recording_config import CONFIG_FILE
+from drive.recordings.recording_config import CONFIG_FILE, own_values
 from drive.recordings.steering_csv import TIME_UNITS, SteeringRows
 
 SHORTEST_S = 5.0  # a shorter recording says nothing about units
@@ -311,7 +311,7 @@ def _unit(reading: Reading, motion: _Motion) -> Iterator[Finding]:
             text = f"{told}, but the image turns {_times_too_fast(motion)}: {_perhaps(unit, sure)}"
             yield _fixable("unit", text, Fix("unit", unit, sure))
         return
-    if max(-low, high) > FULL_SCALE:
+    if max(-low, high) > FULL_SCALE or "unit" in own_values(reading.recording.steering_csv.parent):
         return
     still = motion.turning_deg_s < STILL_DEG_S or motion.spread_gain is None
     if still or (motion.spread_gain or 0) > motion.wrong_gain:

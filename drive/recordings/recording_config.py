@@ -118,10 +118,15 @@ def read_config(folder: str | Path, default: RecordingConfig | None = None) -> R
     return replace(_put(config, values, str(path)), states_car=stated)
 
 
+def own_values(folder: str | Path) -> dict[str, Any]:
+    """Return what `recording.toml` in `folder` says, unchecked; nothing if there is none."""
+    path = Path(folder) / CONFIG_FILE
+    return parse_toml(text_or_empty(path), path)
+
+
 def others_tables(folder: str | Path) -> list[str]:
     """Return the names of tables in `recording.toml` that drive does not read."""
-    path = Path(folder) / CONFIG_FILE
-    return _of_others(parse_toml(text_or_empty(path), path))
+    return _of_others(own_values(folder))
 
 
 def _of_others(content: Mapping[str, Any]) -> list[str]:

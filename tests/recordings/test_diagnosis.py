@@ -263,6 +263,9 @@ def test_a_still_image_leaves_the_unit_open(
     told = capsys.readouterr().out
     assert f"angles are from -{size:g} to {size:g}: they may be radians or normalised" in told
     assert f'if so, write unit = "{unit}" in recording.toml' in told
+    (tmp_path / "recording.toml").write_text('unit = "degrees"')  # whoever says so knows
+    assert main(["check-data", str(tmp_path), "--quiet"]) == 0
+    assert "nothing to report" in capsys.readouterr().out
 
 
 def test_own_lines_are_kept_and_a_replaced_value_is_named(checked: Checked, tmp_path: Path) -> None:
