@@ -26,6 +26,11 @@ class Verdict:
     causes: tuple[str, ...] = ()
     level: str = GOOD
 
+    @property
+    def share(self) -> str:
+        """The sentence without the baselines."""
+        return self.sentence.split("; ")[0].rstrip(".")
+
     def as_text(self) -> str:
         """Return the sentence, and below it the causes."""
         return "\n".join([self.sentence, *(f"  - {cause}" for cause in self.causes)])

@@ -36,6 +36,10 @@ TINY_DEG = 0.3
 """Angles that spread less than this are rare in degrees (0.37 on the straightest of our roads)."""
 
 SHORTEST_LAG_S = 0.15
+LAG_FOLLOWS = 0.9
+"""The correlation at a shift that tells a lag. Weaker predictions agreed best at -0.35 to 1.15 s
+with recordings that have none."""
+
 LAG_GAIN = 0.1
 """A shift in time must raise the squared correlation by this: networks answer early or late by a
 few frames, which gains less."""
@@ -181,8 +185,8 @@ def _lag(metrics: SteeringMetrics, known: Evidence) -> str:
     if not response or abs(response.shift_s) < SHORTEST_LAG_S:
         return ""
     gain = response.shifted**2 - max(0.0, response.correlation) ** 2
-    inside = abs(response.shift_s) < LONGEST_SHIFT_S
-    if not inside or gain < LAG_GAIN or not response.is_clear(response.shifted):
+    follows = response.shifted >= LAG_FOLLOWS and abs(response.shift_s) < LONGEST_SHIFT_S
+    if not follows or gain < LAG_GAIN or not response.is_clear(response.shifted):
         return ""
     agreement = f"correlation {response.shifted:.2f} instead of {response.correlation:.2f}"
     return _as_lag(response.shift_s, f"as the predictions show ({agreement})")

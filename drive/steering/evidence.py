@@ -58,6 +58,7 @@ class Evidence:
 
     Attributes:
         where: what was predicted: "the validation data".
+        seen: whether the model was trained on it.
         unit, positive: of the recorded angles there, as `recording.toml` says.
         response: how the predictions follow them.
         picture: how the angles go with the motion of the images, from `find_lag`.
@@ -71,6 +72,7 @@ class Evidence:
     """
 
     where: str = ""
+    seen: bool = False
     unit: str | None = None
     positive: str | None = None
     response: Response | None = None
@@ -208,6 +210,11 @@ def read_evidence(metadata: Mapping[str, str], mean_deg: float | None) -> Eviden
         training_spread_deg=spread,
         explained_before=None if explained is None else float(explained),
     )
+
+
+def trained_on(metadata: Mapping[str, str]) -> set[str]:
+    """Return the names of the recordings that a model file was trained on."""
+    return {name.strip() for name in metadata.get("trained_on", "").split(",")} - {""}
 
 
 def _times_s(part: Part) -> FloatArray:

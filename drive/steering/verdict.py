@@ -60,6 +60,7 @@ def judge_training(
 def _sentence(metrics: SteeringMetrics, known: Evidence, level: str) -> str:
     shares = metrics.explained
     model, on = shares.model or 0.0, f" on {known.where}" if known.where else ""
+    on += ", which it was trained on" if known.seen else ""
     only = "" if level == GOOD else "only "
     amount = f"{only}{percent(model)} of the steering{on}"
     if model < 0:

@@ -24,7 +24,7 @@ from drive.steering.evaluate import (
     in_one_line,
     name_of_mean,
 )
-from drive.steering.evidence import read_evidence
+from drive.steering.evidence import read_evidence, trained_on
 from drive.steering.predict import SteeringModel, load_steering
 from drive.steering.smooth import Smoother, jitter_deg
 from drive.steering.verdict import judge_predictions
@@ -82,7 +82,7 @@ def _tell_quality(model: SteeringModel, run: Run) -> None:
     run.record.extra["steering"] |= {"training_verdict": verdict}
     if verdict.level == NOTHING:
         run.warn(
-            f"do not trust this steering model. At the end of its training: {verdict.sentence} "
+            f"do not trust this steering model. At the end of its training: {verdict.share}. "
             f"{' '.join(verdict.causes[:1])}"
         )
     else:
@@ -221,6 +221,7 @@ def _predictions(name: str, angles: Steering, angle_deg: np.ndarray) -> Predicti
 
 def _judge(name: str, angles: Steering, metrics: SteeringMetrics, model: SteeringModel) -> Verdict:
     known = read_evidence(model.metadata, model.training_mean_deg)
+    known = replace(known, seen=name in trained_on(model.metadata))
     return judge_predictions(metrics, [_predictions(name, angles, angles.angle_deg)], known, name)
 
 

@@ -96,9 +96,9 @@ class EvaluateSteeringResult(TaskResult):
         for name, one in named.items():
             lines += [f"{name}: {as_line(one.rmse_deg, one.ensemble)}"] if one.ensemble else []
         lines += [ENSEMBLE_LEGEND] if len(lines) > 2 else []
-        poor = {name: one for name, one in self.verdicts.items() if one.causes}
-        if len(self.verdicts) > 1:
-            lines += [f"\n{name}: {one.as_text()}" for name, one in poor.items()]
+        for name, verdict in self.verdicts.items():
+            own = [f"  - {cause}" for cause in verdict.causes if cause not in self.verdict.causes]
+            lines += ["", f"{name}: {verdict.share}", *own] if own else []
         return "\n".join([*lines, "", self.verdict.as_text()])
 
 
@@ -210,14 +210,15 @@ def _verdicts(
     each: Mapping[str, SteeringMetrics],
     model: SteeringModel,
 ) -> dict[str, Verdict]:
-    from drive.steering.evidence import read_evidence
+    from drive.steering.evidence import read_evidence, trained_on
     from drive.steering.verdict import judge_predictions
 
     trained = read_evidence(model.metadata, model.training_mean_deg)
     found = {}
     for recording, one in zip(recordings, predictions, strict=True):
         config = recording.config
-        known = replace(trained, unit=config.unit, positive=config.positive)
+        seen = one.name in trained_on(model.metadata)
+        known = replace(trained, unit=config.unit, positive=config.positive, seen=seen)
         found[one.name] = judge_predictions(each[one.name], [one], known, one.name)
     return found
 

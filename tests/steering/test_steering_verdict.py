@@ -183,6 +183,21 @@ def test_a_lag_is_named_with_its_seconds(lag_s: float) -> None:
     assert f"Add about {lag_s:+.2f} to lag_s in recording.toml (or --lag)" in verdict.causes[0]
 
 
+def test_weak_predictions_tell_no_lag() -> None:
+    late = road(width=8)
+    truth, angle = late[20:-20], late[30:-10]
+    wave = 0.8 * np.sin(np.arange(len(truth)) / 4) * angle.std()
+    causes = judged(0.5 * (angle + wave), truth).causes
+    assert causes
+    assert "Lag" not in str(causes)
+
+
+def test_a_recording_that_was_trained_on_is_named_as_such() -> None:
+    truth = road()
+    sentence = judged(noisy(truth, 0.8), truth, where="town", seen=True).sentence
+    assert "explains 80 % of the steering on town, which it was trained on; always" in sentence
+
+
 def test_the_motion_of_the_image_shows_a_lag() -> None:
     truth = road()
     (cause,) = judged(noisy(truth, 0.1), truth, picture=LagEstimate(0.5, 0.8)).causes
