@@ -85,7 +85,8 @@ def diagnose(reading: Reading, turning: Turning, lag: LagEstimate | None) -> Dia
     rows = list(_rows(reading, turning, lag))
     explained = {code for each in rows if _is_sure(each) for code in EXPLAINS[each.code]}
     confirmed = set(_confirmed_by_rows(reading)) if not rows else set()
-    if rows and not (reading.by_number and rows[0].code in ANGLES_IN_PLACE):
+    in_place = reading.by_number and all(each.code in ANGLES_IN_PLACE for each in rows)
+    if rows and not in_place:
         return Diagnosis(tuple(rows), frozenset(), frozenset(explained))
     motion = _motion(reading.recording, turning, lag)
     angles = [*_unit(reading, motion), *_sign(reading, motion), *_lag(reading, turning, motion)]
@@ -107,16 +108,16 @@ def _is_sure(finding: Finding) -> bool:
 
 
 def _rows(reading: Reading, turning: Turning, lag: LagEstimate | None) -> Iterator[Finding]:
-    """Yield at most one reason why rows and frames do not belong together."""
+    """Yield why rows and frames do not belong together."""
     if reading.recording.images or len(reading.time_s) < 3:
         return
-    found = (
-        _time_unit(reading)
-        or _row_numbers(reading)
-        or _first_frame(reading)
-        or _row_rate(reading, turning, lag)
-    )
-    if found:
+    unit = _time_unit(reading)
+    if unit:
+        yield unit
+    if unit and not reading.by_number:
+        return
+    numbers = None if unit else _row_numbers(reading)
+    if found := numbers or _first_frame(reading) or _row_rate(reading, turning, lag):
         yield found
 
 

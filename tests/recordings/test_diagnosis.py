@@ -207,6 +207,18 @@ def test_several_flaws_at_once(checked: Checked, tmp_path: Path) -> None:
     assert recording.angle_deg == pytest.approx(course(TIMES_S), abs=0.2)
 
 
+def test_flaws_that_do_not_hide_each_other_are_found_at_once(checked: Checked) -> None:
+    flawed = usual(
+        frame=np.arange(len(TIMES_S)) + 1, time_s=TIMES_S * 1e3, wheel=-np.radians(course(TIMES_S))
+    )
+    assert problems(checked(flawed)) == {
+        "time_unit": 'time_unit = "ms"',
+        "first_frame": "first_frame = 1",
+        "unit": 'unit = "radians"',
+        "sign": 'positive = "left"',
+    }
+
+
 @pytest.mark.parametrize(
     ("columns", "code", "line"),
     [
