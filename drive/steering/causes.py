@@ -247,7 +247,7 @@ def _unlearnable(metrics: SteeringMetrics, known: Evidence) -> str:
 
 
 def _little(metrics: SteeringMetrics, known: Evidence) -> str:
-    if not _is_little(known):
+    if not _is_little(known) or _was_good(known):
         return ""
     seconds, swings, share = known.training_seconds, known.training_swings, known.learnable
     amount = "" if seconds is None else f"{_duration(seconds)} of driving"
@@ -266,6 +266,11 @@ def _little(metrics: SteeringMetrics, known: Evidence) -> str:
     )
 
 
+def _was_good(known: Evidence) -> bool:
+    """Whether the model was good on held-out data of its own training."""
+    return known.explained_before is not None and known.explained_before >= GOOD_SHARE
+
+
 def _is_little(known: Evidence) -> bool:
     seconds, swings = known.training_seconds, known.training_swings
     short = seconds is not None and seconds < ENOUGH_S
@@ -273,21 +278,22 @@ def _is_little(known: Evidence) -> bool:
 
 
 def _unlearnt(metrics: SteeringMetrics, known: Evidence) -> str:
-    own, learnable = known.explained_in_training, known.learnable
-    if own is None or own >= KNOWS or (learnable is not None and learnable < NOTHING_SHARE):
+    own, learnable, epochs = known.explained_in_training, known.learnable, known.epochs
+    if own is None or own >= KNOWS or epochs is None:
+        return ""
+    if learnable is not None and learnable < NOTHING_SHARE:
         return ""
     linear = "" if learnable is None else f", a linear model {percent(learnable)}"
-    epochs = "" if known.epochs is None else f" (this training: {counted(known.epochs, 'epoch')})"
     return (
         f"Not learnt yet: the network explains {percent(own)} of its own training frames{linear}. "
-        f"Train longer with --epochs{epochs}, with the rate of --find-lr, and without "
-        "--from-scratch"
+        f"Train longer with --epochs (this training: {counted(epochs, 'epoch')}), with the rate of "
+        "--find-lr, and without --from-scratch"
     )
 
 
 def _memorised(metrics: SteeringMetrics, known: Evidence) -> str:
     own, share = known.explained_in_training, metrics.explained.model or 0.0
-    if own is None or own < KNOWS or own - share < MEMORISED:
+    if own is None or own < KNOWS or own - share < MEMORISED or _was_good(known):
         return ""
     held = known.training_recordings
     count = "" if held is None else f" (now: {counted(held, 'recording')})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -65,7 +66,7 @@ class Evidence:
         keyboard: whether the angles trained on look like those of a keyboard.
         training_seconds, training_frames, training_recordings: how much was trained on.
         training_mean_deg, training_spread_deg, training_swings: its angles.
-        epochs: how long was trained.
+        epochs: how long was trained; None if the network was solved, not trained by steps.
         learnable: share that a linear model explains of the training data, cross-validated.
         explained_in_training: share that the trained network explains of its training frames.
         explained_before: share that it explained at the end of its training, held out.
@@ -161,7 +162,17 @@ def _correlation(one: FloatArray, other: FloatArray) -> float:
 # What the training knows, and what of it a model file keeps
 
 EXPLAINED = "explained"
-KEPT = ("training_seconds", "training_frames", "training_swings", "training_spread_deg")
+KEPT: dict[str, type[int] | type[float]] = {
+    "training_seconds": float,
+    "training_frames": int,
+    "training_swings": int,
+    "training_recordings": int,
+    "training_spread_deg": float,
+    "epochs": int,
+    "learnable": float,
+    "explained_in_training": float,
+}
+"""Entries of a model file, fields of `Evidence`, and what they are."""
 
 
 def training_evidence(
@@ -197,19 +208,14 @@ def read_evidence(metadata: Mapping[str, str], mean_deg: float | None) -> Eviden
 
     Files of version 0.1 have the spread alone, as the scale of the network's output.
     """
-    said = {name: float(metadata[name]) for name in KEPT if name in metadata}
+    said: dict[str, Any] = {
+        name: kind(metadata[name]) for name, kind in KEPT.items() if name in metadata
+    }
     if not said and metadata.get("target", "angle") == "angle" and "scale_deg" in metadata:
         said["training_spread_deg"] = float(metadata["scale_deg"])
-    seconds, spread = said.get("training_seconds"), said.get("training_spread_deg")
-    explained = metadata.get(EXPLAINED)
-    return Evidence(
-        training_seconds=seconds,
-        training_frames=_whole(said.get("training_frames")),
-        training_swings=_whole(said.get("training_swings")),
-        training_mean_deg=mean_deg,
-        training_spread_deg=spread,
-        explained_before=None if explained is None else float(explained),
-    )
+    if EXPLAINED in metadata:
+        said["explained_before"] = float(metadata[EXPLAINED])
+    return Evidence(training_mean_deg=mean_deg, **said)
 
 
 def trained_on(metadata: Mapping[str, str]) -> set[str]:
@@ -225,7 +231,3 @@ def _seconds(part: Part) -> float:
     """Return how long the frames of a part last together; excluded ranges do not count."""
     steps_s = np.diff(_times_s(part))
     return float(np.median(steps_s)) * len(part) if len(steps_s) else 0.0
-
-
-def _whole(value: float | None) -> int | None:
-    return None if value is None else int(value)

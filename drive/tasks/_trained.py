@@ -100,9 +100,9 @@ def write_trained(
     validated = predictions_for(judged, split.validation)
     tested = predictions_for(network, split.test)
     metrics = evaluate_split(validated, tested, float(metadata["training_mean_deg"]))
-    known = training_evidence(
-        split.training, _explained_in_training(judged, training), len(result.history), learnable
-    )
+    epochs = None if settings.solved else len(result.history)
+    own_share = _explained_in_training(judged, training)
+    known = training_evidence(split.training, own_share, epochs, learnable)
     verdict = judge_training(metrics, validated, tested, known)
     metadata |= describe_quality(metrics, known, verdict)
     model = folder.file(KERAS_FILE)

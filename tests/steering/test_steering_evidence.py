@@ -40,12 +40,15 @@ def test_every_second_frame_lasts_as_long(make_drive: Maker) -> None:
 
 
 def test_a_model_file_keeps_what_evaluations_compare_with(make_drive: Maker) -> None:
-    known = training_evidence([whole(make_drive(angles=np.linspace(-4, 4, 90)))])
+    parts = [whole(make_drive(angles=np.linspace(-4, 4, 90)))]
+    known = training_evidence(parts, explained=0.9, epochs=12, learnable=-0.1)
     said = read_evidence(describe_evidence(known, 0.61), mean_deg=0.5)
     assert said.explained_before == pytest.approx(0.61)
     assert said.training_mean_deg == 0.5
-    names = ("training_seconds", "training_frames", "training_swings", "training_spread_deg")
-    assert [getattr(said, name) for name in names] == [getattr(known, name) for name in names]
+    assert (said.epochs, said.learnable, said.explained_in_training) == (12, -0.1, 0.9)
+    amount = ("training_seconds", "training_frames", "training_recordings")
+    for name in (*amount, "training_swings", "training_spread_deg"):
+        assert getattr(said, name) == getattr(known, name)
 
 
 def test_files_of_version_0_1_tell_the_spread_alone() -> None:
