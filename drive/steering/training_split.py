@@ -79,9 +79,9 @@ class _Reader:
         corrected = [self._corrected(recording) for recording in recordings]
         if data.crop == AUTO_CROP:
             self.crop = crop_for([self._trusted_camera(each) for each in corrected])
-            self.reporter.message(f"crop: {self.crop} of the height")
         self.crop = replace(self.crop, even=data.even or self.crop.even)
         cached = [self._open(recording) for recording in corrected]
+        self.reporter.message(f"crop: {self.crop}")
         split = with_final(split_recordings(cached, data.validation, data.test))
         split = self._with_recorded_labels(split)
         if data.side_cameras != "no":

@@ -148,7 +148,6 @@ def test_of_a_steering_training(
     assert [len(history["rows"]) for history in training["histories"]] == [1]
     assert [series["name"] for series in training["distribution"]["series"]] == [
         "training data",
-        "training data, balanced",
         "validation data",
         "predictions on it",
     ]
