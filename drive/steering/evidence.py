@@ -69,7 +69,7 @@ class Evidence:
         epochs: how long was trained; None if the network was solved, not trained by steps.
         learnable: share that a linear model explains of the training data, cross-validated.
         explained_in_training: share that the trained network explains of its training frames.
-        explained_before: share that it explained at the end of its training, held out.
+        explained_before: share that it explained at the end of its training, of other data.
     """
 
     where: str = ""

@@ -65,7 +65,16 @@ def _sentence(metrics: SteeringMetrics, known: Evidence, level: str) -> str:
     amount = f"{only}{percent(model)} of the steering{on}"
     if model < 0:
         amount = f"nothing of the steering{on} ({_worse(metrics)})"
-    return f"The model explains {amount}; {_baselines(metrics)}.{_flat(metrics)}"
+    told = _before(known) + _flat(metrics)
+    return f"The model explains {amount}; {_baselines(metrics)}.{told}"
+
+
+def _before(known: Evidence) -> str:
+    """What the model explained at the end of its training: data that was new to it."""
+    if known.explained_before is None:
+        return ""
+    share = percent(known.explained_before)
+    return f" At the end of its training it explained {share} of data that it was not trained on."
 
 
 def _baselines(metrics: SteeringMetrics) -> str:

@@ -288,7 +288,10 @@ def test_a_keyboard_is_named() -> None:
 def test_what_the_model_was_worth_in_its_training_is_compared() -> None:
     truth, guess = road(), 0.05 * road(seed=5)
     known = {"explained_before": 0.61, "explained_in_training": 0.9, "training_seconds": 66.0}
-    (cause,) = judged(guess, truth, where="town", **known).causes
+    verdict = judged(guess, truth, where="town", **known)
+    said = "At the end of its training it explained 61 % of data that it was not trained on."
+    assert said in verdict.sentence
+    (cause,) = verdict.causes
     assert "at the end of its training the model explained 61 %" in cause
     assert "Train on recordings like town" in cause
     (cause,) = judged(guess, truth, explained_before=0.01).causes
