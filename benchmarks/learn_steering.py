@@ -168,7 +168,7 @@ def main() -> None:
             for name, (train, test) in jobs.items():
                 report(measure(name, start, [train], test, home), table, file)
             if not options.recordings or "metadrive_sample" in options.recordings:
-                training = [sample, "--exclude", "sample/epoch03"]
+                training: list[Path | str] = [sample, "--exclude", "sample/epoch03"]
                 held_out = sample / "epoch03_front.mp4"
                 report(measure("metadrive_sample", start, training, held_out, home), table, file)
 
