@@ -12,12 +12,12 @@ from statistics import median
 from drive.recordings.camera import Camera
 from drive.steering.preprocess import ROAD, RoadCrop
 
-ABOVE, BELOW = 0.08, 0.395
-"""Shares of the height that are seen above the horizon and below it, behind a windscreen."""
+ABOVE = 0.08
+"""Share of the height that is seen above the horizon, behind a windscreen."""
 
-HIGHEST_TOP, LOWEST_BOTTOM = 0.2, 0.875
-"""Limits: a horizon above the upper third is hardly one, and the bonnet or the dashboard begins at
-0.86 to 0.88."""
+HIGHEST_TOP, BOTTOM = 0.2, 0.875
+"""The crop begins no higher, since a horizon above the upper third is hardly one. It ends where
+bonnets and dashboards begin, at 0.86 to 0.88: the road just ahead tells where the lane is."""
 
 LEAST_SEEN = 0.3
 """Share of the height that is seen, even if the horizon is low."""
@@ -40,6 +40,5 @@ def crop_for(cameras: Sequence[Camera]) -> RoadCrop:
 
 def around(horizon: float) -> RoadCrop:
     """Return the crop for a horizon at this share of the height."""
-    top = min(max(horizon - ABOVE, HIGHEST_TOP), LOWEST_BOTTOM - LEAST_SEEN)
-    bottom = min(max(horizon + BELOW, top + LEAST_SEEN), LOWEST_BOTTOM)
-    return RoadCrop(round(top, DIGITS), round(bottom, DIGITS + 1))
+    top = min(max(horizon - ABOVE, HIGHEST_TOP), BOTTOM - LEAST_SEEN)
+    return RoadCrop(round(top, DIGITS), BOTTOM)
