@@ -285,7 +285,7 @@ def _unlearnt(metrics: SteeringMetrics, known: Evidence) -> str:
         return ""
     linear = "" if learnable is None else f", a linear model {percent(learnable)}"
     return (
-        f"Not learnt yet: the network explains {percent(own)} of its own training frames{linear}. "
+        f"Not learnt yet: the network explained {percent(own)} of its own training frames{linear}. "
         f"Train longer with --epochs (this training: {counted(epochs, 'epoch')}), with the rate of "
         "--find-lr, and without --from-scratch"
     )
@@ -298,7 +298,7 @@ def _memorised(metrics: SteeringMetrics, known: Evidence) -> str:
     held = known.training_recordings
     count = "" if held is None else f" (now: {counted(held, 'recording')})"
     return (
-        f"Memorised: the network explains {percent(own)} of the frames it was trained on, but not "
+        f"Memorised: the network explained {percent(own)} of the frames it was trained on, but not "
         f"these. Record more roads, as different as possible{count}"
     )
 

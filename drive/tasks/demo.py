@@ -114,7 +114,7 @@ def _step(number: int, name: str, config: RunConfig, run: Run) -> Iterator[None]
 def _closing_words(result: DemoResult, verdict: Verdict) -> str:
     return f"""
 On a recording that it was neither trained on nor selected by:
-{verdict.as_text()}
+{verdict.sentence}
 
 Look at:
   {result.annotated / REPORT}

@@ -256,10 +256,10 @@ def test_not_learnt_and_memorised_are_told_apart() -> None:
     truth, guess = road(), 0.05 * road(seed=5)
     plenty = {"training_seconds": 600.0, "training_swings": 60, "training_recordings": 2}
     (cause,) = judged(guess, truth, explained_in_training=0.03, epochs=3, **plenty).causes
-    assert cause.startswith("Not learnt yet: the network explains 3 % of its own training frames")
+    assert cause.startswith("Not learnt yet: the network explained 3 % of its own training frames")
     assert "--epochs (this training: 3 epochs)" in cause
     (cause,) = judged(guess, truth, explained_in_training=0.93, **plenty).causes
-    assert cause.startswith("Memorised: the network explains 93 %")
+    assert cause.startswith("Memorised: the network explained 93 %")
     assert "(now: 2 recordings)" in cause
 
 

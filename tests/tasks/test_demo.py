@@ -51,7 +51,8 @@ def test_one_recording_is_held_out_and_the_model_runs_on_it(
     said = "\n".join(reporter.messages)
     assert "[1 of 3] drive train-steering" in said
     assert "[3 of 3] done in" in said
-    assert "neither trained on nor selected by:\nIt explains 61 %.\n  - Add data." in said
+    assert "neither trained on nor selected by:\nIt explains 61 %.\n\nLook at:" in said
+    assert said.count("  - Add data.") == 2  # of the training and of the evaluation
     assert f"{result.annotated / 'report.html'}" in said
     record = json.loads((tmp_path / "out" / "run.json").read_text())
     assert record["settings"]["epochs"] == 3
