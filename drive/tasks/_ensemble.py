@@ -23,7 +23,7 @@ from drive.steering.ensemble import (
     merge_trained,
 )
 from drive.steering.evaluate import Predictions, as_table, by_recording, evaluate_split, in_one_row
-from drive.steering.evidence import training_evidence
+from drive.steering.evidence import read_evidence, training_evidence
 from drive.steering.model_file import KERAS_FILE, describe_quality, save_trained
 from drive.steering.network import fold_batch_norm
 from drive.steering.split import Part, Split
@@ -79,7 +79,9 @@ def _write_ensemble(
     validated = _together([result.model for result in results], split.validation)
     tested = _together(networks, split.test)
     metrics = evaluate_split(validated, tested, float(metadata["training_mean_deg"]))
-    known = training_evidence(split.training)
+    member = read_evidence(metadata, None)
+    own = (member.explained_in_training, member.epochs, member.learnable)
+    known = training_evidence(split.training, *own)
     verdict = judge_training(metrics, validated, tested, known)
     metadata |= describe_quality(metrics, known, verdict)
     model = folder.file(KERAS_FILE)

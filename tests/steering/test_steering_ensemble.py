@@ -237,6 +237,7 @@ def test_train_stop_resume_evaluate_predict(
     assert (out / "member2" / "history.csv").exists()
     first, second = (table(out / f"member{n}" / "history.csv") for n in (1, 2))
     assert first != second
+    assert load_steering(out / "model.onnx").verdict.sentence == results["verdict"]["sentence"]
     trained = load_network(out / "model.onnx")[0]
     assert not any(layer.name.endswith("_norm") for layer in trained.layers)
 
