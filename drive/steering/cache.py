@@ -46,7 +46,7 @@ class CachedRecording:
 
     `images` are (N, 66, 200, 3) uint8 YUV, mapped from disk; `wide` has `margin` more columns on
     each side, and is None without. `view` is the geometry of `images`, None if unknown; `crop` is
-    what they show of the frame. `sides` are
+    what they show of the frame. `speed_known` says whether speeds were recorded, not assumed. `sides` are
     for training only. Frames in the excluded ranges `bad` are cached, but not used.
     """
 
@@ -58,6 +58,7 @@ class CachedRecording:
     frame_index: np.ndarray
     frames_lost: int
     speed_mps: np.ndarray
+    speed_known: bool = False
     camera: Camera = field(default_factory=Camera)
     car: Car = field(default_factory=Car)
     view: View | None = None
@@ -131,6 +132,7 @@ def _open(recording: Recording, home: Path, crop: RoadCrop) -> CachedRecording:
             frame_index=frame_index,
             frames_lost=int(rows["frames_lost"]),
             speed_mps=recording.speed_mps[places],
+            speed_known=recording.speed is not None,
             camera=recording.config.camera,
             car=recording.config.car,
             view=view.cropped(crop.region(width, height), INPUT_WIDTH, INPUT_HEIGHT),

@@ -99,8 +99,9 @@ class Samples:
         if (part, return_s) not in self._reach:
             one = self.parts[part]
             speed_mps = float(np.median(one.recording.speed_mps[one.rows]))
-            seen = one.recording.car, speed_mps, one.recording.camera.height_m
-            self._reach[part, return_s] = reach_of_moves(self.angle_deg, *seen, return_s)
+            seen = one.recording.car, speed_mps, one.recording.camera.height_m, return_s
+            known = one.recording.speed_known
+            self._reach[part, return_s] = reach_of_moves(self.angle_deg, *seen, known)
         return self._reach[part, return_s]
 
     def place(self, position: int) -> tuple[CachedRecording, int]:
