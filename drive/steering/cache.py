@@ -46,8 +46,8 @@ class CachedRecording:
 
     `images` are (N, 66, 200, 3) uint8 YUV, mapped from disk; `wide` has `margin` more columns on
     each side, and is None without. `view` is the geometry of `images`, None if unknown; `crop` is
-    what they show of the frame. `speed_known` says whether speeds were recorded, not assumed. `sides` are
-    for training only. Frames in the excluded ranges `bad` are cached, but not used.
+    what they show of the frame. `speed_known` says whether speeds were recorded, not assumed.
+    `sides` are for training only. Frames in the excluded ranges `bad` are cached, but not used.
     """
 
     name: str

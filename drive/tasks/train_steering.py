@@ -233,6 +233,7 @@ def _as_config(
     """Return the config of a resumed training, with all that it was asked."""
     asked = {each.name: getattr(data, each.name) for each in fields(data)}
     asked |= asked.pop("overrides")
+    asked.pop("even")  # follows from --backbone
     sides = next(key for key, value in SIDE_CAMERAS.items() if value == data.side_cameras)
     asked |= asdict(settings) | {"side_cameras": sides, "out": config.resume, "overwrite": True}
     asked["from_scratch"] = asked.pop("start") == RANDOM_START
