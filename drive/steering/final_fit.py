@@ -1,4 +1,4 @@
-"""The training that comes last: on all frames, once the validation has shown how long is best."""
+"""The training that comes last, on all frames; the one before has shown what it is worth."""
 
 from __future__ import annotations
 
@@ -7,20 +7,10 @@ from pathlib import Path
 from drive.results.names import CHECKPOINT
 from drive.steering.state import read_state
 from drive.steering.training_settings import TrainingSettings
-from drive.training.fit import TrainingResult
 from drive.training.state import STATE
 
 FINAL = f"{CHECKPOINT}/final"
 """Its folder, in that of the training."""
-
-LEAST_SHARE = 0.5
-"""Share of the planned epochs that it has at least. An earlier best epoch is mostly chance: the
-validation shows minutes of road (docs/decisions/steering.md)."""
-
-
-def final_epochs(result: TrainingResult, settings: TrainingSettings) -> int:
-    """Return the number of epochs of the final training: as many as were best."""
-    return max(result.best.epoch, round(LEAST_SHARE * settings.planned_epochs), 1)
 
 
 def can_continue(folder: Path, settings: TrainingSettings) -> bool:

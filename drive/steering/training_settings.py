@@ -228,7 +228,7 @@ class LengthOptions(Config):
     final_fit: bool = rare_option(
         True,
         "do not train again on all frames, those of the validation included, once the validation "
-        "has shown how well this works and for how many epochs",
+        "has shown how well this works",
     )
     tensorboard: bool = rare_option(
         False,

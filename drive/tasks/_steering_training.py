@@ -14,7 +14,7 @@ from drive.results.run_folder import RunFolder
 from drive.steering import train
 from drive.steering.dataset import Samples, TrainingBatches
 from drive.steering.duration import plan_text
-from drive.steering.final_fit import FINAL, can_continue, final_epochs
+from drive.steering.final_fit import FINAL, can_continue
 from drive.steering.recipe import Outlook
 from drive.steering.solve import keep_history, solve_steering
 from drive.steering.split import Split
@@ -139,13 +139,10 @@ class SteeringTraining:
     def _final(
         self, result: TrainingResult, folder: Path, own: TrainingSettings, resume: bool
     ) -> keras.Model:
-        """Train once more, on all frames and for as many epochs as were best."""
-        epochs = final_epochs(result, own)
-        self.run.message(
-            f"training again on all {counted(sum(map(len, self.split.final)), 'frame')}, "
-            f"{counted(epochs, 'epoch')}"
-        )
-        own = replace(own, epochs=epochs, patience=0, tensorboard=False)
+        """Train once more, on all frames and for as many epochs as were planned."""
+        frames = counted(sum(map(len, self.split.final)), "frame")
+        self.run.message(f"training again on all {frames}, {counted(own.planned_epochs, 'epoch')}")
+        own = replace(own, patience=0, tensorboard=False)
         again = resume and can_continue(folder, own)
         try:
             return self._trained(Split(self.split.final, []), folder, own, again).model
