@@ -166,8 +166,8 @@ class TransferOptions(Config):
     backbone: str | None = rare_option(
         None,
         "put the angle on top of a pretrained network, in place of --variant. detector: the one "
-        "that comes with drive, under a single layer that is solved, not trained; within a minute "
-        "about as good as the default",
+        "that comes with drive, under a single layer that is solved, not trained; about as good, "
+        "in a minute",
         choices=(SOLVED, "vgg16", "resnet50"),
     )
     backbone_weights: str = rare_option(
