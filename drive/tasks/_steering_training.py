@@ -130,6 +130,7 @@ class SteeringTraining:
         )
 
     def _solved(self, split: Split, folder: Path, own: TrainingSettings) -> TrainingResult:
+        own = replace(own, mirror=self.config.mirror)  # else each cross-validation chooses
         known = self.outlook.fit if self.outlook and split is self.split else None
         result = solve_steering(split, own, self.run, self.run.progress, known)
         if split.validation:

@@ -23,7 +23,11 @@ from drive.steering.preprocess import RoadCrop
 from drive.steering.ridge import fit_ridge
 from drive.steering.solve import solve_steering
 from drive.steering.split import Part, Split
+from drive.steering.training_data import TrainingData
 from drive.steering.training_settings import TrainingSettings
+from drive.tasks._run import Run
+from drive.tasks._steering_training import SteeringTraining
+from drive.tasks.train_steering import TrainSteeringConfig
 from drive.video.writer import VideoWriter
 
 BENDS = np.sin(np.arange(150) / 6) * 5
@@ -99,6 +103,26 @@ def test_what_is_solved_has_one_epoch_and_says_what_it_explains(
     )
     assert np.isnan(solved.history[0].val_loss)
     assert "and their mirror images" in reporter.messages[1]
+
+
+@pytest.mark.parametrize("given", [None, True])
+def test_the_solution_on_all_frames_chooses_mirror_images_again(
+    given: bool | None, even_drive: CachedRecording, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[object] = []
+
+    def solve(_split: Split, settings: TrainingSettings, *_: object) -> None:
+        asked.append(settings.mirror)
+
+    monkeypatch.setattr("drive.tasks._steering_training.solve_steering", solve)
+    config = TrainSteeringConfig(backbone="detector", mirror=given)
+    run = Run("train-steering", config, KeepingReporter())
+    settings = TrainingSettings(backbone="detector", mirror=True)  # as resolved by the first one
+    split = Split([whole(even_drive)], [])
+    data = TrainingData.from_options(config, None, {})
+    training = SteeringTraining(config, settings, data, split, run)
+    training._solved(Split(split.training, []), tmp_path, settings)
+    assert asked == [given]
 
 
 def test_too_few_frames_are_an_error(even_drive: CachedRecording) -> None:
