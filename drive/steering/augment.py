@@ -62,7 +62,6 @@ class Looks:
     noise: float = 0.0  # largest standard deviation, in levels
     shadow_share: float = 0.3
     patch_share: float = 0.4
-    edge_share: float = 0.5
     hue_deg: float = 15.0
     tone_share: float = 0.0
     stain_share: float = 0.0
@@ -76,7 +75,6 @@ LOOKS = {
         noise=6.0,
         shadow_share=0.0,
         patch_share=0.0,
-        edge_share=0.0,
         hue_deg=0.0,
     ),
     "mild": Looks(),
@@ -90,9 +88,9 @@ NOD_PIXELS = 4.0
 ZOOM = 0.06
 """Largest roll, pitch and change of scale, as from suspension, slopes and mountings."""
 
-WIDEST_EDGE = 0.2
+EDGE_SHARE, WIDEST_EDGE = 0.5, 0.2
 """Beyond the recorded image, a moved camera sees the repeated edge, from which a network could read
-the angle. So some images (`edge_share`) lose an edge of up to this share of the width."""
+the angle. So half of the moved images lose an edge of up to a fifth of the width."""
 
 MOST_PATCHES = 2
 PATCH_SIDE = (0.1, 0.35)
@@ -167,7 +165,7 @@ def augment(
             angle_deg[index] = angle_after(move, angle, viewpoint, return_s, widen)
             move = in_the_image(move, viewpoint, widen)
         view = viewpoint.view if viewpoint else None
-        drawn = redraw(image, view, move, rng, widen, margin, looks)
+        drawn = redraw(image, view, move, rng, widen, margin)
         varied = relight(drawn, rng, looks)
         if rng.random() < looks.patch_share:
             for _ in range(rng.integers(1, MOST_PATCHES + 1)):
@@ -254,7 +252,6 @@ def redraw(
     rng: np.random.Generator,
     widen: float = 1.0,
     margin: int = 0,
-    looks: Looks = LOOKS["mild"],
 ) -> np.ndarray:
     """Widen the road, move the camera, and roll, nod and zoom it a little, in one pass.
 
@@ -269,7 +266,7 @@ def redraw(
         below = (y + (0.5 - view.horizon_y)) / view.focal_y
         across, down = moved_rays(right, below, view.camera_m, move.shift_m, move.yaw_deg)
         x, y = view.pixels(across / np.float32(widen), down)
-    if rng.random() < looks.edge_share:
+    if view is not None and rng.random() < EDGE_SHARE:
         x = _without_edges(x, margin, rng)
     x += np.float32(margin)
     return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
