@@ -104,10 +104,6 @@ CORRECTION_SHARE = 0.5
 """Moves are so small that the angles that lead back spread by at most this share of the recorded
 ones, which they would drown otherwise."""
 
-LEAST_REACH = 0.7
-"""Share of the usual moves that is made in any case where the speed was recorded: the angles that
-lead back are then right, and on a nearly straight road nothing else teaches to keep the lane."""
-
 PROBES = 200
 """Random moves that show how far these angles spread."""
 
@@ -195,17 +191,20 @@ def reach_of_moves(
 ) -> float:
     """Return the share of the usual moves that suits recorded angles (N,) in degrees.
 
-    The angles that lead a moved car back must not drown the recorded ones, unless the speed is
-    known. A camera low above the ground sees even small shifts.
+    Where the speed is known, the angles that lead back are right, and on a nearly straight road
+    nothing else teaches to keep the lane; otherwise they must not drown the recorded ones. A
+    camera low above the ground sees even small shifts.
     """
+    in_the_picture = min(1.0, camera_m / FULL_SHIFT_CAMERA_M)
+    if speed_known:
+        return in_the_picture
     rng, aim_m = np.random.default_rng(0), aim_distance_m(speed_mps, return_s, car.wheelbase_m)
     moves = [random_move(rng, aim_m) for _ in range(PROBES)]
     back_deg = [
         corrected_angle(0.0, move.shift_m, move.yaw_deg, speed_mps, car, return_s) for move in moves
     ]
     in_proportion = CORRECTION_SHARE * float(np.std(angle_deg)) / float(np.std(back_deg))
-    suits = max(in_proportion, LEAST_REACH) if speed_known else in_proportion
-    return min(1.0, suits, camera_m / FULL_SHIFT_CAMERA_M)
+    return min(in_proportion, in_the_picture)
 
 
 def random_width(rng: np.random.Generator) -> float:

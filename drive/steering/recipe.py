@@ -22,7 +22,7 @@ class Outlook:
 
     Attributes:
         explained: share of the training angles' variance that it explains, cross-validated.
-        mirror: whether mirror images helped it.
+        mirror: whether mirror images did it no harm.
         validation_rmse_deg: its root mean squared error on the validation frames.
         fit: the regression; None if only what it says is known.
     """
@@ -35,7 +35,7 @@ class Outlook:
     def as_text(self) -> str:
         """Return a sentence for people."""
         share = f"{self.explained:.0%}" if self.explained > 0 else "nothing"
-        mirror = "help" if self.mirror else "do not help"
+        mirror = "are used" if self.mirror else "do harm"
         return (
             f"a regression on the detector's features explains {share} of the training data "
             f"(cross-validation); RMSE on the validation data {self.validation_rmse_deg:.3f} "

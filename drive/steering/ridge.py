@@ -26,6 +26,10 @@ MOST_FRAMES = 3000
 FEWEST_FRAMES = 50
 """With fewer frames nothing is fitted: a block would have less than ten."""
 
+MIRROR_TOLERANCE = 1.02
+"""Mirror images are chosen unless they make the error so many times larger: less says nothing, and
+a network gains more by them than a regression (docs/decisions/steering.md)."""
+
 ALIKE = 1e-4
 """Changes of the features, as a share of the largest, that are rounding errors."""
 
@@ -38,7 +42,7 @@ class RidgeFit:
     """A fitted regression, and what cross-validation says of it.
 
     Attributes:
-        mirror: whether mirror images were learnt from as well, since they helped.
+        mirror: whether mirror images were learnt from as well, since they do no harm.
         strength: weight of the penalty, one of `STRENGTHS`.
         explained: share of the angles' variance that is explained on held-out blocks; about 0, or
             below, if the images do not tell the angle.
@@ -103,7 +107,11 @@ def fit_ridge(
         tried.append(_fit(np.concatenate([plain, mirrored]), frames, origin, folds))
     if not (mirror and tried):
         tried.append(_fit(plain, frames, np.arange(len(plain)), folds))
-    return min(tried, key=lambda fit: fit.rmse_deg)
+    return min(tried, key=_handicapped)
+
+
+def _handicapped(fit: RidgeFit) -> float:
+    return fit.rmse_deg / MIRROR_TOLERANCE if fit.mirror else fit.rmse_deg
 
 
 class _Frames:

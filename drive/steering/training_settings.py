@@ -66,7 +66,7 @@ class VariationOptions(Config):
     mirror: bool | None = option(
         None,
         "mirror half of the images; not for a car that keeps to one side of an empty road",
-        shown_default="yes, if it improves predictions in cross-validation",
+        shown_default="yes, unless it harms predictions in cross-validation",
     )
     looks: str = rare_option(
         "gentle",

@@ -17,7 +17,7 @@ from drive.recordings.camera import Camera
 from drive.recordings.vehicle import Car
 from drive.runtime.keras_file import load_model
 from drive.steering import train
-from drive.steering.augment import CORRECTION_SHARE, LEAST_REACH, reach_of_moves
+from drive.steering.augment import CORRECTION_SHARE, reach_of_moves
 from drive.steering.cache import CachedRecording
 from drive.steering.dataset import Samples
 from drive.steering.final_fit import FINAL
@@ -238,7 +238,7 @@ def test_moves_are_in_proportion_to_the_recorded_angles() -> None:
 
 def test_where_the_speed_is_known_moves_are_large_on_a_straight_road_too() -> None:
     narrow = np.linspace(-0.4, 0.4, 100)
-    assert reach_of_moves(narrow, Car(), 20.0, 1.2, 2.0, True) == LEAST_REACH
+    assert reach_of_moves(narrow, Car(), 20.0, 1.2, 2.0, True) == 1.0
     assert reach_of_moves(narrow, Car(), 20.0, 0.12, 2.0, True) == pytest.approx(0.1)
 
 
