@@ -97,6 +97,7 @@ def test_shipped_convolutions_learn_slower_and_their_normalisation_not_at_all(
     )
 
 
+@pytest.mark.slow
 def test_from_scratch_is_an_option_that_a_resumed_training_keeps(
     make_recording: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -113,6 +114,7 @@ def test_from_scratch_is_an_option_that_a_resumed_training_keeps(
 # the unit of the labels
 
 
+@pytest.mark.slow
 def test_degrees_of_a_wheel_and_small_units_train_alike(make_drive: Maker, tmp_path: Path) -> None:
     angles = np.sin(np.arange(96) / 7) * 5
     settings = TrainingSettings(epochs=2, viewpoints=False)
