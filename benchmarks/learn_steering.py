@@ -151,9 +151,8 @@ def main() -> None:
     parser.add_argument("--starts", default=",".join(STARTS), help="names with commas between")
     parser.add_argument("--laps", type=Path, help="folder with a folder for each track")
     options = parser.parse_args()
-    drives = [*DRIVES, *(laps_of(each) for each in sorted((options.laps or Path()).glob("*/")))]
-    if not options.laps:
-        drives = list(DRIVES)
+    laps = sorted(options.laps.glob("*/")) if options.laps else []
+    drives = [*DRIVES, *map(laps_of, laps)]
     with tempfile.TemporaryDirectory() as temporary, options.out.open("w", newline="") as file:
         home = Path(temporary)
         sample = ROOT / "data" / "sample"
