@@ -56,7 +56,7 @@ class VariationOptions(Config):
 
     group = "data"
 
-    balance: bool = rare_option(False, "subsample straight driving")
+    balance: bool | None = rare_option(None, "subsample straight driving", shown_default="no")
     augment: bool = rare_option(True, "do not vary the images")
     viewpoints: bool = rare_option(
         True,

@@ -30,6 +30,9 @@ CURE = (
     "check the data with check-data"
 )
 
+DROPS_AN_EPOCH = 1_000_000
+"""Random draws that are kept apart for an epoch: more than it has steps."""
+
 OnEpoch = Callable[[EpochResult], None]
 
 
@@ -118,6 +121,7 @@ def fit(
             frozen = False
             model = course.compiled(frozen)
         rates = [course.rate(epoch * steps + step) for step in range(steps)]
+        seed_dropout(model, epoch)
         batches = progress(course.batches.epoch(epoch), steps, _title(history, course))
         loss = train_epoch(model, batches, rates)
         with averaged_weights(model):
@@ -179,6 +183,14 @@ def train_epoch(model: keras.Model, batches: Iterable[Batch], rates: Sequence[fl
                 f"The loss is not finite at step {len(losses)} of the epoch. {CURE}"
             )
     return float(np.average(losses, weights=counts))
+
+
+def seed_dropout(model: keras.Model, epoch: int) -> None:
+    """Let what is dropped depend on the epoch alone: a resumed training drops the same."""
+    for number, layer in enumerate(model.layers):
+        generator = getattr(layer, "seed_generator", None)
+        if generator is not None:
+            generator.state.assign(np.array([number + 1, epoch * DROPS_AN_EPOCH], np.uint32))
 
 
 @contextmanager

@@ -92,6 +92,7 @@ def quick(weights: Path, **changes: object) -> TrainingSettings:
         "balance": False,
         "augment": False,
         "warm_up": 0,
+        "schedule": "constant",
         "learning_rate": 1e-3,
         "backbone": "vgg16",
         "backbone_weights": str(weights),

@@ -350,7 +350,7 @@ def test_a_training_says_what_is_left_out_and_why_its_losses_differ(
     assert "town/epoch01: 1 row of the CSV without an angle is left out" in said
     assert "after a gap of 100 frames left out" in said
     note = read_report(tmp_path / "a")["training"]["loss_note"]
-    assert "augmented and balanced" in note and "training loss may be far above" in note
+    assert "trained on augmented images" in note and "training loss may be far above" in note
     assert note not in said
 
 

@@ -62,9 +62,21 @@ def split(make_drive: Maker) -> Split:
     return split_recordings(drives, "0.5")
 
 
+CONSTANT = {"schedule": "constant"}
+"""Not a cosine, which depends on the number of epochs."""
+
+
 def quick(**changes: object) -> TrainingSettings:
     return TrainingSettings(
-        **{"epochs": 2, "batch": 32, "balance": False, "batch_norm": False, "warm_up": 0, **changes}
+        **{
+            "epochs": 2,
+            "batch": 32,
+            "balance": False,
+            "batch_norm": False,
+            "warm_up": 0,
+            **CONSTANT,
+            **changes,
+        }
     )
 
 
