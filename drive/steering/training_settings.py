@@ -28,9 +28,10 @@ NO_STEPS = {"epochs": 1, "patience": 0, "freeze_epochs": 0, "augment": False, "v
 """Settings of a network that is solved."""
 
 FREEZE_EPOCHS = 5
-PASSES, FEWEST_STEPS = 12, 1000
-"""Length of a training: each frame twelve times, but at least 1,000 steps. On 2,700 frames of a
-real road twice as many steps changed nothing (docs/decisions/steering.md)."""
+PASSES, FEWEST_STEPS, MOST_PASSES = 12, 1000, 50
+"""Length of a training: each frame twelve times; more often, up to 50 times, if these are fewer
+than 1,000 steps. On 2,700 frames of a real road twice as many steps changed nothing
+(docs/decisions/steering.md)."""
 
 PATIENCE_SHARE, LEAST_PATIENCE = 0.5, 4
 """Without `--patience`: share of the epochs without a better validation loss, and the least."""
@@ -214,7 +215,7 @@ class LengthOptions(Config):
         "maximum number of epochs",
         "N",
         at_least(1),
-        shown_default=f"{PASSES}, or more if these are fewer than {FEWEST_STEPS:,} steps",
+        shown_default=f"{PASSES}; up to {MOST_PASSES} until there are {FEWEST_STEPS:,} steps",
         resumable=True,
     )
     patience: int | None = option(
@@ -269,7 +270,8 @@ class TrainingSettings(LengthOptions, LearningOptions, VariationOptions, Transfe
     def for_frames(self, frames: int) -> Self:
         """Return the settings with the length of a training whose epochs use so many frames."""
         steps = -(-frames // self.batch)
-        epochs = self.epochs or max(PASSES, round(FEWEST_STEPS / max(1, steps)))
+        enough = round(FEWEST_STEPS / max(1, steps))
+        epochs = self.epochs or min(MOST_PASSES, max(PASSES, enough))
         patience = self.patience
         if patience is None:
             patience = max(LEAST_PATIENCE, round(PATIENCE_SHARE * epochs))

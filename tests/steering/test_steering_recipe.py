@@ -28,7 +28,7 @@ from drive.steering.split import Part, Split, split_recordings
 from drive.steering.start import CONVOLUTION_RATE
 from drive.steering.state import read_state
 from drive.steering.train import SteeringCourse, predict_samples, train_steering
-from drive.steering.training_settings import FEWEST_STEPS, PASSES, TrainingSettings
+from drive.steering.training_settings import FEWEST_STEPS, MOST_PASSES, PASSES, TrainingSettings
 from drive.training.fit import TrainingResult
 
 Maker = Callable[..., CachedRecording]
@@ -134,7 +134,13 @@ def test_degrees_of_a_wheel_and_small_units_train_alike(make_drive: Maker, tmp_p
 
 @pytest.mark.parametrize(
     ("frames", "batch", "epochs"),
-    [(3200, 32, PASSES), (32_000, 32, PASSES), (320, 32, FEWEST_STEPS // 10), (1600, 16, PASSES)],
+    [
+        (3200, 32, PASSES),
+        (32_000, 32, PASSES),
+        (640, 32, FEWEST_STEPS // 20),
+        (40, 32, MOST_PASSES),
+        (1600, 16, PASSES),
+    ],
 )
 def test_a_training_is_as_long_as_its_frames_need(frames: int, batch: int, epochs: int) -> None:
     settings = TrainingSettings(batch=batch).for_frames(frames)
