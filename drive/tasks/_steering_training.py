@@ -124,7 +124,7 @@ class SteeringTraining:
             own,
             start=None if resume else load_start(self.config.weights, own, split),
             resume=resume,
-            notes={"data": self.data.as_json()},
+            notes={"data": self.data.as_json(), "weights": self.config.weights},
             progress=self.run.progress,
             on_epoch=on_epoch,
         )
@@ -142,7 +142,8 @@ class SteeringTraining:
     ) -> keras.Model:
         """Train once more, on all frames and for as many epochs as were planned."""
         frames = counted(sum(map(len, self.split.final)), "frame")
-        self.run.message(f"training again on all {frames}, {counted(own.planned_epochs, 'epoch')}")
+        epochs = "" if own.solved else f", {counted(own.planned_epochs, 'epoch')}"
+        self.run.message(f"training again on all {frames}{epochs}")
         own = replace(own, patience=0, tensorboard=False)
         again = resume and can_continue(folder, own)
         try:

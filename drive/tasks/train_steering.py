@@ -149,6 +149,7 @@ def _train(config: TrainSteeringConfig, run: Run) -> TrainSteeringResult:
     from drive.training.state import STATE
 
     settings, data = _resumed(config, run) if config.resume else _fresh(config, run)
+    config = replace(config, weights=_kept_weights(config))
     folder = run.folder
     states = [home / STATE for home in (folder.path, member_folder(folder.path, 1))]
     with resumable(folder.path, "finished epochs", *states):
@@ -215,6 +216,16 @@ def _resumed(config: TrainSteeringConfig, run: Run) -> tuple[TrainingSettings, T
     settings = replace(settings, **{name: getattr(config, name) for name in lengths})
     run.use(_as_config(config, settings, data))
     return settings, data
+
+
+def _kept_weights(config: TrainSteeringConfig) -> str | None:
+    """Return the file that the training began with: a final training begins there, too."""
+    from drive.steering.state import read_state
+
+    if config.resume:
+        weights: str | None = read_state(_state_home(config.resume))[1].get("weights")
+        return weights
+    return str(Path(config.weights).resolve()) if config.weights else None
 
 
 def _state_home(folder: str) -> Path:

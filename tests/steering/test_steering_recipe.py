@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from drive.cli import main
 from drive.core.errors import DivergedError
-from drive.core.shipped import STEERING_START
+from drive.core.shipped import STEERING, STEERING_START
 from drive.recordings.camera import Camera
 from drive.recordings.vehicle import Car
 from drive.runtime.keras_file import load_model
@@ -184,6 +185,22 @@ def test_the_final_training_is_on_all_frames_and_what_is_saved(
     again = load_model(out / "model.keras")
     for ours, theirs in zip(again.get_weights(), kept.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.slow
+def test_a_final_training_after_a_resumption_begins_with_the_given_weights(
+    make_recording: Callable[..., Path], tmp_path: Path
+) -> None:
+    recording = make_recording(angles=np.sin(np.arange(160) / 9) * 5, fps=10)
+    options = ["--epochs", "1", "--validation", "0.3", "--quiet", "--no-report", "--no-mirror"]
+    out, weights = tmp_path / "out", STEERING.with_suffix(".keras")
+    command = ["train-steering", str(recording), *options, "--weights", str(weights)]
+    assert main([*command, "--out", str(out)]) == 0
+    unbroken = load_model(out / "model.keras").get_weights()
+    shutil.rmtree(out / FINAL)  # as if it was stopped before
+    assert main(["train-steering", "--resume", str(out), "--quiet"]) == 0
+    for ours, theirs in zip(load_model(out / "model.keras").get_weights(), unbroken, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
 def test_a_final_training_that_diverges_leaves_the_network_before(
